@@ -9,10 +9,7 @@ use std::process::{Command, Stdio};
 /// The stranger's answers, a line each; `None` where there is no such Python.
 fn ask(questions: &[String]) -> Option<Vec<String>> {
     let Some(python) = std::env::var_os("CAIRN_PYTHON") else {
-        skipped(
-            "envelopes of a foreign library",
-            "CAIRN_PYTHON names no Python with pycose",
-        );
+        println!("SKIPPED: envelopes of a foreign library: CAIRN_PYTHON names no Python with pycose");
         return None;
     };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign.py");

@@ -1,0 +1,58 @@
+//! `cargo xtask bench`: runs every bench of the table for speed and writes what they print, under a heading of the machine, to
+//! docs/performance.md. Never measures anything itself.
+
+use std::{fs, io, process::Command, process::Stdio, thread};
+
+use crate::{cargo, root};
+
+/// Programs that print one section of Markdown each on stdout (method, table, ratios) and their progress on stderr.
+const BENCHES: [(&str, &str); 1] = [("cairn-harness", "bench")];
+
+const PAGE: &str = "docs/performance.md";
+
+pub fn run() -> io::Result<u8> {
+    let mut page = heading();
+    for (package, program) in BENCHES {
+        eprintln!("building and running {program} of {package}");
+        let arguments = ["run", "--release", "--quiet", "--package", package, "--bin", program];
+        let output = cargo(&arguments).stderr(Stdio::inherit()).output()?;
+        if !output.status.success() {
+            eprintln!(
+                "{program} of {package} failed ({}); {PAGE} is left as it was",
+                output.status
+            );
+            return Ok(1);
+        }
+        page.push('\n');
+        page.push_str(String::from_utf8_lossy(&output.stdout).trim());
+        page.push('\n');
+    }
+    fs::create_dir_all(root().join("docs"))?;
+    fs::write(root().join(PAGE), page)?;
+    println!("wrote {PAGE}");
+    Ok(0)
+}
+
+/// What the numbers were measured on.
+fn heading() -> String {
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, name)| name);
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    let rust = said_by("rustc", &["--version"]);
+    let commit = said_by("git", &["rev-parse", "--short", "HEAD"]);
+    format!(
+        "# Performance\n\n*Written by `cargo xtask bench`; numbers of one run on one machine. The ratios travel better than the numbers.*\n\n\
+         {model}, {cores} cores · {rust} · commit {commit}\n"
+    )
+}
+
+fn said_by(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).current_dir(root()).output();
+    output.map_or_else(
+        |_| format!("no {program}"),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}

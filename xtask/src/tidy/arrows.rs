@@ -1,0 +1,115 @@
+//! Crates depend on what stands above them in one list, and on nothing else of ours. What tests alone need is free.
+
+use super::{Problem, manifests, tree::Tree};
+
+/// The order of the crates: each may use those before it.
+const ORDER: [&str; 14] = [
+    "types",
+    "verticals",
+    "ledger", // agreed by everyone
+    "agent",
+    "verifier",
+    "engine",
+    "node", // the path of a report
+    "gateway",
+    "explorer", // the path of an order
+    "client",
+    "simulator",
+    "harness",
+    "fuzz",
+    "cli", // around them
+];
+
+/// Arrows that point up all the same, each with its reason.
+const EXCEPTIONS: [(&str, &str); 1] = [
+    // the gateway reads the ledger only through proofs, and the client is what checks them
+    ("gateway", "client"),
+];
+
+pub fn check(tree: &Tree) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (path, file) in tree.manifests() {
+        let Some(user) = crate_of(path) else { continue };
+        let Some(place) = place(user) else {
+            problems.push(Problem::at(
+                path,
+                0,
+                format!("crate `{user}` has no place in the order"),
+                "add it to ORDER in xtask/src/tidy/arrows.rs",
+            ));
+            continue;
+        };
+        for dependency in manifests::dependencies(&file.text)
+            .into_iter()
+            .filter(|d| !d.only_tests)
+        {
+            let Some(used) = dependency.name.strip_prefix("cairn-") else {
+                continue;
+            };
+            let above = self::place(used).is_some_and(|at| at < place);
+            if !above && !EXCEPTIONS.contains(&(user, used)) {
+                let says = format!("`{user}` depends on `{used}`, which does not stand above it");
+                problems.push(Problem::at(
+                    path,
+                    dependency.line,
+                    says,
+                    "move what both need up, or pass it in as a value or a trait",
+                ));
+            }
+        }
+    }
+    problems
+}
+
+fn place(name: &str) -> Option<usize> {
+    ORDER.iter().position(|&each| each == name)
+}
+
+/// The crate a manifest belongs to, when it is in the order's realm: `crates/*`, `fuzz` and what lies below them.
+fn crate_of(path: &str) -> Option<&str> {
+    let mut parts = path.split('/');
+    match parts.next()? {
+        "crates" => parts.next(),
+        "xtask" => None,
+        other => Some(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::places, *};
+
+    #[test]
+    fn arrows_point_to_what_stands_above() {
+        let files = [
+            (
+                "crates/ledger/Cargo.toml",
+                "[dependencies]\ncairn-types.workspace = true\ncairn-node.workspace = true\n",
+            ),
+            (
+                "crates/gateway/Cargo.toml",
+                "[dependencies]\ncairn-client = { workspace = true }\n",
+            ),
+            (
+                "crates/node/Cargo.toml",
+                "[dev-dependencies]\ncairn-harness.workspace = true\n",
+            ),
+            (
+                "crates/types/Cargo.toml",
+                "[build-dependencies]\ncairn-types.workspace = true\n",
+            ),
+        ];
+        assert_eq!(
+            places(check, &files),
+            ["crates/ledger/Cargo.toml:3", "crates/types/Cargo.toml:2"]
+        );
+    }
+
+    #[test]
+    fn every_crate_has_a_place() {
+        assert_eq!(
+            places(check, &[("crates/extras/Cargo.toml", "")]),
+            ["crates/extras/Cargo.toml:0"]
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! What one chain process is told at its start. Values only; nothing is opened here.
+
+use crate::limits::{BLOCK_TXS_MAX, CHAIN_NAME_BYTES_MAX, VALIDATORS_MAX};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// The settings of one chain process.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The data folder: keys, state, blocks. One process at a time.
+    pub dir: PathBuf,
+    /// The chain's name; part of every signature.
+    pub chain: String,
+    /// All validators. Empty: this process is the only one, and makes its keys at the first start.
+    pub validators: Vec<Validator>,
+    /// Where other validators reach this one. A lone validator takes any free port on this computer.
+    pub listen: SocketAddr,
+    /// The key era, see [`Header::era`](crate::Header::era).
+    pub era: u32,
+    pub pace: Pace,
+    pub retain: Retain,
+    /// Threads of the chain's own runtime.
+    pub threads: usize,
+}
+
+/// A validator as the others know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validator {
+    /// Its Ed25519 key.
+    pub key: [u8; 32],
+    pub address: SocketAddr,
+}
+
+/// How fast blocks follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The least time between blocks. Zero: a waiting transaction gets its block at once.
+    pub block_interval: Duration,
+    /// The longest time without a block when no transaction waits, by the computer's clock and by the chain's.
+    pub idle_interval: Duration,
+    /// How far one block may move the chain's time; after a long stop blocks without pause catch up. A rule of the
+    /// chain: all validators must have the same.
+    pub time_step_ms_max: u64,
+    /// How far ahead of its own clock a validator votes for a block; it waits before voting for later ones.
+    pub ahead_ms_max: u64,
+    /// Transactions that this proposer puts into a block at most.
+    pub block_txs_max: usize,
+}
+
+/// What is kept on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retain {
+    /// Finalized blocks with their certificates. `None` keeps all.
+    pub blocks: Option<usize>,
+    /// Blocks whose log of state operations is kept for validators that catch up.
+    pub state_blocks: usize,
+}
+
+impl Config {
+    /// One validator in this process, blocks as soon as there is something to do.
+    pub fn alone(dir: impl Into<PathBuf>, chain: impl Into<String>) -> Self {
+        Self {
+            dir: dir.into(),
+            chain: chain.into(),
+            validators: Vec::new(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            era: 0,
+            pace: Pace::default(),
+            retain: Retain::default(),
+            threads: 2,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.chain.is_empty() || self.chain.len() > CHAIN_NAME_BYTES_MAX {
+            return Err(ConfigError::ChainName);
+        }
+        if self.validators.len() > VALIDATORS_MAX {
+            return Err(ConfigError::TooManyValidators);
+        }
+        if self.pace.idle_interval.is_zero() || self.pace.idle_interval < self.pace.block_interval {
+            return Err(ConfigError::IdleInterval);
+        }
+        if self.pace.time_step_ms_max == 0 {
+            return Err(ConfigError::TimeStep);
+        }
+        if self.pace.block_txs_max == 0 || self.pace.block_txs_max > BLOCK_TXS_MAX {
+            return Err(ConfigError::BlockTxs);
+        }
+        if self.retain.blocks.is_some_and(|blocks| blocks < Retain::BLOCKS_MIN) {
+            return Err(ConfigError::RetainBlocks);
+        }
+        if self.threads == 0 {
+            return Err(ConfigError::Threads);
+        }
+        Ok(())
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            block_interval: Duration::ZERO,
+            idle_interval: Duration::from_secs(5),
+            time_step_ms_max: 24 * 60 * 60 * 1000,
+            ahead_ms_max: 500,
+            block_txs_max: 4_096,
+        }
+    }
+}
+
+impl Retain {
+    /// Enough to restart from and to serve a validator that was away for a moment.
+    pub const BLOCKS_MIN: usize = 64;
+}
+
+impl Default for Retain {
+    fn default() -> Self {
+        Self {
+            blocks: None,
+            state_blocks: 256,
+        }
+    }
+}
+
+/// Which setting cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("a chain's name has 1 to {CHAIN_NAME_BYTES_MAX} bytes")]
+    ChainName,
+    #[error("a chain has at most {VALIDATORS_MAX} validators")]
+    TooManyValidators,
+    #[error("idle_interval must be above zero and not below block_interval")]
+    IdleInterval,
+    #[error("time_step_ms_max must be above zero")]
+    TimeStep,
+    #[error("block_txs_max must be between 1 and {BLOCK_TXS_MAX}")]
+    BlockTxs,
+    #[error("retain.blocks must be at least {}", Retain::BLOCKS_MIN)]
+    RetainBlocks,
+    #[error("threads must be above zero")]
+    Threads,
+}

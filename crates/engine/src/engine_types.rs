@@ -1,0 +1,42 @@
+//! The Commonware types this chain is pinned to, named once. Not public: no other crate sees one.
+
+use commonware_consensus::simplex::{scheme::bls12381_threshold::vrf, types};
+use commonware_cryptography::{
+    Sha256,
+    bls12381::primitives::variant::{MinSig, Variant},
+    ed25519, sha256,
+};
+use commonware_parallel::Sequential;
+use commonware_storage::{
+    mmr,
+    qmdb::{any::value::FixedEncoding, current},
+    translator::EightCap,
+};
+use commonware_utils::sequence::FixedBytes;
+
+pub(crate) type Digest = sha256::Digest;
+pub(crate) type PublicKey = ed25519::PublicKey;
+/// Signatures of 48 bytes, keys of 96.
+pub(crate) type Bls = MinSig;
+pub(crate) type GroupKey = <Bls as Variant>::Public;
+pub(crate) type SeedSignature = <Bls as Variant>::Signature;
+pub(crate) type Scheme = vrf::Scheme<PublicKey, Bls>;
+pub(crate) type Certificate = types::Finalization<Scheme, Digest>;
+pub(crate) type ConsensusContext = types::Context<Digest, PublicKey>;
+
+pub(crate) type StateKey = FixedBytes<{ crate::KEY_BYTES }>;
+pub(crate) type StateValue = FixedBytes<{ crate::VALUE_BYTES }>;
+/// Bytes of one chunk of the bitmap that says which operations are current.
+pub(crate) const CHUNK_BYTES: usize = 32;
+/// The state: proves what a record is now, and that there is none.
+pub(crate) type State<E> =
+    current::ordered::fixed::Db<mmr::Family, E, StateKey, StateValue, Sha256, EightCap, CHUNK_BYTES, Sequential>;
+pub(crate) type KeyValueProof =
+    current::ordered::proof::constant::KeyValueProof<mmr::Family, StateKey, Digest, CHUNK_BYTES>;
+pub(crate) type ExclusionProof = current::ordered::proof::constant::ExclusionProof<
+    mmr::Family,
+    StateKey,
+    FixedEncoding<StateValue>,
+    Digest,
+    CHUNK_BYTES,
+>;

@@ -1,0 +1,22 @@
+//! What a block may hold. These are rules of the chain: a block beyond them is invalid, so they never shrink.
+
+/// Bytes of one transaction.
+pub const TX_BYTES_MAX: usize = 128 * 1024;
+/// Transactions of one block.
+pub const BLOCK_TXS_MAX: usize = 8_192;
+/// Bytes of all transactions and receipts of one block, with their lengths.
+pub const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of the receipt of one transaction; one that would write more is refused with [`RECEIPT_TOO_LONG`].
+pub const RECEIPT_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of the receipt of a block's beginning; a longer one is left out of the block, and logged.
+pub const BEGIN_BYTES_MAX: usize = 1024 * 1024;
+/// The refusal code of the engine itself; a machine's codes stay below.
+pub const RECEIPT_TOO_LONG: u32 = u32::MAX;
+/// Validators of one chain: beyond a few hundred, threshold votes are too slow.
+pub const VALIDATORS_MAX: usize = 128;
+/// Bytes of a chain's name.
+pub const CHAIN_NAME_BYTES_MAX: usize = 32;
+/// Records that one question to the [`Handle`](crate::Handle) may ask for.
+pub const READ_KEYS_MAX: usize = 1_024;
+/// Headers between a height and the certificate that finalizes it.
+pub const FINALITY_HEADERS_MAX: usize = 256;

@@ -11,6 +11,7 @@ pub mod envelope;
 pub mod finding;
 pub mod hash;
 pub mod ids;
+pub mod intake;
 pub mod keys;
 pub mod merkle;
 pub mod money;
@@ -25,6 +26,7 @@ pub use hash::Hash;
 pub use ids::{
     AccountId, AccountNumber, ChainId, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId, ReportId,
 };
+pub use intake::{IntakeAnswer, IntakeRefusal};
 pub use keys::{PublicKey, SecretKey, Signature};
 pub use money::{BasisPoints, Credit, MicroUsd, Price, Token};
 pub use receipt::Receipt;

@@ -255,6 +255,7 @@ fn absences() -> Vec<Vec<u8>> {
         inside,
         encode(&only(0, 2)),
         encode(&only(1, 2)),
+        encode(&only(u64::MAX, 2)),
         encode(&AbsenceProof {
             neighbours: Vec::new(),
             range: None,

@@ -168,7 +168,7 @@ impl AbsenceProof {
         };
         let leaves: Vec<Hash> = self.neighbours.iter().map(|neighbour| leaf(&neighbour.0)).collect();
         let between = match self.neighbours.as_slice() {
-            [only] => (range.start == 0 && id < only) || (range.start + 1 == range.count && id > only),
+            [only] => (range.start == 0 && id < only) || (range.start.checked_add(1) == Some(range.count) && id > only),
             [left, right] => left < id && id < right,
             _ => false,
         };
@@ -214,6 +214,20 @@ mod tests {
     #[test]
     fn trees_of_different_lengths_differ_even_with_equal_tops() {
         assert_ne!(Tree::new(leaves(0)).root(), Tree::new(vec![Hash::default()]).root());
+    }
+
+    #[test]
+    fn a_proof_at_the_end_of_numbers_is_refused() {
+        let range = RangeProof {
+            start: u64::MAX,
+            count: 0,
+            siblings: vec![],
+        };
+        let proof = AbsenceProof {
+            neighbours: vec![Hash([1; 32])],
+            range: Some(range),
+        };
+        assert!(!proof.proves(&Hash([2; 32]), &Tree::new(vec![]).root()));
     }
 
     #[test]

@@ -108,7 +108,10 @@ fn a_receipt() {
     let receipts = cairn_types::receipt::issue(AccountId([9; 32]), &key, TimeMs(1_500_080_400_000), &reports);
     check("receipt", &receipts[1]);
     check("intake_receipt", &IntakeAnswer::Receipt(receipts[1].clone()));
-    check("intake_refused", &IntakeAnswer::refused(IntakeRefusal::TooLate, "epoch 7"));
+    check(
+        "intake_refused",
+        &IntakeAnswer::refused(IntakeRefusal::TooLate, "epoch 7"),
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use cairn_types::{
     batch::{self, Signed},
     codec::encode,
     envelope::Envelope,
+    intake::{ENVELOPES_MAX, IntakeAnswer, split_sequence},
     merkle::{AbsenceProof, RangeProof, leaf},
 };
 
@@ -16,6 +17,11 @@ use crate::{Target, golden, value};
 macro_rules! golden {
     ($($name:literal),+) => { || vec![$(golden(include_str!(concat!("../../crates/types/golden/", $name, ".hex")))),+] };
 }
+
+const ENVELOPES: (&str, &str) = (
+    include_str!("../../crates/types/golden/envelope_eddsa.hex"),
+    include_str!("../../crates/types/golden/envelope_es256.hex"),
+);
 
 pub const TARGETS: &[Target] = &[
     Target {
@@ -82,6 +88,16 @@ pub const TARGETS: &[Target] = &[
                 epoch_ms: 60,
             })]
         },
+    },
+    Target {
+        name: "intake_request",
+        run: intake_request,
+        seeds: || vec![golden(ENVELOPES.0), [golden(ENVELOPES.0), golden(ENVELOPES.1)].concat()],
+    },
+    Target {
+        name: "intake_answers",
+        run: intake_answers,
+        seeds: golden!("intake_receipt", "intake_refused"),
     },
     Target {
         name: "text",
@@ -220,6 +236,23 @@ pub fn epoch_clock(bytes: &[u8]) -> bool {
     }
     clock.end(EpochNumber(u64::MAX));
     true
+}
+
+/// A request cut into items is the request again when they are put together.
+pub fn intake_request(bytes: &[u8]) -> bool {
+    let Ok(items) = split_sequence(bytes, ENVELOPES_MAX) else {
+        return false;
+    };
+    assert!(items.len() <= ENVELOPES_MAX && items.concat() == bytes);
+    items.into_iter().filter(|item| envelope(item)).count() > 0
+}
+
+pub fn intake_answers(bytes: &[u8]) -> bool {
+    let Ok(answers) = IntakeAnswer::decode_sequence(bytes, ENVELOPES_MAX) else {
+        return false;
+    };
+    assert!(IntakeAnswer::encode_sequence(&answers) == bytes);
+    answers.iter().filter(|answer| answer.is_temporary()).count() < answers.len()
 }
 
 /// Everything that people type: ids, keys, times, cells, chain names. What is read is shown as it is read.

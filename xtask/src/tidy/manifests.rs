@@ -50,10 +50,10 @@ pub fn dependencies(manifest: &str) -> Vec<Dependency<'_>> {
 }
 
 pub fn check(tree: &Tree) -> Vec<Problem> {
-    let mut problems = tree
-        .files
-        .get("Cargo.toml")
-        .map_or(Vec::new(), |file| without_reason(&file.text));
+    let workspace = tree.files.get("Cargo.toml");
+    let mut problems = workspace.map_or(Vec::new(), |file| {
+        [without_reason(&file.text), wanted_by_none(tree, &file.text)].concat()
+    });
     for (path, file) in tree.manifests() {
         if file.text.contains("\n[workspace]") || file.text.starts_with("[workspace]") {
             continue; // a package of its own, outside the workspace
@@ -96,6 +96,26 @@ fn without_reason(manifest: &str) -> Vec<Problem> {
                 dependency.line,
                 says,
                 "say on its line, or above its group, what we need it for",
+            )
+        })
+        .collect()
+}
+
+/// Dependencies of the workspace that no member names.
+fn wanted_by_none(tree: &Tree, manifest: &str) -> Vec<Problem> {
+    let wanted = |name: &str| {
+        tree.manifests()
+            .any(|(_, file)| dependencies(&file.text).iter().any(|each| each.name == name))
+    };
+    dependencies(manifest)
+        .into_iter()
+        .filter(|dependency| !wanted(dependency.name))
+        .map(|dependency| {
+            Problem::at(
+                "Cargo.toml",
+                dependency.line,
+                format!("no crate uses `{}`", dependency.name),
+                "delete the line",
             )
         })
         .collect()
@@ -149,7 +169,18 @@ mod tests {
     #[test]
     fn each_dependency_has_a_reason_on_its_line_or_above_its_group() {
         let text = "[workspace.dependencies]\na = \"1\" # for b\n\n# group\nb = \"1\"\nc = \"1\"\n\nd = \"1\"\n";
-        assert_eq!(places(check, &[("Cargo.toml", text)]), ["Cargo.toml:8"]);
+        let member = format!(
+            "{HEAD}[dependencies]\na.workspace = true # x\nb.workspace = true # x\nc.workspace = true # x\nd.workspace = true # x\n"
+        );
+        assert_eq!(
+            places(check, &[("Cargo.toml", text), ("m/Cargo.toml", &member)]),
+            ["Cargo.toml:8"]
+        );
+        let member = member.replace("c.workspace = true # x\n", "");
+        assert_eq!(
+            places(check, &[("Cargo.toml", text), ("m/Cargo.toml", &member)]),
+            ["Cargo.toml:8", "Cargo.toml:6"]
+        );
     }
 
     #[test]

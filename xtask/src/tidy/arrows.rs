@@ -65,13 +65,13 @@ fn place(name: &str) -> Option<usize> {
     ORDER.iter().position(|&each| each == name)
 }
 
-/// The crate a manifest belongs to, when it is in the order's realm: `crates/*`, `fuzz` and what lies below them.
+/// The crate a manifest belongs to: a folder of `crates`, or one beside it. What lies deeper is outside the workspace.
 fn crate_of(path: &str) -> Option<&str> {
-    let mut parts = path.split('/');
-    match parts.next()? {
-        "crates" => parts.next(),
-        "xtask" => None,
-        other => Some(other),
+    match path.split('/').collect::<Vec<_>>()[..] {
+        ["crates", name, "Cargo.toml"] => Some(name),
+        ["xtask", _] => None,
+        [name, "Cargo.toml"] => Some(name),
+        _ => None,
     }
 }
 

@@ -4,14 +4,22 @@
 use std::{
     env, fs,
     io::{self, BufRead, BufReader, Write},
+    mem,
     path::Path,
     process::{Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
 };
 
 use crate::{cargo, python, root, tally::Tally, target, tidy, with};
 
 /// A file to which tests may append the lines of what they skipped.
 const SKIP_LOG: &str = "CAIRN_SKIP_LOG";
+/// Lines read but not yet shown.
+const LINES_AHEAD_MAX: usize = 1_024;
+/// How long no line may come before we look whether the tests have ended.
+const SILENCE: Duration = Duration::from_millis(500);
 /// A folder of measured data.
 const DATA: &str = "CAIRN_DATA";
 
@@ -34,22 +42,42 @@ pub fn run(arguments: &[String]) -> io::Result<u8> {
         command.env(DATA, fs::canonicalize(data)?);
     }
 
-    let mut tests = command.stdout(Stdio::piped()).spawn()?;
-    let mut printed = BufReader::new(tests.stdout.take().expect("stdout is piped"));
-    let mut line = Vec::new();
-    while printed.read_until(b'\n', &mut line)? > 0 {
-        if tally.line(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r'])) {
-            io::stdout().write_all(&line)?;
-        }
-        line.clear();
-    }
-    let passed = tests.wait()?.success();
+    let passed = watch(command, &mut tally)?;
     tally.log(&fs::read_to_string(&log)?);
     if !tidy {
         println!("tidy found places to mend: see the first lines, or `cargo xtask tidy`");
     }
     println!("{}", tally.closing());
     Ok(u8::from(!(tidy && passed)))
+}
+
+/// Runs the tests and shows their lines as they come; answers whether all passed. Ends when the tests do, even if a process they left
+/// behind still holds their output open.
+fn watch(mut command: Command, tally: &mut Tally) -> io::Result<bool> {
+    let mut tests = command.stdout(Stdio::piped()).spawn()?;
+    let mut printed = BufReader::new(tests.stdout.take().expect("stdout is piped"));
+    let (sender, lines) = mpsc::sync_channel(LINES_AHEAD_MAX);
+    thread::spawn(move || {
+        let mut line = Vec::new();
+        while printed.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0)
+            && sender.send(mem::take(&mut line)).is_ok()
+        {}
+    });
+    loop {
+        match lines.recv_timeout(SILENCE) {
+            Ok(line) => {
+                if tally.line(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r'])) {
+                    io::stdout().write_all(&line)?;
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(tests.wait()?.success()),
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(status) = tests.try_wait()? {
+                    return Ok(status.success());
+                }
+            }
+        }
+    }
 }
 
 /// `cargo test` on the workspace, or as the arguments say; all programs run even when one fails.

@@ -49,7 +49,7 @@ pub struct Pace {
 /// What is kept on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retain {
-    /// Finalized blocks with their certificates. `None` keeps all.
+    /// Finalized blocks with their certificates. `None` keeps all, and the whole log of state operations with them.
     pub blocks: Option<usize>,
     /// Blocks whose log of state operations is kept for validators that catch up.
     pub state_blocks: usize,
@@ -86,7 +86,11 @@ impl Config {
         if self.pace.block_txs_max == 0 || self.pace.block_txs_max > BLOCK_TXS_MAX {
             return Err(ConfigError::BlockTxs);
         }
-        if self.retain.blocks.is_some_and(|blocks| blocks < Retain::BLOCKS_MIN) {
+        if self
+            .retain
+            .blocks
+            .is_some_and(|blocks| blocks < Retain::BLOCKS_MIN.max(self.retain.state_blocks))
+        {
             return Err(ConfigError::RetainBlocks);
         }
         if self.threads == 0 {
@@ -116,8 +120,8 @@ impl Retain {
 impl Default for Retain {
     fn default() -> Self {
         Self {
-            blocks: None,
-            state_blocks: 256,
+            blocks: Some(65_536),
+            state_blocks: 64,
         }
     }
 }
@@ -135,7 +139,10 @@ pub enum ConfigError {
     TimeStep,
     #[error("block_txs_max must be between 1 and {BLOCK_TXS_MAX}")]
     BlockTxs,
-    #[error("retain.blocks must be at least {}", Retain::BLOCKS_MIN)]
+    #[error(
+        "retain.blocks must be at least {} and at least retain.state_blocks",
+        Retain::BLOCKS_MIN
+    )]
     RetainBlocks,
     #[error("threads must be above zero")]
     Threads,

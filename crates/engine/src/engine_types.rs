@@ -1,6 +1,10 @@
 //! The Commonware types this chain is pinned to, named once. Not public: no other crate sees one.
 
-use commonware_consensus::simplex::{scheme::bls12381_threshold::vrf, types};
+use crate::block::Block;
+use commonware_consensus::{
+    marshal::{core, standard::Standard},
+    simplex::{scheme::bls12381_threshold::vrf, types},
+};
 use commonware_cryptography::{
     Sha256,
     bls12381::primitives::variant::{MinSig, Variant},
@@ -23,6 +27,9 @@ pub(crate) type SeedSignature = <Bls as Variant>::Signature;
 pub(crate) type Scheme = vrf::Scheme<PublicKey, Bls>;
 pub(crate) type Certificate = types::Finalization<Scheme, Digest>;
 pub(crate) type ConsensusContext = types::Context<Digest, PublicKey>;
+/// Blocks travel whole.
+pub(crate) type MarshalVariant = Standard<Block>;
+pub(crate) type MarshalMailbox = core::Mailbox<Scheme, MarshalVariant>;
 
 pub(crate) type StateKey = FixedBytes<{ crate::KEY_BYTES }>;
 pub(crate) type StateValue = FixedBytes<{ crate::VALUE_BYTES }>;

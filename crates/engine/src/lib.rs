@@ -6,19 +6,35 @@
 //!             (when)    (StateMachine)  (votes)      (on disk)    └─▶ Handle: read, prove, block
 //! ```
 
+mod application;
+mod assemble;
+mod block;
 mod config;
 mod engine_types;
+mod execute;
+mod feed;
 mod finalized;
 mod handle;
 mod header;
 mod host;
+mod keys;
 pub mod light;
 pub mod limits;
 mod machine;
+mod overlay;
+mod pacing;
+mod seeds;
+mod service;
+mod tokio_node;
 
 pub use config::{Config, ConfigError, Pace, Retain, Validator};
 pub use finalized::{Executed, Finalized};
 pub use handle::{AskError, Ended, Handle, Latest, Records};
 pub use header::{HEADER_BYTES, Header, HeaderError, SEED_BYTES};
 pub use host::{Clock, ManualClock, Observer, SystemClock, Tx, TxHash, TxSource, tx_hash};
+pub use keys::KeysError;
 pub use machine::{Applied, BlockContext, KEY_BYTES, Key, Missing, StateMachine, VALUE_BYTES, Value, View};
+pub use tokio_node::{StartError, start_tokio};
+
+#[cfg(test)]
+extern crate self as cairn_engine;

@@ -15,7 +15,7 @@ use cairn_types::{
     hash::{Hash, domain},
     merkle::{self, RangeProof},
 };
-use commonware_codec::{Copying, Decode as _, DecodeExt as _};
+use commonware_codec::{Copying, DecodeExt as _};
 use commonware_consensus::simplex::scheme::bls12381_threshold::vrf;
 use commonware_cryptography::Sha256;
 use commonware_parallel::Sequential;

@@ -1,0 +1,495 @@
+//! Puts one validator together from its parts, in the order they need each other, on any runtime and any network.
+//!
+//! ```text
+//! network ─▶ votes, certificates ─▶ simplex ─▶ deferred ─▶ paced ─▶ stateful ─▶ application
+//!       └──▶ blocks ─▶ marshal ──────────────────────────────────────▶ (final blocks, in order)
+//!                        └─▶ feed ─▶ observer        service ◀─ handle
+//! ```
+
+use crate::{
+    Clock, Ended, Handle, Latest, Observer, Pace, Retain, StateMachine, TxSource,
+    application::{Application, Rules},
+    block::{Block, key_bytes},
+    engine_types::{MarshalVariant, PublicKey, Scheme, State, StateKey, StateValue},
+    execute::Databases,
+    feed::Feed,
+    handle::{QUESTIONS_MAX, Question},
+    keys::Keys,
+    light::Anchor,
+    pacing::{Memory, Paced, Shared},
+    seeds::Seeds,
+    service::Service,
+};
+use commonware_broadcast::buffered;
+use commonware_codec::FixedSize as _;
+use commonware_consensus::{
+    Reporters,
+    marshal::{self, core::Actor as MarshalActor, resolver::p2p as marshal_resolver, standard::Deferred},
+    simplex::{
+        self,
+        config::{ForwardPolicy, SkipPolicy},
+        elector::RoundRobin,
+    },
+    types::{Epoch, FixedEpocher, ViewDelta},
+};
+use commonware_cryptography::{Digested, Digestible as _, Sha256, Signer as _, certificate::ConstantProvider};
+use commonware_glue::stateful::{
+    Config as StatefulConfig, PruneConfig, Stateful, SyncPlan,
+    db::{SyncEngineConfig, p2p as state_resolver},
+    probe::{self, Probe},
+};
+use commonware_p2p as p2p;
+use commonware_parallel::Sequential;
+use commonware_runtime::{
+    Clock as RuntimeClock, Handle as Task, Metrics, Network, Quota, Spawner, buffer::paged::CacheRef,
+};
+use commonware_storage::{
+    Context as StorageContext,
+    archive::prunable,
+    journal::contiguous::fixed::Config as LogConfig,
+    mmr::{self, full::Config as MerkleConfig},
+    qmdb::{any::ordered::fixed::Operation, current::FixedConfig},
+    translator::EightCap,
+};
+use commonware_utils::{NZDuration, NZU16, NZU32, NZU64, NZUsize};
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, select_all},
+};
+use rand_core::CryptoRng;
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::{mpsc, watch};
+
+/// What a runtime gives. Both of Commonware's do.
+pub(crate) trait Runtime: Spawner + RuntimeClock + StorageContext + Metrics + Network + CryptoRng {}
+impl<E: Spawner + RuntimeClock + StorageContext + Metrics + Network + CryptoRng> Runtime for E {}
+
+/// What a network gives: peers, and channels to them.
+pub(crate) trait Links {
+    type Peers: p2p::Provider<PublicKey = PublicKey> + Clone;
+    type Blocker: p2p::Blocker<PublicKey = PublicKey>;
+    type Sender: p2p::Sender<PublicKey = PublicKey>;
+    type Receiver: p2p::Receiver<PublicKey = PublicKey>;
+}
+
+/// One channel of each kind, in the order of [`CHANNELS`].
+pub(crate) struct Network7<L: Links> {
+    pub(crate) peers: L::Peers,
+    pub(crate) blocker: L::Blocker,
+    pub(crate) channels: Vec<(L::Sender, L::Receiver)>,
+}
+
+/// Messages a second that a peer may send on each channel: votes, certificates, missed certificates, missed blocks, new
+/// blocks, state operations, the newest certificate. Memory grows with these.
+pub(crate) const CHANNELS: [Quota; 7] = [
+    Quota::per_second(NZU32!(256)),
+    Quota::per_second(NZU32!(256)),
+    Quota::per_second(NZU32!(64)),
+    Quota::per_second(NZU32!(64)),
+    Quota::per_second(NZU32!(64)),
+    Quota::per_second(NZU32!(64)),
+    Quota::per_second(NZU32!(16)),
+];
+
+/// What the process around the chain provides.
+#[derive(Clone)]
+pub(crate) struct Host {
+    pub(crate) machine: Arc<dyn StateMachine>,
+    pub(crate) source: Arc<dyn TxSource>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// What one validator is told.
+pub(crate) struct Settings {
+    pub(crate) chain: String,
+    pub(crate) era: u32,
+    pub(crate) pace: Pace,
+    pub(crate) retain: Retain,
+    /// Names its files: several validators may share one store in simulation.
+    pub(crate) partition: String,
+    pub(crate) keys: Keys,
+}
+
+/// A running validator.
+pub(crate) struct Running {
+    pub(crate) handle: Handle,
+    /// Resolves with the name of the first part that ended; none should.
+    pub(crate) first_end: BoxFuture<'static, &'static str>,
+    /// Answers questions until the last handle is gone.
+    pub(crate) service: Task<()>,
+    pub(crate) stopped: watch::Receiver<bool>,
+    pub(crate) ended: watch::Sender<Option<Ended>>,
+}
+
+const PAGE_BYTES: std::num::NonZeroU16 = NZU16!(4_096);
+const CACHED_PAGES: NonZeroUsize = NZUsize!(2_048);
+const BUFFER_BYTES: NonZeroUsize = NZUsize!(64 * 1024);
+const MAILBOX: NonZeroUsize = NZUsize!(256);
+/// Blocks delivered to the state before the first is stored for good.
+const UNSTORED_BLOCKS_MAX: NonZeroUsize = NZUsize!(16);
+const VIEWS_KEPT: ViewDelta = ViewDelta::new(64);
+const SYNC_OPS_MAX: NonZeroU64 = NZU64!(1_024);
+/// Blocks between two prunings.
+const PRUNE_EVERY: NonZeroUsize = NZUsize!(64);
+/// One consensus epoch for ever: the committee changes with the era.
+const EPOCH_BLOCKS: NonZeroU64 = NZU64!(u64::MAX);
+/// How long a leader may be silent beyond the idle interval.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The largest message that any part sends among `validators`.
+pub(crate) fn message_bytes_max(validators: u32) -> u32 {
+    p2p::max_message_size(&[
+        simplex::max_payload_size::<Scheme, crate::engine_types::Digest>(validators),
+        marshal::max_payload_size::<MarshalVariant, Scheme>(validators, &()),
+        probe::max_payload_size::<MarshalVariant, Scheme>(validators),
+        state_resolver::max_payload_size::<mmr::Family, crate::engine_types::Digest>(
+            SYNC_OPS_MAX,
+            Operation::<mmr::Family, StateKey, StateValue>::SIZE,
+        ),
+    ])
+}
+
+/// Starts all parts; returns when the state is there and consensus runs.
+pub(crate) async fn assemble<E: Runtime, L: Links>(
+    runtime: E,
+    settings: Settings,
+    host: Host,
+    network: Network7<L>,
+) -> Running {
+    let Settings {
+        chain,
+        era,
+        pace,
+        retain,
+        partition,
+        keys,
+    } = settings;
+    let Network7 {
+        peers,
+        blocker,
+        channels,
+    } = network;
+    let channels: [_; CHANNELS.len()] = channels
+        .try_into()
+        .unwrap_or_else(|_| unreachable!("the network opens one channel per quota"));
+    let [
+        votes,
+        certificates,
+        missed_certificates,
+        missed_blocks,
+        new_blocks,
+        state_ops,
+        newest,
+    ] = channels;
+    let mut tasks: Vec<(&'static str, Task<()>)> = Vec::new();
+
+    let me = keys.identity.public_key();
+    let group_key = keys.group_key();
+    let identity = *keys.sharing.public();
+    let scheme = Scheme::signer(chain.as_bytes(), keys.validators.clone(), keys.sharing, keys.share)
+        .expect("a key file is checked when it is opened");
+    let provider = ConstantProvider::new(scheme.clone());
+    let page_cache = CacheRef::new(PAGE_BYTES, CACHED_PAGES);
+    let genesis = Block::genesis::<E>(era, host.machine.genesis_digest());
+    let genesis_digest = genesis.digest();
+
+    // Blocks: fetching missed ones, exchanging new ones, keeping final ones.
+    let resolver = marshal_resolver::init(
+        runtime.child("blocks_resolver"),
+        marshal_resolver::Config {
+            public_key: me.clone(),
+            peer_provider: peers.clone(),
+            blocker: blocker.clone(),
+            mailbox_size: MAILBOX,
+            fetch_timeout: NZDuration!(Duration::from_secs(2)),
+            fetch_retry_delay: Duration::from_millis(100),
+            priority_requests: false,
+            priority_responses: false,
+        },
+        missed_blocks,
+    );
+    let (broadcast, buffer) = buffered::Engine::new(
+        runtime.child("broadcast"),
+        buffered::Config {
+            public_key: me.clone(),
+            mailbox_size: MAILBOX,
+            deque_size: 10,
+            priority: false,
+            codec_config: (),
+            peer_provider: peers.clone(),
+            strategy: Sequential,
+        },
+    );
+    tasks.push(("broadcast", broadcast.start(new_blocks)));
+    let certificates_store = prunable::Archive::init(
+        runtime.child("certificates_store"),
+        archive_config(&partition, "certificates", &page_cache),
+    )
+    .await
+    .expect("the store of certificates opens");
+    let blocks_store = prunable::Archive::init(
+        runtime.child("blocks_store"),
+        archive_config(&partition, "blocks", &page_cache),
+    )
+    .await
+    .expect("the store of blocks opens");
+    let plan = SyncPlan::init(runtime.child("sync_plan"), &partition).await;
+    let (probe, probe_mailbox) = Probe::new(probe::Config {
+        context: runtime.child("probe"),
+        provider: provider.clone(),
+        strategy: Sequential,
+        mailbox_size: MAILBOX,
+        blocker: blocker.clone(),
+        minimum_epoch: Epoch::zero(),
+        retry_timeout: NZDuration!(Duration::from_secs(1)),
+    });
+    tasks.push(("probe", probe.start(newest)));
+    let (marshal_actor, marshal, floor) = MarshalActor::<_, MarshalVariant, _, _, _, _, _>::init(
+        runtime.child("marshal"),
+        certificates_store,
+        blocks_store,
+        marshal::Config {
+            provider,
+            epocher: FixedEpocher::new(EPOCH_BLOCKS),
+            start: plan.marshal_start(Digested::precomputed(genesis.clone(), genesis_digest)),
+            partition_prefix: partition.clone(),
+            mailbox_size: MAILBOX,
+            view_retention: VIEWS_KEPT,
+            prunable_items_per_section: NZU64!(256),
+            page_cache: page_cache.clone(),
+            replay_buffer: BUFFER_BYTES,
+            key_write_buffer: BUFFER_BYTES,
+            value_write_buffer: BUFFER_BYTES,
+            block_codec_config: (),
+            max_repair: NZUsize!(16),
+            max_pending_acks: UNSTORED_BLOCKS_MAX,
+            strategy: Sequential,
+        },
+    )
+    .await;
+
+    // State: executing blocks, keeping records.
+    let (state_sync, state_source) = state_resolver::Actor::<_, PublicKey, _, _, mmr::Family, State<E>>::new(
+        runtime.child("state_resolver"),
+        state_resolver::Config {
+            peer_provider: peers,
+            blocker: blocker.clone(),
+            database: None,
+            mailbox_size: MAILBOX,
+            me: Some(me.clone()),
+            fetch_timeout: NZDuration!(Duration::from_secs(2)),
+            fetch_retry_delay: Duration::from_millis(100),
+            max_serve_ops: SYNC_OPS_MAX,
+            priority_requests: false,
+            priority_responses: false,
+        },
+    );
+    tasks.push(("state resolver", state_sync.start(state_ops)));
+    let (latest, latest_seen) = watch::channel(Latest {
+        header: genesis.header().clone(),
+        digest: genesis_digest.0,
+    });
+    let application = Application::new(Rules {
+        machine: host.machine.clone(),
+        source: host.source.clone(),
+        genesis: genesis.clone(),
+        chain: chain.clone(),
+        group_key: identity,
+        time_step_ms_max: pace.time_step_ms_max,
+        latest: latest.clone(),
+    });
+    let (stateful, state) = Stateful::new(
+        runtime.child("stateful"),
+        StatefulConfig {
+            application,
+            db_config: state_config(&partition, &page_cache),
+            provider: (),
+            marshal: (marshal.clone(), floor),
+            mailbox_size: MAILBOX,
+            plan,
+            resolvers: state_source,
+            sync_config: SyncEngineConfig {
+                fetch_batch_size: SYNC_OPS_MAX,
+                apply_batch_size: SYNC_OPS_MAX,
+                max_outstanding_requests: NZUsize!(8),
+            },
+            prune_config: retain.blocks.map(|blocks| PruneConfig {
+                maintenance_interval: PRUNE_EVERY,
+                retained_marshal_blocks: blocks,
+                retained_qmdb_blocks: retain.state_blocks,
+            }),
+            strategy: Sequential,
+        },
+    );
+    tasks.push(("marshal", marshal_actor.start(state.clone(), buffer, resolver)));
+    probe_mailbox.attach(marshal.clone());
+    tasks.push(("state", stateful.start()));
+    let databases: Databases<E> = state.subscribe_databases().await;
+    if let Some(processed) = marshal.get_processed().await
+        && let Some(block) = marshal.get_block(processed.height()).await
+    {
+        latest.send_if_modified(|latest| {
+            let newer = block.inner().header().height > latest.header.height;
+            if newer {
+                *latest = Latest {
+                    header: block.inner().header().clone(),
+                    digest: block.digest().0,
+                };
+            }
+            newer
+        });
+    }
+
+    // The process around: telling it, answering it.
+    let told = Feed::start_height(&*host.observer, latest_seen.borrow().header.height);
+    let (observed, observed_seen) = watch::channel(told);
+    let feed = Feed {
+        observer: host.observer,
+        marshal: marshal.clone(),
+        latest: latest_seen.clone(),
+        observed,
+        retain,
+    };
+    tasks.push(("feed", runtime.child("feed").spawn(|_| feed.run())));
+    let (questions, asked) = mpsc::channel::<Question>(QUESTIONS_MAX);
+    let (service_marshal, service_latest) = (marshal.clone(), latest_seen.clone());
+    let service = runtime.child("service").spawn(move |runtime| {
+        let service = Service {
+            runtime,
+            databases,
+            marshal: service_marshal,
+            latest: service_latest,
+        };
+        service.run(asked)
+    });
+
+    // Consensus.
+    let seeds = Seeds::new();
+    let paced = Paced::new(
+        state,
+        Shared {
+            pace,
+            source: host.source,
+            clock: host.clock,
+            seeds: seeds.clone(),
+            marshal: marshal.clone(),
+            observed: observed_seen,
+            memory: Mutex::new(Memory::default()),
+        },
+    );
+    let deferred = Deferred::new(
+        runtime.child("deferred"),
+        paced,
+        marshal,
+        FixedEpocher::new(EPOCH_BLOCKS),
+    );
+    let leader_timeout = pace.idle_interval + PATIENCE;
+    let consensus = simplex::Engine::new(
+        runtime.child("simplex"),
+        simplex::Config {
+            scheme,
+            elector: RoundRobin::<Sha256>::default(),
+            blocker,
+            automaton: deferred.clone(),
+            relay: deferred.clone(),
+            reporter: Reporters::from((deferred, seeds)),
+            strategy: Sequential,
+            partition: format!("{partition}-simplex"),
+            mailbox_size: MAILBOX,
+            epoch: Epoch::zero(),
+            floor: simplex::config::Floor::Genesis(genesis_digest),
+            replay_buffer: BUFFER_BYTES,
+            write_buffer: BUFFER_BYTES,
+            page_cache,
+            leader_timeout,
+            certification_timeout: leader_timeout + PATIENCE,
+            timeout_retry: PATIENCE,
+            view_retention: VIEWS_KEPT,
+            skip: SkipPolicy::Enabled {
+                timeout: leader_timeout + PATIENCE * 2,
+                budget: simplex::SkipBudget::Participants,
+            },
+            fetch_timeout: NZDuration!(Duration::from_secs(2)),
+            fetch_retry_delay: Duration::from_secs(1),
+            forward: ForwardPolicy::Disabled,
+            track_historical_votes: false,
+        },
+    );
+    tasks.push(("consensus", consensus.start(votes, certificates, missed_certificates)));
+
+    let (stop, stopped) = watch::channel(false);
+    let (ended, ended_seen) = watch::channel(None);
+    let handle = Handle {
+        anchor: Arc::new(Anchor {
+            chain,
+            group_key,
+            genesis: genesis.header().genesis,
+            era,
+        }),
+        validator: key_bytes(&me),
+        questions,
+        latest: latest_seen,
+        stop,
+        ended: ended_seen,
+        thread: Arc::new(Mutex::new(None)),
+    };
+    Running {
+        handle,
+        first_end: first_end(tasks),
+        service,
+        stopped,
+        ended,
+    }
+}
+
+fn first_end(tasks: Vec<(&'static str, Task<()>)>) -> BoxFuture<'static, &'static str> {
+    let ends = tasks.into_iter().map(|(name, task)| task.map(move |_| name).boxed());
+    select_all(ends).map(|(name, ..)| name).boxed()
+}
+
+fn archive_config(partition: &str, name: &str, page_cache: &CacheRef) -> prunable::Config<EightCap, ()> {
+    prunable::Config {
+        translator: EightCap,
+        metadata_partition: format!("{partition}-{name}-metadata"),
+        key_partition: format!("{partition}-{name}-key"),
+        key_page_cache: page_cache.clone(),
+        value_partition: format!("{partition}-{name}-value"),
+        compression: None,
+        codec_config: (),
+        items_per_section: NZU64!(256),
+        key_write_buffer: BUFFER_BYTES,
+        value_write_buffer: BUFFER_BYTES,
+        replay_buffer: BUFFER_BYTES,
+    }
+}
+
+fn state_config(partition: &str, page_cache: &CacheRef) -> FixedConfig<EightCap, Sequential> {
+    FixedConfig {
+        merkle_config: MerkleConfig {
+            journal_partition: format!("{partition}-state-merkle"),
+            metadata_partition: format!("{partition}-state-merkle-metadata"),
+            items_per_blob: NZU64!(16_384),
+            write_buffer: BUFFER_BYTES,
+            replay_buffer: BUFFER_BYTES,
+            strategy: Sequential,
+            page_cache: page_cache.clone(),
+        },
+        journal_config: LogConfig {
+            partition: format!("{partition}-state-log"),
+            items_per_blob: NZU64!(4_096),
+            page_cache: page_cache.clone(),
+            write_buffer: BUFFER_BYTES,
+            replay_buffer: BUFFER_BYTES,
+        },
+        grafted_metadata_partition: format!("{partition}-state-grafted"),
+        translator: EightCap,
+        init_cache: Some(NZUsize!(65_536)),
+        init_buffer: NZUsize!(1 << 20),
+        init_concurrency: (),
+    }
+}

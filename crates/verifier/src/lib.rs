@@ -1,1 +1,16 @@
-//! Placeholder, replaced by the crate's first line.
+//! The middleware: collects signed reports, judges them by public rules, attests the result and has it paid.
+//!
+//! ```text
+//! POST /v1/reports ─▶ intake ─▶ log (fsync) ─▶ receipt
+//!                                 │ epoch over
+//!                                 ▼
+//!                              archive ─▶ assess ─▶ divide ─▶ attest ─▶ submit: settle, pay      audit: all of it again
+//! ```
+//! Decisions are synchronous functions; time, disk, chain and object store are traits. It never holds anybody's money.
+
+pub mod limits;
+
+pub mod clock;
+pub mod disk;
+
+pub mod log;

@@ -13,16 +13,21 @@
 //! any are minted. Without a price the token pool for usage and the top-up are zero and nothing else changes (I11).
 //! Every rounding is down and its fraction stays where it came from: budget, reserve or treasury. Source: economics notes §4.4.
 
+use cairn_types::attestation::Totals;
 use cairn_types::money::{Credit, MicroUsd, Price, Token};
+use minicbor::{CborLen, Decode, Encode};
 
 use super::{Budget, Error, Parameters, Quote, availability, no_wash, split, usage};
 
 /// Credits customers spent on one network in one epoch, by what backs them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
 pub struct Spent {
     /// `R_s`: backed by stablecoin, which is now paid out.
+    #[n(0)]
     pub stable: Credit,
     /// `R_b`: bought by burning tokens.
+    #[n(1)]
     pub burned: Credit,
 }
 
@@ -34,9 +39,12 @@ impl Spent {
 }
 
 /// What earlier epochs' leaves left of their pools.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
 pub struct Carry {
+    #[n(0)]
     pub tokens: Token,
+    #[n(1)]
     pub micro_usd: MicroUsd,
 }
 
@@ -185,22 +193,24 @@ fn top_up(
 }
 
 impl Pools {
-    /// What the leaves left of the pools, to be carried: `paid` are the attested totals. Refused when they are above the pools.
-    pub fn remainder(&self, availability: Token, usage: Token, cash: MicroUsd) -> Result<Carry, Error> {
-        let left = |pool: Token, paid: Token| {
+    /// What the leaves left of the pools, to be carried: `paid` are the attested totals, all zero when the epoch was never attested.
+    /// Refused when they pay out more than the pools hold, or count more from customers than customers paid.
+    pub fn remainder(&self, paid: &Totals) -> Result<Carry, Error> {
+        let left = |pool: u64, paid: u64| {
             pool.checked_sub(paid).ok_or(Error::AboveTotal {
-                reached: paid.0,
-                total: pool.0,
+                reached: paid,
+                total: pool,
             })
         };
-        let tokens = left(self.availability, availability)?
-            .checked_add(left(self.usage, usage)?)
-            .ok_or(Error::Overflow)?;
-        let micro_usd = self.cash.checked_sub(cash).ok_or(Error::AboveTotal {
-            reached: cash.0,
-            total: self.cash.0,
-        })?;
-        Ok(Carry { tokens, micro_usd })
+        let availability = left(self.availability.0, paid.availability.0)?;
+        let usage = left(self.usage.0, paid.usage.0)?;
+        let micro_usd = left(self.cash.0, paid.cash.0)?;
+        left(self.customers_paid.0, paid.customers_paid.0)?;
+        let tokens = availability.checked_add(usage).ok_or(Error::Overflow)?;
+        Ok(Carry {
+            tokens: Token(tokens),
+            micro_usd: MicroUsd(micro_usd),
+        })
     }
 }
 
@@ -358,21 +368,81 @@ mod tests {
     }
 
     #[test]
+    fn a_fast_rally_does_not_make_paying_oneself_pay() {
+        // A day at a dollar, then three rounds of twenty per cent: the mean lags at 1.06, the market is at 1.73.
+        let ring = [
+            vec![Price(100_000_000); 21],
+            vec![Price(120_000_000), Price(144_000_000), Price(172_800_000)],
+        ]
+        .concat();
+        let state = super::super::PriceState {
+            ring,
+            round: 24,
+            ..Default::default()
+        };
+        let parameters = parameters();
+        let inputs = Inputs {
+            parameters: &parameters,
+            age_epochs: u64::MAX,
+            budget: budget(1 << 40, 0, 0, 0, 0),
+            spent: Spent {
+                stable: Credit(1_000_000),
+                burned: Credit(0),
+            },
+            carry: Carry::default(),
+            quote: state.quote(24, &parameters),
+            delegated: false,
+        };
+        let pools = close_network_epoch(&inputs).expect("fits");
+        let market = state.last().expect("accepted");
+        let scale = parameters.scale().expect("few decimals");
+        let sold = scale.worth_at_least(pools.usage, market).expect("fits");
+        assert_eq!((pools.cash.0, sold.0), (700_000, 249_998));
+        // The same quarter counted at the low price sells for more than all that was paid.
+        let low = inputs.quote.expect("not halted").low;
+        let at_low = scale.tokens_for(MicroUsd(250_000), low).expect("fits");
+        assert_eq!(
+            scale.worth_at_least(at_low, market).map(|sold| sold.0 + pools.cash.0),
+            Ok(1_108_703)
+        );
+    }
+
+    fn totals(availability: u64, usage: u64, cash: u64, customers_paid: u64) -> Totals {
+        Totals {
+            units: 0,
+            availability: Token(availability),
+            usage: Token(usage),
+            cash: MicroUsd(cash),
+            customers_paid: Credit(customers_paid),
+        }
+    }
+
+    #[test]
     fn what_leaves_did_not_take_is_carried_and_more_than_the_pools_is_refused() {
         let pools = Pools {
             availability: Token(10),
             usage: Token(5),
             cash: MicroUsd(7),
+            customers_paid: Credit(10),
             ..Pools::default()
         };
-        let carry = Carry {
-            tokens: Token(3),
-            micro_usd: MicroUsd(2),
+        let carry = |tokens, micro_usd| {
+            Ok(Carry {
+                tokens: Token(tokens),
+                micro_usd: MicroUsd(micro_usd),
+            })
         };
-        assert_eq!(pools.remainder(Token(8), Token(4), MicroUsd(5)), Ok(carry));
         let refused = |reached, total| Err(Error::AboveTotal { reached, total });
-        assert_eq!(pools.remainder(Token(11), Token(0), MicroUsd(0)), refused(11, 10));
-        assert_eq!(pools.remainder(Token(0), Token(0), MicroUsd(8)), refused(8, 7));
+        for (paid, expected) in [
+            (totals(8, 4, 5, 10), carry(3, 2)),
+            (Totals::default(), carry(15, 7)),
+            (totals(11, 0, 0, 0), refused(11, 10)),
+            (totals(0, 6, 0, 0), refused(6, 5)),
+            (totals(0, 0, 8, 0), refused(8, 7)),
+            (totals(0, 0, 0, 11), refused(11, 10)),
+        ] {
+            assert_eq!(pools.remainder(&paid), expected, "{paid:?}");
+        }
     }
 
     /// Amounts of any size a ledger can hold, often small, where roundings bite.
@@ -441,7 +511,8 @@ mod tests {
                 paid.cash = paid.cash.checked_add(share.cash).expect("within the pool");
                 paid.tokens = paid.tokens.checked_add(share.tokens).expect("within the pool");
             }
-            prop_assert!(pools.remainder(pools.availability, paid.tokens, paid.cash).is_ok());
+            let paid = totals(pools.availability.0, paid.tokens.0, paid.cash.0, pools.customers_paid.0);
+            prop_assert!(pools.remainder(&paid).is_ok());
         }
     }
 }

@@ -2,23 +2,24 @@
 //! outside market, makes no token and no dollar, and never lets anybody wait: what finds no partner stays as earned.
 //!
 //! An operator wants `e` (basis points) of his income's value in dollars. At the epoch's mid price `P`:
-//! `value = cash + ⌊tokens·P/K⌋`, `wanted = ⌊value·e/10,000⌋`. With `wanted > cash` he sells: he offers `⌊(wanted − cash)·K/P⌋` tokens.
-//! With less he buys: he offers `cash − wanted` dollars. Nobody offers more than he earned.
+//! `value = cash + ⌊tokens·P/K⌋`, `wanted = ⌊value·e/10,000⌋`. With `wanted > cash` he sells and offers `⌊(wanted − cash)·K/P⌋` tokens. With
+//! less he buys and offers the dollars `⌊⌊(cash − wanted)·K/P⌋·P/K⌋`: what he has too many of, down to whole base units of
+//! token. Each side offers what it gives, so nobody offers more than he earned and the sums fit wherever the pools do.
 //!
 //! **How it works in ordered chunks.** Leaves are pushed in order, a chunk a transaction, so no block sees all offers. Therefore:
-//! 1. The attested result carries the two sums of offers ([`OfferTotals`]) beside the totals of what is paid. From them everybody
-//!    derives the same [`Terms`]: dollars `M = min(B, ⌊T·P/K⌋)` and tokens `N = min(T, ⌊M·K/P⌋)` change hands.
-//! 2. Each (network, epoch) keeps, beside its cursor, a [`Running`]: how much was offered by the leaves before, on each side.
-//! 3. A leaf's part is the step of a cumulative division: with `O` offered before it and `o` by it, it gives
-//!    `⌊N·(O + o)/T⌋ − ⌊N·O/T⌋` tokens and gets `⌊M·(O + o)/T⌋ − ⌊M·O/T⌋` dollars (buyers: with `B`, dollars and tokens
-//!    swapped). That is its exact part rounded down or up, never more than it offered, and the steps sum to `N` and `M` on both
-//!    sides whatever the chunks. So the ledger checks each leaf alone ([`check_leaf_exchange`]) or computes it
-//!    ([`leaf_exchange`]), with the operator's choice read from his account as it stood when the epoch closed.
+//! 1. The attested result carries the two sums of offers, tokens and dollars ([`OfferTotals`]), beside the totals of what is paid.
+//!    From them everybody derives the same [`Terms`]: `N = min(tokens, ⌊dollars·K/P⌋)` tokens change hands.
+//! 2. Each (network, epoch) keeps, beside its cursor, a [`Running`]: how much the leaves before offered, on each side.
+//! 3. A leaf's part is a step of a cumulative division. With `O` offered before it and `o` by it on its side, whose sum is `S`: the side
+//!    has exchanged `X = ⌊N·O/S⌋` tokens before it and `X' = ⌊N·(O + o)/S⌋` with it (all of `O`, `o`, `S` in what the side offers); the leaf exchanges `X' − X` tokens for
+//!    `⌈X'·P/K⌉ − ⌈X·P/K⌉` dollars. So a leaf exchanges its exact part rounded down or up, never more than it offered, at the price to
+//!    less than a micro-dollar; and on both sides the steps end at `N` tokens and `⌈N·P/K⌉` dollars, whatever the chunks. The
+//!    ledger checks each leaf alone ([`check_leaf_exchange`]) or works it out ([`leaf_exchange`]), with the operator's choice
+//!    read from his account as it stood when the epoch closed.
 //! 4. Offers beyond the attested sum are refused on the leaf that passes it; the last chunk must end on the sums exactly
 //!    ([`close_exchange`]), else it is refused, the cursor stays, and the attestation is disputable: it was wrong.
 //!
-//! Both assets are conserved: what sellers give is what buyers get, in tokens (`N`) and in dollars (`M`). The fraction of `⌊M·K/P⌋`, less
-//! than one base unit, is lost by the buyers together to the sellers. Source: economics notes §4.6.
+//! Both assets are conserved: what sellers give is what buyers get, in tokens and in dollars. Source: economics notes §4.6.
 
 use cairn_types::money::{BasisPoints, MicroUsd, Price, Token, mul_div_floor};
 use minicbor::{CborLen, Decode, Encode};
@@ -35,7 +36,9 @@ pub struct Earned {
 /// What an operator would exchange; at most one side is not zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
+    /// Offered by a seller.
     pub tokens: Token,
+    /// Offered by a buyer.
     pub cash: MicroUsd,
 }
 
@@ -43,22 +46,20 @@ pub struct Offer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(array)]
 pub struct OfferTotals {
-    /// `T`: what sellers offer.
     #[n(0)]
     pub tokens: Token,
-    /// `B`: what buyers offer.
     #[n(1)]
     pub cash: MicroUsd,
 }
 
-/// What changes hands between all sellers and all buyers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// On what terms the leaves of a (network, epoch) exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     pub offered: OfferTotals,
-    /// `N`.
-    pub tokens: Token,
-    /// `M`.
-    pub cash: MicroUsd,
+    /// `N`: what all sellers give and all buyers get.
+    pub exchanged: Token,
+    price: Option<Price>,
+    scale: Scale,
 }
 
 /// Offers of the leaves already paid; kept with the cursor.
@@ -78,90 +79,80 @@ pub struct Exchange {
     #[n(0)]
     pub tokens_given: Token,
     #[n(1)]
-    pub tokens_received: Token,
+    pub cash_received: MicroUsd,
     #[n(2)]
     pub cash_given: MicroUsd,
     #[n(3)]
-    pub cash_received: MicroUsd,
+    pub tokens_received: Token,
 }
 
-/// What an operator offers. `None` is no choice: paid as earned. Without a price nobody offers anything.
-pub fn offer(
-    scale: Scale,
-    price: Option<Price>,
-    earned: Earned,
-    wants_in_dollars: Option<BasisPoints>,
-) -> Result<Offer, Error> {
+/// What an operator offers. `None` is no choice: paid as earned. Nobody offers anything without a price, or where an income is worth
+/// more dollars than 64 bits count.
+pub fn offer(scale: Scale, price: Option<Price>, earned: Earned, wants_in_dollars: Option<BasisPoints>) -> Offer {
     let (Some(price), Some(part)) = (price, wants_in_dollars) else {
-        return Ok(Offer::default());
+        return Offer::default();
     };
-    let tokens_worth = scale.worth_at_least(earned.tokens, price)?;
-    let value = earned.cash.checked_add(tokens_worth).ok_or(Error::Overflow)?;
+    let tokens_worth = scale.worth_at_least(earned.tokens, price).ok();
+    let Some(value) = tokens_worth.and_then(|worth| earned.cash.checked_add(worth)) else {
+        return Offer::default();
+    };
     let wanted = value.part(part);
-    let missing = wanted.saturating_sub(earned.cash);
-    let tokens = scale.tokens_for(missing, price)?;
-    Ok(Offer {
-        tokens,
-        cash: earned.cash.saturating_sub(wanted),
-    })
+    let missing = scale.tokens_for(wanted.saturating_sub(earned.cash), price);
+    let too_many = earned.cash.saturating_sub(wanted);
+    let whole_units = scale
+        .tokens_for(too_many, price)
+        .and_then(|tokens| scale.worth_at_least(tokens, price));
+    Offer {
+        tokens: missing.unwrap_or_default(), // never fails: `missing` is at most what the tokens are worth
+        // A base unit is worth less than a micro-dollar where the tokens cannot be counted, so one micro-dollar covers the fraction.
+        cash: whole_units.unwrap_or(too_many.saturating_sub(MicroUsd(1))),
+    }
 }
 
 /// The sums of offers, for whoever attests.
 pub fn offer_totals(offers: impl IntoIterator<Item = Offer>) -> Result<OfferTotals, Error> {
-    offers.into_iter().try_fold(OfferTotals::default(), |sum, offer| {
-        Ok(OfferTotals {
-            tokens: sum.tokens.checked_add(offer.tokens).ok_or(Error::Overflow)?,
-            cash: sum.cash.checked_add(offer.cash).ok_or(Error::Overflow)?,
-        })
+    let none = Running::default();
+    let sum = offers.into_iter().try_fold(none, |sum, offer| sum.with(offer))?;
+    Ok(OfferTotals {
+        tokens: sum.tokens,
+        cash: sum.cash,
     })
 }
 
 /// What the sums come to at the price.
 pub fn terms(scale: Scale, price: Option<Price>, offered: OfferTotals) -> Result<Terms, Error> {
-    let Some(price) = price else {
-        return Ok(Terms {
-            offered,
-            ..Terms::default()
-        });
+    let exchanged = match price {
+        Some(price) => scale.tokens_for_saturating(offered.cash, price)?.min(offered.tokens),
+        None => Token::ZERO,
     };
-    let cash = scale.worth_at_least(offered.tokens, price)?.min(offered.cash);
-    let tokens = scale.tokens_for(cash, price)?.min(offered.tokens);
-    Ok(Terms { offered, tokens, cash })
+    Ok(Terms {
+        offered,
+        exchanged,
+        price,
+        scale,
+    })
 }
 
 /// What the next leaf exchanges, and what is offered up to and with it.
 pub fn leaf_exchange(terms: &Terms, before: Running, offer: Offer) -> Result<(Exchange, Running), Error> {
-    let after = Running {
-        tokens: before.tokens.checked_add(offer.tokens).ok_or(Error::Overflow)?,
-        cash: before.cash.checked_add(offer.cash).ok_or(Error::Overflow)?,
-    };
-    if after.tokens > terms.offered.tokens {
-        return Err(Error::AboveTotal {
-            reached: after.tokens.0,
-            total: terms.offered.tokens.0,
-        });
-    }
-    if after.cash > terms.offered.cash {
-        return Err(Error::AboveTotal {
-            reached: after.cash.0,
-            total: terms.offered.cash.0,
-        });
-    }
-    let sold = |amount: u64| step(amount, before.tokens.0, after.tokens.0, terms.offered.tokens.0);
-    let bought = |amount: u64| step(amount, before.cash.0, after.cash.0, terms.offered.cash.0);
-    let exchange = Exchange {
-        tokens_given: Token(sold(terms.tokens.0)?),
-        tokens_received: Token(bought(terms.tokens.0)?),
-        cash_given: MicroUsd(bought(terms.cash.0)?),
-        cash_received: MicroUsd(sold(terms.cash.0)?),
-    };
-    Ok((exchange, after))
+    let after = before.with(offer)?;
+    let (tokens_given, cash_received) = terms.step(before.tokens.0, after.tokens.0, terms.offered.tokens.0)?;
+    let (tokens_received, cash_given) = terms.step(before.cash.0, after.cash.0, terms.offered.cash.0)?;
+    Ok((
+        Exchange {
+            tokens_given,
+            cash_received,
+            cash_given,
+            tokens_received,
+        },
+        after,
+    ))
 }
 
 /// Refuses a leaf whose exchange is not the one its offer gives; what is offered up to and with it.
-pub fn check_leaf_exchange(terms: &Terms, before: Running, offer: Offer, claimed: Exchange) -> Result<Running, Error> {
+pub fn check_leaf_exchange(terms: &Terms, before: Running, offer: Offer, stated: Exchange) -> Result<Running, Error> {
     let (exchange, after) = leaf_exchange(terms, before, offer)?;
-    if exchange == claimed {
+    if exchange == stated {
         Ok(after)
     } else {
         Err(Error::ExchangeDiffers)
@@ -170,15 +161,45 @@ pub fn check_leaf_exchange(terms: &Terms, before: Running, offer: Offer, claimed
 
 /// Refuses the last chunk unless the offers ended on the attested sums: then both assets are conserved.
 pub fn close_exchange(terms: &Terms, running: Running) -> Result<(), Error> {
-    let below = |reached: u64, total: u64| {
+    let ended = |reached, total| {
         if reached == total {
             Ok(())
         } else {
             Err(Error::BelowTotal { reached, total })
         }
     };
-    below(running.tokens.0, terms.offered.tokens.0)?;
-    below(running.cash.0, terms.offered.cash.0)
+    ended(running.tokens.0, terms.offered.tokens.0)?;
+    ended(running.cash.0, terms.offered.cash.0)
+}
+
+impl Running {
+    /// With one more leaf's offer.
+    fn with(self, offer: Offer) -> Result<Self, Error> {
+        Ok(Self {
+            tokens: self.tokens.checked_add(offer.tokens).ok_or(Error::Overflow)?,
+            cash: self.cash.checked_add(offer.cash).ok_or(Error::Overflow)?,
+        })
+    }
+}
+
+impl Terms {
+    /// Tokens and their dollars exchanged while a side's offers go from `before` to `after` of their `total`.
+    fn step(&self, before: u64, after: u64, total: u64) -> Result<(Token, MicroUsd), Error> {
+        if after > total {
+            return Err(Error::AboveTotal { reached: after, total });
+        }
+        let Some(price) = self.price.filter(|_| total > 0) else {
+            return Ok((Token::ZERO, MicroUsd::ZERO));
+        };
+        let up_to = |sum| {
+            mul_div_floor(self.exchanged.0, sum, total)
+                .map(Token)
+                .ok_or(Error::Overflow)
+        };
+        let worth = |tokens| self.scale.worth_at_most(tokens, price);
+        let (from, to) = (up_to(before)?, up_to(after)?);
+        Ok((to.saturating_sub(from), worth(to)?.saturating_sub(worth(from)?))) // both only grow along the leaves
+    }
 }
 
 impl Exchange {
@@ -199,15 +220,6 @@ impl Exchange {
     }
 }
 
-/// `⌊amount·after/total⌋ − ⌊amount·before/total⌋`; nothing where nobody offers.
-fn step(amount: u64, before: u64, after: u64, total: u64) -> Result<u64, Error> {
-    if total == 0 {
-        return Ok(0);
-    }
-    let up_to = |offered| mul_div_floor(amount, offered, total).ok_or(Error::Overflow);
-    Ok(up_to(after)? - up_to(before)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,8 +227,8 @@ mod tests {
 
     const HALF: Price = Price(50_000_000);
 
-    fn scale() -> Scale {
-        Scale::of_decimals(6).expect("few decimals")
+    fn scale(decimals: u8) -> Scale {
+        Scale::of_decimals(decimals).expect("few decimals")
     }
 
     fn earned(cash: u64, tokens: u64) -> Earned {
@@ -227,24 +239,20 @@ mod tests {
     }
 
     /// Pays all leaves, as the ledger does chunk by chunk.
-    fn settle(price: Price, leaves: &[(Earned, Option<u16>)]) -> Vec<Earned> {
-        let wants = |wants: Option<u16>| wants.map(|part| BasisPoints::new(part).expect("a part"));
+    fn settle(decimals: u8, price: Price, leaves: &[(Earned, Option<u16>)]) -> Vec<Earned> {
+        let wants = |part: Option<u16>| part.map(|part| BasisPoints::new(part).expect("a part"));
         let offers: Vec<Offer> = leaves
             .iter()
-            .map(|(earned, part)| offer(scale(), Some(price), *earned, wants(*part)).expect("fits"))
+            .map(|(earned, part)| offer(scale(decimals), Some(price), *earned, wants(*part)))
             .collect();
-        let terms = terms(
-            scale(),
-            Some(price),
-            offer_totals(offers.iter().copied()).expect("fits"),
-        )
-        .expect("fits");
+        let totals = offer_totals(offers.iter().copied()).expect("at most what was earned");
+        let terms = terms(scale(decimals), Some(price), totals).expect("the price is not zero");
         let mut running = Running::default();
         let mut paid = Vec::new();
         for ((earned, _), offer) in leaves.iter().zip(offers) {
             let (exchange, after) = leaf_exchange(&terms, running, offer).expect("within the sums");
             assert_eq!(check_leaf_exchange(&terms, running, offer, exchange), Ok(after));
-            assert!(exchange.tokens_given <= offer.tokens && exchange.cash_given <= offer.cash);
+            assert!(exchange.tokens_given <= offer.tokens);
             running = after;
             paid.push(exchange.apply(*earned).expect("at most what was earned"));
         }
@@ -252,41 +260,59 @@ mod tests {
         paid
     }
 
+    fn check(price: Price, leaves: &[(Earned, Option<u16>)], paid: &[Earned]) {
+        assert_eq!(settle(6, price, leaves), paid);
+    }
+
     #[test]
-    fn the_table_of_exchanges_at_half_a_dollar() {
+    fn the_table_of_exchanges() {
         let (all, none) = (Some(10_000), Some(0));
         // One wants dollars only, one tokens only; both are served in full.
-        assert_eq!(
-            settle(HALF, &[(earned(0, 200), all), (earned(100, 0), none)]),
-            [earned(100, 0), earned(0, 200)]
+        check(
+            HALF,
+            &[(earned(0, 200), all), (earned(100, 0), none)],
+            &[earned(100, 0), earned(0, 200)],
         );
         // Two buyers share what one seller offers, by what each offered.
-        assert_eq!(
-            settle(
-                HALF,
-                &[(earned(75, 0), none), (earned(0, 100), all), (earned(25, 0), none)]
-            ),
-            [earned(38, 75), earned(50, 0), earned(12, 25)]
-        );
+        let two_buyers = [(earned(75, 0), none), (earned(0, 100), all), (earned(25, 0), none)];
+        check(HALF, &two_buyers, &[earned(37, 75), earned(50, 0), earned(13, 25)]);
         // Nobody on the other side, or no choice: paid as earned.
-        assert_eq!(
-            settle(HALF, &[(earned(5, 7), all), (earned(5, 7), None)]),
-            [earned(5, 7), earned(5, 7)]
+        check(
+            HALF,
+            &[(earned(5, 7), all), (earned(5, 7), None)],
+            &[earned(5, 7), earned(5, 7)],
         );
         // What is wanted is had already.
-        assert_eq!(
-            settle(HALF, &[(earned(50, 100), Some(5_000)), (earned(0, 9), all)]),
-            [earned(50, 100), earned(0, 9)]
+        check(
+            HALF,
+            &[(earned(50, 100), Some(5_000)), (earned(0, 9), all)],
+            &[earned(50, 100), earned(0, 9)],
+        );
+        // A base unit worth ten dollars: whoever has nine buys none, and nobody pays for what he does not get.
+        let unit = Price(1_000_000_000_000_000);
+        let dear = [
+            (earned(9_000_000, 0), none),
+            (earned(0, 2), all),
+            (earned(15_000_000, 0), none),
+        ];
+        check(
+            unit,
+            &dear,
+            &[earned(9_000_000, 0), earned(10_000_000, 1), earned(5_000_000, 1)],
         );
     }
 
     #[test]
     fn without_a_price_nothing_is_offered_or_exchanged() {
         assert_eq!(
-            offer(scale(), None, earned(5, 7), Some(BasisPoints::WHOLE)),
-            Ok(Offer::default())
+            offer(scale(6), None, earned(5, 7), Some(BasisPoints::WHOLE)),
+            Offer::default()
         );
-        let terms = terms(scale(), None, OfferTotals::default()).expect("nothing to compute");
+        let terms = terms(scale(6), None, OfferTotals::default()).expect("nothing is offered");
+        assert_eq!(
+            leaf_exchange(&terms, Running::default(), Offer::default()).map(|(done, _)| done),
+            Ok(Exchange::default())
+        );
         assert_eq!(close_exchange(&terms, Running::default()), Ok(()));
     }
 
@@ -296,7 +322,7 @@ mod tests {
             tokens: Token(100),
             cash: MicroUsd(50),
         };
-        let terms = terms(scale(), Some(HALF), offered).expect("fits");
+        let terms = terms(scale(6), Some(HALF), offered).expect("the price is not zero");
         let sell = |tokens| Offer {
             tokens: Token(tokens),
             cash: MicroUsd(0),
@@ -323,25 +349,29 @@ mod tests {
         );
     }
 
+    fn leaf() -> impl Strategy<Value = (Earned, Option<u16>)> {
+        let amount = || prop_oneof![0u64..20, 0u64..1 << 30, 0u64..1 << 55];
+        (amount(), amount(), prop::option::of(0u16..=10_000))
+            .prop_map(|(cash, tokens, part)| (earned(cash, tokens), part))
+    }
+
     proptest! {
         #[test]
-        fn both_assets_are_conserved_and_nobody_loses_more_than_a_fraction(
-            price in 1_000u64..1 << 40,
-            leaves in prop::collection::vec((0u64..1 << 30, 0u64..1 << 30, prop::option::of(0u16..=10_000)), 0..40),
+        fn both_assets_are_conserved_and_nobody_loses_a_micro_dollar(
+            decimals in 0u8..=9,
+            price in prop_oneof![1u64..1 << 20, 1u64..1 << 40, 1u64..1 << 50],
+            leaves in prop::collection::vec(leaf(), 0..40),
         ) {
-            let price = Price(price);
-            let leaves: Vec<_> = leaves.into_iter().map(|(cash, tokens, part)| (earned(cash, tokens), part)).collect();
-            let paid = settle(price, &leaves);
+            let paid = settle(decimals, Price(price), &leaves);
             let sum = |list: &mut dyn Iterator<Item = Earned>| list.fold((0, 0), |s, e| (s.0 + e.cash.0, s.1 + e.tokens.0));
             prop_assert_eq!(sum(&mut leaves.iter().map(|leaf| leaf.0)), sum(&mut paid.iter().copied()));
             for ((before, part), after) in leaves.iter().zip(&paid) {
                 if part.is_none() {
                     prop_assert_eq!(before, after);
                 }
-                let value = |e: &Earned| u128::from(e.cash.0) * 100_000_000 + u128::from(e.tokens.0) * u128::from(price.0);
-                // One unit of each asset by its own step, and the buyers' common fraction of a base unit.
-                let fraction = 100_000_000 + 2 * u128::from(price.0);
-                prop_assert!(value(before) <= value(after) + fraction, "{:?} {:?}", before, after);
+                let micro_usd = 10u128.pow(u32::from(decimals) + 2);
+                let value = |e: &Earned| u128::from(e.cash.0) * micro_usd + u128::from(e.tokens.0) * u128::from(price);
+                prop_assert!(value(before).abs_diff(value(after)) < micro_usd, "{:?} {:?}", before, after);
             }
         }
     }

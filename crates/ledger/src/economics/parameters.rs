@@ -114,6 +114,13 @@ struct Bound(&'static str, u64, u64, u64);
 impl Parameters {
     /// The notes' defaults for epochs of a day, for a token of these decimals, cap and premine.
     pub fn daily(decimals: u8, cap: Token, premine: Token) -> Self {
+        Self::with_epochs_per_day(1, decimals, cap, premine)
+    }
+
+    /// The notes' defaults for shorter epochs (at least one a day): what is meant per day is cut, what lasts for days is stretched.
+    pub fn with_epochs_per_day(epochs_per_day: u32, decimals: u8, cap: Token, premine: Token) -> Self {
+        let epochs = u64::from(epochs_per_day.max(1));
+        let share_move = u16::try_from(200 / epochs.min(200)).expect("at most 200");
         Self {
             decimals,
             cap,
@@ -132,17 +139,17 @@ impl Parameters {
             usage_token_bps: bps(2_500),
             no_wash_bps: bps(NO_WASH_BPS_MIN),
             availability_bps: bps(6_000),
-            availability_sunset_epochs: 156 * 7,
+            availability_sunset_epochs: 156 * 7 * epochs,
             delegators_bps: bps(600),
-            remint_cap: Token(cap.0 / 50_000),
+            remint_cap: Token(cap.0 / 50_000 / epochs),
             reserve_cap_bps: bps(2_000),
-            reserve_draw_parts: 52,
+            reserve_draw_parts: 52 * epochs,
             floor_bps: bps(8_000),
             share_usage_bps: bps(5_000),
             share_contribution_bps: bps(2_000),
             share_votes_bps: bps(3_000),
-            share_smoothing_epochs: 30,
-            share_move_bps: bps(200),
+            share_smoothing_epochs: 30 * epochs,
+            share_move_bps: bps(share_move),
         }
     }
 
@@ -267,6 +274,14 @@ mod tests {
         );
         check(|p| p.no_wash_bps = bps(501), Some("operators_bps + usage_token_bps"));
         check(|p| p.floor_bps = bps(9_501), Some("floor_bps"));
+    }
+
+    #[test]
+    fn shorter_epochs_keep_the_defaults_within_bounds() {
+        for epochs_per_day in [0, 1, 24, 1_440] {
+            let parameters = Parameters::with_epochs_per_day(epochs_per_day, 6, Token(1 << 60), Token(0));
+            assert_eq!(parameters.check(), Ok(()), "{epochs_per_day} a day");
+        }
     }
 
     #[test]

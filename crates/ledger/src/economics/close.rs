@@ -219,6 +219,7 @@ mod tests {
     use super::super::invariants::{closing_is_exact, halt_stops_no_dollars, leaf_is_no_wash};
     use super::super::{divide, usage::UsageShare};
     use super::*;
+    use cairn_types::money::BasisPoints;
     use proptest::prelude::*;
 
     const HALF: Price = Price(50_000_000);
@@ -338,6 +339,17 @@ mod tests {
                 },
             );
         }
+    }
+
+    #[test]
+    fn the_top_up_counts_what_is_paid_already_rounded_up() {
+        let price = Some(Price(30_000_000));
+        let top_up = |usage| {
+            let budget = budget(0, 0, 1_000, 0, 1_000);
+            super::top_up(&parameters(), Credit(10), MicroUsd(7), Token(usage), price, &budget)
+        };
+        assert_eq!(top_up(0), Ok(Token(3)));
+        assert_eq!(top_up(1), Ok(Token(0)));
     }
 
     #[test]
@@ -478,8 +490,14 @@ mod tests {
     }
 
     static PARAMETERS: std::sync::LazyLock<Vec<Parameters>> = std::sync::LazyLock::new(|| {
+        // Half of them with the floor as high as it may be, where its rounding meets the no-wash limit.
+        let floor_bps = |decimals| BasisPoints::new(if decimals % 2 == 0 { 8_000 } else { 9_500 }).expect("a part");
+        let parameters = |decimals| Parameters::daily(decimals, Token(1 << 60), Token(0));
         (0..=9)
-            .map(|decimals| Parameters::daily(decimals, Token(1 << 60), Token(0)))
+            .map(|decimals| Parameters {
+                floor_bps: floor_bps(decimals),
+                ..parameters(decimals)
+            })
             .collect()
     });
 

@@ -207,6 +207,7 @@ mod tests {
             })
         );
         assert_eq!(made(burn_at(tokens(600), HALF, 800, DAY_MS / 2)), Ok((600, 300, 1_000)));
+        assert_eq!(made(burn_at(tokens(600), HALF, 799, DAY_MS / 2)), Ok((600, 300, 1_000)));
         assert_eq!(made(burn_at(tokens(1_000), HALF, 800, DAY_MS)), Ok((1_000, 500, 1_000)));
         assert_eq!(
             made(burn_at(tokens(1_000), HALF, 800, 9 * DAY_MS)),

@@ -167,6 +167,24 @@ mod tests {
         assert!(shares.windows(2).all(|pair| pair[0] >= pair[1]));
     }
 
+    #[test]
+    fn each_correction_of_the_guessed_quotient_is_exact() {
+        const TOP: u64 = 1 << 63;
+        let table: [(u64, &[u64]); 4] = [
+            (1, &[0, 1]),
+            (u64::MAX - 1, &[TOP + 2, 1]),
+            (TOP - 1, &[TOP + 3]),
+            (u64::MAX - 1, &[TOP + 1, 2]),
+        ];
+        for (pool, weights) in table {
+            assert_eq!(
+                divide(pool, weights),
+                Ok(divide_slowly(pool, weights)),
+                "{pool} by {weights:?}"
+            );
+        }
+    }
+
     fn weights() -> impl Strategy<Value = Vec<u64>> {
         let weight = prop_oneof![0u64..4, 0u64..1 << 20, 0u64..1 << 57];
         prop::collection::vec(weight, 1..100)

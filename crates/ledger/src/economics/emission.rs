@@ -383,6 +383,42 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_reserve_is_bounded_on_both_sides_and_networks_share_every_bound() {
+        let parameters = Parameters::daily(6, Token(1_000_000), Token(1_000));
+        let supply = Supply {
+            premine: Token(1_000),
+            minted: Token(400),
+            burned: Token(100),
+            reserve: Token(104),
+            topped_up: Token(30),
+            ..Supply::default()
+        };
+        let (_, budget) = supply.open_epoch(Token(5), &parameters).expect("fits");
+        let bounds = (budget.reserve_draw, budget.reserve_room, budget.top_up_bound);
+        assert_eq!(bounds, (Token(2), Token(1_300 / 5 - 104), Token(70)));
+        let parts = budget.by_network(&[1, 3]).expect("some share");
+        assert_eq!(parts.iter().map(|part| part.scheduled.0).collect::<Vec<_>>(), [1, 4]);
+        assert_eq!(
+            parts.iter().map(|part| part.reserve_room.0).collect::<Vec<_>>(),
+            [39, 117]
+        );
+        assert_eq!(budget.by_network(&[]), Ok(vec![]));
+
+        let pools = Pools {
+            minted_scheduled: Token(5),
+            reminted: Token(2),
+            unminted: Token(1),
+            reserve_in: Token(4),
+            reserve_out: Token(3),
+            ..Pools::default()
+        };
+        let after = supply.after(&pools).expect("fits");
+        let minted = (after.minted, after.reminted, after.unminted);
+        assert_eq!(minted, (Token(407), Token(2), Token(1)));
+        assert_eq!((after.reserve, after.topped_up), (Token(105), Token(33)));
+    }
+
     proptest! {
         #[test]
         fn the_smoothing_is_the_published_one(smoothed in 0u64..1 << 60, burned in 0u64..1 << 60) {

@@ -104,8 +104,8 @@ pub fn offer(scale: Scale, price: Option<Price>, earned: Earned, wants_in_dollar
         .and_then(|tokens| scale.worth_at_least(tokens, price));
     Offer {
         tokens: missing.unwrap_or_default(), // never fails: `missing` is at most what the tokens are worth
-        // A base unit is worth less than a micro-dollar where the tokens cannot be counted, so one micro-dollar covers the fraction.
-        cash: whole_units.unwrap_or(too_many.saturating_sub(MicroUsd(1))),
+        // Where the tokens cannot be counted, all sellers together have fewer: the offer is never taken in full.
+        cash: whole_units.unwrap_or(too_many),
     }
 }
 

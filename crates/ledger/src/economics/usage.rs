@@ -125,4 +125,48 @@ mod tests {
         assert_eq!(pool(1_000, 0, 700, 10_000, None), 0);
         assert_eq!(pool(u64::MAX, 0, 0, 10_000, Some(1)), 10_000);
     }
+
+    #[test]
+    fn a_leaf_gets_its_floor_and_never_more_than_its_limit() {
+        let parameters = Parameters::daily(6, Token(1_000_000_000), Token(0));
+        let pools = Pools {
+            usage: Token(50),
+            cash: MicroUsd(70),
+            customers_paid: Credit(100),
+            usage_price: Some(Price(50_000_000)),
+            ..Pools::default()
+        };
+        let share = |pools: &Pools, charged| {
+            let scale = parameters.scale().expect("few decimals");
+            share(pools, Credit(charged), scale, &parameters).map(|share| (share.cash.0, share.tokens.0))
+        };
+        // Ten credits: 7 in cash leave two micro-dollars under the limit of nine, so four tokens of the exact five.
+        for (charged, part) in [
+            (0, (0, 0)),
+            (1, (0, 0)),
+            (2, (1, 0)),
+            (10, (7, 4)),
+            (19, (13, 9)),
+            (100, (70, 50)),
+        ] {
+            assert_eq!(share(&pools, charged), Ok(part), "for {charged}");
+        }
+        assert_eq!(
+            share(&pools, 101),
+            Err(Error::AboveTotal {
+                reached: 101,
+                total: 100
+            })
+        );
+        assert_eq!(
+            share(
+                &Pools {
+                    usage_price: None,
+                    ..pools
+                },
+                10
+            ),
+            Ok((7, 0))
+        );
+    }
 }

@@ -1,1 +1,3 @@
-//! Placeholder, replaced by the crate's first line.
+//! The chain process.
+pub mod mempool;
+mod serve;

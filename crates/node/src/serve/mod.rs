@@ -1,0 +1,3 @@
+//! serve
+mod error;
+mod listener;

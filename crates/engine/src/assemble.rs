@@ -471,8 +471,8 @@ fn archive_config(partition: &str, name: &str, page_cache: &CacheRef) -> prunabl
 fn state_config(partition: &str, page_cache: &CacheRef) -> FixedConfig<EightCap, Sequential> {
     FixedConfig {
         merkle_config: MerkleConfig {
-            journal_partition: format!("{partition}-state-merkle"),
-            metadata_partition: format!("{partition}-state-merkle-metadata"),
+            journal_partition: format!("{partition}-state-nodes"),
+            metadata_partition: format!("{partition}-state-pinned"),
             items_per_blob: NZU64!(16_384),
             write_buffer: BUFFER_BYTES,
             replay_buffer: BUFFER_BYTES,

@@ -52,6 +52,9 @@ pub enum StartError {
     Failed(String),
 }
 
+/// The whole chain is one future before its parts are spawned; built without optimization it is large.
+const STACK_BYTES: usize = 32 * 1024 * 1024;
+
 /// Authenticates and encrypts connections between validators.
 type Handshake = SakeCups<PrivateKey, ChaCha20Poly1305>;
 
@@ -84,6 +87,7 @@ pub async fn start_tokio(
     let (started, start) = oneshot::channel();
     let thread = thread::Builder::new()
         .name("cairn-chain".into())
+        .stack_size(STACK_BYTES)
         .spawn(move || run(config, host, started))?;
     let handle = match start.await {
         Ok(started) => started?,
@@ -162,7 +166,7 @@ async fn serve(
         service: _service,
         mut stopped,
         ended: last_word,
-    } = assemble(context.child("validator"), settings, host, links).await;
+    } = Box::pin(assemble(context.child("validator"), settings, host, links)).await;
     *ended = Some(last_word);
     if let Some(started) = started.take() {
         // Whoever started the chain may have given up; the chain ends then, as its last handle is gone.

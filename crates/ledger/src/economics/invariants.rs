@@ -255,3 +255,158 @@ pub fn halt_stops_no_dollars(inputs: &Inputs<'_>, pools: &Pools) -> Check {
         halted.availability.0.into(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Quote, Schedule, Spent, share};
+    use super::*;
+    use cairn_types::attestation::Totals;
+    use cairn_types::ids::EpochNumber;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_check_names_what_it_finds() {
+        let supply = Supply {
+            premine: Token(10),
+            minted: Token(5),
+            burned: Token(3),
+            ..Supply::default()
+        };
+        let parameters = Parameters::daily(6, Token(1_000), Token(0));
+        let found = |check: Check| check.err().map(|violation| (violation.left, violation.right));
+        assert_eq!(found(supply_is_held(&supply, &[Token(7), Token(5)])), None);
+        assert_eq!(found(supply_is_held(&supply, &[Token(7)])), Some((15, 10)));
+        assert_eq!(found(mint_is_scheduled(&supply, Token(4), Token(20))), Some((5, 4)));
+        assert_eq!(found(mint_is_scheduled(&supply, Token(5), Token(11))), Some((15, 14)));
+        assert_eq!(
+            found(remint_is_burned(&Supply {
+                reminted: Token(4),
+                ..supply
+            })),
+            Some((4, 3))
+        );
+        assert_eq!(
+            found(remint_is_burned(&Supply {
+                topped_up: Token(4),
+                ..supply
+            })),
+            Some((4, 3))
+        );
+        assert_eq!(
+            found(stable_is_backed(MicroUsd(9), Credit(4), &[MicroUsd(3), MicroUsd(2)])),
+            None
+        );
+        assert_eq!(
+            found(stable_is_backed(MicroUsd(8), Credit(4), &[MicroUsd(5)])),
+            Some((8, 9))
+        );
+        assert_eq!(
+            found(credits_are_accounted(Credit(9), Credit(4), Credit(3), Credit(1))),
+            Some((9, 8))
+        );
+        assert_eq!(found(division_is_exact(9, &[4, 4], 1)), None);
+        assert_eq!(found(division_is_exact(9, &[4, 4], 0)), Some((8, 9)));
+        assert_eq!(
+            found(slash_is_split(Token(10), Token(5), Token(3), Token(1))),
+            Some((10, 9))
+        );
+        assert_eq!(found(price_moved_within(Price(1_000), Price(1_200), &parameters)), None);
+        assert_eq!(
+            found(price_moved_within(Price(1_000), Price(1_201), &parameters)),
+            Some((12_010_000, 12_000_000))
+        );
+        assert_eq!(
+            found(price_moved_within(Price(1_000), Price(799), &parameters)),
+            Some((8_000_000, 7_990_000))
+        );
+    }
+
+    /// One epoch of two networks, as strangers might make it.
+    #[derive(Clone, Copy, Debug)]
+    struct Happening {
+        burned_per_mille: u64,
+        spent: [Spent; 2],
+        price: Option<u64>,
+        paid_per_mille: u64,
+    }
+
+    fn happening() -> impl Strategy<Value = Happening> {
+        let spent = || {
+            (0u64..1 << 34, 0u64..1 << 34).prop_map(|(s, b)| Spent {
+                stable: Credit(s),
+                burned: Credit(b),
+            })
+        };
+        (
+            0u64..200,
+            spent(),
+            spent(),
+            prop::option::of(100u64..1 << 34),
+            0u64..=1_000,
+        )
+            .prop_map(|(burned_per_mille, one, other, price, paid_per_mille)| Happening {
+                burned_per_mille,
+                spent: [one, other],
+                price,
+                paid_per_mille,
+            })
+    }
+
+    proptest! {
+        /// The ledger's epoch step in small: everything that is minted is held, scheduled or burned before, for as long as it runs.
+        #[test]
+        fn the_books_balance_over_many_epochs(epochs in prop::collection::vec(happening(), 1..60)) {
+            let cap = Token(10_000_000_000);
+            let parameters = Parameters::daily(3, cap, Token(2_000_000_000));
+            let annual = [Token(6_000_000_000), Token(2_000_000_000)];
+            let schedule = Schedule::yearly(EpochNumber(0), 20, &annual).expect("ordered");
+            prop_assert_eq!(schedule.check_cap(parameters.premine, cap), Ok(()));
+
+            let mut supply = Supply { premine: parameters.premine, ..Supply::default() };
+            let mut balances = parameters.premine.0;
+            let mut carry = [Carry::default(); 2];
+            let mut shares = vec![share::WHOLE / 2; 2];
+            for (epoch, happening) in (0..).zip(epochs) {
+                let burned = balances / 1_000 * happening.burned_per_mille;
+                balances -= burned;
+                supply.burned.0 += burned;
+
+                let (opened, budget) = supply.open_epoch(schedule.at(EpochNumber(epoch)), &parameters).expect("fits");
+                supply = opened;
+                for (network, budget) in budget.by_network(&shares).expect("some share").into_iter().enumerate() {
+                    let quote = happening.price.map(|price| Quote { low: Price(price), mid: Price(price + 1), high: Price(price + 2) });
+                    let spent = happening.spent[network];
+                    let inputs = Inputs {
+                        parameters: &parameters, age_epochs: epoch, budget, spent, carry: carry[network], quote, delegated: network == 0,
+                    };
+                    let pools = close_network_epoch(&inputs).expect("fits");
+                    prop_assert_eq!(closing_is_exact(&inputs, &pools), Ok(()));
+                    prop_assert_eq!(halt_stops_no_dollars(&inputs, &pools), Ok(()));
+                    supply = supply.after(&pools).expect("fits");
+
+                    let part = |pool: u64| pool / 1_000 * happening.paid_per_mille;
+                    let paid = Totals {
+                        availability: Token(part(pools.availability.0)),
+                        usage: Token(part(pools.usage.0)),
+                        cash: MicroUsd(part(pools.cash.0)),
+                        ..Totals::default()
+                    };
+                    let left = pools.remainder(&paid).expect("within the pools");
+                    carry[network] = Carry {
+                        tokens: Token(pools.carry.tokens.0 + left.tokens.0),
+                        micro_usd: MicroUsd(pools.carry.micro_usd.0 + left.micro_usd.0),
+                    };
+                    balances += paid.availability.0 + paid.usage.0 + pools.delegators.0;
+                }
+                let measures = happening.spent.map(|spent| share::Measure { usage: spent.stable.0, ..Default::default() });
+                shares = share::next_shares(&shares, &measures, &parameters).expect("fits");
+
+                let held = [Token(balances), supply.reserve, carry[0].tokens, carry[1].tokens];
+                prop_assert_eq!(supply_is_held(&supply, &held), Ok(()));
+                let scheduled = schedule.through(EpochNumber(epoch)).expect("fits");
+                prop_assert_eq!(mint_is_scheduled(&supply, scheduled, cap), Ok(()));
+                prop_assert_eq!(remint_is_burned(&supply), Ok(()));
+            }
+        }
+    }
+}

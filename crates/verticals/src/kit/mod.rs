@@ -1,0 +1,24 @@
+//! What the verticals share: the questions each must answer, the loop that judges an epoch, the kinds of evidence, the
+//! shapes of orders, and one suite of tests they all pass. It never knows which vertical it serves.
+
+pub mod assess;
+pub mod cast;
+#[cfg(test)]
+mod conformance;
+pub mod crowding;
+pub mod neighbours;
+pub mod query;
+pub mod range;
+pub mod roster;
+pub mod survey;
+pub mod vertical;
+
+pub use assess::{AssessError, Assessment, assess};
+pub use cast::{Cast, CastDevice, CastReport, Role};
+pub use query::{Bill, Offer};
+pub use roster::Roster;
+pub use survey::{Reading, Survey, Surveyed};
+pub use vertical::{
+    Admitted, BodyError, Driver, DriverError, Epoch, Judgement, Member, MemoryError, Pack, ParamsError, QuantityText,
+    ReasonText, Shape, Vertical,
+};

@@ -1,0 +1,370 @@
+//! Judges an epoch of sensors' reports: every reading believed or refused for one reason, every report its units. The
+//! branches are here; each rule is a straight function in a file of its own.
+//!
+//! ```text
+//! survey ─▶ slots ─▶ what neighbours say ─▶ device: copy, replay, place, unit ─▶ slot: rain, range ─▶ crowding ─▶ findings
+//!              memory of the epoch before ─┘                                                   └─▶ memory
+//! ```
+//! A reading gets the first reason that applies, in that order. Devices that were found copying, in another place or in
+//! another unit are not asked about their neighbours: a cheat does not move what others are held against.
+
+pub mod crowd;
+pub mod memory;
+pub mod rain;
+pub mod reasons;
+pub mod reference;
+pub mod relation;
+pub mod series;
+pub mod slots;
+pub mod verdicts;
+
+use super::params::Params;
+use super::report::RAIN;
+use crate::kit::range::{Excess, Limits, Track};
+use crate::kit::vertical::{AssessInputError, MALFORMED, NOT_A_MEMBER};
+use crate::kit::{Epoch, Judgement, Roster, Survey, Surveyed};
+use cairn_types::money::mul_div_floor;
+use cairn_types::{Finding, Reason, Span, TimeMs, codec};
+use crowd::Crowd;
+use memory::{DeviceMemory, Memory, Tracked};
+use reasons::*;
+use reference::Reference;
+use series::Said;
+use slots::{Board, NONE, Series};
+use verdicts::{Refusal, Verdicts};
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// The most slots of one epoch.
+pub const SLOTS_MAX: u64 = 4_096;
+
+/// A judged epoch.
+pub struct Judged<'a> {
+    params: Params,
+    survey: &'a Survey,
+    slot_ms: u64,
+    start: TimeMs,
+    rows: Vec<Option<u32>>,
+    verdicts: Verdicts,
+    crowd: Crowd,
+    memory: Memory,
+}
+
+/// Judges a settled survey.
+pub fn judge<'a>(epoch: &Epoch<'a>, survey: &'a Survey) -> Result<Judged<'a>, AssessInputError> {
+    let params = Params::decode(epoch.params)?;
+    let earlier = Memory::decode(epoch.memory)?;
+    let length = epoch.end.since_ms(epoch.start);
+    let slot_ms = u64::from(params.slot_ms).min(length.max(1));
+    let count = length.div_ceil(slot_ms);
+    if count == 0 || count > SLOTS_MAX {
+        return Err(AssessInputError::Slots {
+            slots: count,
+            max: SLOTS_MAX,
+        });
+    }
+    let slots = count as usize;
+    let rows = rows(epoch, survey);
+    let mut verdicts = Verdicts::new(survey.readings.len());
+    let board = slots::place(epoch, &params, survey, &rows, slots, &mut verdicts);
+    let mut devices = remembered(epoch, earlier);
+
+    let said = said(survey, &rows, &board, epoch.roster.len());
+    judge_series(epoch, &params, &said, &board, &mut devices, &mut verdicts);
+    let roster = Roster::by_cell(epoch.roster, params.near_resolution);
+    let trusted =
+        |device: &Option<DeviceMemory>| device.as_ref().is_none_or(|device| distrust(&params, device).is_none());
+    let ignored: Vec<bool> = devices.iter().map(|device| !trusted(device)).collect();
+    for (quantity, series) in (0u16..).zip(&board) {
+        let Some(series) = series else { continue };
+        let limits = &params.limits[usize::from(quantity)];
+        if quantity == RAIN {
+            let around = reference::reference(&params, limits, &roster, series, &ignored, &mut verdicts);
+            judge_relation(&params, &board, series, &around, &mut devices, &mut verdicts);
+            judge_rain(&params, series, &around, &mut devices, &mut verdicts);
+        } else if limits.apart > 0 {
+            reference::reference(&params, limits, &roster, series, &ignored, &mut verdicts);
+        }
+        judge_tracks(quantity, limits, series, &mut devices, &mut verdicts);
+    }
+    let crowd = Crowd::of(epoch, &params, &board, &verdicts, slots);
+    let memory = Memory {
+        devices: devices.into_iter().flatten().collect(),
+    };
+    Ok(Judged {
+        params,
+        survey,
+        slot_ms,
+        start: epoch.start,
+        rows,
+        verdicts,
+        crowd,
+        memory,
+    })
+}
+
+/// The member's row of each report, `None` for reports nobody judges.
+fn rows(epoch: &Epoch, survey: &Survey) -> Vec<Option<u32>> {
+    let mut members = (0u32..).zip(epoch.roster).peekable();
+    let mut row_of = |report: &Surveyed| {
+        while members.next_if(|(_, member)| member.number < report.device).is_some() {}
+        members
+            .peek()
+            .filter(|(_, member)| member.number == report.device && report.fault.is_none())
+            .map(|(row, _)| *row)
+    };
+    survey.reports.iter().map(&mut row_of).collect()
+}
+
+/// Each member's memory; `None` for those who have never reported.
+fn remembered(epoch: &Epoch, earlier: Memory) -> Vec<Option<DeviceMemory>> {
+    let mut earlier = earlier.devices.into_iter().peekable();
+    let mut memory_of = |number| {
+        while earlier.next_if(|device| device.number < number).is_some() {}
+        earlier.next_if(|device| device.number == number)
+    };
+    epoch.roster.iter().map(|member| memory_of(member.number)).collect()
+}
+
+/// What each member said, in short.
+fn said(survey: &Survey, rows: &[Option<u32>], board: &Board, members: usize) -> Vec<Said> {
+    let mut received: Vec<Option<TimeMs>> = vec![None; members];
+    for (report, row) in survey.reports.iter().zip(rows) {
+        let Some(row) = row else { continue };
+        let first = &mut received[*row as usize];
+        *first = Some(first.map_or(report.received, |first| first.min(report.received)));
+    }
+    let placed = |row: usize| {
+        board
+            .iter()
+            .flatten()
+            .any(|series| series.row(row).iter().any(|value| *value != NONE))
+    };
+    let mut bytes = Vec::new();
+    let mut said = |(row, received): (usize, Option<TimeMs>)| {
+        series::said(board, row, received.filter(|_| placed(row)), &mut bytes)
+    };
+    received.into_iter().enumerate().map(&mut said).collect()
+}
+
+/// Copies and replays. From here on whoever has said something is remembered.
+fn judge_series(
+    epoch: &Epoch,
+    params: &Params,
+    said: &[Said],
+    board: &Board,
+    devices: &mut [Option<DeviceMemory>],
+    verdicts: &mut Verdicts,
+) {
+    let originals = series::originals(params, epoch.roster, said);
+    for (row, device) in devices.iter_mut().enumerate() {
+        if said[row].received.is_some() && device.is_none() {
+            *device = Some(DeviceMemory {
+                number: epoch.roster[row].number,
+                ..DeviceMemory::default()
+            });
+        }
+        let Some(device) = device else { continue };
+        series::copy(params, epoch.roster, said, row, originals[row], &mut device.twin);
+        series::replay(params, &said[row], device);
+        let copied = device.twin.map_or(0, |twin| twin.changes);
+        if copied >= params.copy_changes.into() {
+            refuse_device(
+                board,
+                row,
+                Refusal::new(COPIED, copied.into(), params.copy_changes.into()),
+                verdicts,
+            );
+        }
+        let replayed = device.replay.map_or(0, |replay| replay.changes);
+        if replayed >= params.replay_changes.into() {
+            refuse_device(
+                board,
+                row,
+                Refusal::new(REPLAYED, replayed.into(), params.replay_changes.into()),
+                verdicts,
+            );
+        }
+    }
+}
+
+/// Why a device's values are not held against its neighbours, if they are not.
+fn distrust(params: &Params, device: &DeviceMemory) -> Option<Refusal> {
+    let refusal = |reason| move |excess: Excess| Refusal::new(reason, excess.measured, excess.limit);
+    let copied = device.twin.map_or(0, |twin| twin.changes);
+    let copied =
+        (copied >= params.copy_changes.into()).then(|| Refusal::new(COPIED, copied.into(), params.copy_changes.into()));
+    copied
+        .or_else(|| relation::other_place(params, &device.place).map(refusal(WRONG_PLACE)))
+        .or_else(|| relation::other_unit(params, &device.unit).map(refusal(WRONG_UNIT)))
+}
+
+/// Another place or another unit than the neighbours'.
+fn judge_relation(
+    params: &Params,
+    board: &Board,
+    series: &Series,
+    around: &Reference,
+    devices: &mut [Option<DeviceMemory>],
+    verdicts: &mut Verdicts,
+) {
+    for (row, device) in devices.iter_mut().enumerate() {
+        let Some(device) = device else { continue };
+        relation::count_unit(params, series.row(row), around.row(row), &mut device.unit);
+        relation::count_place(series.row(row), around.row(row), &mut device.place);
+        if let Some(refusal) = distrust(params, device) {
+            refuse_device(board, row, refusal, verdicts);
+        }
+    }
+}
+
+fn judge_rain(
+    params: &Params,
+    series: &Series,
+    around: &Reference,
+    devices: &mut [Option<DeviceMemory>],
+    verdicts: &mut Verdicts,
+) {
+    for (row, device) in devices.iter_mut().enumerate() {
+        if let Some(device) = device {
+            rain::judge(params, series, row, around.row(row), &mut device.missed, verdicts);
+        }
+    }
+}
+
+/// Jumps and values that never move.
+fn judge_tracks(
+    quantity: u16,
+    limits: &Limits,
+    series: &Series,
+    devices: &mut [Option<DeviceMemory>],
+    verdicts: &mut Verdicts,
+) {
+    for (row, device) in devices.iter_mut().enumerate() {
+        let Some(device) = device else { continue };
+        let place = device
+            .tracks
+            .binary_search_by_key(&quantity, |tracked| tracked.quantity)
+            .unwrap_or_else(|place| {
+                device.tracks.insert(
+                    place,
+                    Tracked {
+                        quantity,
+                        track: Track::default(),
+                    },
+                );
+                place
+            });
+        let track = &mut device.tracks[place].track;
+        for (slot, value) in series.row(row).iter().enumerate() {
+            track.tick();
+            if *value == NONE {
+                continue;
+            }
+            if let Some(excess) = track.jump(*value, limits) {
+                verdicts.refuse(series.owner(row, slot), JUMP, excess.measured, excess.limit);
+            } else if let Some(excess) = track.take(*value, limits) {
+                verdicts.refuse(series.owner(row, slot), STUCK, excess.measured, excess.limit);
+            }
+        }
+    }
+}
+
+/// Refuses all readings of a device that are not refused yet.
+fn refuse_device(board: &Board, row: usize, refusal: Refusal, verdicts: &mut Verdicts) {
+    for series in board.iter().flatten() {
+        for (slot, _) in series.row(row).iter().enumerate().filter(|(_, value)| **value != NONE) {
+            verdicts.refuse(series.owner(row, slot), refusal.reason, refusal.measured, refusal.limit);
+        }
+    }
+}
+
+impl Judged<'_> {
+    /// The runs of a report's readings that were judged alike.
+    fn spans(&self, report: &Surveyed) -> Vec<Span> {
+        let mut spans: Vec<Span> = Vec::new();
+        for place in report.span() {
+            let reading = self.survey.readings[place];
+            let refusal = self.verdicts.get(place);
+            let end = reading.time.plus_ms(self.slot_ms);
+            let span = Span {
+                start: reading.time,
+                end,
+                quantity: reading.quantity,
+                reason: refusal.map(|refusal| refusal.reason),
+                measured: refusal.map_or(0, |refusal| refusal.measured),
+                limit: refusal.map_or(0, |refusal| refusal.limit),
+            };
+            let alike = |last: &&mut Span| {
+                (last.quantity, last.reason, last.measured, last.limit)
+                    == (span.quantity, span.reason, span.measured, span.limit)
+                    && span.start <= last.end
+            };
+            match spans.last_mut().filter(alike) {
+                Some(last) => last.end = end,
+                None => spans.push(span),
+            }
+        }
+        spans
+    }
+
+    /// Micro-units of the believed readings, rounded down: the device loses the fraction.
+    fn units(&self, report: &Surveyed, row: usize) -> u64 {
+        let earned = |place: usize| {
+            let reading = self.survey.readings[place];
+            let paid = self.params.is_paid(reading.quantity) && self.verdicts.get(place).is_none();
+            let slot = (reading.time.since_ms(self.start) / self.slot_ms) as usize;
+            if paid {
+                self.crowd.share(&self.params, row, reading.quantity, slot)
+            } else {
+                0
+            }
+        };
+        let shares: u64 = report.span().map(earned).sum();
+        mul_div_floor(shares, self.slot_ms, HOUR_MS * u64::from(self.params.paid_count())).unwrap_or(0)
+    }
+
+    /// Why a report earned nothing: the reason of most of its readings, the smallest among equals.
+    fn reason(&self, report: &Surveyed) -> Reason {
+        let mut reasons: Vec<Reason> = report
+            .span()
+            .filter_map(|place| self.verdicts.get(place))
+            .map(|r| r.reason)
+            .collect();
+        reasons.sort_unstable();
+        let most = reasons
+            .chunk_by(|one, next| one == next)
+            .rev()
+            .max_by_key(|run| run.len())
+            .map(|run| run[0]);
+        let believed = |place: &usize| self.verdicts.get(*place).is_none();
+        let bought = |place: usize| self.params.is_paid(self.survey.readings[place].quantity);
+        match report.span().filter(believed).map(bought).max() {
+            Some(true) => CROWDED,
+            Some(false) => most.unwrap_or(NOT_BOUGHT),
+            None => most.unwrap_or(MALFORMED),
+        }
+    }
+}
+
+impl Judgement for Judged<'_> {
+    fn finding(&self, place: usize) -> Finding {
+        let report = &self.survey.reports[place];
+        let finding = |units, reason, spans| Finding {
+            report: report.id,
+            device: report.device,
+            units,
+            reason,
+            spans,
+        };
+        let Some(row) = self.rows[place] else {
+            return finding(0, Some(report.fault.unwrap_or(NOT_A_MEMBER)), Vec::new());
+        };
+        let units = self.units(report, row as usize);
+        finding(units, (units == 0).then(|| self.reason(report)), self.spans(report))
+    }
+
+    fn memory(&self) -> Vec<u8> {
+        codec::encode(&self.memory)
+    }
+}

@@ -25,6 +25,8 @@ mod overlay;
 mod pacing;
 mod seeds;
 mod service;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 mod tokio_node;
 
 pub use config::{Config, ConfigError, Pace, Retain, Validator};

@@ -3,6 +3,7 @@
 
 use super::vertical::Member;
 use cairn_types::CellId;
+use h3o::CellIndex;
 
 /// Rows of members grouped by cell.
 #[derive(Clone, Debug)]
@@ -49,31 +50,76 @@ impl Roster {
         &self.rows[self.cells[cell].1.clone()]
     }
 
-    /// Rows of the members within `steps` of the cell at this place, its own included, the nearest first, at most `max`.
-    pub fn near(&self, cell: usize, steps: u32, max: usize) -> Vec<u32> {
-        let centre = self.cells[cell].0;
-        let disk_cells = 3 * u64::from(steps) * (u64::from(steps) + 1) + 1;
-        let mut near: Vec<(u32, usize)> = if disk_cells < self.cells.len() as u64 {
-            let found = centre.disk(steps).into_iter().filter_map(|other| {
-                let place = self.cells.binary_search_by_key(&other, |(cell, _)| *cell).ok()?;
-                Some((centre.steps_to(other)?, place))
-            });
-            found.collect()
-        } else {
-            let steps_to = |(place, (other, _)): (usize, &(CellId, _))| Some((centre.steps_to(*other)?, place));
-            self.cells
-                .iter()
-                .enumerate()
-                .filter_map(steps_to)
-                .filter(|(away, _)| *away <= steps)
-                .collect()
+    /// Calls `visit` for every cell with the rows of the members within `steps` of it, its own included, the nearest first,
+    /// at most `max`. Cells that have no common grid are not near each other.
+    pub fn each_near(&self, steps: u32, max: usize, mut visit: impl FnMut(usize, &[u32])) {
+        let region = |place: &usize| {
+            self.cells[*place]
+                .0
+                .parent(self.cells[*place].0.resolution().saturating_sub(REGION_LEVELS))
         };
-        near.sort_unstable();
-        near.into_iter()
-            .flat_map(|(_, place)| self.rows(place))
-            .copied()
-            .take(max)
+        let places: Vec<usize> = (0..self.cells.len()).collect();
+        let (mut found, mut rows) = (Vec::new(), Vec::new());
+        for group in places.chunk_by(|one, next| region(one) == region(next)) {
+            let grid = self.grid(group, steps);
+            for place in group {
+                let home = grid.iter().find(|(_, candidate)| candidate == place).map(|(at, _)| *at);
+                let steps_from_home = |(at, place): &(At, usize)| Some((home?.steps_to(*at), *place));
+                found.clear();
+                found.extend(
+                    grid.iter()
+                        .filter_map(steps_from_home)
+                        .filter(|(away, _)| *away <= steps),
+                );
+                found.sort_unstable();
+                rows.clear();
+                rows.extend(found.iter().flat_map(|(_, place)| self.rows(*place)).copied().take(max));
+                visit(*place, &rows);
+            }
+        }
+    }
+
+    /// Where the cells within reach of a group are, on a grid around the group's first cell.
+    fn grid(&self, group: &[usize], steps: u32) -> Vec<(At, usize)> {
+        let anchor = self.cells[group[0]].0;
+        let on_grid = |place: usize| Some((At::of(self.cells[place].0, anchor)?, place));
+        let origin = At::of(anchor, anchor);
+        let width = |place: &usize| Some(origin?.steps_to(At::of(self.cells[*place].0, anchor)?));
+        let reach = steps.saturating_add(group.iter().filter_map(width).max().unwrap_or(0));
+        if self.cells.len() as u64 <= 3 * u64::from(reach) * (u64::from(reach) + 1) {
+            return (0..self.cells.len()).filter_map(on_grid).collect();
+        }
+        let place = |cell: CellId| self.cells.binary_search_by_key(&cell, |(cell, _)| *cell).ok();
+        anchor
+            .disk(reach)
+            .into_iter()
+            .filter_map(place)
+            .filter_map(on_grid)
             .collect()
+    }
+}
+
+/// Cells are put on a grid together with those that share the ancestor so many levels up.
+const REGION_LEVELS: u8 = 3;
+
+/// A place on a hexagonal grid whose two axes stand 120 degrees apart.
+#[derive(Clone, Copy)]
+struct At {
+    i: i32,
+    j: i32,
+}
+
+impl At {
+    fn of(cell: CellId, anchor: CellId) -> Option<Self> {
+        let index = |cell: CellId| CellIndex::try_from(cell.get()).expect("a cell id is a cell");
+        let coord = index(cell).to_local_ij(index(anchor)).ok()?.coord;
+        Some(Self { i: coord.i, j: coord.j })
+    }
+
+    fn steps_to(self, other: Self) -> u32 {
+        let (i, j) = (self.i.abs_diff(other.i), self.j.abs_diff(other.j));
+        let across = (i64::from(self.i) - i64::from(other.i)).abs_diff(i64::from(self.j) - i64::from(other.j));
+        i.max(j).max(across.try_into().unwrap_or(u32::MAX))
     }
 }
 
@@ -94,31 +140,33 @@ mod tests {
     }
 
     #[test]
-    fn near_is_the_same_by_disk_and_by_pairs_and_starts_at_home() {
-        let centre: CellId = "88196953a1fffff".parse().expect("a cell");
-        let everywhere = members(&centre.disk(6));
-        let few = members(&[centre.disk(2)[0], centre, centre.disk(3)[0], centre]);
-        for (list, steps, expected) in [(&everywhere, 2, 19), (&few, 2, 3), (&few, 0, 2), (&few, 9, 4)] {
-            let roster = Roster::by_cell(list, 8);
-            let home =
-                (0..roster.len()).find(|cell| roster.rows(*cell).iter().any(|row| list[*row as usize].cell == centre));
-            let near = roster.near(home.expect("there"), steps, 100);
-            assert_eq!(near.len(), expected);
-            assert_eq!(list[near[0] as usize].cell, centre);
-            assert!(near.iter().all(|row| {
-                centre
-                    .steps_to(list[*row as usize].cell)
-                    .is_some_and(|away| away <= steps)
-            }));
-            assert_eq!(roster.near(home.expect("there"), steps, 1).len(), 1);
+    fn near_is_what_steps_from_cell_to_cell_say_and_starts_at_home() {
+        let centre: CellId = "881969c9b7fffff".parse().expect("a cell");
+        let city: Vec<CellId> = centre.disk(30).into_iter().step_by(3).collect();
+        let few: Vec<CellId> = city.iter().copied().step_by(40).chain([centre, centre]).collect();
+        for (cells, steps) in [(&city, 2), (&city, 12), (&few, 0), (&few, 12), (&few, 64)] {
+            let list = members(cells);
+            let roster = Roster::by_cell(&list, 8);
+            let cell_of = |row: u32| list[row as usize].cell;
+            let mut visited = 0;
+            roster.each_near(steps, usize::MAX, |cell, near| {
+                let home = cell_of(roster.rows(cell)[0]);
+                let away = |row: u32| home.steps_to(cell_of(row)).expect("one city");
+                let mut expected: Vec<u32> = (0..list.len() as u32).filter(|row| away(*row) <= steps).collect();
+                expected.sort_unstable_by_key(|row| (away(*row), cell_of(*row), *row));
+                assert_eq!(near, expected);
+                visited += 1;
+            });
+            assert_eq!(visited, roster.len());
+            roster.each_near(steps, 1, |cell, near| assert_eq!(near, &roster.rows(cell)[..1]));
         }
     }
 
     #[test]
     fn a_finer_cell_is_counted_with_its_parent() {
-        let centre: CellId = "88196953a1fffff".parse().expect("a cell");
-        let list = members(&[centre, centre.disk(1)[0], centre.disk(1)[6]]);
-        assert_eq!(Roster::by_cell(&list, 8).len(), 3);
-        assert!(Roster::by_cell(&list, 5).len() <= 2);
+        let centre: CellId = "881969c9b7fffff".parse().expect("a cell");
+        let list = members(&centre.disk(1));
+        assert_eq!(Roster::by_cell(&list, 8).len(), 7);
+        assert!(Roster::by_cell(&list, 5).len() <= 3);
     }
 }

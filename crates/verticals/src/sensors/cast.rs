@@ -20,7 +20,7 @@ const HOUR_MS: u64 = 3_600_000;
 const DAY_HOURS: u64 = 24;
 
 /// The middle of the city: a cell of resolution 8 in Amsterdam, at whose size gauges are placed.
-const CENTRE: &str = "88196953a1fffff";
+const CENTRE: &str = "881969c9b7fffff";
 /// The city's radius, in steps.
 const CITY_STEPS: u32 = 9;
 /// How far ahead the clock of the player *ahead* is.

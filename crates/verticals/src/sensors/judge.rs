@@ -72,9 +72,10 @@ pub fn judge<'a>(epoch: &Epoch<'a>, survey: &'a Survey) -> Result<Judged<'a>, As
     let said = said(survey, &rows, &board, epoch.roster.len());
     judge_series(epoch, &params, &said, &board, &mut devices, &mut verdicts);
     let roster = Roster::by_cell(epoch.roster, params.near_resolution);
-    let trusted =
-        |device: &Option<DeviceMemory>| device.as_ref().is_none_or(|device| distrust(&params, device).is_none());
-    let ignored: Vec<bool> = devices.iter().map(|device| !trusted(device)).collect();
+    let ignored: Vec<bool> = devices
+        .iter()
+        .map(|device| distrust(&params, device).is_some())
+        .collect();
     for (quantity, series) in (0u16..).zip(&board) {
         let Some(series) = series else { continue };
         let limits = &params.limits[usize::from(quantity)];
@@ -88,9 +89,7 @@ pub fn judge<'a>(epoch: &Epoch<'a>, survey: &'a Survey) -> Result<Judged<'a>, As
         judge_tracks(quantity, limits, series, &mut devices, &mut verdicts);
     }
     let crowd = Crowd::of(epoch, &params, &board, &verdicts, slots);
-    let memory = Memory {
-        devices: devices.into_iter().flatten().collect(),
-    };
+    let memory = Memory { devices };
     Ok(Judged {
         params,
         survey,
@@ -116,12 +115,16 @@ fn rows(epoch: &Epoch, survey: &Survey) -> Vec<Option<u32>> {
     survey.reports.iter().map(&mut row_of).collect()
 }
 
-/// Each member's memory; `None` for those who have never reported.
-fn remembered(epoch: &Epoch, earlier: Memory) -> Vec<Option<DeviceMemory>> {
+/// Each member's memory; a new one for those who were not in the network before.
+fn remembered(epoch: &Epoch, earlier: Memory) -> Vec<DeviceMemory> {
     let mut earlier = earlier.devices.into_iter().peekable();
     let mut memory_of = |number| {
         while earlier.next_if(|device| device.number < number).is_some() {}
-        earlier.next_if(|device| device.number == number)
+        let known = earlier.next_if(|device| device.number == number);
+        known.unwrap_or_else(|| DeviceMemory {
+            number,
+            ..DeviceMemory::default()
+        })
     };
     epoch.roster.iter().map(|member| memory_of(member.number)).collect()
 }
@@ -147,24 +150,17 @@ fn said(survey: &Survey, rows: &[Option<u32>], board: &Board, members: usize) ->
     received.into_iter().enumerate().map(&mut said).collect()
 }
 
-/// Copies and replays. From here on whoever has said something is remembered.
+/// Copies and replays.
 fn judge_series(
     epoch: &Epoch,
     params: &Params,
     said: &[Said],
     board: &Board,
-    devices: &mut [Option<DeviceMemory>],
+    devices: &mut [DeviceMemory],
     verdicts: &mut Verdicts,
 ) {
     let originals = series::originals(params, epoch.roster, said);
     for (row, device) in devices.iter_mut().enumerate() {
-        if said[row].received.is_some() && device.is_none() {
-            *device = Some(DeviceMemory {
-                number: epoch.roster[row].number,
-                ..DeviceMemory::default()
-            });
-        }
-        let Some(device) = device else { continue };
         series::copy(params, epoch.roster, said, row, originals[row], &mut device.twin);
         series::replay(params, &said[row], device);
         let copied = device.twin.map_or(0, |twin| twin.changes);
@@ -205,11 +201,10 @@ fn judge_relation(
     board: &Board,
     series: &Series,
     around: &Reference,
-    devices: &mut [Option<DeviceMemory>],
+    devices: &mut [DeviceMemory],
     verdicts: &mut Verdicts,
 ) {
     for (row, device) in devices.iter_mut().enumerate() {
-        let Some(device) = device else { continue };
         relation::count_unit(params, series.row(row), around.row(row), &mut device.unit);
         relation::count_place(series.row(row), around.row(row), &mut device.place);
         if let Some(refusal) = distrust(params, device) {
@@ -222,13 +217,11 @@ fn judge_rain(
     params: &Params,
     series: &Series,
     around: &Reference,
-    devices: &mut [Option<DeviceMemory>],
+    devices: &mut [DeviceMemory],
     verdicts: &mut Verdicts,
 ) {
     for (row, device) in devices.iter_mut().enumerate() {
-        if let Some(device) = device {
-            rain::judge(params, series, row, around.row(row), &mut device.missed, verdicts);
-        }
+        rain::judge(params, series, row, around.row(row), &mut device.missed, verdicts);
     }
 }
 
@@ -237,11 +230,10 @@ fn judge_tracks(
     quantity: u16,
     limits: &Limits,
     series: &Series,
-    devices: &mut [Option<DeviceMemory>],
+    devices: &mut [DeviceMemory],
     verdicts: &mut Verdicts,
 ) {
     for (row, device) in devices.iter_mut().enumerate() {
-        let Some(device) = device else { continue };
         let place = device
             .tracks
             .binary_search_by_key(&quantity, |tracked| tracked.quantity)

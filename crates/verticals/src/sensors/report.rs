@@ -309,7 +309,7 @@ mod tests {
         let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
         let expected = concat!(
             "84",
-            "a402c48222186521647261696e221a59695c8023626d6d",
+            "a402c48222186521647261696e221a59695b0023626d6d",
             "a20200",
             "0619012c",
             "a302c4822018c3216b74656d7065726174757265236343656c",

@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn only_what_was_believed_is_offered() {
-        let cell: CellId = "88196953a1fffff".parse().expect("a cell");
+        let cell: CellId = "881969c9b7fffff".parse().expect("a cell");
         let number = DeviceNumber(3);
         let member = Member {
             number,

@@ -102,7 +102,7 @@ pub struct DeviceMemory {
     pub tracks: Vec<Tracked>,
 }
 
-/// The memory of devices that have reported at least once, in the order of their numbers.
+/// The memory of all devices of the network, in the order of their numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Memory {

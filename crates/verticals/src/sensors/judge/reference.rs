@@ -34,32 +34,36 @@ pub fn reference(
     let mut twice = vec![NONE; ignored.len() * slots];
     let mut columns: Vec<Vec<i64>> = vec![Vec::new(); slots];
     let mut scratch = Vec::new();
-    for cell in 0..roster.len() {
-        gather(params, roster, cell, series, ignored, &mut columns);
-        for (place, row) in roster.rows(cell).iter().map(|row| *row as usize).enumerate() {
-            let asked = !ignored[row] && place <= usize::from(params.near_max);
-            for (slot, column) in columns.iter().enumerate() {
-                let own = series.row(row)[slot];
-                let median = match column.binary_search(&own) {
-                    Ok(itself) if asked && column.len() > usize::from(params.near_min) => {
-                        twice_median_without(column, itself)
-                    }
-                    Err(_) | Ok(_) if !asked || own == NONE => enough(column, params).and_then(twice_median),
-                    _ => None,
-                };
-                let Some(median) = median else { continue };
-                twice[row * slots + slot] = median;
-                let away = own.saturating_mul(2).saturating_sub(median).saturating_abs() / 2;
-                if limits.apart > 0 && own != NONE && away > limits.apart {
-                    let spread = twice_deviation(column, median, &mut scratch);
-                    let limit = limits.apart.saturating_add(spread.saturating_mul(3) / 2);
-                    if away > limit {
-                        verdicts.refuse(series.owner(row, slot), APART, away, limit);
+    roster.each_near(
+        params.near_steps.into(),
+        usize::from(params.near_max) + 1,
+        |cell, near| {
+            gather(near, series, ignored, &mut columns);
+            for (place, row) in roster.rows(cell).iter().map(|row| *row as usize).enumerate() {
+                let asked = !ignored[row] && place <= usize::from(params.near_max);
+                for (slot, column) in columns.iter().enumerate() {
+                    let own = series.row(row)[slot];
+                    let median = match column.binary_search(&own) {
+                        Ok(itself) if asked && column.len() > usize::from(params.near_min) => {
+                            twice_median_without(column, itself)
+                        }
+                        Err(_) | Ok(_) if !asked || own == NONE => enough(column, params).and_then(twice_median),
+                        _ => None,
+                    };
+                    let Some(median) = median else { continue };
+                    twice[row * slots + slot] = median;
+                    let away = own.saturating_mul(2).saturating_sub(median).saturating_abs() / 2;
+                    if limits.apart > 0 && own != NONE && away > limits.apart {
+                        let spread = twice_deviation(column, median, &mut scratch);
+                        let limit = limits.apart.saturating_add(spread.saturating_mul(3) / 2);
+                        if away > limit {
+                            verdicts.refuse(series.owner(row, slot), APART, away, limit);
+                        }
                     }
                 }
             }
-        }
-    }
+        },
+    );
     Reference { slots, twice }
 }
 
@@ -67,14 +71,11 @@ fn enough<'a>(column: &'a [i64], params: &Params) -> Option<&'a [i64]> {
     (column.len() >= usize::from(params.near_min)).then_some(column)
 }
 
-/// Fills a sorted column per slot with what is reported near a cell, its own devices included.
-fn gather(params: &Params, roster: &Roster, cell: usize, series: &Series, ignored: &[bool], columns: &mut [Vec<i64>]) {
+/// Fills a sorted column per slot with what these rows report.
+fn gather(near: &[u32], series: &Series, ignored: &[bool], columns: &mut [Vec<i64>]) {
     columns.iter_mut().for_each(Vec::clear);
-    for row in roster.near(cell, params.near_steps.into(), usize::from(params.near_max) + 1) {
-        if ignored[row as usize] {
-            continue;
-        }
-        for (column, value) in columns.iter_mut().zip(series.row(row as usize)) {
+    for row in near.iter().map(|row| *row as usize).filter(|row| !ignored[*row]) {
+        for (column, value) in columns.iter_mut().zip(series.row(row)) {
             if *value != NONE {
                 column.push(*value);
             }

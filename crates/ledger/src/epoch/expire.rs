@@ -1,0 +1,48 @@
+//! Epochs that verifiers did not settle in time: their pools are carried on to the network's next epoch, so no money waits for ever.
+//! One epoch closes at a time, so at most one a network expires.
+
+use super::networks::Closing;
+use crate::context::{Context, Step};
+use crate::event::Event;
+use crate::records::{Pool, PoolState};
+use crate::reject::Reject;
+use crate::tables::Loaded;
+use cairn_types::{EpochNumber, MicroUsd, Token};
+
+pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &mut Context<'_>) -> Step<()> {
+    let Some(oldest) = open.0.checked_sub(context.genesis.limits.settle_epochs) else {
+        return Ok(());
+    };
+    for closing in networks {
+        let due = closing.network.unsettled;
+        let ended = closing.network.closes.is_some_and(|last| last < due);
+        if due.0 > oldest || ended {
+            continue;
+        }
+        let at = (closing.id, due);
+        let mut pool: Loaded<Pool> = context.load(&at)?.ok_or(Reject::EpochNotNext)?;
+        let tokens = pool
+            .availability
+            .checked_add(pool.usage)
+            .ok_or(Reject::AmountTooLarge)?;
+        let dollars = pool.cash.checked_add(pool.verifiers).ok_or(Reject::AmountTooLarge)?;
+        let network = &mut closing.network;
+        network.carry_token = network.carry_token.checked_add(tokens).ok_or(Reject::AmountTooLarge)?;
+        network.carry_stable = network
+            .carry_stable
+            .checked_add(dollars)
+            .ok_or(Reject::AmountTooLarge)?;
+        network.unsettled = due.next();
+        pool.state = PoolState::Expired;
+        context.save(&pool);
+        context.pool_token(Token::ZERO, tokens)?;
+        context.pool_stable(MicroUsd::ZERO, dollars)?;
+        context.emit(Event::EpochExpired {
+            network: closing.id,
+            epoch: due,
+            unpaid_token: tokens,
+            unpaid_stable: dollars,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Writes what the steps came to, and opens the next epoch.
+
+use super::networks::Closing;
+use crate::context::{Context, Step};
+use crate::economics::Quote;
+use crate::event::Event;
+use crate::records::Epoch;
+use cairn_types::{EpochNumber, Token};
+
+pub(super) fn write(
+    open: EpochNumber,
+    quote: Option<Quote>,
+    emission: Token,
+    networks: &[Closing],
+    context: &mut Context<'_>,
+) -> Step<()> {
+    for closing in networks {
+        context.save(&closing.network);
+        context.save(&closing.usage);
+        context.save(&closing.terms);
+    }
+    let clock = context.genesis.clock();
+    let active = u32::try_from(networks.iter().filter(|closing| closing.active).count()).expect("numbers have 32 bits");
+    let epoch = Epoch {
+        start: clock.start(open),
+        end: clock.end(open),
+        closed_height: context.block.height,
+        price_low: quote.map(|quote| quote.low),
+        price_mid: quote.map(|quote| quote.mid),
+        price_high: quote.map(|quote| quote.high),
+        emission,
+        networks: active,
+        beacon: None,
+    };
+    context.insert(&open, &epoch);
+    let mut chain = context.chain()?;
+    chain.epoch = open.next();
+    context.save(&chain);
+    context.emit(Event::EpochClosed {
+        epoch: open,
+        networks: active,
+        emission,
+    });
+    Ok(())
+}

@@ -1,0 +1,302 @@
+//! What a chain begins with. Its digest names the chain's start; block 1 writes it into the state.
+
+use crate::account::Rule;
+use crate::economics::{Error, Parameters, Schedule, Step};
+use cairn_types::{AccountId, ChainId, EpochClock, Hash, MicroUsd, PublicKey, TimeMs, Token, codec, hash};
+use minicbor::{CborLen, Decode, Encode};
+use std::collections::BTreeSet;
+
+/// Entries of each list of a genesis at most: block 1 writes them all.
+pub const LIST_MAX: usize = 10_000;
+/// Issuers at most.
+pub const ISSUERS_MAX: usize = 16;
+
+/// Everything that fixes a chain's start and its numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct Genesis {
+    #[n(0)]
+    pub chain: ChainId,
+    /// Epoch 0 begins.
+    #[n(1)]
+    pub start: TimeMs,
+    #[n(2)]
+    pub epoch_ms: u64,
+    /// How long verifiers post prices before a round is closed.
+    #[n(3)]
+    pub round_ms: u64,
+    #[n(4)]
+    pub economics: Parameters,
+    /// The emission; see `economics::Schedule`.
+    #[n(5)]
+    pub schedule: Vec<Step>,
+    #[n(6)]
+    pub limits: Limits,
+    #[n(7)]
+    pub fees: Fees,
+    /// Accounts that exist from block 1. Tokens here and in bonds sum to `economics.premine`.
+    #[n(8)]
+    pub allocations: Vec<Allocation>,
+    /// Verifiers from block 1; their accounts are among the allocations, their bonds beside what is allocated.
+    #[n(9)]
+    pub verifiers: Vec<GenesisVerifier>,
+    /// Whose promise the stablecoin is; likewise.
+    #[n(10)]
+    pub issuers: Vec<GenesisIssuer>,
+}
+
+/// Numbers that are not economics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct Limits {
+    #[n(0)]
+    pub networks_max: u32,
+    #[n(1)]
+    pub verifiers_max: u16,
+    #[n(2)]
+    pub network_bond_min: Token,
+    #[n(3)]
+    pub verifier_bond_min: Token,
+    /// Closed epochs for which stake that leaves stays liable.
+    #[n(4)]
+    pub unbond_epochs: u64,
+    /// An epoch not settled so many epochs after it was closed expires.
+    #[n(5)]
+    pub settle_epochs: u64,
+    /// Epochs closed by one block at most; the next blocks catch up.
+    #[n(6)]
+    pub closes_per_block: u32,
+    /// Blocks between a close and the block whose beacon is its seed: at least 1.
+    #[n(7)]
+    pub beacon_blocks: u64,
+    /// An order's longest life.
+    #[n(8)]
+    pub order_ms_max: u64,
+}
+
+/// Fees in token, burned. Transactions that can succeed only once and serve everybody are free: post_price, settle_epoch,
+/// pay, expire_order, slash_verifier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct Fees {
+    /// Every transaction that is not free.
+    #[n(0)]
+    pub base: Token,
+    /// On top of it: an account, a device, a membership, a move, a network.
+    #[n(1)]
+    pub open_account: Token,
+    #[n(2)]
+    pub register_device: Token,
+    #[n(3)]
+    pub join_network: Token,
+    #[n(4)]
+    pub move_device: Token,
+    #[n(5)]
+    pub create_network: Token,
+    /// For each page of parameters.
+    #[n(6)]
+    pub parameter_page: Token,
+}
+
+/// An account and what it begins with. Stablecoin needs an issuer: it is counted as owed by the first one.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct Allocation {
+    #[n(0)]
+    pub rule: Rule,
+    #[n(1)]
+    pub token: Token,
+    #[n(2)]
+    pub stable: MicroUsd,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct GenesisVerifier {
+    #[n(0)]
+    pub account: AccountId,
+    /// Signs attestations and receipts.
+    #[n(1)]
+    pub key: PublicKey,
+    #[n(2)]
+    pub bond: Token,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct GenesisIssuer {
+    #[n(0)]
+    pub account: AccountId,
+    #[n(1)]
+    pub bond: Token,
+    /// More is never outstanding.
+    #[n(2)]
+    pub limit: MicroUsd,
+}
+
+/// A genesis no chain can begin with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    #[error("economics: {0}")]
+    Economics(#[from] Error),
+    #[error("{0} is out of its bounds")]
+    OutOfBounds(&'static str),
+    #[error("the rule of allocation {0} is not valid")]
+    RuleInvalid(usize),
+    #[error("{0} stands twice, or not among the allocations")]
+    AccountWrong(AccountId),
+    #[error("tokens allocated and bonded sum to {found}, the premine is {premine}")]
+    PremineDiffers { found: u128, premine: u64 },
+    #[error("stablecoin is allocated and the first issuer cannot owe it")]
+    StableUnbacked,
+}
+
+impl Limits {
+    /// Limits for a chain of daily epochs whose whole token has `decimals` decimals.
+    pub fn daily(decimals: u8) -> Self {
+        let whole = 10u64.saturating_pow(decimals.into());
+        Self {
+            networks_max: 1_024,
+            verifiers_max: 64,
+            network_bond_min: Token(whole.saturating_mul(1_000)),
+            verifier_bond_min: Token(whole.saturating_mul(1_000)),
+            unbond_epochs: 28,
+            settle_epochs: 28,
+            closes_per_block: 4,
+            beacon_blocks: 2,
+            order_ms_max: 400 * 24 * 60 * 60 * 1_000,
+        }
+    }
+}
+
+impl Genesis {
+    pub fn clock(&self) -> EpochClock {
+        EpochClock {
+            genesis: self.start,
+            epoch_ms: self.epoch_ms,
+        }
+    }
+
+    /// The round of prices a moment falls in.
+    pub fn round_of(&self, time: TimeMs) -> u64 {
+        time.since_ms(self.start).checked_div(self.round_ms).unwrap_or(0)
+    }
+
+    /// The one byte form.
+    pub fn bytes(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Names everything that fixes the chain's start.
+    pub fn digest(&self) -> Hash {
+        hash::domain("cairn/genesis/1", &[&self.bytes()])
+    }
+
+    /// Reads the one byte form; `check` it before use.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, codec::CodecError> {
+        codec::decode_canonical(bytes)
+    }
+
+    /// Refuses numbers out of bounds, accounts named twice or not at all, and sums that differ.
+    pub fn check(&self) -> Result<(), GenesisError> {
+        self.economics.check()?;
+        let schedule = Schedule::new(self.schedule.clone())?;
+        schedule.check_cap(self.economics.premine, self.economics.cap)?;
+        self.check_bounds()?;
+        let accounts = self.check_accounts()?;
+        self.check_names(&accounts, self.verifiers.iter().map(|verifier| verifier.account))?;
+        self.check_names(&accounts, self.issuers.iter().map(|issuer| issuer.account))?;
+        self.check_sums()
+    }
+
+    fn check_bounds(&self) -> Result<(), GenesisError> {
+        let limits = &self.limits;
+        let in_bounds = [
+            ("start", self.start.0 < 1 << 53),
+            ("epoch_ms", (1_000..1 << 40).contains(&self.epoch_ms)),
+            ("round_ms", (1_000..1 << 40).contains(&self.round_ms)),
+            ("networks_max", (1..=65_536).contains(&limits.networks_max)),
+            ("verifiers_max", (1..=1_024).contains(&limits.verifiers_max)),
+            ("verifier_bond_min", limits.verifier_bond_min > Token::ZERO),
+            ("unbond_epochs", (1..1 << 32).contains(&limits.unbond_epochs)),
+            ("settle_epochs", (1..1 << 32).contains(&limits.settle_epochs)),
+            ("closes_per_block", (1..=1_024).contains(&limits.closes_per_block)),
+            ("beacon_blocks", (1..=1_024).contains(&limits.beacon_blocks)),
+            ("order_ms_max", (1..1 << 53).contains(&limits.order_ms_max)),
+            ("allocations", self.allocations.len() <= LIST_MAX),
+            (
+                "verifiers",
+                (1..=usize::from(limits.verifiers_max)).contains(&self.verifiers.len()),
+            ),
+            ("issuers", self.issuers.len() <= ISSUERS_MAX),
+            (
+                "a verifier's bond",
+                self.verifiers
+                    .iter()
+                    .all(|verifier| verifier.bond >= limits.verifier_bond_min),
+            ),
+        ];
+        in_bounds.into_iter().try_for_each(|(name, fits)| {
+            if fits {
+                Ok(())
+            } else {
+                Err(GenesisError::OutOfBounds(name))
+            }
+        })
+    }
+
+    fn check_accounts(&self) -> Result<BTreeSet<AccountId>, GenesisError> {
+        let mut accounts = BTreeSet::new();
+        for (at, allocation) in self.allocations.iter().enumerate() {
+            if !allocation.rule.is_valid() {
+                return Err(GenesisError::RuleInvalid(at));
+            }
+            let id = allocation.rule.account_id();
+            if !accounts.insert(id) {
+                return Err(GenesisError::AccountWrong(id));
+            }
+        }
+        Ok(accounts)
+    }
+
+    fn check_names(
+        &self,
+        accounts: &BTreeSet<AccountId>,
+        names: impl Iterator<Item = AccountId>,
+    ) -> Result<(), GenesisError> {
+        let mut seen = BTreeSet::new();
+        for id in names {
+            if !accounts.contains(&id) || !seen.insert(id) {
+                return Err(GenesisError::AccountWrong(id));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_sums(&self) -> Result<(), GenesisError> {
+        let allocated = self.allocations.iter().map(|allocation| allocation.token);
+        let bonds = self
+            .verifiers
+            .iter()
+            .map(|verifier| verifier.bond)
+            .chain(self.issuers.iter().map(|issuer| issuer.bond));
+        let found: u128 = allocated.chain(bonds).map(|token| u128::from(token.0)).sum();
+        if found != u128::from(self.economics.premine.0) {
+            return Err(GenesisError::PremineDiffers {
+                found,
+                premine: self.economics.premine.0,
+            });
+        }
+        let stable: u128 = self
+            .allocations
+            .iter()
+            .map(|allocation| u128::from(allocation.stable.0))
+            .sum();
+        let limit = self.issuers.first().map_or(0, |issuer| issuer.limit.0);
+        if stable > u128::from(limit) {
+            Err(GenesisError::StableUnbacked)
+        } else {
+            Ok(())
+        }
+    }
+}

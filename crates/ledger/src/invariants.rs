@@ -1,0 +1,1 @@
+//! What must always hold of the whole state: state -> violations.

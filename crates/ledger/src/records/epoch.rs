@@ -1,0 +1,201 @@
+//! Epochs: what closing fixed for everybody and for each network, what verifiers attested, how far it is paid.
+
+use crate::economics::netting::{OfferTotals, Running};
+use crate::economics::{Pools, Spent};
+use crate::tables::{Record, Table};
+use cairn_types::attestation::Totals;
+use cairn_types::{Credit, EpochNumber, Hash, MicroUsd, NetworkId, Price, TimeMs, Token};
+use minicbor::{Decode, Encode};
+
+/// A closed epoch, the same for all networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Epoch {
+    #[n(0)]
+    pub start: TimeMs,
+    #[n(1)]
+    pub end: TimeMs,
+    /// The block whose begin closed it.
+    #[n(2)]
+    pub closed_height: u64,
+    /// Prices at closing; `None` while halted.
+    #[n(3)]
+    pub price_low: Option<Price>,
+    #[n(4)]
+    pub price_mid: Option<Price>,
+    #[n(5)]
+    pub price_high: Option<Price>,
+    /// What the schedule and re-emission allowed.
+    #[n(6)]
+    pub emission: Token,
+    /// How many networks were closed with it.
+    #[n(7)]
+    pub networks: u32,
+    /// The public seed: bound by the closing, revealed by a later block.
+    #[n(8)]
+    pub beacon: Option<Hash>,
+}
+
+impl Record for Epoch {
+    const TABLE: Table = Table::Epoch;
+    type Id = EpochNumber;
+}
+
+/// What became of a network's pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum PoolState {
+    /// Waiting for verifiers.
+    #[n(0)]
+    Closed,
+    /// Attested; leaves are being paid.
+    #[n(1)]
+    Settled,
+    /// Every leaf is paid.
+    #[n(2)]
+    Paid,
+    /// Never attested in time; all of it was carried on.
+    #[n(3)]
+    Expired,
+}
+
+/// What one network pays out for one epoch, fixed when the epoch closed: verifiers only divide it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Pool {
+    #[n(0)]
+    pub state: PoolState,
+    #[n(1)]
+    pub availability: Token,
+    #[n(2)]
+    pub usage: Token,
+    #[n(3)]
+    pub cash: MicroUsd,
+    /// For the verifiers who attest.
+    #[n(4)]
+    pub verifiers: MicroUsd,
+    #[n(5)]
+    pub spent_stable: Credit,
+    #[n(6)]
+    pub spent_burned: Credit,
+    #[n(7)]
+    pub usage_price: Option<Price>,
+    #[n(8)]
+    pub exchange_price: Option<Price>,
+    /// Chain of hashes over the vouchers settled in the epoch, and how many.
+    #[n(9)]
+    pub meters: Hash,
+    #[n(10)]
+    pub settled: u32,
+    /// Version and hash of the parameters in force.
+    #[n(11)]
+    pub terms: u32,
+    #[n(12)]
+    pub parameters: Hash,
+    /// The roster's entries at closing; later ones do not count.
+    #[n(13)]
+    pub roster: u32,
+}
+
+impl Pool {
+    /// The economics' view of it, as far as dividing and checking leaves needs it.
+    pub fn pools(&self) -> Pools {
+        Pools {
+            availability: self.availability,
+            usage: self.usage,
+            cash: self.cash,
+            customers_paid: self.customers_paid(),
+            usage_price: self.usage_price,
+            exchange_price: self.exchange_price,
+            verifiers: self.verifiers,
+            ..Pools::default()
+        }
+    }
+
+    /// What customers paid for the epoch's service.
+    pub fn customers_paid(&self) -> Credit {
+        Spent {
+            stable: self.spent_stable,
+            burned: self.spent_burned,
+        }
+        .total()
+        .expect("summed when the epoch closed")
+    }
+}
+
+impl Record for Pool {
+    const TABLE: Table = Table::Pool;
+    type Id = (NetworkId, EpochNumber);
+}
+
+/// What verifiers attested for a network's epoch, and how far it is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Settlement {
+    /// Hash of the attested result.
+    #[n(0)]
+    pub result: Hash,
+    /// Root of the tree over the payout leaves.
+    #[n(1)]
+    pub payouts: Hash,
+    #[n(2)]
+    pub leaves: u32,
+    /// Leaves paid: the next chunk starts here.
+    #[n(3)]
+    pub cursor: u32,
+    #[n(4)]
+    pub totals: Totals,
+    /// Sums over the leaves paid.
+    #[n(5)]
+    pub paid: Totals,
+    /// The last operator paid: leaves are sorted, each operator once.
+    #[n(6)]
+    pub operator: Option<cairn_types::AccountNumber>,
+    /// The block that settled it.
+    #[n(7)]
+    pub height: u64,
+    /// Whether operators exchange among themselves: then there is an `ExchangeBook`.
+    #[n(8)]
+    pub exchanged: bool,
+}
+
+impl Record for Settlement {
+    const TABLE: Table = Table::Settlement;
+    type Id = (NetworkId, EpochNumber);
+}
+
+/// The roots of an attested result, for proofs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Roots {
+    #[n(0)]
+    pub inputs: Hash,
+    #[n(1)]
+    pub archive: Hash,
+    #[n(2)]
+    pub findings: Hash,
+    #[n(3)]
+    pub memory: Hash,
+}
+
+impl Record for Roots {
+    const TABLE: Table = Table::Roots;
+    type Id = (NetworkId, EpochNumber);
+}
+
+/// The exchange among operators of one settled epoch: what verifiers attested of it, and the offers of the leaves paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct ExchangeBook {
+    #[n(0)]
+    pub offers: OfferTotals,
+    /// Root of the tree over the choices, in the order of the leaves.
+    #[n(1)]
+    pub choices: Hash,
+    #[n(2)]
+    pub running: Running,
+}
+
+impl Record for ExchangeBook {
+    const TABLE: Table = Table::ExchangeBook;
+    type Id = (NetworkId, EpochNumber);
+}

@@ -1,0 +1,83 @@
+//! Verifiers and their bonds.
+
+use crate::tables::{Record, Table};
+use cairn_types::{AccountId, AccountNumber, EpochNumber, Price, PublicKey, Token};
+use minicbor::{Decode, Encode};
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Verifier {
+    #[n(0)]
+    pub number: AccountNumber,
+    /// Its place in the list of verifiers.
+    #[n(1)]
+    pub index: u16,
+    /// Signs attestations and receipts. Fixed while it has a bond, so that what it signed can be held against it.
+    #[n(2)]
+    pub key: PublicKey,
+    /// Counts towards a quorum.
+    #[n(3)]
+    pub bond: Token,
+    /// Bonded in the open epoch: counts from the next.
+    #[n(4)]
+    pub joining: Token,
+    /// On its way back, still liable.
+    #[n(5)]
+    pub unbonding: Option<Unbonding>,
+    /// Its last word on the price and the round it was for.
+    #[n(6)]
+    pub price: Option<(Price, u64)>,
+}
+
+/// Stake that leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Unbonding {
+    #[n(0)]
+    pub amount: Token,
+    /// Returned when this epoch closes.
+    #[n(1)]
+    pub until: EpochNumber,
+}
+
+impl Verifier {
+    /// With nothing at stake yet.
+    pub fn new(number: AccountNumber, index: u16, key: PublicKey) -> Self {
+        Self {
+            number,
+            index,
+            key,
+            bond: Token::ZERO,
+            joining: Token::ZERO,
+            unbonding: None,
+            price: None,
+        }
+    }
+
+    pub fn unbonding_amount(&self) -> Token {
+        self.unbonding.map_or(Token::ZERO, |unbonding| unbonding.amount)
+    }
+
+    /// All that is at stake; genesis' cap on the supply keeps it countable.
+    pub fn at_stake(&self) -> Token {
+        Token::checked_sum([self.bond, self.joining, self.unbonding_amount()]).expect("below the cap of the supply")
+    }
+}
+
+impl Record for Verifier {
+    const TABLE: Table = Table::Verifier;
+    type Id = AccountId;
+}
+
+/// The list of verifiers, dense from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct VerifierIndex {
+    #[n(0)]
+    pub id: AccountId,
+}
+
+impl Record for VerifierIndex {
+    const TABLE: Table = Table::VerifierIndex;
+    type Id = u16;
+}

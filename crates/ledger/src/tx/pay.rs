@@ -1,0 +1,219 @@
+//! Pushes the next payout leaves of a settled epoch to their operators, in order, proven by a range of the attested tree. Anyone may;
+//! nobody claims anything. One cursor for each (network, epoch) makes every leaf paid once.
+
+use crate::context::{Context, Step, ensure};
+use crate::economics::netting::{self, Earned, Terms};
+use crate::economics::{Parameters, no_wash};
+use crate::event::Event;
+use crate::records::{Account, AccountIndex, ExchangeBook, Pool, PoolState, Settlement, StableSupply};
+use crate::reject::Reject;
+use crate::store::Key;
+use crate::tables::{Loaded, Record};
+use cairn_types::attestation::Totals;
+use cairn_types::merkle::{self, RangeProof};
+use cairn_types::{
+    AccountId, AccountNumber, BasisPoints, EpochNumber, Hash, MicroUsd, NetworkId, PayoutLeaf, Token, codec,
+};
+use minicbor::{CborLen, Decode, Encode};
+
+/// Leaves of one chunk at most: about 50 bytes each, so a chunk with its proofs stays below the bytes of a transaction.
+pub const PAY_LEAVES_MAX: usize = 1_024;
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct Pay {
+    #[n(0)]
+    pub network: NetworkId,
+    #[n(1)]
+    pub epoch: EpochNumber,
+    #[n(2)]
+    pub leaves: Vec<PayoutLeaf>,
+    /// That they stand at the cursor of the attested tree.
+    #[n(3)]
+    pub proof: RangeProof,
+    /// If operators exchange: their choices, one for each leaf.
+    #[n(4)]
+    pub choices: Option<Choices>,
+}
+
+/// What the operators of a chunk of leaves chose when the epoch closed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct Choices {
+    #[n(0)]
+    pub wants: Vec<Option<BasisPoints>>,
+    #[n(1)]
+    pub proof: RangeProof,
+}
+
+/// The leaf hash of a choice.
+pub fn choice_hash(wants: Option<BasisPoints>) -> Hash {
+    merkle::leaf(&codec::encode(&wants))
+}
+
+impl Pay {
+    pub(crate) fn reads(&self) -> Vec<Key> {
+        let at = (self.network, self.epoch);
+        let mut keys = vec![Settlement::key(&at), Pool::key(&at), StableSupply::key(&())];
+        keys.extend(self.leaves.iter().map(|leaf| AccountIndex::key(&leaf.operator)));
+        keys
+    }
+
+    pub(crate) fn apply(&self, context: &mut Context<'_>) -> Step<()> {
+        let at = (self.network, self.epoch);
+        let mut settlement: Loaded<Settlement> = context.load(&at)?.ok_or(Reject::NotSettled)?;
+        let mut pool: Loaded<Pool> = context.load(&at)?.ok_or(Reject::NotSettled)?;
+        self.check_place(&settlement)?;
+        let accounts = self.operators(context)?;
+        let sums = self.check_leaves(&settlement, &pool, &context.genesis.economics)?;
+        let start = settlement.cursor;
+        let end = u32::try_from(self.proof.start + self.leaves.len() as u64).expect("within the attested leaves");
+        let done = end == settlement.leaves;
+        ensure(!done || sums == settlement.totals, Reject::TotalsNotReached)?;
+        let book: Option<Loaded<ExchangeBook>> = if settlement.exchanged { context.load(&at)? } else { None };
+        let amounts = match book {
+            None => {
+                ensure(self.choices.is_none(), Reject::ChoicesWrong)?;
+                self.leaves.iter().map(earned).collect::<Result<Vec<_>, _>>()?
+            }
+            Some(book) => self.exchange(&settlement, &pool, book, done, context)?,
+        };
+
+        let tokens = Token::checked_sum(amounts.iter().map(|amount| amount.tokens)).ok_or(Reject::AmountTooLarge)?;
+        let cash = MicroUsd::checked_sum(amounts.iter().map(|amount| amount.cash)).ok_or(Reject::AmountTooLarge)?;
+        context.pool_token(Token::ZERO, tokens)?;
+        context.pool_stable(MicroUsd::ZERO, cash)?;
+        for (mut account, amount) in accounts.into_iter().zip(amounts) {
+            account.give_token(amount.tokens)?;
+            account.give_stable(amount.cash)?;
+            context.save(&account);
+        }
+        settlement.cursor = end;
+        settlement.paid = sums;
+        settlement.operator = self.leaves.last().map(|leaf| leaf.operator);
+        context.save(&settlement);
+        context.emit(Event::LeavesPaid {
+            network: self.network,
+            epoch: self.epoch,
+            start,
+            end,
+            sums,
+        });
+        if done {
+            pool.state = PoolState::Paid;
+            context.save(&pool);
+            context.emit(Event::PayoutsCompleted {
+                network: self.network,
+                epoch: self.epoch,
+            });
+        }
+        Ok(())
+    }
+
+    /// The chunk is the next one, bounded, and in the attested tree.
+    fn check_place(&self, settlement: &Settlement) -> Result<(), Reject> {
+        ensure(settlement.cursor < settlement.leaves, Reject::PayoutsDone)?;
+        ensure(!self.leaves.is_empty(), Reject::ChunkEmpty)?;
+        ensure(self.leaves.len() <= PAY_LEAVES_MAX, Reject::ChunkTooLong)?;
+        ensure(
+            self.proof.start == u64::from(settlement.cursor),
+            Reject::ChunkNotAtCursor,
+        )?;
+        ensure(
+            self.proof.count == u64::from(settlement.leaves),
+            Reject::ChunkProofWrong,
+        )?;
+        let hashes: Vec<Hash> = self.leaves.iter().map(PayoutLeaf::hash).collect();
+        ensure(self.proof.proves(&hashes, &settlement.payouts), Reject::ChunkProofWrong)?;
+        let before = settlement.operator.map_or(-1, |operator| i64::from(operator.0));
+        let rises = self.leaves.iter().try_fold(before, |last, leaf| {
+            let operator = i64::from(leaf.operator.0);
+            (operator > last).then_some(operator)
+        });
+        ensure(rises.is_some(), Reject::LeavesUnsorted)
+    }
+
+    /// The accounts of the leaves, in order.
+    fn operators(&self, context: &mut Context<'_>) -> Step<Vec<Loaded<Account>>> {
+        let numbers: Vec<AccountNumber> = self.leaves.iter().map(|leaf| leaf.operator).collect();
+        let indexes = context.load_many::<AccountIndex>(&numbers)?;
+        let ids: Option<Vec<AccountId>> = indexes.into_iter().map(|index| index.map(|index| index.id)).collect();
+        let accounts = context.load_many::<Account>(&ids.ok_or(Reject::OperatorUnknown)?)?;
+        let accounts: Option<Vec<Loaded<Account>>> = accounts.into_iter().collect();
+        Ok(accounts.ok_or(Reject::OperatorUnknown)?)
+    }
+
+    /// No leaf returns too much of what customers paid, and the sums stay within what was attested. Returns the sums so far.
+    fn check_leaves(&self, settlement: &Settlement, pool: &Pool, parameters: &Parameters) -> Result<Totals, Reject> {
+        let scale = parameters.scale()?;
+        let mut sums = settlement.paid;
+        for leaf in &self.leaves {
+            no_wash::check_leaf(
+                scale,
+                pool.usage_price,
+                parameters.no_wash_bps,
+                leaf.cash,
+                leaf.usage,
+                leaf.customers_paid,
+            )?;
+            sums = sums.plus(leaf).ok_or(Reject::TotalsExceeded)?;
+        }
+        let limit = &settlement.totals;
+        let within = sums.units <= limit.units
+            && sums.availability <= limit.availability
+            && sums.usage <= limit.usage
+            && sums.cash <= limit.cash
+            && sums.customers_paid <= limit.customers_paid;
+        ensure(within, Reject::TotalsExceeded)?;
+        Ok(sums)
+    }
+
+    /// What each leaf pays after operators with opposite choices exchanged.
+    fn exchange(
+        &self,
+        settlement: &Settlement,
+        pool: &Pool,
+        mut book: Loaded<ExchangeBook>,
+        done: bool,
+        context: &mut Context<'_>,
+    ) -> Step<Vec<Earned>> {
+        let choices = self.choices.as_ref().ok_or(Reject::ChoicesWrong)?;
+        let placed = choices.wants.len() == self.leaves.len()
+            && choices.proof.start == u64::from(settlement.cursor)
+            && choices.proof.count == u64::from(settlement.leaves);
+        let hashes: Vec<Hash> = choices.wants.iter().map(|wants| choice_hash(*wants)).collect();
+        ensure(
+            placed && choices.proof.proves(&hashes, &book.choices),
+            Reject::ChoicesWrong,
+        )?;
+        let scale = context.genesis.economics.scale()?;
+        let price = pool.exchange_price;
+        let terms: Terms = netting::terms(scale, price, book.offers)?;
+        let mut amounts = Vec::with_capacity(self.leaves.len());
+        for (leaf, wants) in self.leaves.iter().zip(&choices.wants) {
+            let earned = earned(leaf)?;
+            let offer = netting::offer(scale, price, earned, *wants);
+            let (exchange, running) =
+                netting::leaf_exchange(&terms, book.running, offer).map_err(|_| Reject::ExchangeDiffers)?;
+            book.running = running;
+            amounts.push(exchange.apply(earned)?);
+        }
+        if done {
+            netting::close_exchange(&terms, book.running).map_err(|_| Reject::ExchangeDiffers)?;
+        }
+        context.save(&book);
+        Ok(amounts)
+    }
+}
+
+/// What a leaf pays as earned.
+fn earned(leaf: &PayoutLeaf) -> Result<Earned, Reject> {
+    let tokens = leaf
+        .availability
+        .checked_add(leaf.usage)
+        .ok_or(Reject::AmountTooLarge)?;
+    Ok(Earned {
+        cash: leaf.cash,
+        tokens,
+    })
+}

@@ -1,0 +1,250 @@
+//! Takes the verifiers' word on one epoch of one network: a quorum of bond, within the pool that closing fixed. Its cost does not
+//! depend on how many devices or operators there are.
+
+use crate::context::{Context, Step, ensure};
+use crate::economics::netting::OfferTotals;
+use crate::economics::{Carry, divide};
+use crate::event::Event;
+use crate::records::{
+    Account, Epoch, ExchangeBook, Network, Pool, PoolState, Roots, Settlement, StableSupply, Verifier,
+};
+use crate::reject::Reject;
+use crate::store::Key;
+use crate::tables::{Loaded, Record};
+use cairn_types::attestation::Totals;
+use cairn_types::{AccountId, Attestation, Hash, MicroUsd, Signature, Token, batch, codec, hash, merkle};
+use minicbor::{CborLen, Decode, Encode};
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct SettleEpoch {
+    #[n(0)]
+    pub attestation: Attestation,
+    /// Set when operators with opposite choices exchange; else everybody is paid as earned.
+    #[n(1)]
+    pub exchange: Option<ExchangeAttestation>,
+}
+
+/// What verifiers say of the exchange among the operators of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct Exchange {
+    /// Hash of the result it belongs to.
+    #[n(0)]
+    pub result: Hash,
+    /// Sums of what operators offer, see `economics::netting`.
+    #[n(1)]
+    pub offers: OfferTotals,
+    /// Root of the tree over the operators' choices when the epoch closed, in the order of the leaves.
+    #[n(2)]
+    pub choices: Hash,
+}
+
+/// An exchange, signed by the verifiers who signed the result, in the same order.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct ExchangeAttestation {
+    #[n(0)]
+    pub exchange: Exchange,
+    #[n(1)]
+    pub signatures: Vec<Signature>,
+}
+
+impl Exchange {
+    pub fn signed_bytes(&self) -> [u8; 32] {
+        hash::domain("cairn/exchange/1", &[&codec::encode(self)]).0
+    }
+}
+
+impl SettleEpoch {
+    pub(crate) fn reads(&self) -> Vec<Key> {
+        let result = &self.attestation.result;
+        let at = (result.network, result.epoch);
+        let mut keys = vec![
+            Network::key(&result.network),
+            Epoch::key(&result.epoch),
+            Pool::key(&at),
+            StableSupply::key(&()),
+        ];
+        for (signer, _) in &self.attestation.signatures {
+            keys.extend([Verifier::key(signer), Account::key(signer)]);
+        }
+        keys
+    }
+
+    pub(crate) fn apply(&self, context: &mut Context<'_>) -> Step<()> {
+        let result = &self.attestation.result;
+        let at = (result.network, result.epoch);
+        ensure(result.chain == context.genesis.chain, Reject::WrongChain)?;
+        let mut network = context.network(&result.network)?;
+        let chain = context.chain()?;
+        ensure(result.epoch < chain.epoch, Reject::EpochOpen)?;
+        ensure(result.epoch == network.unsettled, Reject::EpochNotNext)?;
+        let mut pool: Loaded<Pool> = context.load(&at)?.ok_or(Reject::EpochNotNext)?;
+        let epoch: Loaded<Epoch> = context.load(&result.epoch)?.ok_or(Reject::EpochOpen)?;
+        ensure(epoch.beacon.is_some(), Reject::BeaconPending)?;
+        let verifiers = self.signers(chain.bond_active, context)?;
+        let unpaid = self.check_totals(&pool)?;
+        self.check_exchange(&pool)?;
+
+        let paid_to_verifiers = pay_verifiers(&pool, &verifiers, context)?;
+        let tokens = unpaid.tokens;
+        network.carry_token = network.carry_token.checked_add(tokens).ok_or(Reject::AmountTooLarge)?;
+        network.carry_stable = network
+            .carry_stable
+            .checked_add(unpaid.micro_usd)
+            .ok_or(Reject::AmountTooLarge)?;
+        network.unsettled = network.unsettled.next();
+        let stable_out = unpaid
+            .micro_usd
+            .checked_add(paid_to_verifiers)
+            .ok_or(Reject::AmountTooLarge)?;
+        context.pool_token(Token::ZERO, tokens)?;
+        context.pool_stable(MicroUsd::ZERO, stable_out)?;
+        pool.state = if result.leaves == 0 {
+            PoolState::Paid
+        } else {
+            PoolState::Settled
+        };
+        context.save(&pool);
+        context.save(&network);
+        self.write(context);
+        context.emit(Event::EpochSettled {
+            network: result.network,
+            epoch: result.epoch,
+            result: result.hash(),
+            leaves: result.leaves,
+            totals: result.totals,
+            unpaid_token: tokens,
+            unpaid_stable: unpaid.micro_usd,
+        });
+        Ok(())
+    }
+
+    /// The signers in order, once they are sorted, bonded, signed all of it and hold more than two thirds of the bond.
+    fn signers(&self, bond_active: Token, context: &mut Context<'_>) -> Step<Vec<(AccountId, Token)>> {
+        let signatures = &self.attestation.signatures;
+        ensure(
+            signatures.windows(2).all(|pair| pair[0].0 < pair[1].0),
+            Reject::SignersUnsorted,
+        )?;
+        ensure(
+            signatures.len() <= usize::from(context.genesis.limits.verifiers_max),
+            Reject::SignerNotAVerifier,
+        )?;
+        let ids: Vec<AccountId> = signatures.iter().map(|(signer, _)| *signer).collect();
+        let mut verifiers = Vec::with_capacity(ids.len());
+        for verifier in context.load_many::<Verifier>(&ids)? {
+            let verifier = verifier.ok_or(Reject::SignerNotAVerifier)?;
+            ensure(verifier.bond > Token::ZERO, Reject::SignerNotAVerifier)?;
+            verifiers.push(verifier);
+        }
+        let result = self.attestation.result.signed_bytes();
+        let over = |message, at: usize, signature: &Signature| batch::Signed {
+            key: verifiers[at].key,
+            message,
+            signature: *signature,
+        };
+        let mut batch: Vec<batch::Signed<'_>> = signatures
+            .iter()
+            .enumerate()
+            .map(|(at, (_, signature))| over(&result[..], at, signature))
+            .collect();
+        let exchange = self
+            .exchange
+            .as_ref()
+            .map(|attested| (attested.exchange.signed_bytes(), &attested.signatures));
+        if let Some((message, signatures)) = &exchange {
+            ensure(signatures.len() == verifiers.len(), Reject::AttestationSignatureWrong)?;
+            batch.extend(
+                signatures
+                    .iter()
+                    .enumerate()
+                    .map(|(at, signature)| over(&message[..], at, signature)),
+            );
+        }
+        ensure(
+            batch::verify(&batch).into_iter().all(|holds| holds),
+            Reject::AttestationSignatureWrong,
+        )?;
+        let signed: u128 = verifiers.iter().map(|verifier| u128::from(verifier.bond.0)).sum();
+        ensure(3 * signed > 2 * u128::from(bond_active.0), Reject::QuorumMissing)?;
+        Ok(ids
+            .into_iter()
+            .zip(verifiers.iter().map(|verifier| verifier.bond))
+            .collect())
+    }
+
+    /// What the leaves will leave of the pool.
+    fn check_totals(&self, pool: &Pool) -> Result<Carry, Reject> {
+        let result = &self.attestation.result;
+        let totals = &result.totals;
+        let unpaid = pool.pools().remainder(totals).map_err(|_| Reject::TotalsAbovePool)?;
+        let empty = *totals == Totals::default() && result.payouts == merkle::root(Vec::new());
+        ensure(result.leaves > 0 || empty, Reject::TotalsNotEmpty)?;
+        Ok(unpaid)
+    }
+
+    fn check_exchange(&self, pool: &Pool) -> Result<(), Reject> {
+        let Some(attested) = &self.exchange else {
+            return Ok(());
+        };
+        let result = &self.attestation.result;
+        let possible = pool.exchange_price.is_some() && result.leaves > 0 && attested.exchange.result == result.hash();
+        ensure(possible, Reject::ExchangeNotPossible)
+    }
+
+    fn write(&self, context: &mut Context<'_>) {
+        let result = &self.attestation.result;
+        let at = (result.network, result.epoch);
+        let settlement = Settlement {
+            result: result.hash(),
+            payouts: result.payouts,
+            leaves: result.leaves,
+            cursor: 0,
+            totals: result.totals,
+            paid: Totals::default(),
+            operator: None,
+            height: context.block.height,
+            exchanged: self.exchange.is_some(),
+        };
+        let (inputs, archive, findings, memory) = (result.inputs, result.archive, result.findings, result.memory);
+        context.insert(&at, &settlement);
+        context.insert(
+            &at,
+            &Roots {
+                inputs,
+                archive,
+                findings,
+                memory,
+            },
+        );
+        if let Some(attested) = &self.exchange {
+            let Exchange { offers, choices, .. } = attested.exchange;
+            context.insert(
+                &at,
+                &ExchangeBook {
+                    offers,
+                    choices,
+                    running: Default::default(),
+                },
+            );
+        }
+    }
+}
+
+/// Divides the verifiers' part of the pool among the signers by bond, to the last unit. Returns what was paid.
+fn pay_verifiers(pool: &Pool, signers: &[(AccountId, Token)], context: &mut Context<'_>) -> Step<MicroUsd> {
+    if pool.verifiers == MicroUsd::ZERO {
+        return Ok(MicroUsd::ZERO);
+    }
+    let bonds: Vec<u64> = signers.iter().map(|(_, bond)| bond.0).collect();
+    let shares = divide(pool.verifiers.0, &bonds)?;
+    let ids: Vec<AccountId> = signers.iter().map(|(id, _)| *id).collect();
+    for (account, share) in context.load_many::<Account>(&ids)?.into_iter().zip(shares) {
+        let mut account = account.ok_or(Reject::AccountUnknown)?;
+        account.give_stable(MicroUsd(share))?;
+        context.save(&account);
+    }
+    Ok(pool.verifiers)
+}

@@ -1,0 +1,201 @@
+//! Reading the ledger: typed getters over any store, for nodes, verifiers, clients and tests. Changes nothing.
+//!
+//! A client that holds proven bytes of single records uses [`key`] to name them and `tables::decode` to read them.
+
+use crate::economics::Quote;
+use crate::genesis::Genesis;
+use crate::records::*;
+use crate::store::{Key, Missing, Store};
+use crate::tables::{self, Record};
+use cairn_types::{AccountId, AccountNumber, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId};
+
+/// Entries of one page of a roster at most.
+pub const ROSTER_PAGE_MAX: u32 = 1_000;
+
+type Read<T> = Result<T, Missing>;
+
+/// The key of a record: `key::<Account>(&id)`.
+pub fn key<R: Record>(id: &R::Id) -> Key {
+    R::key(id)
+}
+
+/// Any record by its id, if there is one.
+pub fn record<R: Record>(store: &mut dyn Store, id: &R::Id) -> Read<Option<R>> {
+    Ok(tables::load::<R>(store, id)?.map(tables::Loaded::into_value))
+}
+
+/// Any record that block 1 wrote. Before block 1 there is none.
+pub fn single<R: Record<Id = ()>>(store: &mut dyn Store) -> Read<Option<R>> {
+    record(store, &())
+}
+
+/// Where the chain is; `None` before block 1.
+pub fn chain(store: &mut dyn Store) -> Read<Option<Chain>> {
+    single(store)
+}
+
+pub fn account(store: &mut dyn Store, id: &AccountId) -> Read<Option<Account>> {
+    record(store, id)
+}
+
+/// The account with a number, and its id.
+pub fn account_by_number(store: &mut dyn Store, number: AccountNumber) -> Read<Option<(AccountId, Account)>> {
+    let Some(AccountIndex { id }) = record(store, &number)? else {
+        return Ok(None);
+    };
+    Ok(account(store, &id)?.map(|account| (id, account)))
+}
+
+pub fn issuer(store: &mut dyn Store, id: &AccountId) -> Read<Option<Issuer>> {
+    record(store, id)
+}
+
+pub fn network(store: &mut dyn Store, id: &NetworkId) -> Read<Option<Network>> {
+    record(store, id)
+}
+
+pub fn network_by_number(store: &mut dyn Store, number: NetworkNumber) -> Read<Option<(NetworkId, Network)>> {
+    let Some(NetworkIndex { id }) = record(store, &number)? else {
+        return Ok(None);
+    };
+    Ok(network(store, &id)?.map(|network| (id, network)))
+}
+
+/// The terms in force and those to come.
+pub fn terms(store: &mut dyn Store, id: &NetworkId) -> Read<Option<Terms>> {
+    record(store, id)
+}
+
+/// Usage of the open epoch, and the network's share of the emission.
+pub fn usage(store: &mut dyn Store, id: &NetworkId) -> Read<Option<Usage>> {
+    record(store, id)
+}
+
+/// The parameter bytes of a version of a network's terms, until its pages end.
+pub fn parameters(store: &mut dyn Store, id: &NetworkId, version: u32) -> Read<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for page in 0..=u8::MAX {
+        let Some(read) = record::<ParameterPage>(store, &(*id, version, page))? else {
+            break;
+        };
+        let full = read.bytes.len() == PARAMETER_PAGE_BYTES;
+        bytes.extend(read.bytes);
+        if !full || bytes.len() >= PARAMETERS_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
+/// The parameter bytes that held in a closed epoch.
+pub fn parameters_at(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Read<Option<Vec<u8>>> {
+    let Some(pool) = pool(store, id, epoch)? else {
+        return Ok(None);
+    };
+    parameters(store, id, pool.terms).map(Some)
+}
+
+pub fn device(store: &mut dyn Store, id: &DeviceId) -> Read<Option<Device>> {
+    record(store, id)
+}
+
+pub fn device_by_number(store: &mut dyn Store, number: DeviceNumber) -> Read<Option<(DeviceId, Device)>> {
+    let Some(DeviceIndex { id }) = record(store, &number)? else {
+        return Ok(None);
+    };
+    Ok(device(store, &id)?.map(|device| (id, device)))
+}
+
+/// A device's latest stay in a network, with its place in the roster.
+pub fn membership(store: &mut dyn Store, device: &DeviceId, network: &NetworkId) -> Read<Option<(u32, RosterEntry)>> {
+    let Some(Membership { entry }) = record(store, &(*device, *network))? else {
+        return Ok(None);
+    };
+    Ok(record(store, &(*network, entry))?.map(|stay| (entry, stay)))
+}
+
+/// Entries `start..` of a network's roster, at most [`ROSTER_PAGE_MAX`]; fewer than asked for: the roster ends.
+pub fn roster(store: &mut dyn Store, network: &NetworkId, start: u32, count: u32) -> Read<Vec<RosterEntry>> {
+    let end = start.saturating_add(count.min(ROSTER_PAGE_MAX));
+    let mut entries = Vec::new();
+    for entry in start..end {
+        match record(store, &(*network, entry))? {
+            Some(stay) => entries.push(stay),
+            None => break,
+        }
+    }
+    Ok(entries)
+}
+
+/// The members of a network in an epoch, sorted by device number. For a closed epoch pass its pool's `roster` as `entries`,
+/// for the open one the network's.
+pub fn members(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber, entries: u32) -> Read<Vec<RosterEntry>> {
+    let mut members = Vec::new();
+    for entry in 0..entries {
+        members.extend(record::<RosterEntry>(store, &(*network, entry))?.filter(|stay| stay.covers(epoch)));
+    }
+    members.sort_unstable_by_key(|stay| stay.device);
+    Ok(members)
+}
+
+/// A closed epoch.
+pub fn epoch(store: &mut dyn Store, epoch: EpochNumber) -> Read<Option<Epoch>> {
+    record(store, &epoch)
+}
+
+/// What a network pays out for a closed epoch.
+pub fn pool(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Option<Pool>> {
+    record(store, &(*network, epoch))
+}
+
+/// What was attested of it and how far it is paid.
+pub fn settlement(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Option<Settlement>> {
+    record(store, &(*network, epoch))
+}
+
+/// The attested roots.
+pub fn roots(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Option<Roots>> {
+    record(store, &(*network, epoch))
+}
+
+pub fn order(store: &mut dyn Store, id: &OrderId) -> Read<Option<Order>> {
+    record(store, id)
+}
+
+pub fn verifier(store: &mut dyn Store, id: &AccountId) -> Read<Option<Verifier>> {
+    record(store, id)
+}
+
+/// All verifiers, in order of their list.
+pub fn verifiers(store: &mut dyn Store) -> Read<Vec<(AccountId, Verifier)>> {
+    let count = chain(store)?.map_or(0, |chain| chain.verifiers);
+    let mut verifiers = Vec::new();
+    for place in 0..count {
+        if let Some(VerifierIndex { id }) = record(store, &place)? {
+            verifiers.extend(verifier(store, &id)?.map(|verifier| (id, verifier)));
+        }
+    }
+    Ok(verifiers)
+}
+
+/// The prices in use; `None` while halted.
+pub fn quote(store: &mut dyn Store, genesis: &Genesis) -> Read<Option<Quote>> {
+    let round = chain(store)?.map_or(0, |chain| chain.round);
+    let prices: Option<Prices> = single(store)?;
+    Ok(prices.and_then(|prices| prices.0.quote(round, &genesis.economics)))
+}
+
+/// The token's books.
+pub fn emission(store: &mut dyn Store) -> Read<Option<Emission>> {
+    single(store)
+}
+
+/// The stablecoin's books.
+pub fn stable(store: &mut dyn Store) -> Read<Option<StableSupply>> {
+    single(store)
+}
+
+/// The credits' books.
+pub fn credits(store: &mut dyn Store) -> Read<Option<CreditSupply>> {
+    single(store)
+}

@@ -10,7 +10,17 @@
 
 pub mod limits;
 
+pub mod chain;
 pub mod clock;
 pub mod disk;
+pub mod objects;
 
+pub mod roster;
+
+pub mod intake;
 pub mod log;
+pub mod meters;
+
+pub mod collector;
+
+pub mod archive;

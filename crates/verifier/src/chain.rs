@@ -1,0 +1,121 @@
+//! What a verifier and an auditor ask of the ledger, and the one thing they tell it: transactions. Blocking, so that a
+//! simulation answers at once and a shell may wait on the network in a thread of its own. Never caches, never decides.
+
+use crate::roster::RosterMember;
+use cairn_ledger::economics::Parameters;
+use cairn_ledger::records::{Pool, PoolState, Settlement};
+use cairn_ledger::tx::Signed;
+use cairn_types::{AccountId, ChainId, Credit, EpochClock, EpochNumber, Hash, NetworkId, OrderId, PublicKey};
+use minicbor::{CborLen, Decode, Encode};
+use thiserror::Error;
+
+/// Why the ledger did not answer as hoped.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ChainError {
+    #[error("the chain cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("the chain does not know network {0}")]
+    NetworkUnknown(NetworkId),
+    /// The number and sentence of the ledger's refusal.
+    #[error("the ledger refuses ({code}): {text}")]
+    Refused { code: u16, text: String },
+}
+
+/// What never changes about a chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChainFacts {
+    pub chain: ChainId,
+    pub clock: EpochClock,
+    pub economics: Parameters,
+}
+
+/// A network as it counts for one epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkAt {
+    pub vertical: String,
+    /// The first epoch for which it has a pool.
+    pub first: EpochNumber,
+    /// The last one, of a network that is being closed.
+    pub closes: Option<EpochNumber>,
+    pub parameters: Vec<u8>,
+    /// Sorted by device number, each once.
+    pub roster: Vec<RosterMember>,
+}
+
+/// What closing an epoch fixed for a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    pub pool: Pool,
+    pub beacon: Hash,
+}
+
+/// A voucher the ledger settled: so much of an order was paid, for what has this root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct SettledOrder {
+    #[n(0)]
+    pub order: OrderId,
+    #[n(1)]
+    pub paid: Credit,
+    #[n(2)]
+    pub meters: Hash,
+}
+
+/// An order's parties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderAt {
+    pub network: NetworkId,
+    pub provider: AccountId,
+}
+
+/// An account's rule and the last nonce it used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountAt {
+    pub rule: Hash,
+    pub nonce: u64,
+}
+
+/// What can be asked of the ledger.
+pub trait ChainView: Send + Sync {
+    fn facts(&self) -> Result<ChainFacts, ChainError>;
+
+    /// The parameters in force and the roster of an epoch; for an open epoch, as of now.
+    fn network(&self, network: &NetworkId, epoch: EpochNumber) -> Result<NetworkAt, ChainError>;
+
+    /// `None` until the pool is fixed and the beacon revealed.
+    fn closed(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Closed>, ChainError>;
+
+    /// The vouchers settled in a closed epoch, in the ledger's order. Whoever asks checks them against the pool's chain of hashes.
+    fn settled_orders(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<SettledOrder>, ChainError>;
+
+    /// `None` until a result is settled.
+    fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError>;
+
+    /// The key with which a bonded verifier signs.
+    fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError>;
+
+    fn account(&self, account: &AccountId) -> Result<Option<AccountAt>, ChainError>;
+
+    fn order(&self, order: &OrderId) -> Result<Option<OrderAt>, ChainError>;
+}
+
+/// A ledger that also takes transactions.
+pub trait Chain: ChainView {
+    /// Sends a transaction and waits until it is final. `Refused` when the ledger says no.
+    fn submit(&self, transaction: &Signed) -> Result<(), ChainError>;
+}
+
+impl Closed {
+    /// The pool as it was fixed: what happens to it later does not belong to the inputs.
+    pub fn fixed_pool(&self) -> Pool {
+        Pool {
+            state: PoolState::Closed,
+            ..self.pool
+        }
+    }
+
+    /// Whether it was carried on because nobody attested in time.
+    pub fn is_expired(&self) -> bool {
+        self.pool.state == PoolState::Expired
+    }
+}

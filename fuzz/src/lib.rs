@@ -6,6 +6,7 @@
 use cairn_types::codec::{decode_canonical, encode};
 use minicbor::{Decode, Encode};
 
+pub mod engine;
 pub mod mutate;
 pub mod types;
 
@@ -21,7 +22,7 @@ pub struct Target {
 
 /// Every target, by the file it stands in.
 pub fn targets() -> impl Iterator<Item = &'static Target> {
-    [types::TARGETS].into_iter().flatten()
+    [types::TARGETS, engine::TARGETS].into_iter().flatten()
 }
 
 /// The value of bytes in their one form, which is written back the same.

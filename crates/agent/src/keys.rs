@@ -1,0 +1,279 @@
+//! The secret keys of devices in one file that only its owner can read. A secret is never printed, logged or put into an
+//! error.
+//!
+//! ```text
+//! gauge-7 ed25519:5f0c…        a line per device: name, kind, 32 secret bytes in hex
+//! roof    p256:91aa…
+//! ```
+
+use cairn_types::SecretKey;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// The longest name of a device.
+pub const NAME_BYTES_MAX: usize = 64;
+/// The longest file of keys: about half a million devices.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// Which kind of key to make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyKind {
+    #[default]
+    Ed25519,
+    P256,
+}
+
+#[derive(Debug, Error)]
+pub enum KeysError {
+    #[error("{path} can be read or changed by others (mode {mode:03o}); close it with: chmod {wanted:03o} {path}")]
+    Open { path: PathBuf, mode: u32, wanted: u32 },
+    #[error("{0} has more than {FILE_BYTES_MAX} bytes; it is no file of keys")]
+    TooLong(PathBuf),
+    #[error("{path}, line {line}: expected NAME ed25519:HEX or NAME p256:HEX, each name once")]
+    BadLine { path: PathBuf, line: usize },
+    #[error("{0:?} is no name of a device; use 1 to {NAME_BYTES_MAX} of a-z, A-Z, 0-9, '-', '_' and '.'")]
+    BadName(String),
+    #[error("{path}: {error}")]
+    Io { path: PathBuf, error: io::Error },
+    #[error("the system gives no randomness: {0}")]
+    NoRandomness(getrandom::Error),
+}
+
+/// Whether a device may be called so: it stands in topics, paths and files.
+pub fn is_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(plain) && !name.starts_with('.')
+}
+
+/// Keys by the name of their device.
+pub struct Keys {
+    path: PathBuf,
+    keys: BTreeMap<String, SecretKey>,
+}
+
+impl Keys {
+    /// Reads a file of keys; a missing one has none. Refuses a file that others can read, or a folder they can write.
+    pub fn open(path: &Path) -> Result<Self, KeysError> {
+        let io = |error| KeysError::Io {
+            path: path.to_owned(),
+            error,
+        };
+        let mut keys = Self {
+            path: path.to_owned(),
+            keys: BTreeMap::new(),
+        };
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(keys),
+            Err(error) => return Err(io(error)),
+        };
+        let meta = file.metadata().map_err(io)?;
+        refuse_open(path, meta.mode(), 0o077, 0o600)?;
+        if let Some(folder) = folder(path) {
+            refuse_open(folder, folder.metadata().map_err(io)?.mode(), 0o022, 0o700)?;
+        }
+        if meta.len() > FILE_BYTES_MAX {
+            return Err(KeysError::TooLong(path.to_owned()));
+        }
+        let mut text = Zeroizing::new(String::with_capacity(meta.len() as usize + 1));
+        file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(io)?;
+        for (at, line) in text.lines().enumerate() {
+            let (name, key) = read_line(line).ok_or_else(|| keys.bad_line(at))?;
+            if keys.keys.insert(name.to_owned(), key).is_some() {
+                return Err(keys.bad_line(at));
+            }
+        }
+        Ok(keys)
+    }
+
+    pub fn get(&self, name: &str) -> Option<&SecretKey> {
+        self.keys.get(name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.keys.keys().map(String::as_str)
+    }
+
+    /// Makes keys for the names that have none and writes the file. Says how many were made.
+    pub fn make_missing<'a>(
+        &mut self,
+        names: impl IntoIterator<Item = (&'a str, KeyKind)>,
+    ) -> Result<usize, KeysError> {
+        let before = self.keys.len();
+        for (name, kind) in names {
+            if !is_name(name) {
+                return Err(KeysError::BadName(name.to_owned()));
+            }
+            if !self.keys.contains_key(name) {
+                self.keys.insert(name.to_owned(), generate(kind)?);
+            }
+        }
+        let made = self.keys.len() - before;
+        if made > 0 {
+            self.save().map_err(|error| KeysError::Io {
+                path: self.path.clone(),
+                error,
+            })?;
+        }
+        Ok(made)
+    }
+
+    /// Writes a new file beside the old one, syncs it, and puts it in the old one's place.
+    fn save(&self) -> io::Result<()> {
+        let folder = folder(&self.path).unwrap_or(Path::new("."));
+        if !folder.exists() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let mut text = Zeroizing::new(String::with_capacity(self.keys.len() * 144));
+        for (name, key) in &self.keys {
+            let (kind, secret) = match key {
+                SecretKey::Ed25519(secret) => ("ed25519", secret),
+                SecretKey::P256(secret, _) => ("p256", secret),
+            };
+            let digits = Zeroizing::new(hex::encode(secret.as_slice()));
+            writeln!(text, "{name} {kind}:{}", *digits).expect("writing into memory cannot fail");
+        }
+        let new = self.path.with_extension("new");
+        match std::fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, &self.path)?;
+        File::open(folder)?.sync_all()
+    }
+
+    fn bad_line(&self, at: usize) -> KeysError {
+        KeysError::BadLine {
+            path: self.path.clone(),
+            line: at + 1,
+        }
+    }
+}
+
+fn folder(path: &Path) -> Option<&Path> {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty())
+}
+
+fn refuse_open(path: &Path, mode: u32, forbidden: u32, wanted: u32) -> Result<(), KeysError> {
+    if mode & forbidden == 0 {
+        return Ok(());
+    }
+    Err(KeysError::Open {
+        path: path.to_owned(),
+        mode: mode & 0o777,
+        wanted,
+    })
+}
+
+fn read_line(line: &str) -> Option<(&str, SecretKey)> {
+    let (name, key) = line.split_once(' ').filter(|(name, _)| is_name(name))?;
+    let (kind, digits) = key.split_once(':')?;
+    let mut secret = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(digits, secret.as_mut_slice()).ok()?;
+    match kind {
+        "ed25519" => Some((name, SecretKey::ed25519(*secret))),
+        "p256" => SecretKey::p256(*secret).ok().map(|key| (name, key)),
+        _ => None,
+    }
+}
+
+fn generate(kind: KeyKind) -> Result<SecretKey, KeysError> {
+    loop {
+        let mut secret = Zeroizing::new([0; 32]);
+        getrandom::fill(secret.as_mut_slice()).map_err(KeysError::NoRandomness)?;
+        match kind {
+            KeyKind::Ed25519 => return Ok(SecretKey::ed25519(*secret)),
+            // One in 2^32 is no scalar: draw again.
+            KeyKind::P256 => {
+                if let Ok(key) = SecretKey::p256(*secret) {
+                    return Ok(key);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent").join("keys");
+        let wanted = [("roof", KeyKind::P256), ("gauge-7", KeyKind::Ed25519)];
+        let mut keys = Keys::open(&path).unwrap();
+        assert_eq!(keys.make_missing(wanted).unwrap(), 2);
+        assert_eq!(keys.make_missing(wanted).unwrap(), 0);
+        (folder, path)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn keys_are_made_once_and_only_their_owner_can_read_them() {
+        let (_folder, path) = made();
+        let (one, two) = (Keys::open(&path).unwrap(), Keys::open(&path).unwrap());
+        for name in ["gauge-7", "roof"] {
+            assert_eq!(one.get(name).unwrap().public(), two.get(name).unwrap().public());
+        }
+        assert_eq!(one.names().collect::<Vec<_>>(), ["gauge-7", "roof"]);
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        assert!(!path.with_extension("new").exists());
+    }
+
+    #[test]
+    fn what_others_can_read_or_replace_is_refused_with_a_hint() {
+        let (_folder, path) = made();
+        for bad in [0o640, 0o604, 0o660, 0o644] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(bad)).unwrap();
+            let error = Keys::open(&path).map(|_| ()).unwrap_err().to_string();
+            assert!(
+                error.contains("chmod 600") && error.contains(&format!("{bad:03o}")),
+                "{error}"
+            );
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::set_permissions(path.parent().unwrap(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let error = Keys::open(&path).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("chmod 700"), "{error}");
+    }
+
+    #[test]
+    fn an_error_names_the_line_and_not_the_secret() {
+        let (_folder, path) = made();
+        let secret = "ab".repeat(31);
+        for line in [&format!("x ed25519:{secret}"), "x", "a/b ed25519:00", "x rsa:00"] {
+            std::fs::write(&path, format!("{line}\n")).unwrap();
+            let error = Keys::open(&path).map(|_| ()).unwrap_err();
+            assert!(matches!(error, KeysError::BadLine { line: 1, .. }), "{error}");
+            assert!(!format!("{error} {error:?}").contains("abab"));
+        }
+    }
+
+    #[test]
+    fn a_name_is_plain() {
+        assert!(is_name("ams-7_roof.2"));
+        for bad in ["", ".", "..", "a/b", "a b", "é", &"a".repeat(65)] {
+            assert!(!is_name(bad), "{bad}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mut keys = Keys::open(&folder.path().join("keys")).unwrap();
+        assert!(matches!(
+            keys.make_missing([("../x", KeyKind::Ed25519)]),
+            Err(KeysError::BadName(_))
+        ));
+    }
+}

@@ -29,7 +29,7 @@ pub fn said(board: &Board, row: usize, received: Option<TimeMs>, bytes: &mut Vec
     let mut changes = 0u16;
     for (quantity, series) in (0u16..).zip(board) {
         let Some(series) = series else { continue };
-        let mut before = if quantity == RAIN { Some(0) } else { None };
+        let mut before = None;
         for (slot, value) in (0u32..).zip(series.row(row)) {
             if *value == NONE {
                 continue;

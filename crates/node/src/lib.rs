@@ -1,3 +1,33 @@
-//! The chain process.
+//! The chain process: `mempool → engine → ledger → serve`. It orders transactions and serves what they came to; it never
+//! looks into what devices report.
+//!
+//! ```text
+//!  HTTP ─▶ serve ─▶ mempool ─▶ engine ─▶ machine (the ledger) ─▶ records, receipts
+//!            ▲                    └─▶ follow ─▶ index, newest blocks, those who wait
+//!            └────── state ◀──────────┘
+//! ```
+//! Modules stand in the order in which a transaction meets them.
+
+pub mod genesis;
+
 pub mod mempool;
+
+mod machine;
+
+mod follow;
+mod index;
+
+mod state;
+
+mod faces;
+
 mod serve;
+
+mod node;
+
+pub use cairn_engine::{ManualClock, SystemClock};
+pub use machine::{LedgerMachine, events, pad, reject, unpad};
+pub use mempool::admission::{SubmitError, Submitted};
+pub use node::{Final, LISTEN_DEFAULT, NodeConfig, NodeError, NodeHandle, OutcomeError, start};
+pub use serve::{HttpLimits, ROUTES};
+pub use state::StateError;

@@ -1,4 +1,4 @@
-//! Transactions that wait for a block. `pool` decides (synchronously, without a clock), `admission` checks what comes in,
+//! Transactions that wait for a block. `admission` checks what comes in, `pool` decides (synchronously, without a clock),
 //! `source` hands out to the engine and tells whoever waits.
 //!
 //! ```text
@@ -7,11 +7,12 @@
 //!                           nonce, fee)   order)
 //! ```
 
+pub mod admission;
 mod pool;
 mod source;
 
-pub use pool::{Candidate, Departure, Included, Limits, Pool, PoolRefusal, Why};
-pub use source::{Level, SharedPool};
-
 #[cfg(test)]
 mod tests;
+
+pub use pool::{Candidate, Departure, Included, Limits, Pool, PoolRefusal, Why};
+pub use source::{Level, SharedPool, WAITERS_MAX};

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// Seconds after which a caller who met a full node should come back.
 const RETRY_AFTER_S: u32 = 1;
@@ -12,7 +13,7 @@ const RETRY_AFTER_S: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     pub status: StatusCode,
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// The ledger's number of a refusal.
     pub number: Option<u32>,
     pub message: String,
@@ -33,7 +34,7 @@ impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>, hint: &'static str) -> Self {
         Self {
             status,
-            code,
+            code: Cow::Borrowed(code),
             number: None,
             message: message.into(),
             hint,
@@ -76,7 +77,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Body {
-            code: self.code,
+            code: &self.code,
             number: self.number,
             message: &self.message,
             hint: self.hint,

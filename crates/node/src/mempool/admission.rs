@@ -1,0 +1,281 @@
+//! The way into the pool: many transactions are checked in one batch, their accounts are read at one height, and each is
+//! judged by what the ledger would refuse at once. One task owns the order; what the ledger says in a block stays the law.
+
+use super::{Candidate, PoolRefusal, SharedPool, Why};
+use crate::follow::Follower;
+use crate::index::Place;
+use crate::state::{State, StateError};
+use cairn_engine::Tx;
+use cairn_ledger::genesis::Genesis;
+use cairn_ledger::records::{Account, Network};
+use cairn_ledger::store::{Key, Missing, Store};
+use cairn_ledger::tx::{Body, Sponsor, fee};
+use cairn_ledger::{Reject, Signed, check, view};
+use cairn_types::{Hash, Token};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Transactions waiting to be looked at.
+const QUEUE_MAX: usize = 8_192;
+/// Transactions looked at together. Each reads at most two records, well below what one question may name.
+const BATCH_MAX: usize = 256;
+/// Times a batch is read again because a block came in between.
+const ROUNDS_MAX: usize = 16;
+
+/// Why a transaction was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    #[error(transparent)]
+    Refused(Reject),
+    #[error(transparent)]
+    Pool(#[from] PoolRefusal),
+    #[error("too many transactions arrive at once")]
+    Busy,
+    #[error("too many callers wait for transactions")]
+    TooManyWait,
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("the node is stopping")]
+    Stopped,
+}
+
+/// A transaction that was taken, or was here before.
+#[derive(Debug)]
+pub struct Submitted {
+    pub id: Hash,
+    pub progress: Progress,
+}
+
+/// How far it is.
+#[derive(Debug)]
+pub enum Progress {
+    /// In the pool.
+    Waiting,
+    /// In the pool; this tells how it ends.
+    Watched(oneshot::Receiver<Why>),
+    /// In a block that is final.
+    Final(Place),
+}
+
+struct Job {
+    bytes: Vec<u8>,
+    watch: bool,
+    answer: oneshot::Sender<Result<Submitted, SubmitError>>,
+}
+
+/// The way in.
+#[derive(Clone)]
+pub struct Admission {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Admission {
+    /// The way in, and the task that must run for it to lead anywhere.
+    pub fn new(genesis: Arc<Genesis>, state: State, pool: Arc<SharedPool>, follower: Arc<Follower>) -> (Self, Desk) {
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let desk = Desk {
+            genesis,
+            state,
+            pool,
+            follower,
+            queue,
+        };
+        (Self { jobs }, desk)
+    }
+
+    /// Hands a transaction in. With `watch` the answer tells how it ends.
+    pub async fn submit(&self, bytes: Vec<u8>, watch: bool) -> Result<Submitted, SubmitError> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job { bytes, watch, answer };
+        self.jobs.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SubmitError::Busy,
+            mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
+        })?;
+        answered.await.unwrap_or(Err(SubmitError::Stopped))
+    }
+}
+
+/// Looks at what comes in, batch by batch.
+pub struct Desk {
+    genesis: Arc<Genesis>,
+    state: State,
+    pool: Arc<SharedPool>,
+    follower: Arc<Follower>,
+    queue: mpsc::Receiver<Job>,
+}
+
+impl Desk {
+    /// Runs until every way in is dropped.
+    pub async fn run(mut self) {
+        let mut jobs = Vec::new();
+        while self.queue.recv_many(&mut jobs, BATCH_MAX).await > 0 {
+            let (bytes, askers): (Vec<_>, Vec<_>) =
+                jobs.drain(..).map(|job| (job.bytes, (job.watch, job.answer))).unzip();
+            let checked = tokio::task::spawn_blocking(move || {
+                let slices: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
+                let checked = check(&slices);
+                bytes.into_iter().zip(checked).collect::<Vec<_>>()
+            });
+            let Ok(checked) = checked.await else { continue };
+            let mut left: Vec<(Newcomer, oneshot::Sender<_>)> = Vec::new();
+            for ((bytes, checked), (watch, answer)) in checked.into_iter().zip(askers) {
+                match checked {
+                    Ok(signed) => left.push((Newcomer::new(bytes, signed, watch), answer)),
+                    // Whoever asked may have gone, here and below.
+                    Err(reject) => drop(answer.send(Err(SubmitError::Refused(reject)))),
+                }
+            }
+            self.admit(left).await;
+        }
+    }
+
+    async fn admit(&self, mut left: Vec<(Newcomer, oneshot::Sender<Result<Submitted, SubmitError>>)>) {
+        for _ in 0..ROUNDS_MAX {
+            if left.is_empty() {
+                return;
+            }
+            let keys: Vec<Key> = left.iter().flat_map(|(newcomer, _)| newcomer.reads()).collect();
+            let read = self.state.look(keys, |store| {
+                let known = |(newcomer, _): &(Newcomer, _)| Known::of(&newcomer.signed, store);
+                left.iter().map(known).collect::<Result<Vec<_>, _>>()
+            });
+            let (header, known) = match read.await {
+                Ok(read) => read,
+                Err(error) => {
+                    for (_, answer) in left {
+                        let _ = answer.send(Err(error.clone().into()));
+                    }
+                    return;
+                }
+            };
+            let mut again = Vec::new();
+            for ((newcomer, answer), known) in left.into_iter().zip(known) {
+                match self.decide(&newcomer, &known, header.height) {
+                    Some(decided) => drop(answer.send(decided)),
+                    None => again.push((newcomer, answer)),
+                }
+            }
+            left = again;
+        }
+        for (_, answer) in left {
+            let _ = answer.send(Err(SubmitError::Busy));
+        }
+    }
+
+    /// `None` when what was read is out of date.
+    fn decide(&self, newcomer: &Newcomer, known: &Known, height: u64) -> Option<Result<Submitted, SubmitError>> {
+        let id = newcomer.id;
+        if let Some(place) = self.follower.find(&id) {
+            let progress = Progress::Final(place);
+            return Some(Ok(Submitted { id, progress }));
+        }
+        let transaction = &newcomer.signed.transaction;
+        let opening = self.pool.last_nonce(&transaction.account).is_some();
+        let judged = judge(&self.genesis, &newcomer.signed, known, opening);
+        if let Err(reject) = judged {
+            return Some(Err(SubmitError::Refused(reject)));
+        }
+        let watched = newcomer.watch.then(|| self.pool.wait(id));
+        if matches!(watched, Some(None)) {
+            return Some(Err(SubmitError::TooManyWait));
+        }
+        let candidate = Candidate {
+            id,
+            tx: newcomer.tx.clone(),
+            account: transaction.account,
+            nonce: transaction.nonce,
+            fee_max: transaction.fee_max,
+        };
+        let last = known.account.as_ref().map(|account| account.nonce);
+        let added = self.pool.add(candidate, last, height)?;
+        let progress = watched.flatten().map_or(Progress::Waiting, Progress::Watched);
+        Some(match added {
+            Ok(()) => Ok(Submitted { id, progress }),
+            Err(PoolRefusal::NonceUsed { .. }) => Err(SubmitError::Refused(Reject::NonceUsed)),
+            Err(refusal) => Err(refusal.into()),
+        })
+    }
+}
+
+/// A transaction whose signatures hold.
+struct Newcomer {
+    id: Hash,
+    signed: Signed,
+    tx: Tx,
+    watch: bool,
+}
+
+impl Newcomer {
+    fn new(bytes: Vec<u8>, signed: Signed, watch: bool) -> Self {
+        Self {
+            id: signed.transaction.id(),
+            signed,
+            tx: Tx::new(bytes),
+            watch,
+        }
+    }
+
+    fn reads(&self) -> Vec<Key> {
+        let account = view::key::<Account>(&self.signed.transaction.account);
+        let sponsor = self.signed.transaction.sponsor.map(|sponsor| match sponsor {
+            Sponsor::Account(id) => view::key::<Account>(&id),
+            Sponsor::Network(id) => view::key::<Network>(&id),
+        });
+        std::iter::once(account).chain(sponsor).collect()
+    }
+}
+
+/// What the state says of those who ask and pay.
+struct Known {
+    account: Option<Account>,
+    sponsor: Option<Account>,
+    network: Option<Network>,
+}
+
+impl Known {
+    fn of(signed: &Signed, store: &mut dyn Store) -> Result<Self, Missing> {
+        let transaction = &signed.transaction;
+        let (sponsor, network) = match transaction.sponsor {
+            Some(Sponsor::Account(id)) => (view::account(store, &id)?, None),
+            Some(Sponsor::Network(id)) => (None, view::network(store, &id)?),
+            None => (None, None),
+        };
+        Ok(Self {
+            account: view::account(store, &transaction.account)?,
+            sponsor,
+            network,
+        })
+    }
+}
+
+/// What the ledger would refuse at once: another chain, other keys, a fee that nobody pays. `opening`: transactions of the
+/// account wait already, so one that does not exist yet is about to be opened.
+fn judge(genesis: &Genesis, signed: &Signed, known: &Known, opening: bool) -> Result<(), Reject> {
+    let transaction = &signed.transaction;
+    let ensure = |holds: bool, otherwise| if holds { Ok(()) } else { Err(otherwise) };
+    ensure(transaction.chain == genesis.chain, Reject::WrongChain)?;
+    let rule = signed.witness.rule.hash();
+    let opens = matches!(transaction.body, Body::OpenAccount(_));
+    match &known.account {
+        Some(_) if opens => return Err(Reject::AccountExists),
+        Some(account) => ensure(rule == account.rule, Reject::RuleNotCurrent)?,
+        None => {
+            ensure(opens || opening, Reject::AccountUnknown)?;
+            ensure(rule.0 == transaction.account.0, Reject::RuleNotCurrent)?;
+        }
+    }
+    let fee = fee(&genesis.fees, &transaction.body);
+    let purse = match transaction.sponsor {
+        None if known.account.is_none() && opening => None,
+        None => Some(known.account.as_ref().map_or(Token::ZERO, |account| account.token)),
+        Some(Sponsor::Account(_)) => {
+            let sponsor = known.sponsor.as_ref().ok_or(Reject::SponsorUnknown)?;
+            let shown = signed.sponsor.as_ref().map(|witness| witness.rule.hash());
+            ensure(shown == Some(sponsor.rule), Reject::SponsorRuleNotCurrent)?;
+            Some(sponsor.token)
+        }
+        Some(Sponsor::Network(_)) => Some(known.network.as_ref().ok_or(Reject::SponsorUnknown)?.allowance),
+    };
+    ensure(fee <= transaction.fee_max, Reject::FeeAboveMax)?;
+    ensure(purse.is_none_or(|purse| fee <= purse), Reject::FeeUnaffordable)
+}

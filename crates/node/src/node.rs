@@ -1,0 +1,282 @@
+//! A chain process: the ledger on the engine, fed by the mempool, served over HTTP. Everything it starts it also ends.
+
+use crate::follow::Follower;
+use crate::genesis::{self, GenesisFileError};
+use crate::index::Index;
+use crate::machine::{LedgerMachine, events};
+use crate::mempool::admission::{Admission, Progress, SubmitError, Submitted};
+use crate::mempool::{self, SharedPool, Why};
+use crate::serve::{self, HttpLimits};
+use crate::state::{State, StateError};
+use cairn_engine::{AskError, Clock, Config, Handle, Header, ManualClock, Pace, Retain, SystemClock, Validator};
+use cairn_ledger::store::{Key, Missing, Store};
+use cairn_ledger::{Event, Genesis, Ledger, Reject};
+use cairn_types::{Hash, TimeMs};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Where the API listens unless told otherwise: this computer only.
+pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8640);
+
+/// What a node is told at its start.
+#[derive(Clone)]
+pub struct NodeConfig {
+    pub data_dir: PathBuf,
+    /// Of the HTTP API.
+    pub listen: SocketAddr,
+    pub genesis: Genesis,
+    pub clock: Arc<dyn Clock>,
+    pub pace: Pace,
+    pub retain: Retain,
+    /// Threads of the chain's runtime.
+    pub threads: usize,
+    /// All validators; empty when this node is the only one.
+    pub validators: Vec<Validator>,
+    /// Where the other validators reach this one.
+    pub peers_listen: SocketAddr,
+    pub mempool: mempool::Limits,
+    pub http: HttpLimits,
+}
+
+impl NodeConfig {
+    /// The only validator of its chain, on the computer's clock.
+    pub fn solo(data_dir: impl Into<PathBuf>, genesis: Genesis) -> Self {
+        let data_dir = data_dir.into();
+        let chain = Config::alone(data_dir.join("chain"), genesis.chain.as_str());
+        Self {
+            listen: LISTEN_DEFAULT,
+            genesis,
+            clock: Arc::new(SystemClock),
+            pace: chain.pace,
+            retain: chain.retain,
+            threads: chain.threads,
+            validators: chain.validators,
+            peers_listen: chain.listen,
+            mempool: mempool::Limits::default(),
+            http: HttpLimits::default(),
+            data_dir,
+        }
+    }
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error(transparent)]
+    Genesis(#[from] GenesisFileError),
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    #[error("cannot open the index of transactions: {0}")]
+    Index(std::io::Error),
+    #[error(transparent)]
+    Chain(#[from] cairn_engine::StartError),
+}
+
+impl NodeError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Genesis(error) => error.hint(),
+            Self::Listen(..) => "another process has the address; name another one, or port 0 for any",
+            Self::Index(_) => "check that the data folder is yours and the disk is not full",
+            Self::Chain(_) => "one process holds a data folder at a time; its log says more",
+        }
+    }
+}
+
+/// A transaction in a final block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Final {
+    pub id: Hash,
+    pub height: u64,
+    pub index: u32,
+    pub events: Vec<Event>,
+}
+
+/// Why a transaction is not final.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutcomeError {
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    #[error(transparent)]
+    Refused(Reject),
+    #[error("the transaction left the pool: {0:?}")]
+    Gone(Why),
+    #[error(transparent)]
+    Chain(#[from] AskError),
+}
+
+/// A running node.
+pub struct NodeHandle {
+    address: SocketAddr,
+    chain: Handle,
+    state: State,
+    admission: Admission,
+    follower: Arc<Follower>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// Starts a node: when this returns, it serves.
+pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
+    genesis::settle(&config.data_dir, &config.genesis)?;
+    let ledger = Ledger::new(config.genesis.clone()).map_err(GenesisFileError::from)?;
+    let ledger = Arc::new(ledger);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| NodeError::Listen(config.listen, error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| NodeError::Listen(config.listen, error))?;
+    let index = Index::open(&config.data_dir.join("index")).map_err(NodeError::Index)?;
+    let pool = Arc::new(SharedPool::new(config.mempool));
+    let follower = Arc::new(Follower::new(index, pool.clone()));
+    let validators = config.validators.len().max(1);
+    let engine = Config {
+        validators: config.validators,
+        listen: config.peers_listen,
+        pace: config.pace,
+        retain: config.retain,
+        threads: config.threads,
+        ..Config::alone(config.data_dir.join("chain"), config.genesis.chain.as_str())
+    };
+    let machine = Arc::new(LedgerMachine::new(ledger));
+    let chain = cairn_engine::start_tokio(engine, machine, pool.clone(), follower.clone(), config.clock).await?;
+    let state = State::new(chain.clone());
+    let genesis = Arc::new(config.genesis);
+    let (admission, desk) = Admission::new(genesis.clone(), state.clone(), pool.clone(), follower.clone());
+    let (stop, stopped) = watch::channel(false);
+    let service = serve::Service {
+        chain: chain.clone(),
+        state: state.clone(),
+        admission: admission.clone(),
+        pool,
+        follower: follower.clone(),
+        genesis,
+        validators,
+        limits: config.http,
+        stop: stopped.clone(),
+    };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(desk.run());
+    tasks.spawn(serve::run(listener, service, stopped));
+    Ok(NodeHandle {
+        address,
+        chain,
+        state,
+        admission,
+        follower,
+        stop,
+        tasks,
+    })
+}
+
+impl NodeHandle {
+    /// Where the API listens.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The chain itself: proofs, blocks, its trust anchor.
+    pub fn chain(&self) -> &Handle {
+        &self.chain
+    }
+
+    /// Hands a transaction in without waiting for a block.
+    pub async fn submit(&self, bytes: Vec<u8>) -> Result<Submitted, SubmitError> {
+        self.admission.submit(bytes, false).await
+    }
+
+    /// Hands a transaction in and waits until it is final or cannot be.
+    pub async fn submit_and_wait(&self, bytes: Vec<u8>) -> Result<Final, OutcomeError> {
+        let Submitted { id, progress } = self.admission.submit(bytes, true).await?;
+        let why = match progress {
+            Progress::Final(place) => Why::Final {
+                height: place.height,
+                index: place.index,
+            },
+            Progress::Watched(ending) => ending.await.map_err(|_| SubmitError::Stopped)?,
+            Progress::Waiting => return Err(SubmitError::Stopped.into()),
+        };
+        match why {
+            Why::Final { height, index } => {
+                let block = match self.follower.recent(height) {
+                    Some(told) => told.block.clone(),
+                    None => Arc::new(self.chain.block(height).await?),
+                };
+                let receipt = block.txs.get(index as usize).map_or(&[][..], |tx| &tx.receipt);
+                let events = events(receipt);
+                Ok(Final {
+                    id,
+                    height,
+                    index,
+                    events,
+                })
+            }
+            Why::Refused { code, .. } => Err(match crate::machine::reject(code) {
+                Some(reject) => OutcomeError::Refused(reject),
+                None => OutcomeError::Gone(why),
+            }),
+            _ => Err(OutcomeError::Gone(why)),
+        }
+    }
+
+    /// What a getter of the ledger finds in the newest final state, and that block's header.
+    pub async fn look<T>(
+        &self,
+        look: impl FnMut(&mut dyn Store) -> Result<T, Missing>,
+    ) -> Result<(Header, T), StateError> {
+        self.look_with([], look).await
+    }
+
+    /// The same, with keys it will surely ask for: they are loaded together.
+    pub async fn look_with<T>(
+        &self,
+        first: impl IntoIterator<Item = Key>,
+        look: impl FnMut(&mut dyn Store) -> Result<T, Missing>,
+    ) -> Result<(Header, T), StateError> {
+        self.state.look(first, look).await
+    }
+
+    /// Moves a clock that is moved by hand, and waits for a final block of that time.
+    pub async fn advance(&self, clock: &ManualClock, to: TimeMs) -> Result<Header, AskError> {
+        clock.advance_to(to.0);
+        let mut latest = self.chain.follow();
+        let reached = latest.wait_for(|latest| latest.header.time_ms >= to.0).await;
+        reached.map(|latest| latest.header.clone()).map_err(|_| AskError::Ended)
+    }
+
+    /// Waits until this node has taken in the block of a height: its events, its transactions.
+    pub async fn taken_in(&self, height: u64) -> Result<(), AskError> {
+        let mut head = self.follower.head();
+        head.wait_for(|head| *head >= height)
+            .await
+            .map(drop)
+            .map_err(|_| AskError::Ended)
+    }
+
+    /// Resolves only when the chain fails, with the reason; the process should end then.
+    pub async fn failed(&self) -> String {
+        self.chain.failed().await
+    }
+
+    /// Ends the API, then the chain. What was finalized stays.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        drop(self.admission);
+        while let Some(task) = self.tasks.join_next().await {
+            if let Err(error) = task {
+                tracing::error!(%error, "a part of the node ended badly");
+            }
+        }
+        self.chain.shutdown().await;
+    }
+}

@@ -1,0 +1,154 @@
+//! What the chain is and how far: status, health, genesis, raw records, and proofs for those who believe nothing else.
+
+use super::ask::{Asked, Named};
+use super::{Answer, ApiError, Desk};
+use crate::faces::{Face, hex, object, with};
+use crate::genesis;
+use crate::machine::unpad;
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use cairn_engine::{Header, KEY_BYTES, Key};
+use cairn_types::{TimeMs, codec};
+use futures::FutureExt;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The API's description, checked in beside the crate.
+pub const OPENAPI: &str = include_str!("../../openapi.json");
+
+/// Keys of one question for records.
+const KEYS_MAX: usize = 100;
+
+/// What a beacon is worth when one operator runs the chain.
+const FORESEEN: &str = "this chain has one validator: its operator can foresee every beacon";
+
+/// Where an answer holds.
+pub fn place(header: &Header) -> [(&'static str, Value); 2] {
+    [
+        ("height", header.height.face()),
+        ("time", TimeMs(header.time_ms).face()),
+    ]
+}
+
+pub async fn status(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+    let service = &desk.service;
+    let latest = service.chain.latest();
+    let anchor = service.chain.anchor();
+    let level = service.pool.level();
+    let status = json!({
+        "chain": anchor.chain,
+        "version": env!("CARGO_PKG_VERSION"),
+        "height": latest.header.height,
+        "time": TimeMs(latest.header.time_ms).face(),
+        "digest": hex(latest.digest),
+        "state_root": hex(latest.header.state_root),
+        "genesis": hex(anchor.genesis),
+        "era": anchor.era,
+        "group_key": hex(anchor.group_key),
+        "validators": service.validators,
+        "beacon_note": (service.validators == 1).then_some(FORESEEN),
+        "epoch_ms": service.genesis.epoch_ms,
+        "start": service.genesis.start.face(),
+        "decimals": service.genesis.economics.decimals,
+        "pool": { "transactions": level.count, "bytes": level.bytes },
+    });
+    Ok(Json(status).into_response())
+}
+
+fn running(desk: &Desk) -> bool {
+    desk.service.chain.ended().now_or_never().is_none()
+}
+
+/// Whether the process should live on.
+pub async fn health(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+    let running = running(&desk);
+    let status = if running {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    Ok((status, Json(json!({ "healthy": running }))).into_response())
+}
+
+/// Whether it has caught up and answers.
+pub async fn ready(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+    let height = desk.service.chain.latest().header.height;
+    let head = *desk.service.follower.head().borrow();
+    let ready = running(&desk) && height > 0 && head >= height;
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    Ok((
+        status,
+        Json(json!({ "ready": ready, "height": height, "taken_in": head })),
+    )
+        .into_response())
+}
+
+pub async fn genesis(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+    let text = genesis::write(&desk.service.genesis);
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+pub async fn openapi() -> Answer {
+    Ok(([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response())
+}
+
+#[derive(Deserialize)]
+pub struct RecordsQuery {
+    keys: String,
+}
+
+/// Records by key as this node has them, without proof.
+pub async fn records(Shared(desk): Shared<Arc<Desk>>, Asked(query): Asked<RecordsQuery>) -> Answer {
+    let keys = query.keys.split(',').map(key).collect::<Result<Vec<_>, _>>()?;
+    if keys.len() > KEYS_MAX {
+        let message = format!("one question names at most {KEYS_MAX} keys");
+        return Err(ApiError::bad_request("too_many", message, "cut the list"));
+    }
+    let records = desk.service.chain.read(keys).await?;
+    let values: Vec<Value> = records
+        .values
+        .iter()
+        .map(|value| value.as_ref().and_then(unpad).map_or(Value::Null, hex))
+        .collect();
+    let found = with(object(place(&records.header)), [("values", values.into())]);
+    Ok(Json(found).into_response())
+}
+
+/// A record's value, or its absence, with all that a stranger needs to believe it.
+pub async fn proof(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) -> Answer {
+    let proof = desk.service.chain.prove(key(&text)?).await?;
+    let first = proof.finality.headers.first();
+    let header = first.and_then(|header| Header::decode(&header.0).ok());
+    let header = header.ok_or_else(|| ApiError::unavailable("the proof has no header"))?;
+    let found = with(
+        object(place(&header)),
+        [
+            ("state_root", hex(header.state_root)),
+            ("present", proof.value.is_some().into()),
+            ("value", proof.value.as_ref().and_then(unpad).map_or(Value::Null, hex)),
+            ("proof", hex(codec::encode(&proof))),
+        ],
+    );
+    Ok(Json(found).into_response())
+}
+
+fn key(text: &str) -> Result<Key, ApiError> {
+    let mut key = [0; KEY_BYTES];
+    hex::decode_to_slice(text, &mut key).map_err(|_| key_error())?;
+    Ok(key)
+}
+
+fn key_error() -> ApiError {
+    ApiError::bad_request(
+        "bad_key",
+        "a key is 66 hexadecimal digits: a table and a hash",
+        "ask with ?keys=KEY,KEY or /v1/proofs/KEY; cairn_ledger::view::key names a record",
+    )
+}

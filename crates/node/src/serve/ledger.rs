@@ -1,0 +1,297 @@
+//! What the ledger's records say: accounts, networks, devices, epochs, orders, verifiers, prices, books.
+
+use super::ask::{Asked, Named};
+use super::chain::place;
+use super::{Answer, ApiError, Desk};
+use crate::faces::{Face, hex, object, with};
+use crate::state::all;
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::IntoResponse;
+use cairn_engine::Header;
+use cairn_ledger::records::{NetworkIndex, RosterEntry, VerifierIndex};
+use cairn_ledger::store::{Missing, Store};
+use cairn_ledger::view;
+use cairn_types::{AccountId, AccountNumber, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId};
+use serde::Deserialize;
+use serde_json::Value;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Networks of one page.
+const NETWORKS_MAX: u32 = 100;
+/// Roster entries of one page.
+const ROSTER_MAX: u32 = 500;
+
+/// By id, or by the number given at registration.
+enum Name<Id, Number> {
+    Id(Id),
+    Number(Number),
+}
+
+fn name<Id: FromStr, Number: FromStr>(text: &str) -> Result<Name<Id, Number>, ApiError> {
+    let id = || text.parse().map(Name::Id).ok();
+    let number = || text.parse().map(Name::Number).ok();
+    number().or_else(id).ok_or_else(|| {
+        let hint = "use the id as it is shown, or the number given at registration";
+        ApiError::bad_request("bad_id", "an id is 64 hexadecimal digits", hint)
+    })
+}
+
+fn parse<T: FromStr>(text: &str) -> Result<T, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::bad_request("bad_id", "neither an id nor a number", "ids have 64 hexadecimal digits"))
+}
+
+/// Looks, and answers with where it holds.
+async fn answer(desk: &Desk, what: &str, look: impl FnMut(&mut dyn Store) -> Result<Option<Value>, Missing>) -> Answer {
+    let (header, found) = desk.service.state.look([], look).await?;
+    reply(&header, found.ok_or_else(|| ApiError::not_found(what))?)
+}
+
+fn reply(header: &Header, found: Value) -> Answer {
+    Ok(Json(with(found, [("at", object(place(header)))])).into_response())
+}
+
+/// The account, and the nonce for its next transaction, counting those that wait.
+pub async fn account(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) -> Answer {
+    let name = name::<AccountId, AccountNumber>(&text)?;
+    answer(&desk, "account", |store| {
+        let found = match name {
+            Name::Id(id) => view::account(store, &id)?.map(|account| (id, account)),
+            Name::Number(number) => view::account_by_number(store, number)?,
+        };
+        Ok(found.map(|(id, account)| {
+            let waiting = desk.service.pool.last_nonce(&id).unwrap_or(0);
+            let next = account.nonce.max(waiting).saturating_add(1);
+            with(account.face(), [("id", id.face()), ("next_nonce", next.face())])
+        }))
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+pub struct PageQuery {
+    start: Option<u32>,
+    count: Option<u32>,
+}
+
+fn page(query: PageQuery, max: u32) -> std::ops::Range<u32> {
+    let start = query.start.unwrap_or(0);
+    start..start.saturating_add(query.count.unwrap_or(max).min(max))
+}
+
+/// Networks in the order of their creation.
+pub async fn networks(Shared(desk): Shared<Arc<Desk>>, Asked(query): Asked<PageQuery>) -> Answer {
+    let page = page(query, NETWORKS_MAX);
+    let keys = page
+        .clone()
+        .map(|number| view::key::<NetworkIndex>(&NetworkNumber(number)));
+    let (header, found) = desk
+        .service
+        .state
+        .look(keys, |store| {
+            let total = view::chain(store)?.map_or(0, |chain| chain.networks);
+            let numbers = page.start..page.end.min(total);
+            let networks = all(numbers.map(|number| view::network_by_number(store, NetworkNumber(number))))?;
+            let faces = networks
+                .into_iter()
+                .flatten()
+                .map(|(id, network)| with(network.face(), [("id", id.face())]));
+            Ok(object([("total", total.face()), ("networks", faces.collect())]))
+        })
+        .await?;
+    reply(&header, found)
+}
+
+/// One network: its record, its terms with their bytes, and what is used of it in the open epoch.
+pub async fn network(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) -> Answer {
+    let name = name::<NetworkId, NetworkNumber>(&text)?;
+    answer(&desk, "network", |store| {
+        let found = match name {
+            Name::Id(id) => view::network(store, &id)?.map(|network| (id, network)),
+            Name::Number(number) => view::network_by_number(store, number)?,
+        };
+        let Some((id, network)) = found else { return Ok(None) };
+        let (terms, usage) = (view::terms(store, &id), view::usage(store, &id));
+        let (terms, usage) = (terms?, usage?);
+        let parameters = match &terms {
+            Some(terms) => hex(view::parameters(store, &id, terms.current.version)?),
+            None => Value::Null,
+        };
+        Ok(Some(with(
+            network.face(),
+            [
+                ("id", id.face()),
+                ("terms", terms.face()),
+                ("parameters", parameters),
+                ("usage", usage.face()),
+            ],
+        )))
+    })
+    .await
+}
+
+/// The stays of a network's devices, in the order they began.
+pub async fn roster(
+    Shared(desk): Shared<Arc<Desk>>,
+    Named(text): Named<String>,
+    Asked(query): Asked<PageQuery>,
+) -> Answer {
+    let id: NetworkId = parse(&text)?;
+    let page = page(query, ROSTER_MAX);
+    let keys = page.clone().map(|entry| view::key::<RosterEntry>(&(id, entry)));
+    let (header, found) = desk
+        .service
+        .state
+        .look(keys, |store| {
+            let Some(network) = view::network(store, &id)? else {
+                return Ok(None);
+            };
+            let entries = view::roster(store, &id, page.start, page.end - page.start)?;
+            Ok(Some(object([
+                ("network", id.face()),
+                ("total", network.roster.face()),
+                ("start", page.start.face()),
+                ("entries", entries.face()),
+            ])))
+        })
+        .await?;
+    reply(&header, found.ok_or_else(|| ApiError::not_found("network"))?)
+}
+
+/// One epoch of one network: its pool, what was attested, how far it is paid.
+pub async fn network_epoch(
+    Shared(desk): Shared<Arc<Desk>>,
+    Named((network, epoch)): Named<(String, String)>,
+) -> Answer {
+    let (id, number): (NetworkId, EpochNumber) = (parse(&network)?, parse(&epoch)?);
+    answer(&desk, "closed epoch of this network", |store| {
+        let (pool, epoch) = (view::pool(store, &id, number), view::epoch(store, number));
+        let (settlement, roots) = (view::settlement(store, &id, number), view::roots(store, &id, number));
+        let (pool, epoch, settlement, roots) = (pool?, epoch?, settlement?, roots?);
+        Ok(pool.map(|pool| {
+            object([
+                ("network", id.face()),
+                ("number", number.face()),
+                ("epoch", epoch.face()),
+                ("pool", pool.face()),
+                ("settlement", settlement.face()),
+                ("roots", roots.face()),
+            ])
+        }))
+    })
+    .await
+}
+
+/// A closed epoch, the same for all networks.
+pub async fn epoch(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) -> Answer {
+    let number: EpochNumber = parse(&text)?;
+    answer(&desk, "closed epoch", |store| {
+        Ok(view::epoch(store, number)?.map(|epoch| with(epoch.face(), [("number", number.face())])))
+    })
+    .await
+}
+
+/// A device and where it is a member. What became of its reports is for the verifiers to say.
+pub async fn device(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) -> Answer {
+    let name = name::<DeviceId, DeviceNumber>(&text)?;
+    answer(&desk, "device", |store| {
+        let found = match name {
+            Name::Id(id) => view::device(store, &id)?.map(|device| (id, device)),
+            Name::Number(number) => view::device_by_number(store, number)?,
+        };
+        let Some((id, device)) = found else { return Ok(None) };
+        let networks = device
+            .networks
+            .iter()
+            .map(|number| view::network_by_number(store, *number));
+        let networks = all(networks)?;
+        let stays = networks
+            .iter()
+            .flatten()
+            .map(|(network, _)| view::membership(store, &id, network));
+        let stays = all(stays)?;
+        let memberships = networks.iter().flatten().zip(stays).filter_map(|((network, _), stay)| {
+            let (entry, stay) = stay?;
+            Some(with(
+                stay.face(),
+                [("network", network.face()), ("entry", entry.face())],
+            ))
+        });
+        let memberships: Vec<Value> = memberships.collect();
+        Ok(Some(with(
+            device.face(),
+            [("id", id.face()), ("memberships", memberships.into())],
+        )))
+    })
+    .await
+}
+
+pub async fn order(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) -> Answer {
+    let id: OrderId = parse(&text)?;
+    answer(&desk, "order", |store| {
+        Ok(view::order(store, &id)?.map(|order| with(order.face(), [("id", id.face())])))
+    })
+    .await
+}
+
+/// All verifiers, in the order of their list.
+pub async fn verifiers(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+    answer(&desk, "chain", |store| {
+        let Some(chain) = view::chain(store)? else {
+            return Ok(None);
+        };
+        let places = (0..chain.verifiers).map(|place| view::record::<VerifierIndex>(store, &place));
+        let ids: Vec<AccountId> = all(places)?.into_iter().flatten().map(|place| place.id).collect();
+        let verifiers = all(ids.iter().map(|id| view::verifier(store, id)))?;
+        let faces = ids
+            .iter()
+            .zip(verifiers)
+            .filter_map(|(id, verifier)| Some(with(verifier?.face(), [("id", id.face())])));
+        let faces: Vec<Value> = faces.collect();
+        Ok(Some(object([
+            ("bond_active", chain.bond_active.face()),
+            ("verifiers", faces.into()),
+        ])))
+    })
+    .await
+}
+
+/// Dollars per whole token, times 10^8; nulls while there is no usable price.
+pub async fn price(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+    answer(&desk, "chain", |store| {
+        let Some(chain) = view::chain(store)? else {
+            return Ok(None);
+        };
+        let quote = view::quote(store, &desk.service.genesis)?;
+        Ok(Some(object([
+            ("round", chain.round.face()),
+            ("halted", quote.is_none().into()),
+            ("low", quote.map(|quote| quote.low).face()),
+            ("mid", quote.map(|quote| quote.mid).face()),
+            ("high", quote.map(|quote| quote.high).face()),
+        ])))
+    })
+    .await
+}
+
+/// The books of token, stablecoin and credits.
+pub async fn supply(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+    answer(&desk, "chain", |store| {
+        let (token, stable, credits) = (view::emission(store), view::stable(store), view::credits(store));
+        let (Some(token), Some(stable), Some(credits)) = (token?, stable?, credits?) else {
+            return Ok(None);
+        };
+        Ok(Some(object([
+            ("token", token.face()),
+            ("stable", stable.face()),
+            ("credits", credits.face()),
+            (
+                "stable_note",
+                "until a bridge exists, the stablecoin is the promise of the bonded issuers named in genesis".into(),
+            ),
+        ])))
+    })
+    .await
+}

@@ -16,6 +16,8 @@ pub mod reference;
 pub mod relation;
 pub mod series;
 pub mod slots;
+#[cfg(test)]
+mod tests;
 pub mod verdicts;
 
 use super::params::Params;

@@ -197,7 +197,7 @@ pub fn strangers(random: &mut ChaCha8Rng, body: &[u8], members: &[Member]) -> Ve
     let mut extreme = || [0, 1, CLOCK.genesis.0, u64::MAX, random.next_u64()][random.next_u64() as usize % 5];
     let report = |place: u8| Admitted {
         id: ReportId([place; 32]),
-        device: DeviceNumber(if place % 3 == 0 {
+        device: DeviceNumber(if place.is_multiple_of(3) {
             extreme() as u32
         } else {
             members[usize::from(place) % members.len()].number.0

@@ -126,7 +126,7 @@ mod tests {
         for (name, here_of, found) in [("same", 0, false), ("elsewhere", 5, true), ("an hour late", 1, true)] {
             let mut count = PlaceCount::default();
             for epoch in 0..96u64 {
-                let wet = |epoch: u64| if epoch % 8 == 0 { 500 } else { 0 };
+                let wet = |epoch: u64| if epoch.is_multiple_of(8) { 500 } else { 0 };
                 count_place(&[wet(epoch + here_of); 12], &[wet(epoch); 12], &mut count);
             }
             assert_eq!(other_place(&params, &count).is_some(), found, "{name}: {count:?}");

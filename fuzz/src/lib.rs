@@ -9,6 +9,7 @@ use minicbor::{Decode, Encode};
 pub mod engine;
 pub mod mutate;
 pub mod types;
+pub mod verticals;
 
 /// A decoder under attack.
 pub struct Target {
@@ -22,7 +23,9 @@ pub struct Target {
 
 /// Every target, by the file it stands in.
 pub fn targets() -> impl Iterator<Item = &'static Target> {
-    [types::TARGETS, engine::TARGETS].into_iter().flatten()
+    [types::TARGETS, verticals::TARGETS, engine::TARGETS]
+        .into_iter()
+        .flatten()
 }
 
 /// The value of bytes in their one form, which is written back the same.

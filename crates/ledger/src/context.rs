@@ -5,7 +5,7 @@ use crate::event::Event;
 use crate::genesis::Genesis;
 use crate::records::{Account, Chain, Emission, Network, StableSupply};
 use crate::reject::Reject;
-use crate::store::{Missing, Overlay, Store};
+use crate::store::{Key, Missing, Overlay, Store};
 use crate::tables::{self, Loaded, Record};
 use cairn_types::{AccountId, Hash, MicroUsd, NetworkId, TimeMs, Token};
 
@@ -81,6 +81,11 @@ impl<'a> Context<'a> {
 
     pub fn load_many<R: Record>(&mut self, ids: &[R::Id]) -> Result<Vec<Option<Loaded<R>>>, Missing> {
         tables::load_many(&mut self.store, ids)
+    }
+
+    /// Asks for every key before giving up on the first that is missing.
+    pub fn touch(&mut self, keys: &[Key]) -> Result<(), Missing> {
+        keys.iter().fold(Ok(()), |found, key| found.and(self.store.get(key).map(drop)))
     }
 
     /// A record that block 1 writes and nobody deletes.

@@ -60,7 +60,7 @@ pub struct Limits {
     /// Closed epochs for which stake that leaves stays liable.
     #[n(4)]
     pub unbond_epochs: u64,
-    /// An epoch not settled so many epochs after it was closed expires.
+    /// An epoch not settled so many epochs, and as many blocks, after it was closed expires.
     #[n(5)]
     pub settle_epochs: u64,
     /// Epochs closed by one block at most; the next blocks catch up.

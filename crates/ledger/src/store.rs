@@ -58,6 +58,11 @@ impl MemoryStore {
         self.records.iter().map(|(key, value)| (key, value.as_slice()))
     }
 
+    /// One record's bytes.
+    pub fn record(&self, key: &Key) -> Option<&[u8]> {
+        self.records.get(key).map(Vec::as_slice)
+    }
+
     pub fn len(&self) -> usize {
         self.records.len()
     }

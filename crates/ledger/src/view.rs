@@ -117,23 +117,21 @@ pub fn membership(store: &mut dyn Store, device: &DeviceId, network: &NetworkId)
 /// Entries `start..` of a network's roster, at most [`ROSTER_PAGE_MAX`]; fewer than asked for: the roster ends.
 pub fn roster(store: &mut dyn Store, network: &NetworkId, start: u32, count: u32) -> Read<Vec<RosterEntry>> {
     let end = start.saturating_add(count.min(ROSTER_PAGE_MAX));
-    let mut entries = Vec::new();
-    for entry in start..end {
-        match record(store, &(*network, entry))? {
-            Some(stay) => entries.push(stay),
-            None => break,
-        }
-    }
-    Ok(entries)
+    let entries = all((start..end).map(|entry| record(store, &(*network, entry))))?;
+    Ok(entries.into_iter().map_while(|stay| stay).collect())
+}
+
+/// Asks for everything before it gives up on what is missing, so that a shell loads it together.
+fn all<T>(asked: impl Iterator<Item = Read<T>>) -> Read<Vec<T>> {
+    let answers: Vec<Read<T>> = asked.collect();
+    answers.into_iter().collect()
 }
 
 /// The members of a network in an epoch, sorted by device number. For a closed epoch pass its pool's `roster` as `entries`,
 /// for the open one the network's.
 pub fn members(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber, entries: u32) -> Read<Vec<RosterEntry>> {
-    let mut members = Vec::new();
-    for entry in 0..entries {
-        members.extend(record::<RosterEntry>(store, &(*network, entry))?.filter(|stay| stay.covers(epoch)));
-    }
+    let stays = all((0..entries).map(|entry| record::<RosterEntry>(store, &(*network, entry))))?;
+    let mut members: Vec<RosterEntry> = stays.into_iter().flatten().filter(|stay| stay.covers(epoch)).collect();
     members.sort_unstable_by_key(|stay| stay.device);
     Ok(members)
 }

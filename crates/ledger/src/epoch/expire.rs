@@ -1,10 +1,11 @@
 //! Epochs that verifiers did not settle in time: their pools are carried on to the network's next epoch, so no money waits for ever.
-//! One epoch closes at a time, so at most one a network expires.
+//! One epoch closes at a time, so at most one a network expires. As many blocks as epochs must have passed as well: after a silence
+//! many epochs close at once, and verifiers must not lose what nobody could have settled.
 
 use super::networks::Closing;
 use crate::context::{Context, Step};
 use crate::event::Event;
-use crate::records::{Pool, PoolState};
+use crate::records::{Epoch, Pool, PoolState};
 use crate::reject::Reject;
 use crate::tables::Loaded;
 use cairn_types::{EpochNumber, MicroUsd, Token};
@@ -17,6 +18,10 @@ pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &m
         let due = closing.network.unsettled;
         let ended = closing.network.closes.is_some_and(|last| last < due);
         if due.0 > oldest || ended {
+            continue;
+        }
+        let epoch: Loaded<Epoch> = context.load(&due)?.ok_or(Reject::EpochOpen)?;
+        if context.block.height < epoch.closed_height.saturating_add(context.genesis.limits.settle_epochs) {
             continue;
         }
         let at = (closing.id, due);

@@ -15,6 +15,8 @@ mod write_genesis;
 
 use crate::context::{Context, Step};
 use crate::economics::Schedule;
+use crate::records::{Chain, Emission, Prices, StableSupply};
+use crate::tables::Record;
 use cairn_types::Hash;
 
 /// The beginning of a block.
@@ -22,6 +24,7 @@ pub(crate) fn begin(digest: Hash, schedule: &Schedule, context: &mut Context<'_>
     if context.block.height == 1 {
         return write_genesis::run(digest, context);
     }
+    context.touch(&[Chain::key(&()), Prices::key(&()), Emission::key(&()), StableSupply::key(&())])?;
     let mut chain = context.chain()?;
     chain.height = context.block.height;
     chain.time = context.block.time.max(chain.time);

@@ -117,6 +117,10 @@ pub(super) fn write_terms(
     for (page, bytes) in (0u8..).zip(parameters.chunks(PARAMETER_PAGE_BYTES)) {
         context.insert(&(*network, version, page), &ParameterPage { bytes: bytes.to_vec() });
     }
+    for page in parameters.len().div_ceil(PARAMETER_PAGE_BYTES)..PARAMETERS_BYTES_MAX.div_ceil(PARAMETER_PAGE_BYTES) {
+        let page = u8::try_from(page).expect("a version has few pages");
+        context.delete::<ParameterPage>(&(*network, version, page)); // of a version that this one replaces
+    }
     let hash = hash::sha256(parameters);
     let bytes = u16::try_from(parameters.len()).expect("checked to be at most 1,024");
     context.emit(Event::TermsSet {

@@ -2,7 +2,7 @@
 //! nobody claims anything. One cursor for each (network, epoch) makes every leaf paid once.
 
 use crate::context::{Context, Step, ensure};
-use crate::economics::netting::{self, Earned, Terms};
+use crate::economics::netting::{self, Earned, Offer, Running, Terms};
 use crate::economics::{Parameters, no_wash};
 use crate::event::Event;
 use crate::records::{Account, AccountIndex, ExchangeBook, Pool, PoolState, Settlement, StableSupply};
@@ -67,7 +67,7 @@ impl Pay {
         let accounts = self.operators(context)?;
         let sums = self.check_leaves(&settlement, &pool, &context.genesis.economics)?;
         let start = settlement.cursor;
-        let end = u32::try_from(self.proof.start + self.leaves.len() as u64).expect("within the attested leaves");
+        let end = start.checked_add(self.count()).ok_or(Reject::ChunkProofWrong)?;
         let done = end == settlement.leaves;
         ensure(!done || sums == settlement.totals, Reject::TotalsNotReached)?;
         let book: Option<Loaded<ExchangeBook>> = if settlement.exchanged { context.load(&at)? } else { None };
@@ -76,7 +76,7 @@ impl Pay {
                 ensure(self.choices.is_none(), Reject::ChoicesWrong)?;
                 self.leaves.iter().map(earned).collect::<Result<Vec<_>, _>>()?
             }
-            Some(book) => self.exchange(&settlement, &pool, book, done, context)?,
+            Some(book) => self.exchange(&settlement, &pool, &sums, book, context)?,
         };
 
         let tokens = Token::checked_sum(amounts.iter().map(|amount| amount.tokens)).ok_or(Reject::AmountTooLarge)?;
@@ -108,6 +108,10 @@ impl Pay {
             });
         }
         Ok(())
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.leaves.len()).unwrap_or(u32::MAX)
     }
 
     /// The chunk is the next one, bounded, and in the attested tree.
@@ -173,8 +177,8 @@ impl Pay {
         &self,
         settlement: &Settlement,
         pool: &Pool,
+        sums: &Totals,
         mut book: Loaded<ExchangeBook>,
-        done: bool,
         context: &mut Context<'_>,
     ) -> Step<Vec<Earned>> {
         let choices = self.choices.as_ref().ok_or(Reject::ChoicesWrong)?;
@@ -198,12 +202,25 @@ impl Pay {
             book.running = running;
             amounts.push(exchange.apply(earned)?);
         }
-        if done {
+        ensure(stays_in_pool(&terms, &book, settlement, sums)?, Reject::ExchangeDiffers)?;
+        if settlement.cursor.checked_add(self.count()) == Some(settlement.leaves) {
             netting::close_exchange(&terms, book.running).map_err(|_| Reject::ExchangeDiffers)?;
         }
         context.save(&book);
         Ok(amounts)
     }
+}
+
+/// Whether all that was paid, exchanges included, is within what this epoch's leaves come to: offers attested too high must not
+/// be served from other pools before the last leaf shows it.
+fn stays_in_pool(terms: &Terms, book: &ExchangeBook, settlement: &Settlement, sums: &Totals) -> Step<bool> {
+    let so_far = Offer { tokens: book.running.tokens, cash: book.running.cash };
+    let (all, _) = netting::leaf_exchange(terms, Running::default(), so_far)?;
+    let tokens = |totals: &Totals| u128::from(totals.availability.0) + u128::from(totals.usage.0);
+    let tokens_out = tokens(sums) + u128::from(all.tokens_received.0);
+    let cash_out = u128::from(sums.cash.0) + u128::from(all.cash_received.0);
+    Ok(tokens_out <= tokens(&settlement.totals) + u128::from(all.tokens_given.0)
+        && cash_out <= u128::from(settlement.totals.cash.0) + u128::from(all.cash_given.0))
 }
 
 /// What a leaf pays as earned.

@@ -59,27 +59,37 @@ impl Roster {
                 .parent(self.cells[*place].0.resolution().saturating_sub(REGION_LEVELS))
         };
         let places: Vec<usize> = (0..self.cells.len()).collect();
-        let (mut found, mut rows) = (Vec::new(), Vec::new());
+        let mut rings: Vec<Vec<usize>> = vec![Vec::new(); steps as usize + 1];
+        let mut rows = Vec::new();
         for group in places.chunk_by(|one, next| region(one) == region(next)) {
             let grid = self.grid(group, steps);
             for place in group {
-                let home = grid.iter().find(|(_, candidate)| candidate == place).map(|(at, _)| *at);
-                let steps_from_home = |(at, place): &(At, usize)| Some((home?.steps_to(*at), *place));
-                found.clear();
-                found.extend(
-                    grid.iter()
-                        .filter_map(steps_from_home)
-                        .filter(|(away, _)| *away <= steps),
-                );
-                found.sort_unstable();
+                rings.iter_mut().for_each(Vec::clear);
+                let home = grid
+                    .binary_search_by_key(place, |(_, place)| *place)
+                    .ok()
+                    .map(|at| grid[at].0);
+                for (at, other) in &grid {
+                    let away = home.map_or(u32::MAX, |home: At| home.steps_to(*at));
+                    if let Some(ring) = rings.get_mut(away as usize) {
+                        ring.push(*other);
+                    }
+                }
                 rows.clear();
-                rows.extend(found.iter().flat_map(|(_, place)| self.rows(*place)).copied().take(max));
+                rows.extend(
+                    rings
+                        .iter()
+                        .flatten()
+                        .flat_map(|place| self.rows(*place))
+                        .copied()
+                        .take(max),
+                );
                 visit(*place, &rows);
             }
         }
     }
 
-    /// Where the cells within reach of a group are, on a grid around the group's first cell.
+    /// Where the cells within reach of a group are, on a grid around the group's first cell, in the order of cells.
     fn grid(&self, group: &[usize], steps: u32) -> Vec<(At, usize)> {
         let anchor = self.cells[group[0]].0;
         let on_grid = |place: usize| Some((At::of(self.cells[place].0, anchor)?, place));

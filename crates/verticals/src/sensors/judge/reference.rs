@@ -4,7 +4,7 @@
 use super::reasons::APART;
 use super::slots::{NONE, Series};
 use super::verdicts::Verdicts;
-use crate::kit::neighbours::{twice_deviation, twice_median, twice_median_without};
+use crate::kit::neighbours::{Middle, twice_deviation};
 use crate::kit::range::Limits;
 use crate::kit::roster::Roster;
 use crate::sensors::params::Params;
@@ -34,21 +34,23 @@ pub fn reference(
     let mut twice = vec![NONE; ignored.len() * slots];
     let mut columns: Vec<Vec<i64>> = vec![Vec::new(); slots];
     let mut scratch = Vec::new();
+    let enough = usize::from(params.near_min);
     roster.each_near(
         params.near_steps.into(),
         usize::from(params.near_max) + 1,
         |cell, near| {
             gather(near, series, ignored, &mut columns);
-            for (place, row) in roster.rows(cell).iter().map(|row| *row as usize).enumerate() {
-                let asked = !ignored[row] && place <= usize::from(params.near_max);
-                for (slot, column) in columns.iter().enumerate() {
+            for (slot, column) in columns.iter_mut().enumerate() {
+                let Some(middle) = Middle::of(column).filter(|middle| middle.count() >= enough) else {
+                    continue;
+                };
+                for (place, row) in roster.rows(cell).iter().map(|row| *row as usize).enumerate() {
                     let own = series.row(row)[slot];
-                    let median = match column.binary_search(&own) {
-                        Ok(itself) if asked && column.len() > usize::from(params.near_min) => {
-                            twice_median_without(column, itself)
-                        }
-                        Err(_) | Ok(_) if !asked || own == NONE => enough(column, params).and_then(twice_median),
-                        _ => None,
+                    let asked = own != NONE && !ignored[row] && place <= usize::from(params.near_max);
+                    let median = match asked {
+                        true if middle.count() > enough => middle.twice_without(own),
+                        true => None,
+                        false => Some(middle.twice()),
                     };
                     let Some(median) = median else { continue };
                     twice[row * slots + slot] = median;
@@ -67,11 +69,7 @@ pub fn reference(
     Reference { slots, twice }
 }
 
-fn enough<'a>(column: &'a [i64], params: &Params) -> Option<&'a [i64]> {
-    (column.len() >= usize::from(params.near_min)).then_some(column)
-}
-
-/// Fills a sorted column per slot with what these rows report.
+/// Fills a column per slot with what these rows report.
 fn gather(near: &[u32], series: &Series, ignored: &[bool], columns: &mut [Vec<i64>]) {
     columns.iter_mut().for_each(Vec::clear);
     for row in near.iter().map(|row| *row as usize).filter(|row| !ignored[*row]) {
@@ -81,8 +79,4 @@ fn gather(near: &[u32], series: &Series, ignored: &[bool], columns: &mut [Vec<i6
             }
         }
     }
-    columns
-        .iter_mut()
-        .filter(|column| !column.is_sorted())
-        .for_each(|column| column.sort_unstable());
 }

@@ -7,6 +7,7 @@ use cairn_types::codec::{decode_canonical, encode};
 use minicbor::{Decode, Encode};
 
 pub mod engine;
+pub mod ledger;
 pub mod mutate;
 pub mod types;
 pub mod verticals;
@@ -23,7 +24,7 @@ pub struct Target {
 
 /// Every target, by the file it stands in.
 pub fn targets() -> impl Iterator<Item = &'static Target> {
-    [types::TARGETS, verticals::TARGETS, engine::TARGETS]
+    [types::TARGETS, verticals::TARGETS, ledger::TARGETS, engine::TARGETS]
         .into_iter()
         .flatten()
 }

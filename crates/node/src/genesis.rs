@@ -145,7 +145,8 @@ pub fn solo(solo: &Solo) -> Result<Genesis, GenesisFileError> {
     let whole = |tokens: u64| Token(tokens * 10u64.pow(SOLO_DECIMALS.into()));
     let (cap, premine) = (whole(1_000_000_000), whole(200_000_000));
     let epoch_ms = solo.epoch_ms.max(1);
-    let epochs_per_day = u32::try_from(DAY_MS / epoch_ms).unwrap_or(u32::MAX).max(1);
+    // The economics count in epochs of a minute at least.
+    let epochs_per_day = u32::try_from(DAY_MS / epoch_ms).unwrap_or(u32::MAX).clamp(1, 1_440);
     let epochs_per_year = (365 * DAY_MS / epoch_ms).max(1);
     let economics = Parameters::with_epochs_per_day(epochs_per_day, SOLO_DECIMALS, cap, premine);
     let schedule = Schedule::halving(EpochNumber(0), epochs_per_year, whole(100_000_000), 2, 16)

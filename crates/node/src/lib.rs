@@ -31,3 +31,6 @@ pub use mempool::admission::{SubmitError, Submitted};
 pub use node::{Final, LISTEN_DEFAULT, NodeConfig, NodeError, NodeHandle, OutcomeError, start};
 pub use serve::{HttpLimits, ROUTES};
 pub use state::StateError;
+
+#[cfg(test)]
+mod four_validators;

@@ -1,0 +1,210 @@
+//! The ledger on four validators in the engine's deterministic run: the same transactions reach each at other times, one is
+//! cut off, all crash, and still all have the same roots and every transaction that any of them called final.
+
+use crate::follow::Follower;
+use crate::genesis::{Solo, solo};
+use crate::index::Index;
+use crate::machine::{LedgerMachine, signed};
+use crate::mempool::{Candidate, Limits, SharedPool};
+use crate::state::State;
+use cairn_engine::sim::{Sim, SimEnd, SimHost};
+use cairn_engine::{Finalized, Observer, Tx};
+use cairn_ledger::tx::transfer::Transfer;
+use cairn_ledger::tx::{Asset, Body};
+use cairn_ledger::{Genesis, Ledger, Transaction, view};
+use cairn_types::{AccountId, Hash, MicroUsd, SecretKey, TimeMs, Token};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const FOUNDER: [u8; 32] = [1; 32];
+const AMOUNT: Token = Token(5_000);
+
+fn account(seed: [u8; 32]) -> AccountId {
+    cairn_ledger::account::Rule::single(SecretKey::ed25519(seed).public()).account_id()
+}
+
+fn genesis() -> Genesis {
+    let key = |seed| SecretKey::ed25519([seed; 32]).public();
+    solo(&Solo {
+        chain: "cairn-sim".parse().unwrap(),
+        start: TimeMs(1_700_000_000_000),
+        epoch_ms: 5_000,
+        founder: SecretKey::ed25519(FOUNDER).public(),
+        verifier: key(2),
+        issuer: key(3),
+        others: vec![(key(4), Token(1), MicroUsd(0))],
+    })
+    .unwrap()
+}
+
+/// The founder's transfer with this nonce.
+fn transfer(nonce: u64) -> Candidate {
+    let key = SecretKey::ed25519(FOUNDER);
+    let transaction = Transaction {
+        chain: "cairn-sim".parse().unwrap(),
+        account: account(FOUNDER),
+        nonce,
+        fee_max: Token(1_000_000),
+        sponsor: None,
+        body: Body::Transfer(Transfer {
+            to: account([4; 32]),
+            amount: Asset::Token(AMOUNT),
+        }),
+    };
+    Candidate {
+        id: transaction.id(),
+        account: transaction.account,
+        nonce,
+        fee_max: transaction.fee_max,
+        tx: Tx::new(transaction.sign(&key).bytes()),
+    }
+}
+
+/// The node's own observer, and the roots it was told.
+struct Watch {
+    follower: Follower,
+    roots: Arc<Mutex<BTreeMap<u64, Hash>>>,
+}
+
+impl Observer for Watch {
+    fn stored_height(&self) -> Option<u64> {
+        self.follower.stored_height()
+    }
+
+    fn finalized(&self, block: Arc<Finalized>) {
+        let root = Hash(block.header.state_root);
+        let before = self.roots.lock().unwrap().insert(block.header.height, root);
+        assert!(
+            before.is_none_or(|before| before == root),
+            "a final block stays as it is"
+        );
+        self.follower.finalized(block);
+    }
+
+    fn skipped_to(&self, height: u64) {
+        self.follower.skipped_to(height);
+    }
+}
+
+/// The parts of four nodes around the engine, on folders that survive a crash.
+struct Nodes {
+    hosts: Vec<SimHost>,
+    pools: Vec<Arc<SharedPool>>,
+    watches: Vec<Arc<Watch>>,
+}
+
+fn nodes(folder: &Path) -> Nodes {
+    let ledger = Arc::new(Ledger::new(genesis()).unwrap());
+    let mut nodes = Nodes {
+        hosts: vec![],
+        pools: vec![],
+        watches: vec![],
+    };
+    for at in 0..4 {
+        let pool = Arc::new(SharedPool::new(Limits::default()));
+        let index = Index::open(&folder.join(at.to_string())).unwrap();
+        let watch = Arc::new(Watch {
+            follower: Follower::new(index, pool.clone()),
+            roots: Arc::default(),
+        });
+        nodes.hosts.push(SimHost {
+            machine: Arc::new(LedgerMachine::new(ledger.clone())),
+            source: pool.clone(),
+            observer: watch.clone(),
+            clock: None,
+        });
+        nodes.pools.push(pool);
+        nodes.watches.push(watch);
+    }
+    nodes
+}
+
+/// What the four came to in one run: state roots by height of each, and the last balance of who was paid.
+type Seen = (Vec<BTreeMap<u64, Hash>>, Token, u64);
+
+/// Runs transfers `nonces`, each given to all pools, one validator cut off for a while.
+fn run(sim: &Sim, folder: &Path, nonces: std::ops::Range<u64>, resumed: Option<SimEnd>) -> (SimEnd, Seen) {
+    let Nodes { hosts, pools, watches } = nodes(folder);
+    let seen = Arc::new(Mutex::new(None));
+    let (drive_watches, result) = (watches.clone(), seen.clone());
+    let drive: cairn_engine::sim::Drive = Box::new(move |network| {
+        Box::pin(async move {
+            for nonce in nonces.clone() {
+                let candidate = transfer(nonce);
+                for pool in &pools {
+                    // A pool that was told of the block already refuses it: that is as good.
+                    let _ = pool.add(candidate.clone(), None, u64::MAX);
+                }
+                match nonce - nonces.start {
+                    3 => network.cut(2).await,
+                    6 => network.join(2).await,
+                    _ => {}
+                }
+                network.sleep(Duration::from_millis(700)).await;
+            }
+            let last = transfer(nonces.end - 1).id;
+            while drive_watches.iter().any(|watch| watch.follower.find(&last).is_none()) {
+                network.sleep(Duration::from_millis(200)).await;
+            }
+            let state = State::new(network.handles[0].clone());
+            let (header, paid) = state
+                .look([], |store| view::account(store, &account([4; 32])))
+                .await
+                .unwrap();
+            *result.lock().unwrap() = Some((paid.unwrap().token, header.height));
+        })
+    });
+    let end = match resumed {
+        None => sim.run(hosts, drive),
+        Some(end) => sim.resume(end, hosts, drive),
+    };
+    let (paid, height) = seen.lock().unwrap().take().expect("the drive ran to its end");
+    let roots = watches
+        .iter()
+        .map(|watch| watch.roots.lock().unwrap().clone())
+        .collect();
+    (end, (roots, paid, height))
+}
+
+/// All saw the same roots at the same heights.
+fn agree(roots: &[BTreeMap<u64, Hash>]) {
+    let mut known = BTreeMap::new();
+    for (height, root) in roots.iter().flatten() {
+        assert_eq!(known.entry(*height).or_insert(*root), &root.clone(), "height {height}");
+    }
+}
+
+#[test]
+fn four_validators_keep_the_same_roots_through_a_partition_and_a_crash_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = Sim::seeded(11);
+    let (end, (first, paid, height)) = run(&sim, folder.path(), 1..11, None);
+    agree(&first);
+    assert_eq!(paid, Token(1 + 10 * AMOUNT.0));
+    let (_, (second, paid, later)) = run(&sim, folder.path(), 11..21, Some(end));
+    agree(&[first, second].concat());
+    assert_eq!(
+        paid,
+        Token(1 + 20 * AMOUNT.0),
+        "nothing final was lost, nothing ran twice"
+    );
+    assert!(later > height);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_roots() {
+    let once = |folder: &Path| run(&Sim::seeded(5), folder, 1..9, None);
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let (first, second) = (once(folders[0].path()), once(folders[1].path()));
+    assert_eq!(first.0.audit, second.0.audit);
+    assert_eq!(first.1, second.1);
+}
+
+#[test]
+fn a_transaction_in_the_test_is_one_the_ledger_checks() {
+    let candidate = transfer(1);
+    assert!(cairn_ledger::check(&[&candidate.tx.bytes])[0].is_ok());
+    assert_eq!(signed(&candidate.tx.bytes).unwrap().transaction.id(), candidate.id);
+}

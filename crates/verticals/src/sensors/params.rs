@@ -22,7 +22,7 @@ pub struct Params {
     /// Places are compared in cells of this H3 resolution.
     #[n(3)]
     pub near_resolution: u8,
-    /// Neighbours are so many steps away or nearer: 12 steps at resolution 8 are about 10 km.
+    /// Neighbours are so many steps away or nearer: 13 steps at resolution 8 are about 10 km where cells are as large as in Europe.
     #[n(4)]
     pub near_steps: u8,
     /// At most so many neighbours are asked, the nearest first.
@@ -93,7 +93,7 @@ impl Default for Params {
             paid: 1 << RAIN,
             ahead_ms: 600_000,
             near_resolution: 8,
-            near_steps: 12,
+            near_steps: 13,
             near_max: 128,
             near_min: 5,
             zero_slots: 6,

@@ -85,7 +85,8 @@ impl<'a> Context<'a> {
 
     /// Asks for every key before giving up on the first that is missing.
     pub fn touch(&mut self, keys: &[Key]) -> Result<(), Missing> {
-        keys.iter().fold(Ok(()), |found, key| found.and(self.store.get(key).map(drop)))
+        keys.iter()
+            .fold(Ok(()), |found, key| found.and(self.store.get(key).map(drop)))
     }
 
     /// A record that block 1 writes and nobody deletes.

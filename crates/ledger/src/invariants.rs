@@ -5,7 +5,7 @@
 //! I9-I12 are properties of functions, tested where those are.
 
 use crate::economics::invariants::{self as rules, leaf_is_no_wash};
-use crate::economics::{Schedule, Scale, netting};
+use crate::economics::{Scale, Schedule, netting};
 use crate::genesis::Genesis;
 use crate::records::*;
 use crate::store::MemoryStore;
@@ -52,7 +52,10 @@ struct State {
 }
 
 fn all<R: Record>(store: &MemoryStore) -> Vec<R> {
-    store.table(R::TABLE as u8).map(|(_, bytes)| tables::decode(bytes)).collect()
+    store
+        .table(R::TABLE as u8)
+        .map(|(_, bytes)| tables::decode(bytes))
+        .collect()
 }
 
 fn one<R: Record>(store: &MemoryStore) -> Option<R> {
@@ -67,7 +70,10 @@ impl State {
     fn read(store: &MemoryStore) -> Option<Self> {
         let chain: Chain = one(store)?;
         let numbers = (0..chain.networks).map(cairn_types::NetworkNumber);
-        let ids: Vec<NetworkId> = numbers.filter_map(|number| get::<NetworkIndex>(store, &number)).map(|index| index.id).collect();
+        let ids: Vec<NetworkId> = numbers
+            .filter_map(|number| get::<NetworkIndex>(store, &number))
+            .map(|index| index.id)
+            .collect();
         Some(Self {
             emission: one(store)?,
             stable: one(store)?,
@@ -107,37 +113,73 @@ fn check_tokens(state: &State, genesis: &Genesis, found: &mut Vec<Violation>) {
     held.extend(state.issuers.iter().map(|issuer| issuer.bond));
     held.extend(state.verifiers.iter().map(Verifier::at_stake));
     for network in &state.networks {
-        held.extend([network.bond, network.treasury_token, network.allowance, network.carry_token]);
+        held.extend([
+            network.bond,
+            network.treasury_token,
+            network.allowance,
+            network.carry_token,
+        ]);
     }
     held.extend([state.emission.pooled, state.emission.cover, supply.reserve]);
     hold(found, rules::supply_is_held(supply, &held));
     hold(found, rules::remint_is_burned(supply));
-    let scheduled = Schedule::new(genesis.schedule.clone()).and_then(|schedule| match state.chain.epoch.0.checked_sub(1) {
-        Some(last) => schedule.through(EpochNumber(last)),
-        None => Ok(Token::ZERO),
-    });
+    let scheduled =
+        Schedule::new(genesis.schedule.clone()).and_then(|schedule| match state.chain.epoch.0.checked_sub(1) {
+            Some(last) => schedule.through(EpochNumber(last)),
+            None => Ok(Token::ZERO),
+        });
     match scheduled {
-        Ok(scheduled) => hold(found, rules::mint_is_scheduled(supply, scheduled, genesis.economics.cap)),
+        Ok(scheduled) => hold(
+            found,
+            rules::mint_is_scheduled(supply, scheduled, genesis.economics.cap),
+        ),
         Err(error) => found.push(Violation(format!("I2 the schedule can be summed: {error}"))),
     }
-    at_most(found, "burned for credits is burned", state.credits.tokens_burned, supply.burned);
+    at_most(
+        found,
+        "burned for credits is burned",
+        state.credits.tokens_burned,
+        supply.burned,
+    );
 }
 
 fn check_dollars(state: &State, found: &mut Vec<Violation>) {
     let held_credits: u128 = held_credits(state).map(|credits| u128::from(credits.0)).sum();
     let spent: u128 = state.usages.iter().map(|usage| u128::from(usage.stable.0)).sum();
-    equal(found, "I4 reserve = stable credits held and spent in open epochs", u128::from(state.stable.reserve.0), held_credits + spent);
+    equal(
+        found,
+        "I4 reserve = stable credits held and spent in open epochs",
+        u128::from(state.stable.reserve.0),
+        held_credits + spent,
+    );
     let mut pots: Vec<MicroUsd> = state.accounts.iter().map(|account| account.stable).collect();
     for network in &state.networks {
         pots.extend([network.treasury_stable, network.carry_stable]);
     }
     pots.extend([state.stable.pooled, state.stable.cover, state.stable.buy_back]);
     let behind_credits = Credit(state.stable.reserve.0);
-    hold(found, rules::stable_is_backed(state.stable.outstanding, behind_credits, &pots));
-    let owed: u128 = state.issuers.iter().map(|issuer| u128::from(issuer.outstanding.0)).sum();
-    equal(found, "I4 issuers owe what is outstanding", owed, u128::from(state.stable.outstanding.0));
+    hold(
+        found,
+        rules::stable_is_backed(state.stable.outstanding, behind_credits, &pots),
+    );
+    let owed: u128 = state
+        .issuers
+        .iter()
+        .map(|issuer| u128::from(issuer.outstanding.0))
+        .sum();
+    equal(
+        found,
+        "I4 issuers owe what is outstanding",
+        owed,
+        u128::from(state.stable.outstanding.0),
+    );
     for issuer in &state.issuers {
-        at_most(found, "an issuer owes at most its limit", issuer.outstanding, issuer.limit);
+        at_most(
+            found,
+            "an issuer owes at most its limit",
+            issuer.outstanding,
+            issuer.limit,
+        );
     }
 }
 
@@ -153,8 +195,14 @@ fn check_credits(state: &State, found: &mut Vec<Violation>) {
     let stable = sum(&mut held_credits(state));
     let accounts = state.accounts.iter().map(|account| account.credits.burned);
     let burned = sum(&mut accounts.chain(state.orders.iter().map(|order| order.held.burned)));
-    hold(found, rules::credits_are_accounted(books.stable_bought, stable, books.stable_spent, books.stable_refunded));
-    hold(found, rules::credits_are_accounted(books.burned_bought, burned, books.burned_spent, Credit::ZERO));
+    hold(
+        found,
+        rules::credits_are_accounted(books.stable_bought, stable, books.stable_spent, books.stable_refunded),
+    );
+    hold(
+        found,
+        rules::credits_are_accounted(books.burned_bought, burned, books.burned_spent, Credit::ZERO),
+    );
     let settled: u128 = state.orders.iter().map(|order| u128::from(order.settled.0)).sum();
     let spent = u128::from(books.stable_spent.0) + u128::from(books.burned_spent.0);
     equal(found, "what orders settled is what was spent", settled, spent);
@@ -165,22 +213,66 @@ fn check_credits(state: &State, found: &mut Vec<Violation>) {
 
 fn check_bonds(state: &State, found: &mut Vec<Violation>) {
     let active: u128 = state.verifiers.iter().map(|verifier| u128::from(verifier.bond.0)).sum();
-    equal(found, "the active bond is the sum of bonds", active, u128::from(state.chain.bond_active.0));
-    equal(found, "every verifier is listed", state.verifiers.len(), usize::from(state.chain.verifiers));
+    equal(
+        found,
+        "the active bond is the sum of bonds",
+        active,
+        u128::from(state.chain.bond_active.0),
+    );
+    equal(
+        found,
+        "every verifier is listed",
+        state.verifiers.len(),
+        usize::from(state.chain.verifiers),
+    );
     let places: BTreeSet<u16> = state.verifiers.iter().map(|verifier| verifier.index).collect();
-    equal(found, "verifiers have places of their own", places.len(), state.verifiers.len());
-    at_most(found, "I8 slashed and kept is slashed", state.emission.cover, state.emission.slashed);
+    equal(
+        found,
+        "verifiers have places of their own",
+        places.len(),
+        state.verifiers.len(),
+    );
+    at_most(
+        found,
+        "I8 slashed and kept is slashed",
+        state.emission.cover,
+        state.emission.slashed,
+    );
 }
 
 fn check_counts(state: &State, found: &mut Vec<Violation>) {
     let chain = &state.chain;
-    equal(found, "accounts are counted", state.accounts.len(), chain.accounts as usize);
-    equal(found, "devices are counted", state.devices.len(), chain.devices as usize);
-    equal(found, "networks are counted", state.networks.len(), chain.networks as usize);
-    let open = state.orders.iter().filter(|order| order.state == OrderState::Open).count();
+    equal(
+        found,
+        "accounts are counted",
+        state.accounts.len(),
+        chain.accounts as usize,
+    );
+    equal(
+        found,
+        "devices are counted",
+        state.devices.len(),
+        chain.devices as usize,
+    );
+    equal(
+        found,
+        "networks are counted",
+        state.networks.len(),
+        chain.networks as usize,
+    );
+    let open = state
+        .orders
+        .iter()
+        .filter(|order| order.state == OrderState::Open)
+        .count();
     equal(found, "open orders are counted", open as u64, chain.orders_open);
     let numbers: BTreeSet<u32> = state.accounts.iter().map(|account| account.number.0).collect();
-    equal(found, "account numbers are dense", numbers.last().map_or(0, |last| last + 1) as usize, state.accounts.len());
+    equal(
+        found,
+        "account numbers are dense",
+        numbers.last().map_or(0, |last| last + 1) as usize,
+        state.accounts.len(),
+    );
     equal(found, "account numbers differ", numbers.len(), state.accounts.len());
 }
 
@@ -197,10 +289,25 @@ fn check_networks(state: &State, store: &MemoryStore, genesis: &Genesis, found: 
             }
         }
     }
-    equal(found, "I6 tokens pooled = pools less what they paid", tokens, i128::from(state.emission.pooled.0));
-    equal(found, "I6 dollars pooled = pools less what they paid", dollars, i128::from(state.stable.pooled.0));
+    equal(
+        found,
+        "I6 tokens pooled = pools less what they paid",
+        tokens,
+        i128::from(state.emission.pooled.0),
+    );
+    equal(
+        found,
+        "I6 dollars pooled = pools less what they paid",
+        dollars,
+        i128::from(state.stable.pooled.0),
+    );
     let shares: u128 = state.usages.iter().map(|usage| u128::from(usage.share)).sum();
-    at_most(found, "shares are parts of a whole", shares, u128::from(crate::economics::share::WHOLE));
+    at_most(
+        found,
+        "shares are parts of a whole",
+        shares,
+        u128::from(crate::economics::share::WHOLE),
+    );
 }
 
 /// Checks a pool and says what is still in it.
@@ -212,12 +319,28 @@ fn check_pool(
     genesis: &Genesis,
     found: &mut Vec<Violation>,
 ) -> (i128, i128) {
-    let rule = leaf_is_no_wash(&genesis.economics, pool.usage_price, pool.cash, pool.usage, pool.customers_paid());
+    let rule = leaf_is_no_wash(
+        &genesis.economics,
+        pool.usage_price,
+        pool.cash,
+        pool.usage,
+        pool.customers_paid(),
+    );
     hold(found, rule);
     let settlement: Option<Settlement> = get(store, at);
     let expected = matches!(pool.state, PoolState::Settled | PoolState::Paid);
-    equal(found, "a settled pool has a settlement, no other has", settlement.is_some(), expected);
-    equal(found, "epochs are settled or expired in order", pool.state == PoolState::Closed, at.1 >= network.unsettled);
+    equal(
+        found,
+        "a settled pool has a settlement, no other has",
+        settlement.is_some(),
+        expected,
+    );
+    equal(
+        found,
+        "epochs are settled or expired in order",
+        pool.state == PoolState::Closed,
+        at.1 >= network.unsettled,
+    );
     let Some(settlement) = settlement else {
         let waiting = pool.state == PoolState::Closed;
         let tokens = i128::from(pool.availability.0) + i128::from(pool.usage.0);
@@ -225,23 +348,56 @@ fn check_pool(
         return if waiting { (tokens, dollars) } else { (0, 0) };
     };
     let (attested, paid) = (&settlement.totals, &settlement.paid);
-    at_most(found, "the cursor is within the leaves", settlement.cursor, settlement.leaves);
-    at_most(found, "I6 attested availability is within the pool", attested.availability, pool.availability);
-    at_most(found, "I6 attested usage is within the pool", attested.usage, pool.usage);
+    at_most(
+        found,
+        "the cursor is within the leaves",
+        settlement.cursor,
+        settlement.leaves,
+    );
+    at_most(
+        found,
+        "I6 attested availability is within the pool",
+        attested.availability,
+        pool.availability,
+    );
+    at_most(
+        found,
+        "I6 attested usage is within the pool",
+        attested.usage,
+        pool.usage,
+    );
     at_most(found, "I6 attested cash is within the pool", attested.cash, pool.cash);
-    at_most(found, "customers paid what they paid", attested.customers_paid, pool.customers_paid());
-    at_most(found, "paid availability is attested", paid.availability, attested.availability);
+    at_most(
+        found,
+        "customers paid what they paid",
+        attested.customers_paid,
+        pool.customers_paid(),
+    );
+    at_most(
+        found,
+        "paid availability is attested",
+        paid.availability,
+        attested.availability,
+    );
     at_most(found, "paid usage is attested", paid.usage, attested.usage);
     at_most(found, "paid cash is attested", paid.cash, attested.cash);
     let done = settlement.cursor == settlement.leaves;
-    equal(found, "who reached the last leaf paid all", done, pool.state == PoolState::Paid);
+    equal(
+        found,
+        "who reached the last leaf paid all",
+        done,
+        pool.state == PoolState::Paid,
+    );
     if done {
         equal(found, "all leaves sum to what was attested", paid, attested);
     }
     let (given_tokens, given_dollars) = exchanged(pool, &settlement, at, store, genesis);
     let left = |attested: u64, paid: u64| i128::from(attested) - i128::from(paid);
     let tokens = left(attested.availability.0, paid.availability.0) + left(attested.usage.0, paid.usage.0);
-    (tokens + given_tokens, left(attested.cash.0, paid.cash.0) + given_dollars)
+    (
+        tokens + given_tokens,
+        left(attested.cash.0, paid.cash.0) + given_dollars,
+    )
 }
 
 /// What sellers gave less what buyers got so far: nothing once all leaves are paid.
@@ -257,26 +413,47 @@ fn exchanged(
     let (Some(book), Some(scale)) = (book, scale) else {
         return (0, 0);
     };
-    let so_far = netting::Offer { tokens: book.running.tokens, cash: book.running.cash };
+    let so_far = netting::Offer {
+        tokens: book.running.tokens,
+        cash: book.running.cash,
+    };
     let exchange = netting::terms(scale, pool.exchange_price, book.offers)
         .and_then(|terms| netting::leaf_exchange(&terms, netting::Running::default(), so_far))
         .map_or(netting::Exchange::default(), |(exchange, _)| exchange);
     let net = |given: u64, received: u64| i128::from(given) - i128::from(received);
-    (net(exchange.tokens_given.0, exchange.tokens_received.0), net(exchange.cash_given.0, exchange.cash_received.0))
+    (
+        net(exchange.tokens_given.0, exchange.tokens_received.0),
+        net(exchange.cash_given.0, exchange.cash_received.0),
+    )
 }
 
 fn check_devices(state: &State, store: &MemoryStore, found: &mut Vec<Violation>) {
     for device in &state.devices {
         let id = device.key.device_id();
-        at_most(found, "a device serves at most eight networks", device.networks.len(), NETWORKS_PER_DEVICE_MAX);
-        equal(found, "a retired device serves none", device.retired.is_some() && !device.networks.is_empty(), false);
+        at_most(
+            found,
+            "a device serves at most eight networks",
+            device.networks.len(),
+            NETWORKS_PER_DEVICE_MAX,
+        );
+        equal(
+            found,
+            "a retired device serves none",
+            device.retired.is_some() && !device.networks.is_empty(),
+            false,
+        );
         for (network_id, network) in state.ids.iter().zip(&state.networks) {
             let member = device.networks.binary_search(&network.number).is_ok();
             let stay: Option<RosterEntry> = get::<Membership>(store, &(id, *network_id))
                 .and_then(|membership| get(store, &(*network_id, membership.entry)));
             let open = stay.is_some_and(|stay| stay.left.is_none());
             equal(found, "a member has an open stay, nobody else has", member, open);
-            equal(found, "a stay is in a cell of the network's resolution", stay.is_none_or(|stay| stay.cell.resolution() == network.resolution), true);
+            equal(
+                found,
+                "a stay is in a cell of the network's resolution",
+                stay.is_none_or(|stay| stay.cell.resolution() == network.resolution),
+                true,
+            );
         }
     }
     for (id, network) in state.ids.iter().zip(&state.networks) {
@@ -285,7 +462,12 @@ fn check_devices(state: &State, store: &MemoryStore, found: &mut Vec<Violation>)
         let mut covered = BTreeSet::new();
         for entry in (0..network.roster).filter_map(|entry| get::<RosterEntry>(store, &(*id, entry))) {
             if entry.covers(state.chain.epoch) {
-                equal(found, "a device stands once in an epoch's roster", covered.insert(entry.device), true);
+                equal(
+                    found,
+                    "a device stands once in an epoch's roster",
+                    covered.insert(entry.device),
+                    true,
+                );
             }
         }
     }

@@ -10,8 +10,15 @@ use world::{World, all_fees, genesis};
 
 fn begin(line: Option<&str>) -> World {
     let line = line.unwrap_or_default();
-    let fees = if line.contains(" fees") { all_fees() } else { Default::default() };
-    let listed = line.split_whitespace().find_map(|word| word.strip_prefix("verifiers=")).unwrap_or("vera:5000000");
+    let fees = if line.contains(" fees") {
+        all_fees()
+    } else {
+        Default::default()
+    };
+    let listed = line
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("verifiers="))
+        .unwrap_or("vera:5000000");
     let verifiers: Vec<(&str, u64)> = listed
         .split(',')
         .filter_map(|entry| entry.split_once(':'))
@@ -45,7 +52,10 @@ fn run(text: &str) -> String {
 #[test]
 fn every_script_answers_as_written() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
-    let mut paths: Vec<_> = std::fs::read_dir(&folder).expect("the folder").map(|entry| entry.expect("a file").path()).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(&folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("a file").path())
+        .collect();
     paths.sort();
     assert!(paths.len() > 20);
     for path in paths {

@@ -14,18 +14,20 @@ pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &m
     let Some(oldest) = open.0.checked_sub(context.genesis.limits.settle_epochs) else {
         return Ok(());
     };
-    for closing in networks {
+    let due: Vec<&mut Closing> = networks.iter_mut().filter(|closing| is_due(closing, oldest)).collect();
+    let epochs: Vec<EpochNumber> = due.iter().map(|closing| closing.network.unsettled).collect();
+    let pools: Vec<_> = due
+        .iter()
+        .map(|closing| (closing.id, closing.network.unsettled))
+        .collect();
+    let (epochs, pools) = (context.load_many::<Epoch>(&epochs), context.load_many::<Pool>(&pools));
+    for ((closing, epoch), pool) in due.into_iter().zip(epochs?).zip(pools?) {
+        let closed_height = epoch.ok_or(Reject::EpochOpen)?.closed_height;
+        if context.block.height < closed_height.saturating_add(context.genesis.limits.settle_epochs) {
+            continue;
+        }
         let due = closing.network.unsettled;
-        let ended = closing.network.closes.is_some_and(|last| last < due);
-        if due.0 > oldest || ended {
-            continue;
-        }
-        let epoch: Loaded<Epoch> = context.load(&due)?.ok_or(Reject::EpochOpen)?;
-        if context.block.height < epoch.closed_height.saturating_add(context.genesis.limits.settle_epochs) {
-            continue;
-        }
-        let at = (closing.id, due);
-        let mut pool: Loaded<Pool> = context.load(&at)?.ok_or(Reject::EpochNotNext)?;
+        let mut pool: Loaded<Pool> = pool.ok_or(Reject::EpochNotNext)?;
         let tokens = pool
             .availability
             .checked_add(pool.usage)
@@ -50,4 +52,10 @@ pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &m
         });
     }
     Ok(())
+}
+
+/// Whether a network's oldest unsettled epoch is that old; a network that ended has none.
+fn is_due(closing: &Closing, oldest: u64) -> bool {
+    let due = closing.network.unsettled;
+    due.0 <= oldest && closing.network.closes.is_none_or(|last| due <= last)
 }

@@ -24,7 +24,12 @@ pub(crate) fn begin(digest: Hash, schedule: &Schedule, context: &mut Context<'_>
     if context.block.height == 1 {
         return write_genesis::run(digest, context);
     }
-    context.touch(&[Chain::key(&()), Prices::key(&()), Emission::key(&()), StableSupply::key(&())])?;
+    context.touch(&[
+        Chain::key(&()),
+        Prices::key(&()),
+        Emission::key(&()),
+        StableSupply::key(&()),
+    ])?;
     let mut chain = context.chain()?;
     chain.height = context.block.height;
     chain.time = context.block.time.max(chain.time);

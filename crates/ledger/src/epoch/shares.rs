@@ -28,6 +28,9 @@ pub(super) fn budget(
     let (supply, budget) = emission.supply.open_epoch(schedule.at(open), parameters)?;
     emission.supply = supply;
     let total = budget.emission()?;
+    for closing in networks.iter_mut().filter(|closing| !closing.active) {
+        closing.usage.share = 0;
+    }
     let active: Vec<usize> = (0..networks.len()).filter(|at| networks[*at].active).collect();
     let mut by_network = vec![Budget::default(); networks.len()];
     if active.is_empty() {

@@ -4,15 +4,23 @@
 use super::price;
 use crate::context::{Context, Step};
 use crate::event::Event;
-use crate::records::{Verifier, VerifierIndex};
+use crate::records::{Account, Verifier, VerifierIndex};
 use crate::reject::Reject;
+use crate::store::Key;
+use crate::tables::Record;
 use cairn_types::{EpochNumber, Token};
 
 pub(super) fn turn(open: EpochNumber, context: &mut Context<'_>) -> Step<()> {
     let mut chain = context.chain()?;
     let mut active = Token::ZERO;
     let mut listed = 0u16;
-    for (id, mut verifier) in price::verifiers(chain.verifiers, context)? {
+    let all = price::verifiers(chain.verifiers, context)?;
+    let leaving = all
+        .iter()
+        .filter(|(_, verifier)| verifier.unbonding.is_some_and(|leaving| leaving.until <= open));
+    let accounts: Vec<Key> = leaving.map(|(id, _)| Account::key(id)).collect();
+    context.touch(&accounts)?;
+    for (id, mut verifier) in all {
         if let Some(leaving) = verifier.unbonding.filter(|leaving| leaving.until <= open) {
             let mut account = context.account(&id, Reject::AccountUnknown)?;
             account.give_token(leaving.amount)?;

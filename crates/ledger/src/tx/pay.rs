@@ -214,13 +214,18 @@ impl Pay {
 /// Whether all that was paid, exchanges included, is within what this epoch's leaves come to: offers attested too high must not
 /// be served from other pools before the last leaf shows it.
 fn stays_in_pool(terms: &Terms, book: &ExchangeBook, settlement: &Settlement, sums: &Totals) -> Step<bool> {
-    let so_far = Offer { tokens: book.running.tokens, cash: book.running.cash };
+    let so_far = Offer {
+        tokens: book.running.tokens,
+        cash: book.running.cash,
+    };
     let (all, _) = netting::leaf_exchange(terms, Running::default(), so_far)?;
     let tokens = |totals: &Totals| u128::from(totals.availability.0) + u128::from(totals.usage.0);
     let tokens_out = tokens(sums) + u128::from(all.tokens_received.0);
     let cash_out = u128::from(sums.cash.0) + u128::from(all.cash_received.0);
-    Ok(tokens_out <= tokens(&settlement.totals) + u128::from(all.tokens_given.0)
-        && cash_out <= u128::from(settlement.totals.cash.0) + u128::from(all.cash_given.0))
+    Ok(
+        tokens_out <= tokens(&settlement.totals) + u128::from(all.tokens_given.0)
+            && cash_out <= u128::from(settlement.totals.cash.0) + u128::from(all.cash_given.0),
+    )
 }
 
 /// What a leaf pays as earned.

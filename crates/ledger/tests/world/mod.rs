@@ -60,7 +60,11 @@ pub fn load_and_call<T>(
     first: Vec<Key>,
     mut call: impl FnMut(&mut dyn Store) -> Result<T, Missing>,
 ) -> T {
-    let mut loading = Loading { below: store, loaded: first.into_iter().collect(), asked: Vec::new() };
+    let mut loading = Loading {
+        below: store,
+        loaded: first.into_iter().collect(),
+        asked: Vec::new(),
+    };
     for _ in 0..ROUNDS_MAX {
         let before = loading.below.clone();
         match call(&mut loading) {
@@ -116,7 +120,11 @@ pub fn genesis(verifiers: &[(&str, u64)], fees: Fees) -> Genesis {
     let named = ["alice", "bob", "carol", "dave", "ivan"];
     let mut allocations: Vec<Allocation> = named
         .iter()
-        .map(|name| Allocation { rule: rule(name), token: Token(1_000_000_000_000), stable: MicroUsd::ZERO })
+        .map(|name| Allocation {
+            rule: rule(name),
+            token: Token(1_000_000_000_000),
+            stable: MicroUsd::ZERO,
+        })
         .collect();
     allocations.extend(verifiers.iter().map(|(name, _)| Allocation {
         rule: rule(name),
@@ -131,7 +139,11 @@ pub fn genesis(verifiers: &[(&str, u64)], fees: Fees) -> Genesis {
     let issuers = issuers.to_vec();
     let verifiers: Vec<GenesisVerifier> = verifiers
         .iter()
-        .map(|(name, bond)| GenesisVerifier { account: id(name), key: verifier_key(name).public(), bond: Token(*bond) })
+        .map(|(name, bond)| GenesisVerifier {
+            account: id(name),
+            key: verifier_key(name).public(),
+            bond: Token(*bond),
+        })
         .collect();
     let premine: u64 = allocations.iter().map(|a| a.token.0).sum::<u64>()
         + verifiers.iter().map(|v| v.bond.0).sum::<u64>()
@@ -177,7 +189,11 @@ impl World {
         let mut world = Self {
             ledger,
             store: MemoryStore::default(),
-            block: Block { height: 0, time: START, beacon: None },
+            block: Block {
+                height: 0,
+                time: START,
+                beacon: None,
+            },
             events: Vec::new(),
             rules: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -192,10 +208,16 @@ impl World {
     pub fn advance(&mut self, ms: u64) -> Vec<Event> {
         let height = self.block.height + 1;
         let beacon = (height > 1).then(|| hash::domain("test/beacon", &[&height.to_be_bytes()]));
-        self.block = Block { height, time: self.block.time.plus_ms(ms), beacon };
+        self.block = Block {
+            height,
+            time: self.block.time.plus_ms(ms),
+            beacon,
+        };
         let mut events = Vec::new();
         let (ledger, block) = (&self.ledger, &self.block);
-        load_and_call(&mut self.store, Vec::new(), |store| ledger.begin_block(store, block, &mut events));
+        load_and_call(&mut self.store, Vec::new(), |store| {
+            ledger.begin_block(store, block, &mut events)
+        });
         self.check();
         events
     }
@@ -206,13 +228,22 @@ impl World {
     }
 
     pub fn nonce(&mut self, account: &AccountId) -> u64 {
-        view::account(&mut self.store, account).expect("memory").map_or(1, |account| account.nonce + 1)
+        view::account(&mut self.store, account)
+            .expect("memory")
+            .map_or(1, |account| account.nonce + 1)
     }
 
     pub fn transaction(&mut self, name: &str, body: Body) -> Transaction {
         let account = self.account_id(name);
         let nonce = self.nonce(&account);
-        Transaction { chain: chain(), account, nonce, fee_max: Token(1_000_000), sponsor: None, body }
+        Transaction {
+            chain: chain(),
+            account,
+            nonce,
+            fee_max: Token(1_000_000),
+            sponsor: None,
+            body,
+        }
     }
 
     pub fn account_id(&self, name: &str) -> AccountId {
@@ -229,7 +260,9 @@ impl World {
     pub fn with_sponsor(&mut self, name: &str, body: Body, sponsor: &str) -> Result<Vec<Event>, Reject> {
         let mut transaction = self.transaction(name, body);
         transaction.sponsor = Some(Sponsor::Account(self.account_id(sponsor)));
-        let signed = self.sign(name, transaction).sponsored_by(&rule(sponsor), &[secret(sponsor)]);
+        let signed = self
+            .sign(name, transaction)
+            .sponsored_by(&rule(sponsor), &[secret(sponsor)]);
         self.submit(&signed)
     }
 
@@ -247,7 +280,9 @@ impl World {
         let before = self.store.clone();
         let (ledger, block) = (&self.ledger, &self.block);
         let mut events = Vec::new();
-        let answer = load_and_call(&mut self.store, reads(&signed), |store| ledger.apply(store, block, &signed, &mut events));
+        let answer = load_and_call(&mut self.store, reads(&signed), |store| {
+            ledger.apply(store, block, &signed, &mut events)
+        });
         if let Err(reject) = answer {
             assert_eq!(self.store, before, "a refusal changes nothing");
             assert!(events.is_empty(), "a refusal announces nothing");
@@ -259,7 +294,9 @@ impl World {
 
     pub fn account(&mut self, name: &str) -> records::Account {
         let id = self.account_id(name);
-        view::account(&mut self.store, &id).expect("memory").expect("an account")
+        view::account(&mut self.store, &id)
+            .expect("memory")
+            .expect("an account")
     }
 
     pub fn open_epoch(&mut self) -> u64 {
@@ -268,7 +305,10 @@ impl World {
 
     /// A result of one epoch over these leaves.
     pub fn result(&self, network: NetworkId, epoch: u64, leaves: &[PayoutLeaf]) -> EpochResult {
-        let totals = leaves.iter().try_fold(attestation::Totals::default(), |sum, leaf| sum.plus(leaf)).expect("small");
+        let totals = leaves
+            .iter()
+            .try_fold(attestation::Totals::default(), |sum, leaf| sum.plus(leaf))
+            .expect("small");
         EpochResult {
             chain: chain(),
             network,
@@ -285,8 +325,10 @@ impl World {
 
     /// Signed by these verifiers.
     pub fn attest(&self, result: EpochResult, verifiers: &[&str]) -> Attestation {
-        let mut signatures: Vec<_> =
-            verifiers.iter().map(|name| (id(name), result.sign(&verifier_key(name)))).collect();
+        let mut signatures: Vec<_> = verifiers
+            .iter()
+            .map(|name| (id(name), result.sign(&verifier_key(name))))
+            .collect();
         signatures.sort_by_key(|(id, _)| *id);
         Attestation { result, signatures }
     }

@@ -18,7 +18,10 @@ impl<'a> Words<'a> {
     }
 
     pub fn word(&self, at: usize) -> &'a str {
-        self.plain.get(at).copied().unwrap_or_else(|| panic!("word {at} of {:?}", self.plain))
+        self.plain
+            .get(at)
+            .copied()
+            .unwrap_or_else(|| panic!("word {at} of {:?}", self.plain))
     }
 
     pub fn number(&self, at: usize) -> u64 {
@@ -36,14 +39,19 @@ impl<'a> Words<'a> {
 
 /// Digits with `_` between them.
 fn number(word: &str) -> u64 {
-    word.replace('_', "").parse().unwrap_or_else(|_| panic!("{word} is no number"))
+    word.replace('_', "")
+        .parse()
+        .unwrap_or_else(|_| panic!("{word} is no number"))
 }
 
 /// `2/alice,bob` or a single name.
 fn rule_of(text: &str) -> (Rule, Vec<SecretKey>) {
     let (threshold, names) = text.split_once('/').unwrap_or(("1", text));
     let secrets: Vec<SecretKey> = names.split(',').map(secret).collect();
-    (Rule::any_of(number(threshold) as u8, secrets.iter().map(SecretKey::public).collect()), secrets)
+    (
+        Rule::any_of(number(threshold) as u8, secrets.iter().map(SecretKey::public).collect()),
+        secrets,
+    )
 }
 
 impl World {
@@ -91,7 +99,9 @@ impl World {
         let mut transaction = self.transaction(who, body);
         transaction.nonce = words.named_number("nonce", transaction.nonce);
         transaction.fee_max = Token(words.named_number("fee_max", transaction.fee_max.0));
-        transaction.chain = words.named("chain").map_or(transaction.chain, |chain| chain.parse().expect("plain"));
+        transaction.chain = words
+            .named("chain")
+            .map_or(transaction.chain, |chain| chain.parse().expect("plain"));
         transaction.sponsor = match words.named("sponsor").map(|name| (name, name.strip_prefix("net:"))) {
             Some((_, Some(network))) => Some(Sponsor::Network(self.network_id(network))),
             Some((account, None)) => Some(Sponsor::Account(self.account_id(account))),
@@ -109,7 +119,8 @@ impl World {
         let answer = self.submit(&signed);
         if let (Ok(_), Body::RotateKeys(_)) = (&answer, &signed.transaction.body) {
             let (rule, secrets) = rule_of(words.word(2));
-            self.rules.insert(who.to_owned(), (signed.transaction.account, rule, secrets));
+            self.rules
+                .insert(who.to_owned(), (signed.transaction.account, rule, secrets));
         }
         answer
     }
@@ -121,9 +132,16 @@ impl World {
         };
         match words.word(1) {
             "open_account" => Body::OpenAccount(open_account::OpenAccount {}),
-            "rotate_keys" => Body::RotateKeys(rotate_keys::RotateKeys { rule: rule_of(words.word(2)).0 }),
-            "set_payout_choice" => Body::SetPayoutChoice(set_payout_choice::SetPayoutChoice { wants: choice(words.word(2)) }),
-            "transfer" => Body::Transfer(transfer::Transfer { to: self.account_id(words.word(2)), amount: asset(3) }),
+            "rotate_keys" => Body::RotateKeys(rotate_keys::RotateKeys {
+                rule: rule_of(words.word(2)).0,
+            }),
+            "set_payout_choice" => Body::SetPayoutChoice(set_payout_choice::SetPayoutChoice {
+                wants: choice(words.word(2)),
+            }),
+            "transfer" => Body::Transfer(transfer::Transfer {
+                to: self.account_id(words.word(2)),
+                amount: asset(3),
+            }),
             "issue_stable" => Body::IssueStable(issue_stable::IssueStable {
                 to: self.account_id(words.word(2)),
                 amount: MicroUsd(words.number(3)),
@@ -133,8 +151,12 @@ impl World {
                 amount: MicroUsd(words.number(3)),
                 reference: vec![b'x'; words.named_number("reference", 8) as usize],
             }),
-            "buy_credits" => Body::BuyCredits(buy_credits::BuyCredits { payment: payment(words) }),
-            "refund_credits" => Body::RefundCredits(refund_credits::RefundCredits { credits: Credit(words.number(2)) }),
+            "buy_credits" => Body::BuyCredits(buy_credits::BuyCredits {
+                payment: payment(words),
+            }),
+            "refund_credits" => Body::RefundCredits(refund_credits::RefundCredits {
+                credits: Credit(words.number(2)),
+            }),
             "sell_token" => Body::SellToken(sell_token::SellToken {
                 tokens: Token(words.number(2)),
                 paid_min: MicroUsd(words.named_number("min", 0)),
@@ -143,9 +165,13 @@ impl World {
                 amount: Token(words.number(2)),
                 key: verifier_key(words.named("key").unwrap_or(who)).public(),
             }),
-            "unbond_verifier" => Body::UnbondVerifier(unbond_verifier::UnbondVerifier { amount: Token(words.number(2)) }),
+            "unbond_verifier" => Body::UnbondVerifier(unbond_verifier::UnbondVerifier {
+                amount: Token(words.number(2)),
+            }),
             "slash_verifier" => self.slash(words),
-            "post_price" => Body::PostPrice(post_price::PostPrice { price: Price(words.number(2)) }),
+            "post_price" => Body::PostPrice(post_price::PostPrice {
+                price: Price(words.number(2)),
+            }),
             "create_network" => Body::CreateNetwork(create_network::CreateNetwork {
                 name: words.word(2).to_owned(),
                 vertical: words.named("vertical").unwrap_or("any").to_owned(),
@@ -170,10 +196,16 @@ impl World {
                 network: self.network_id(words.word(2)),
                 amount: asset(3),
             }),
-            "close_network" => Body::CloseNetwork(close_network::CloseNetwork { network: self.network_id(words.word(2)) }),
+            "close_network" => Body::CloseNetwork(close_network::CloseNetwork {
+                network: self.network_id(words.word(2)),
+            }),
             "register_device" => {
                 let owner = self.account_id(words.named("for").unwrap_or(who));
-                Body::RegisterDevice(register_device::RegisterDevice::by_device(&chain(), &owner, &secret(words.word(2))))
+                Body::RegisterDevice(register_device::RegisterDevice::by_device(
+                    &chain(),
+                    &owner,
+                    &secret(words.word(2)),
+                ))
             }
             "join_network" => Body::JoinNetwork(join_network::JoinNetwork {
                 device: Self::device_id(words.word(2)),
@@ -189,7 +221,9 @@ impl World {
                 network: self.network_id(words.word(3)),
                 cell: Self::cell_of(words.word(4)),
             }),
-            "retire_device" => Body::RetireDevice(retire_device::RetireDevice { device: Self::device_id(words.word(2)) }),
+            "retire_device" => Body::RetireDevice(retire_device::RetireDevice {
+                device: Self::device_id(words.word(2)),
+            }),
             "settle_epoch" => self.settle(words),
             "pay" => self.pay(words),
             "open_order" => Body::OpenOrder(open_order::OpenOrder {
@@ -209,8 +243,12 @@ impl World {
                 };
                 Body::SettleOrder(voucher.sign(&chain(), &voucher_key(words.named("customer").unwrap_or("carol"))))
             }
-            "close_order" => Body::CloseOrder(close_order::CloseOrder { order: self.order_id(words.word(2)) }),
-            "expire_order" => Body::ExpireOrder(expire_order::ExpireOrder { order: self.order_id(words.word(2)) }),
+            "close_order" => Body::CloseOrder(close_order::CloseOrder {
+                order: self.order_id(words.word(2)),
+            }),
+            "expire_order" => Body::ExpireOrder(expire_order::ExpireOrder {
+                order: self.order_id(words.word(2)),
+            }),
             verb => panic!("no transaction is called {verb}"),
         }
     }
@@ -236,7 +274,11 @@ impl World {
         let (mut leaves, mut wants) = (Vec::new(), Vec::new());
         for word in words.plain.iter().skip(4) {
             let parts: Vec<&str> = word.split(':').collect();
-            let operator = if parts[0] == "nobody" { AccountNumber(9_999) } else { self.account(parts[0]).number };
+            let operator = if parts[0] == "nobody" {
+                AccountNumber(9_999)
+            } else {
+                self.account(parts[0]).number
+            };
             leaves.push(PayoutLeaf {
                 operator,
                 units: number(parts[1]),
@@ -258,9 +300,12 @@ impl World {
         if words.named("forged").is_some() {
             attestation.signatures[0].1.0[7] ^= 1;
         }
-        let exchange = words.named("exchange").map(|offers| self.exchange(&attestation, &leaves, &wants, offers, &verifiers));
+        let exchange = words
+            .named("exchange")
+            .map(|offers| self.exchange(&attestation, &leaves, &wants, offers, &verifiers));
         self.leaves.insert((network, epoch), leaves);
-        self.choices.insert((network, epoch), if exchange.is_some() { wants } else { Vec::new() });
+        self.choices
+            .insert((network, epoch), if exchange.is_some() { wants } else { Vec::new() });
         Body::SettleEpoch(settle_epoch::SettleEpoch { attestation, exchange })
     }
 
@@ -278,18 +323,36 @@ impl World {
         let scale = self.ledger.genesis().economics.scale().expect("decimals");
         let price = pool.and_then(|pool| pool.exchange_price);
         let offers = match offers.split_once(':') {
-            Some((tokens, cash)) => netting::OfferTotals { tokens: Token(number(tokens)), cash: MicroUsd(number(cash)) },
+            Some((tokens, cash)) => netting::OfferTotals {
+                tokens: Token(number(tokens)),
+                cash: MicroUsd(number(cash)),
+            },
             None => netting::offer_totals(leaves.iter().zip(wants).map(|(leaf, wants)| {
                 let tokens = leaf.availability.checked_add(leaf.usage).expect("small");
-                netting::offer(scale, price, netting::Earned { cash: leaf.cash, tokens }, *wants)
+                netting::offer(
+                    scale,
+                    price,
+                    netting::Earned {
+                        cash: leaf.cash,
+                        tokens,
+                    },
+                    *wants,
+                )
             }))
             .expect("small"),
         };
         let choices = merkle::root(wants.iter().map(|wants| pay::choice_hash(*wants)).collect());
-        let exchange = settle_epoch::Exchange { result: result.hash(), offers, choices };
+        let exchange = settle_epoch::Exchange {
+            result: result.hash(),
+            offers,
+            choices,
+        };
         let mut signers: Vec<_> = verifiers.iter().map(|name| (id(name), verifier_key(name))).collect();
         signers.sort_by_key(|(id, _)| *id);
-        let signatures = signers.iter().map(|(_, key)| key.sign(&exchange.signed_bytes())).collect();
+        let signatures = signers
+            .iter()
+            .map(|(_, key)| key.sign(&exchange.signed_bytes()))
+            .collect();
         settle_epoch::ExchangeAttestation { exchange, signatures }
     }
 
@@ -300,10 +363,18 @@ impl World {
         let leaves = self.leaves.get(&(network, epoch)).cloned().unwrap_or_default();
         let wants = self.choices.get(&(network, epoch)).cloned().unwrap_or_default();
         let proof = |hashes: Vec<Hash>| {
-            let none = merkle::RangeProof { start: start as u64, count: hashes.len() as u64, siblings: Vec::new() };
-            merkle::Tree::new(hashes).prove(start as u64, end as u64).unwrap_or(none)
+            let none = merkle::RangeProof {
+                start: start as u64,
+                count: hashes.len() as u64,
+                siblings: Vec::new(),
+            };
+            merkle::Tree::new(hashes)
+                .prove(start as u64, end as u64)
+                .unwrap_or(none)
         };
-        let shown = words.named("choices").map_or(!wants.is_empty(), |shown| shown == "true");
+        let shown = words
+            .named("choices")
+            .map_or(!wants.is_empty(), |shown| shown == "true");
         let choices = shown.then(|| pay::Choices {
             wants: wants.get(start..end).unwrap_or_default().to_vec(),
             proof: proof(wants.iter().map(|wants| pay::choice_hash(*wants)).collect()),
@@ -313,7 +384,13 @@ impl World {
             leaf.cash = MicroUsd(leaf.cash.0 + 1);
         }
         let proof = proof(leaves.iter().map(PayoutLeaf::hash).collect());
-        Body::Pay(pay::Pay { network, epoch: EpochNumber(epoch), leaves: chunk, proof, choices })
+        Body::Pay(pay::Pay {
+            network,
+            epoch: EpochNumber(epoch),
+            leaves: chunk,
+            proof,
+            choices,
+        })
     }
 
     fn show(&mut self, words: &Words<'_>) -> String {
@@ -329,10 +406,15 @@ impl World {
             }
             "chain" => {
                 let chain = view::chain(store).expect("memory").expect("block 1");
-                format!("height {} epoch {} round {} bond {}", chain.height, chain.epoch, chain.round, chain.bond_active)
+                format!(
+                    "height {} epoch {} round {} bond {}",
+                    chain.height, chain.epoch, chain.round, chain.bond_active
+                )
             }
             "network" => {
-                let network = view::network(store, &self.network_id(words.word(2))).expect("memory").expect("a network");
+                let network = view::network(store, &self.network_id(words.word(2)))
+                    .expect("memory")
+                    .expect("a network");
                 format!(
                     "roster {} unsettled {} treasury {}+{} allowance {} carry {}+{} bond {}",
                     network.roster,
@@ -346,8 +428,15 @@ impl World {
                 )
             }
             "terms" => {
-                let terms = view::terms(store, &self.network_id(words.word(2))).expect("memory").expect("a network");
-                format!("version {} price {} next {}", terms.current.version, terms.current.price_micro_usd, terms.next.is_some())
+                let terms = view::terms(store, &self.network_id(words.word(2)))
+                    .expect("memory")
+                    .expect("a network");
+                format!(
+                    "version {} price {} next {}",
+                    terms.current.version,
+                    terms.current.price_micro_usd,
+                    terms.next.is_some()
+                )
             }
             "parameters" => {
                 let bytes = view::parameters(store, &self.network_id(words.word(2)), words.number(3) as u32);
@@ -363,7 +452,9 @@ impl World {
             }
             "pool" => {
                 let at = EpochNumber(words.number(3));
-                let pool = view::pool(store, &self.network_id(words.word(2)), at).expect("memory").expect("a pool");
+                let pool = view::pool(store, &self.network_id(words.word(2)), at)
+                    .expect("memory")
+                    .expect("a pool");
                 format!(
                     "{:?} availability {} usage {} cash {} verifiers {} paid {}",
                     pool.state,
@@ -377,16 +468,28 @@ impl World {
             "cursor" => {
                 let at = EpochNumber(words.number(3));
                 let settlement = view::settlement(store, &self.network_id(words.word(2)), at).expect("memory");
-                settlement.map_or("none".to_owned(), |settled| format!("{} of {}", settled.cursor, settled.leaves))
+                settlement.map_or("none".to_owned(), |settled| {
+                    format!("{} of {}", settled.cursor, settled.leaves)
+                })
             }
             "order" => {
-                let order = view::order(store, &self.order_id(words.word(2))).expect("memory").expect("an order");
-                format!("{:?} held {}+{} settled {}", order.state, order.held.stable, order.held.burned, order.settled)
+                let order = view::order(store, &self.order_id(words.word(2)))
+                    .expect("memory")
+                    .expect("an order");
+                format!(
+                    "{:?} held {}+{} settled {}",
+                    order.state, order.held.stable, order.held.burned, order.settled
+                )
             }
             "verifier" => {
                 let found = view::verifier(store, &self.account_id(words.word(2))).expect("memory");
                 found.map_or("none".to_owned(), |verifier| {
-                    format!("bond {} joining {} unbonding {}", verifier.bond, verifier.joining, verifier.unbonding_amount())
+                    format!(
+                        "bond {} joining {} unbonding {}",
+                        verifier.bond,
+                        verifier.joining,
+                        verifier.unbonding_amount()
+                    )
                 })
             }
             "price" => match view::quote(store, self.ledger.genesis()).expect("memory") {
@@ -436,6 +539,14 @@ fn events_text(events: &[Event]) -> String {
             None => names.push((name, 1)),
         }
     }
-    let text = names.iter().map(|(name, count)| if *count > 1 { format!("{name}*{count}") } else { name.clone() });
-    format!("ok {}", text.collect::<Vec<_>>().join(" ")).trim_end().to_owned()
+    let text = names.iter().map(|(name, count)| {
+        if *count > 1 {
+            format!("{name}*{count}")
+        } else {
+            name.clone()
+        }
+    });
+    format!("ok {}", text.collect::<Vec<_>>().join(" "))
+        .trim_end()
+        .to_owned()
 }

@@ -55,6 +55,8 @@ mod tests {
     use super::*;
     use cairn_types::intake::IntakeRefusal;
     use cairn_types::{AccountId, SecretKey, TimeMs, receipt};
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{Rng, SeedableRng};
 
     const ACCOUNT: AccountId = AccountId([9; 32]);
 
@@ -135,5 +137,30 @@ mod tests {
         assert_eq!(verdicts(&all[..2]), Err(SequenceError::Broken(2)));
         assert_eq!(verdicts(&[all.clone(), all].concat()), Err(SequenceError::TooMany(3)));
         assert!(judge(&verifier(), &reports(), b"<html>").is_err());
+    }
+
+    #[test]
+    fn nonsense_is_an_error_or_a_lie_and_never_a_receipt_of_nothing() {
+        let mut random = ChaCha8Rng::from_seed([7; 32]);
+        let valid = IntakeAnswer::encode_sequence(&answers(ACCOUNT, &key(), &reports()));
+        for _ in 0..3_000 {
+            let mut bytes = valid.clone();
+            for _ in 0..1 + random.next_u32() % 4 {
+                let at = random.next_u32() as usize % bytes.len();
+                match random.next_u32() % 3 {
+                    0 => bytes[at] = random.next_u32() as u8,
+                    1 => bytes.truncate(at.max(1)),
+                    _ => bytes.insert(at, random.next_u32() as u8),
+                }
+            }
+            let Ok(verdicts) = judge(&verifier(), &reports(), &bytes) else {
+                continue;
+            };
+            for (verdict, report) in verdicts.iter().zip(reports()) {
+                if let Verdict::Receipted(receipt) = verdict {
+                    assert!(receipt.report == report && receipt.verify(&key().public()));
+                }
+            }
+        }
     }
 }

@@ -125,6 +125,25 @@ impl Keys {
         Ok(made)
     }
 
+    /// Takes keys made elsewhere and writes the file; a name that has a key keeps it. Says how many were taken.
+    pub fn insert<'a>(&mut self, given: impl IntoIterator<Item = (&'a str, SecretKey)>) -> Result<usize, KeysError> {
+        let before = self.keys.len();
+        for (name, key) in given {
+            if !is_name(name) {
+                return Err(KeysError::BadName(name.to_owned()));
+            }
+            self.keys.entry(name.to_owned()).or_insert(key);
+        }
+        let taken = self.keys.len() - before;
+        if taken > 0 {
+            self.save().map_err(|error| KeysError::Io {
+                path: self.path.clone(),
+                error,
+            })?;
+        }
+        Ok(taken)
+    }
+
     /// Writes a new file beside the old one, syncs it, and puts it in the old one's place.
     fn save(&self) -> io::Result<()> {
         let folder = folder(&self.path).unwrap_or(Path::new("."));
@@ -220,6 +239,17 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         path.metadata().unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn a_key_made_elsewhere_is_taken_once() {
+        let (_folder, path) = made();
+        let mut keys = Keys::open(&path).unwrap();
+        let mine = || SecretKey::ed25519([3; 32]);
+        assert_eq!(keys.insert([("new", mine()), ("roof", mine())]).unwrap(), 1);
+        let keys = Keys::open(&path).unwrap();
+        assert_eq!(keys.get("new").unwrap().public(), mine().public());
+        assert_ne!(keys.get("roof").unwrap().public(), mine().public());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The agent's promises, with real keys, real drivers, real signatures, and a verifier that checks.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use cairn_agent::agent::{AgentError, TakeError};
@@ -229,6 +231,24 @@ async fn a_lying_verifier_gets_nothing_settled() {
     check_mood(&[Mood::OtherReports], 10).await;
     check_mood(&[Mood::Garbage], 1).await;
     check_mood(&[Mood::RefuseAll(IntakeRefusal::DeviceBusy)], 0).await;
+}
+
+#[tokio::test]
+async fn the_next_verifier_gets_what_the_first_does_not_take_or_answers_wrongly() {
+    for mood in [Mood::Down, Mood::WrongKey, Mood::Garbage] {
+        let bench = Bench::new(1);
+        let mut parts = bench.parts();
+        parts.verifiers.push(TestVerifier::as_verifier("http://second"));
+        let disks = (Box::new(bench.outbox.clone()), Box::new(bench.journal.clone()));
+        let mut agent = cairn_agent::agent::Agent::open(parts, &bench.keys(), disks.0, disks.1).unwrap();
+        agent
+            .submit(agent.find("gauge-0").unwrap(), &rain(NOON, "0.1"), NOON)
+            .unwrap();
+        agent.seal_all(NOON).unwrap();
+        bench.verifier.next_moods([mood]);
+        agent.flush(&bench.verifier, &clock(), 9).await.unwrap();
+        assert_eq!(bench.verifier.urls(), ["http://verifier", "http://second"]);
+    }
 }
 
 #[tokio::test]

@@ -172,8 +172,15 @@ impl Outbox {
 
     /// Whether so many more bytes may be put into the group.
     pub fn has_room(&self, group: &Group, bytes: usize) -> bool {
-        let alive_max = self.limits.bytes_max.saturating_sub(2 * self.limits.file_bytes) / 2;
+        let alive_max = self.limits.bytes_max.saturating_sub(2 * self.file_bytes()) / 2;
         self.alive_bytes + (group.bytes.len() + bytes) as u64 <= alive_max
+    }
+
+    /// When a file is long enough: with many devices, long enough that their marks are a small part of it.
+    fn file_bytes(&self) -> u64 {
+        self.limits
+            .file_bytes
+            .max((4 * MARK_BYTES_MAX * self.marks.len()) as u64)
     }
 
     /// Envelopes that wait for a receipt, oldest first.
@@ -263,9 +270,10 @@ impl Outbox {
             self.write(&[])?;
         }
         self.retire();
-        while self.writing && self.disk_bytes() > 2 * self.alive_bytes + 2 * self.limits.file_bytes {
+        for _ in 0..self.segments.len() {
+            let enough = self.disk_bytes() <= 2 * self.alive_bytes + 2 * self.file_bytes();
             match self.segments.front() {
-                Some(oldest) if self.segments.len() > 1 => self.copy_forward(oldest.file)?,
+                Some(oldest) if self.writing && !enough && self.segments.len() > 1 => self.copy_forward(oldest.file)?,
                 _ => break,
             }
             self.retire();
@@ -315,10 +323,7 @@ impl Outbox {
             bytes.len() <= FRAME_BYTES_MAX,
             "a group is closed before it is too long"
         );
-        let full = self
-            .segments
-            .back()
-            .is_none_or(|last| last.length >= self.limits.file_bytes);
+        let full = self.segments.back().is_none_or(|last| last.length >= self.file_bytes());
         let begun = !self.writing || full;
         if begun {
             self.segments.push_back(Segment {
@@ -441,8 +446,9 @@ impl Outbox {
     }
 }
 
-/// Marks in one frame at most; each has fewer than 80 bytes.
-const MARKS_PER_FRAME: usize = GROUP_BYTES / 80;
+/// A mark's bytes at most: an id, four numbers, and what CBOR adds.
+const MARK_BYTES_MAX: usize = 80;
+const MARKS_PER_FRAME: usize = GROUP_BYTES / MARK_BYTES_MAX;
 
 fn name(file: u64) -> String {
     format!("outbox-{file:016x}")

@@ -242,3 +242,51 @@ fn damage_in_an_older_file_is_an_error_and_not_a_loss() {
     let error = Outbox::open(Box::new(broken), SMALL).map(|_| ()).unwrap_err();
     assert!(matches!(error, OutboxError::Damaged { file, place: 0 } if file == names[0]));
 }
+
+#[test]
+fn a_mark_is_as_short_as_it_is_counted() {
+    let mark = Mark {
+        device: DEVICE,
+        sequence: u64::MAX,
+        upto: u64::MAX,
+        until: TimeMs(u64::MAX),
+        whole: u64::MAX,
+    };
+    assert!(codec::encode(&record::Record::Mark(mark)).len() <= MARK_BYTES_MAX);
+}
+
+#[test]
+fn many_devices_do_not_fill_the_disk_with_their_marks() {
+    let disk = MemoryDisk::default();
+    let (mut outbox, _) = open(&disk);
+    for round in 0..20 {
+        for device in 0..100 {
+            let mut group = Group::default();
+            let entry = outbox.next_entry();
+            group.sealed(Sealed {
+                entry,
+                at: TimeMs(0),
+                mark: Some(Mark {
+                    sequence: round + 1,
+                    ..Mark::new(DeviceId([device; 32]))
+                }),
+                envelope: vec![0; 300],
+            });
+            outbox.commit(group).unwrap();
+            outbox.settle(entry);
+        }
+    }
+    assert!(
+        outbox.disk_bytes() <= 3 * 4 * 100 * MARK_BYTES_MAX as u64,
+        "{}",
+        outbox.disk_bytes()
+    );
+    let (outbox, _) = open(&disk.after_crash(0));
+    assert!((0..100).all(|device| {
+        outbox
+            .mark(&DeviceId([device; 32]), &Group::default())
+            .unwrap()
+            .sequence
+            == 20
+    }));
+}

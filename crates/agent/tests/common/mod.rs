@@ -1,6 +1,6 @@
 //! A verifier in memory that really checks, and agents to send to it. It can be told to be down, busy, or to lie.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use cairn_agent::agent::{Agent, Parts};
 use cairn_agent::backoff::Backoff;
@@ -44,6 +44,7 @@ struct Inside {
     moods: VecDeque<Mood>,
     pauses: Vec<u64>,
     batches: usize,
+    urls: Vec<String>,
 }
 
 #[derive(Clone, Default)]
@@ -82,6 +83,11 @@ impl TestVerifier {
 
     pub fn batches(&self) -> usize {
         self.0.lock().unwrap().batches
+    }
+
+    /// To which addresses batches were sent.
+    pub fn urls(&self) -> Vec<String> {
+        self.0.lock().unwrap().urls.clone()
     }
 
     pub fn receive(&self, body: &[u8]) -> Delivery {
@@ -137,7 +143,8 @@ impl TestVerifier {
 }
 
 impl Uplink for TestVerifier {
-    fn send<'a>(&'a self, _: &'a Verifier, body: Vec<u8>) -> BoxFuture<'a, Delivery> {
+    fn send<'a>(&'a self, verifier: &'a Verifier, body: Vec<u8>) -> BoxFuture<'a, Delivery> {
+        self.0.lock().unwrap().urls.push(verifier.url.clone());
         Box::pin(async move { self.receive(&body) })
     }
 
@@ -240,4 +247,18 @@ pub fn minutes(envelopes: &[Envelope]) -> Vec<(u64, i64)> {
         .iter()
         .map(|reading| (reading.time.since_ms(NOON) / 60_000, reading.value))
         .collect()
+}
+
+/// Says once that a test cannot run here.
+pub fn skip(what: &str) {
+    let line = format!("SKIPPED: {what}");
+    println!("{line}");
+    if let Some(path) = std::env::var_os("CAIRN_SKIP_LOG") {
+        let mut log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap();
+        std::io::Write::write_all(&mut log, format!("{line}\n").as_bytes()).unwrap();
+    }
 }

@@ -6,7 +6,10 @@
 //! ```
 //! What is taken or sealed counts once `commit` has returned; when it fails nothing of the group counts.
 
-use crate::answers::{self, Verdict};
+mod send;
+
+pub use send::{Batch, Delivered};
+
 use crate::backoff::Backoff;
 use crate::device::{self, Device, MESSAGE_BYTES_MAX, Network, Until};
 use crate::disk::Disk;
@@ -16,12 +19,12 @@ use crate::outbox::record::{Mark, Message, Sealed};
 use crate::outbox::{Group, Limits, Outbox, OutboxError};
 use crate::queue::Queue;
 use crate::status::Status;
-use crate::uplink::{Delivery, Verifier};
-use cairn_types::intake::{ENVELOPES_MAX, REQUEST_BYTES_MAX};
-use cairn_types::{DeviceId, Envelope, EpochClock, Receipt, ReportId, TimeMs};
+use crate::uplink::Verifier;
+use cairn_types::intake::ENVELOPES_MAX;
+use cairn_types::{DeviceId, Envelope, EpochClock, TimeMs};
 use cairn_verticals::kit::{Driver, DriverError, ParamsError};
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
@@ -29,8 +32,6 @@ use thiserror::Error;
 pub const DEVICES_MAX: usize = 1_000_000;
 /// Networks of one agent at most.
 pub const NETWORKS_MAX: usize = 1_000;
-/// How long an envelope waits that a verifier put off or answered wrongly.
-const PUT_OFF_MS: u64 = 5_000;
 /// Room an envelope needs beside what its messages needed.
 const ENVELOPE_BYTES: usize = 512;
 
@@ -84,33 +85,16 @@ pub enum TakeError {
     Disk,
 }
 
-/// A device by its place; valid for the agent that gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DeviceIndex(u32);
-
-/// Envelopes under way to a verifier.
-#[derive(Debug)]
-pub struct Batch {
-    /// The place of the verifier.
-    pub verifier: usize,
-    pub body: Vec<u8>,
-    entries: Vec<u64>,
-    reports: Vec<ReportId>,
-    devices: Vec<DeviceId>,
-}
-
-impl Batch {
-    pub fn count(&self) -> usize {
-        self.entries.len()
+impl TakeError {
+    /// Whether the same message may be taken later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::OutboxFull | Self::Busy | Self::Disk)
     }
 }
 
-/// What a delivery came to.
-#[derive(Debug, Default)]
-pub struct Delivered {
-    pub receipts: Vec<Receipt>,
-    pub refused: Vec<Refused>,
-}
+/// A device by its place; valid for the agent that gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeviceIndex(u32);
 
 pub struct Agent {
     networks: Vec<Network>,
@@ -440,43 +424,6 @@ impl Agent {
         TakeError::Disk
     }
 
-    /// Envelopes to send now, if any. Every batch must come back through `delivered`.
-    pub fn outgoing(&mut self, now: TimeMs) -> Result<Option<Batch>, OutboxError> {
-        if now < self.gate {
-            return Ok(None);
-        }
-        let bytes_of = |entry| self.outbox.sealed_bytes(entry);
-        let mut batch = Batch {
-            verifier: self.verifier,
-            body: Vec::new(),
-            entries: self.queue.take(now, self.batch_max, REQUEST_BYTES_MAX, bytes_of),
-            reports: Vec::new(),
-            devices: Vec::new(),
-        };
-        for entry in &batch.entries {
-            let read = self.outbox.read_sealed(*entry);
-            let read = read.map(|sealed| sealed.map(|sealed| (Envelope::parse(&sealed.envelope), sealed.envelope)));
-            match read {
-                Ok(Some((Ok(envelope), bytes))) => {
-                    batch.reports.push(envelope.id());
-                    batch.devices.push(envelope.device);
-                    batch.body.extend(bytes);
-                }
-                other => {
-                    batch
-                        .entries
-                        .iter()
-                        .for_each(|entry| self.queue.put_off(*entry, now.plus_ms(PUT_OFF_MS)));
-                    return other.and(Err(OutboxError::Disk(std::io::Error::other(
-                        "an envelope reads back wrong",
-                    ))));
-                }
-            }
-        }
-        self.status.sent += batch.entries.len() as u64;
-        Ok((!batch.entries.is_empty()).then_some(batch))
-    }
-
     /// When there is something to seal or to send; `None` while nothing waits.
     pub fn next(&self) -> Option<TimeMs> {
         let send = self.queue.next().map(|at| at.max(self.gate));
@@ -491,123 +438,6 @@ impl Agent {
     /// When something should be sent.
     pub fn next_send(&self) -> Option<TimeMs> {
         self.queue.next().map(|at| at.max(self.gate))
-    }
-
-    /// Takes in what became of a batch.
-    pub fn delivered(&mut self, batch: Batch, delivery: Delivery, now: TimeMs) -> Delivered {
-        let body = match delivery {
-            Delivery::Answers(body) => body,
-            Delivery::Busy { retry_after_ms } => {
-                self.failed(&batch, retry_after_ms, now);
-                return Delivered::default();
-            }
-            Delivery::Unreachable(why) => {
-                self.status.last_error = why;
-                self.failed(&batch, None, now);
-                return Delivered::default();
-            }
-            Delivery::Unreadable { status } if batch.count() > 1 => {
-                tracing::warn!(
-                    status,
-                    envelopes = batch.count(),
-                    "the verifier cannot read a batch; trying half"
-                );
-                self.batch_max = batch.count() / 2;
-                batch.entries.iter().for_each(|entry| self.queue.push(*entry));
-                return Delivered::default();
-            }
-            Delivery::Unreadable { status } => {
-                let text = format!("the verifier answered with status {status}");
-                return self.settle(batch, vec![Verdict::Refused { code: 0, text }], now);
-            }
-        };
-        match answers::judge(&self.verifiers[batch.verifier], &batch.reports, &body) {
-            Ok(verdicts) => {
-                self.failures = 0;
-                self.batch_max = (self.batch_max * 2).min(ENVELOPES_MAX);
-                self.settle(batch, verdicts, now)
-            }
-            Err(error) => {
-                self.wrong(&format!("answers that cannot be read: {error}"));
-                self.failed(&batch, None, now);
-                Delivered::default()
-            }
-        }
-    }
-
-    /// Nothing of a batch arrived: all of it stays, the next verifier is next, and a wait begins.
-    fn failed(&mut self, batch: &Batch, asked_ms: Option<u64>, now: TimeMs) {
-        batch.entries.iter().for_each(|entry| self.queue.push(*entry));
-        self.failures = self.failures.saturating_add(1);
-        self.status.failures += 1;
-        self.verifier = (batch.verifier + 1) % self.verifiers.len();
-        let wait_ms = self.backoff.wait_ms(self.failures, asked_ms, self.random.next_u64());
-        self.gate = now.plus_ms(wait_ms);
-    }
-
-    fn wrong(&mut self, what: &str) {
-        tracing::warn!(what, "a verifier answers wrongly; the reports are kept");
-        self.status.wrong_answers += 1;
-        self.status.last_error = what.to_owned();
-    }
-
-    fn settle(&mut self, batch: Batch, verdicts: Vec<Verdict>, now: TimeMs) -> Delivered {
-        let later = now.plus_ms(PUT_OFF_MS);
-        let mut delivered = Delivered::default();
-        let mut refused = Vec::new();
-        let reports = batch.entries.iter().zip(&batch.reports).zip(&batch.devices);
-        for (((entry, report), device), verdict) in reports.zip(verdicts) {
-            match verdict {
-                Verdict::Receipted(receipt) => {
-                    self.outbox.settle(*entry);
-                    self.status.receipted += 1;
-                    delivered.receipts.push(*receipt);
-                }
-                Verdict::Refused { code, text } => {
-                    let envelope = match self.outbox.read_sealed(*entry) {
-                        Ok(sealed) => sealed.map(|sealed| sealed.envelope).unwrap_or_default(),
-                        Err(_) => Vec::new(),
-                    };
-                    let item = Refused {
-                        at: now,
-                        device: *device,
-                        report: *report,
-                        code,
-                        text,
-                        envelope,
-                    };
-                    refused.push(*entry);
-                    delivered.refused.push(item);
-                }
-                Verdict::Later { code, text } => {
-                    self.status.put_off += 1;
-                    self.status.last_error = format!("{code}: {text}");
-                    self.queue.put_off(*entry, later);
-                }
-                Verdict::Wrong(what) => {
-                    self.wrong(what);
-                    self.queue.put_off(*entry, later);
-                }
-            }
-        }
-        if let Err(error) = self.journal.receipts(delivered.receipts.iter()) {
-            tracing::warn!(%error, "receipts could not be kept");
-        }
-        // A refused envelope leaves the outbox only once it is in the journal with its reason.
-        match self.journal.refuse(delivered.refused.clone()) {
-            Ok(()) => {
-                refused.iter().for_each(|entry| self.outbox.settle(*entry));
-                for item in &delivered.refused {
-                    *self.status.refused.entry(item.code).or_default() += 1;
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "refused envelopes could not be written down; they are kept");
-                refused.iter().for_each(|entry| self.queue.put_off(*entry, later));
-                delivered.refused.clear();
-            }
-        }
-        delivered
     }
 
     /// Envelopes that wait for a receipt.

@@ -1,0 +1,208 @@
+//! Sending, decided: which envelopes go next, to whom, and what an answer changes. The bytes are moved by others.
+
+use super::Agent;
+use crate::answers::{self, Verdict};
+use crate::journal::Refused;
+use crate::outbox::OutboxError;
+use crate::uplink::Delivery;
+use cairn_types::intake::{ENVELOPES_MAX, REQUEST_BYTES_MAX};
+use cairn_types::{DeviceId, Envelope, Receipt, ReportId, TimeMs};
+use rand_core::Rng;
+
+/// How long an envelope waits that a verifier put off or answered wrongly.
+const PUT_OFF_MS: u64 = 5_000;
+
+/// Envelopes under way to a verifier.
+#[derive(Debug)]
+pub struct Batch {
+    /// The place of the verifier.
+    pub verifier: usize,
+    pub body: Vec<u8>,
+    entries: Vec<u64>,
+    reports: Vec<ReportId>,
+    devices: Vec<DeviceId>,
+}
+
+impl Batch {
+    pub fn count(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+/// What a delivery came to.
+#[derive(Debug, Default)]
+pub struct Delivered {
+    pub receipts: Vec<Receipt>,
+    pub refused: Vec<Refused>,
+}
+
+impl Agent {
+    /// Envelopes to send now, if any. Every batch must come back through `delivered`.
+    pub fn outgoing(&mut self, now: TimeMs) -> Result<Option<Batch>, OutboxError> {
+        if now < self.gate {
+            return Ok(None);
+        }
+        let bytes_of = |entry| self.outbox.sealed_bytes(entry);
+        let mut batch = Batch {
+            verifier: self.verifier,
+            body: Vec::new(),
+            entries: self.queue.take(now, self.batch_max, REQUEST_BYTES_MAX, bytes_of),
+            reports: Vec::new(),
+            devices: Vec::new(),
+        };
+        for entry in &batch.entries {
+            let read = self.outbox.read_sealed(*entry);
+            let read = read.map(|sealed| sealed.map(|sealed| (Envelope::parse(&sealed.envelope), sealed.envelope)));
+            match read {
+                Ok(Some((Ok(envelope), bytes))) => {
+                    batch.reports.push(envelope.id());
+                    batch.devices.push(envelope.device);
+                    batch.body.extend(bytes);
+                }
+                other => {
+                    batch
+                        .entries
+                        .iter()
+                        .for_each(|entry| self.queue.put_off(*entry, now.plus_ms(PUT_OFF_MS)));
+                    return other.and(Err(OutboxError::Disk(std::io::Error::other(
+                        "an envelope reads back wrong",
+                    ))));
+                }
+            }
+        }
+        self.status.sent += batch.entries.len() as u64;
+        Ok((!batch.entries.is_empty()).then_some(batch))
+    }
+
+    /// Takes a batch back that was never sent.
+    pub fn take_back(&mut self, batch: Batch) {
+        self.status.sent -= batch.count() as u64;
+        batch.entries.iter().for_each(|entry| self.queue.push(*entry));
+    }
+
+    /// Takes in what became of a batch.
+    pub fn delivered(&mut self, batch: Batch, delivery: Delivery, now: TimeMs) -> Delivered {
+        let body = match delivery {
+            Delivery::Answers(body) => body,
+            Delivery::Busy { retry_after_ms } => {
+                self.failed(&batch, retry_after_ms, now);
+                return Delivered::default();
+            }
+            Delivery::Unreachable(why) => {
+                self.status.last_error = why;
+                self.failed(&batch, None, now);
+                return Delivered::default();
+            }
+            Delivery::Unreadable { status } if batch.count() > 1 => {
+                tracing::warn!(
+                    status,
+                    envelopes = batch.count(),
+                    "the verifier cannot read a batch; trying half"
+                );
+                self.batch_max = batch.count() / 2;
+                batch.entries.iter().for_each(|entry| self.queue.push(*entry));
+                return Delivered::default();
+            }
+            Delivery::Unreadable { status } => {
+                let text = format!("the verifier answered with status {status}");
+                return self.settle(batch, vec![Verdict::Refused { code: 0, text }], now);
+            }
+        };
+        match answers::judge(&self.verifiers[batch.verifier], &batch.reports, &body) {
+            Ok(verdicts) => {
+                self.batch_max = (self.batch_max * 2).min(ENVELOPES_MAX);
+                if verdicts.iter().any(|verdict| matches!(verdict, Verdict::Wrong(_))) {
+                    self.back_off(batch.verifier, None, now);
+                } else {
+                    self.failures = 0;
+                }
+                self.settle(batch, verdicts, now)
+            }
+            Err(error) => {
+                self.wrong(&format!("answers that cannot be read: {error}"));
+                self.failed(&batch, None, now);
+                Delivered::default()
+            }
+        }
+    }
+
+    /// Nothing of a batch was taken: all of it stays.
+    fn failed(&mut self, batch: &Batch, asked_ms: Option<u64>, now: TimeMs) {
+        batch.entries.iter().for_each(|entry| self.queue.push(*entry));
+        self.back_off(batch.verifier, asked_ms, now);
+    }
+
+    /// The next verifier is next, after a wait.
+    fn back_off(&mut self, verifier: usize, asked_ms: Option<u64>, now: TimeMs) {
+        self.failures = self.failures.saturating_add(1);
+        self.status.failures += 1;
+        self.verifier = (verifier + 1) % self.verifiers.len();
+        let wait_ms = self.backoff.wait_ms(self.failures, asked_ms, self.random.next_u64());
+        self.gate = now.plus_ms(wait_ms);
+    }
+
+    fn wrong(&mut self, what: &str) {
+        tracing::warn!(what, "a verifier answers wrongly; the reports are kept");
+        self.status.wrong_answers += 1;
+        self.status.last_error = what.to_owned();
+    }
+
+    fn settle(&mut self, batch: Batch, verdicts: Vec<Verdict>, now: TimeMs) -> Delivered {
+        let later = now.plus_ms(PUT_OFF_MS);
+        let mut delivered = Delivered::default();
+        let mut refused = Vec::new();
+        let reports = batch.entries.iter().zip(&batch.reports).zip(&batch.devices);
+        for (((entry, report), device), verdict) in reports.zip(verdicts) {
+            match verdict {
+                Verdict::Receipted(receipt) => {
+                    self.outbox.settle(*entry);
+                    self.status.receipted += 1;
+                    delivered.receipts.push(*receipt);
+                }
+                Verdict::Refused { code, text } => {
+                    let envelope = match self.outbox.read_sealed(*entry) {
+                        Ok(sealed) => sealed.map(|sealed| sealed.envelope).unwrap_or_default(),
+                        Err(_) => Vec::new(),
+                    };
+                    let item = Refused {
+                        at: now,
+                        device: *device,
+                        report: *report,
+                        code,
+                        text,
+                        envelope,
+                    };
+                    refused.push(*entry);
+                    delivered.refused.push(item);
+                }
+                Verdict::Later { code, text } => {
+                    self.status.put_off += 1;
+                    self.status.last_error = format!("{code}: {text}");
+                    self.queue.put_off(*entry, later);
+                }
+                Verdict::Wrong(what) => {
+                    self.wrong(what);
+                    self.queue.put_off(*entry, later);
+                }
+            }
+        }
+        if let Err(error) = self.journal.receipts(delivered.receipts.iter()) {
+            tracing::warn!(%error, "receipts could not be kept");
+        }
+        // A refused envelope leaves the outbox only once it is in the journal with its reason.
+        match self.journal.refuse(delivered.refused.clone()) {
+            Ok(()) => {
+                refused.iter().for_each(|entry| self.outbox.settle(*entry));
+                for item in &delivered.refused {
+                    *self.status.refused.entry(item.code).or_default() += 1;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "refused envelopes could not be written down; they are kept");
+                refused.iter().for_each(|entry| self.queue.put_off(*entry, later));
+                delivered.refused.clear();
+            }
+        }
+        delivered
+    }
+}

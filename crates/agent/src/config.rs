@@ -1,0 +1,305 @@
+//! The agent's configuration: a TOML file that people write by hand, so that it can hold comments. Reading it opens no socket
+//! and makes no key; see `examples/agent.toml`.
+
+use crate::agent::Parts;
+use crate::backoff::Backoff;
+use crate::device::Network;
+use crate::keys::{KeyKind, is_name};
+use crate::outbox::Limits;
+use crate::shell::Ports;
+use crate::uplink::Verifier;
+use cairn_types::{AccountId, EpochClock, NetworkId, PublicKey, TimeMs};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// The longest configuration that is read.
+pub const CONFIG_BYTES_MAX: usize = 64 << 20;
+
+/// The smallest outbox that makes sense: a few of the longest messages.
+pub const OUTBOX_BYTES_MIN: u64 = 4 << 20;
+
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    #[error("the configuration has more than {CONFIG_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("{0}")]
+    Toml(#[from] toml::de::Error),
+    #[error("{field}: {what}")]
+    Bad { field: String, what: String },
+}
+
+fn bad(field: impl Into<String>, what: impl Into<String>) -> ConfigError {
+    ConfigError::Bad {
+        field: field.into(),
+        what: what.into(),
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The folder of keys, outbox and journal.
+    pub data: PathBuf,
+    #[serde(default)]
+    pub ports: PortsConfig,
+    #[serde(default)]
+    pub outbox: OutboxConfig,
+    #[serde(rename = "verifier")]
+    pub verifiers: Vec<VerifierConfig>,
+    #[serde(rename = "network")]
+    pub networks: Vec<NetworkConfig>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PortsConfig {
+    pub http: Option<SocketAddr>,
+    pub mqtt: Option<SocketAddr>,
+    /// Whether ports may listen on other addresses than this machine's own loopback. They ask nobody for a password.
+    pub exposed: bool,
+}
+
+impl Default for PortsConfig {
+    fn default() -> Self {
+        Self {
+            http: Some(SocketAddr::from(([127, 0, 0, 1], 7080))),
+            mqtt: Some(SocketAddr::from(([127, 0, 0, 1], 1883))),
+            exposed: false,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboxConfig {
+    pub bytes_max: u64,
+    /// Bytes of receipts that are kept after their reports have gone.
+    pub receipts_bytes_max: u64,
+}
+
+impl Default for OutboxConfig {
+    fn default() -> Self {
+        Self {
+            bytes_max: Limits::default().bytes_max,
+            receipts_bytes_max: 64 << 20,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifierConfig {
+    pub url: String,
+    /// The verifier's account on the ledger, 64 hexadecimal digits.
+    pub account: String,
+    /// The key that signs its receipts: `ed25519:…` or `p256:…`.
+    pub key: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    pub name: String,
+    /// 64 hexadecimal digits.
+    pub id: String,
+    pub vertical: String,
+    /// The network's parameters as the ledger has them, in hex; the vertical's own where there are none.
+    pub params: Option<String>,
+    /// The start of epoch 0.
+    pub genesis: String,
+    pub epoch_ms: u64,
+    #[serde(default = "readings_max")]
+    pub readings_max: u32,
+    #[serde(default = "grace_ms")]
+    pub grace_ms: u64,
+    /// Which keys are made for devices that have none.
+    #[serde(default)]
+    pub key: KeyKind,
+    pub devices: Vec<String>,
+}
+
+fn readings_max() -> u32 {
+    512
+}
+
+fn grace_ms() -> u64 {
+    60_000
+}
+
+impl Config {
+    /// Reads a configuration and checks what can be checked without a disk or a socket.
+    pub fn read(text: &str) -> Result<Self, ConfigError> {
+        if text.len() > CONFIG_BYTES_MAX {
+            return Err(ConfigError::TooLong);
+        }
+        let config: Self = toml::from_str(text)?;
+        let listens = [("ports.http", config.ports.http), ("ports.mqtt", config.ports.mqtt)];
+        for (field, address) in listens {
+            if address.is_some_and(|address| !address.ip().is_loopback()) && !config.ports.exposed {
+                let hint = "anybody who reaches it can speak for the devices; say `exposed = true` if that is meant";
+                return Err(bad(field, hint));
+            }
+        }
+        if config.outbox.bytes_max < OUTBOX_BYTES_MIN {
+            return Err(bad(
+                "outbox.bytes_max",
+                format!("it must be at least {OUTBOX_BYTES_MIN}"),
+            ));
+        }
+        config.parts([0; 32])?;
+        Ok(config)
+    }
+
+    pub fn keys_path(&self) -> PathBuf {
+        self.data.join("keys")
+    }
+
+    pub fn outbox_path(&self) -> PathBuf {
+        self.data.join("outbox")
+    }
+
+    pub fn journal_path(&self) -> PathBuf {
+        self.data.join("journal")
+    }
+
+    pub fn ports(&self) -> Ports {
+        Ports {
+            http: self.ports.http,
+            mqtt: self.ports.mqtt,
+        }
+    }
+
+    /// Every device with the kind of key to make for it when it has none.
+    pub fn devices(&self) -> impl Iterator<Item = (&str, KeyKind)> {
+        let of = |network: &'_ NetworkConfig| network.key;
+        self.networks
+            .iter()
+            .flat_map(move |network| network.devices.iter().map(move |name| (name.as_str(), of(network))))
+    }
+
+    /// What `Agent::open` needs. `seed` is where jitter comes from.
+    pub fn parts(&self, seed: [u8; 32]) -> Result<Parts, ConfigError> {
+        let networks = self.networks.iter().map(network).collect::<Result<Vec<_>, _>>()?;
+        let mut devices = Vec::new();
+        for (place, network) in self.networks.iter().enumerate() {
+            for name in &network.devices {
+                if !is_name(name) {
+                    return Err(bad(
+                        format!("network {}: devices", network.name),
+                        format!("{name:?} is no name"),
+                    ));
+                }
+                devices.push((name.clone(), place));
+            }
+        }
+        Ok(Parts {
+            networks,
+            devices,
+            verifiers: self.verifiers.iter().map(verifier).collect::<Result<_, _>>()?,
+            limits: Limits {
+                bytes_max: self.outbox.bytes_max,
+                file_bytes: (self.outbox.bytes_max / 16).min(Limits::default().file_bytes),
+            },
+            backoff: Backoff::default(),
+            receipts_bytes_max: self.outbox.receipts_bytes_max,
+            seed,
+        })
+    }
+}
+
+fn network(config: &NetworkConfig) -> Result<Network, ConfigError> {
+    let field = |name: &str| format!("network {}: {name}", config.name);
+    let id: NetworkId = config
+        .id
+        .parse()
+        .map_err(|error| bad(field("id"), format!("{error}")))?;
+    let vertical = cairn_verticals::by_name(&config.vertical).ok_or_else(|| {
+        let names: Vec<_> = cairn_verticals::ALL.iter().map(|vertical| vertical.name()).collect();
+        bad(field("vertical"), format!("use one of: {}", names.join(", ")))
+    })?;
+    let params = match &config.params {
+        None => vertical.default_params(),
+        Some(digits) => hex::decode(digits).map_err(|error| bad(field("params"), error.to_string()))?,
+    };
+    vertical
+        .check_params(&params)
+        .map_err(|error| bad(field("params"), error.to_string()))?;
+    let genesis: TimeMs = config
+        .genesis
+        .parse()
+        .map_err(|error| bad(field("genesis"), format!("{error}")))?;
+    if config.epoch_ms == 0 {
+        return Err(bad(field("epoch_ms"), "an epoch has a length"));
+    }
+    Ok(Network {
+        name: config.name.clone(),
+        id,
+        vertical,
+        params,
+        clock: EpochClock {
+            genesis,
+            epoch_ms: config.epoch_ms,
+        },
+        readings_max: config.readings_max,
+        grace_ms: config.grace_ms,
+    })
+}
+
+fn verifier(config: &VerifierConfig) -> Result<Verifier, ConfigError> {
+    let field = |name: &str| format!("verifier {}: {name}", config.url);
+    if !config.url.starts_with("http://") {
+        return Err(bad(field("url"), "an address starts with http://"));
+    }
+    let account: AccountId = config
+        .account
+        .parse()
+        .map_err(|error| bad(field("account"), format!("{error}")))?;
+    let key: PublicKey = config
+        .key
+        .parse()
+        .map_err(|error| bad(field("key"), format!("{error}")))?;
+    Ok(Verifier {
+        url: config.url.clone(),
+        account,
+        key,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../examples/agent.toml");
+
+    #[test]
+    fn the_example_is_a_configuration() {
+        let config = Config::read(EXAMPLE).unwrap();
+        let parts = config.parts([0; 32]).unwrap();
+        assert_eq!(
+            (parts.networks.len(), parts.devices.len(), parts.verifiers.len()),
+            (1, 2, 1)
+        );
+        assert_eq!(config.ports().mqtt, PortsConfig::default().mqtt);
+        assert_eq!(config.devices().next(), Some(("gauge-1", KeyKind::Ed25519)));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (from, to, named) in [
+            ("[outbox]", "[outbux]", "outbux"),
+            ("sensors", "sensor", "use one of: sensors"),
+            ("127.0.0.1:7080", "0.0.0.0:7080", "exposed"),
+            ("bytes_max = 536870912", "bytes_max = 1000", "outbox.bytes_max"),
+            ("epoch_ms = 3600000", "epoch_ms = 0", "epoch_ms"),
+            ("[\"gauge-1", "[\"gauge/1", "gauge/1"),
+            ("http://127", "ftp://127", "http://"),
+            ("key = \"ed25519:", "key = \"rsa:", "key"),
+        ] {
+            assert!(EXAMPLE.contains(from), "{from}");
+            let error = Config::read(&EXAMPLE.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

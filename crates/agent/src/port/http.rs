@@ -1,0 +1,70 @@
+//! HTTP: `POST /v1/devices/{name}/readings` takes what a device says, `GET /v1/status` says how the agent stands. An answer
+//! with 200 means that the message is on disk.
+//!
+//! Refusals are JSON: a code for the machine, a sentence for the person.
+
+use super::guard::Guard;
+use crate::agent::TakeError;
+use crate::device::MESSAGE_BYTES_MAX;
+use crate::shell::mailbox::Mailbox;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use serde_json::json;
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+/// Connections at once.
+pub const CONNECTIONS_MAX: usize = 1_024;
+/// How long a request may take to arrive.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// What the sender of a message is told to wait, in seconds, when there is no room.
+const RETRY_AFTER_S: &str = "5";
+
+/// Serves until `stop` is done and the requests under way are answered.
+pub async fn serve(guard: Guard, mailbox: Mailbox, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    axum::serve(guard, routes(mailbox)).with_graceful_shutdown(stop).await
+}
+
+fn routes(mailbox: Mailbox) -> Router {
+    Router::new()
+        .route("/v1/devices/{name}/readings", post(take))
+        .route("/v1/status", get(status))
+        .layer(DefaultBodyLimit::max(MESSAGE_BYTES_MAX))
+        .with_state(mailbox)
+}
+
+async fn take(State(mailbox): State<Mailbox>, Path(name): Path<String>, message: Bytes) -> Response {
+    match mailbox.take_now(&name, message).await {
+        Ok(readings) => Json(json!({ "readings": readings })).into_response(),
+        Err(error) => refusal(&error),
+    }
+}
+
+async fn status(State(mailbox): State<Mailbox>) -> Response {
+    match mailbox.status().await {
+        Some(status) => Json(status).into_response(),
+        None => refusal(&TakeError::Busy),
+    }
+}
+
+fn refusal(error: &TakeError) -> Response {
+    let (status, code) = match error {
+        TakeError::UnknownDevice => (StatusCode::NOT_FOUND, "unknown_device"),
+        TakeError::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "too_long"),
+        TakeError::NotUnderstood(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not_understood"),
+        TakeError::OutboxFull => (StatusCode::SERVICE_UNAVAILABLE, "outbox_full"),
+        TakeError::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+        TakeError::Disk => (StatusCode::INSUFFICIENT_STORAGE, "disk"),
+    };
+    let mut response = (status, Json(json!({ "code": code, "message": error.to_string() }))).into_response();
+    if error.is_temporary() {
+        let seconds = header::HeaderValue::from_static(RETRY_AFTER_S);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
+}

@@ -1,0 +1,347 @@
+//! The agent as a process: ports, one committer that owns the agent, one uplink. Nothing is decided here.
+//!
+//! ```text
+//! http ──┐                          ┌─▶ spawn_blocking(agent: take, commit, answer)
+//! mqtt ──┼─▶ mailbox ─▶ committer ──┤
+//! uplink ┘      (bounded)           └─▶ wakes the uplink
+//! ```
+//! On stop the ports finish what they have begun, the uplink sends what it can within a limit, and the committer writes down
+//! the rest.
+
+pub mod mailbox;
+
+use crate::agent::{Agent, AgentError, TakeError};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::disk::FolderDisk;
+use crate::keys::{Keys, KeysError};
+use crate::outbox::OutboxError;
+use crate::port::guard::Guard;
+use crate::port::{http, mqtt};
+use crate::uplink::Uplink;
+use cairn_types::TimeMs;
+use mailbox::{Ask, Mailbox, Outgoing, Take};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+/// Asks that are answered together, with one sync.
+const GROUP_MAX: usize = 1_024;
+/// How long the committer sleeps when nothing is due.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long it rests after the disk failed.
+const REST: Duration = Duration::from_secs(1);
+/// How long the uplink may go on sending after a stop, and the ports may take to end.
+const FLUSH: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Error)]
+pub enum ShellError {
+    #[error("{address}: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[error("{path}: {error}")]
+    Folder { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    #[error("a task of the agent panicked: {0}")]
+    Panicked(#[from] JoinError),
+    #[error("the HTTP port failed: {0}")]
+    Http(io::Error),
+}
+
+/// Where to listen; port 0 lets the system choose.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ports {
+    pub http: Option<SocketAddr>,
+    pub mqtt: Option<SocketAddr>,
+}
+
+/// A running agent.
+pub struct Shell {
+    /// Where it listens.
+    pub http: Option<SocketAddr>,
+    pub mqtt: Option<SocketAddr>,
+    pub mailbox: Mailbox,
+    stop: watch::Sender<bool>,
+    end: oneshot::Sender<()>,
+    ports: Vec<JoinHandle<Result<(), ShellError>>>,
+    uplink: JoinHandle<()>,
+    committer: JoinHandle<Result<Agent, ShellError>>,
+}
+
+impl Shell {
+    /// Opens the agent of a configuration on its folder. Keys must be there.
+    pub fn open(config: &Config) -> Result<Agent, ShellError> {
+        let disk = |path: PathBuf| FolderDisk::open(&path).map_err(|error| ShellError::Folder { path, error });
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(KeysError::NoRandomness)?;
+        let (outbox, journal) = (disk(config.outbox_path())?, disk(config.journal_path())?);
+        let keys = Keys::open(&config.keys_path())?;
+        Ok(Agent::open(
+            config.parts(seed)?,
+            &keys,
+            Box::new(outbox),
+            Box::new(journal),
+        )?)
+    }
+
+    pub async fn start(
+        agent: Agent,
+        ports: Ports,
+        uplink: Arc<dyn Uplink>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ShellError> {
+        let (mailbox, asks) = Mailbox::new();
+        let (stop, stopped) = watch::channel(false);
+        let mut running = Vec::new();
+        let http = match ports.http {
+            None => None,
+            Some(address) => {
+                let (guard, address) = listen(address, http::CONNECTIONS_MAX, http::PATIENCE).await?;
+                let serve = http::serve(guard, mailbox.clone(), stopping(stopped.clone()));
+                running.push(tokio::spawn(async { serve.await.map_err(ShellError::Http) }));
+                Some(address)
+            }
+        };
+        let mqtt = match ports.mqtt {
+            None => None,
+            Some(address) => {
+                let (guard, address) = listen(address, mqtt::CONNECTIONS_MAX, mqtt::PATIENCE).await?;
+                let stopped = stopped.clone();
+                let serve = mqtt::serve(guard, mailbox.clone(), move || stopping(stopped.clone()));
+                running.push(tokio::spawn(async {
+                    serve.await;
+                    Ok(())
+                }));
+                Some(address)
+            }
+        };
+        let wake = Arc::new(Notify::new());
+        let (end, ended) = oneshot::channel();
+        let sending = send(mailbox.clone(), uplink, Arc::clone(&clock), Arc::clone(&wake), stopped);
+        Ok(Self {
+            http,
+            mqtt,
+            mailbox,
+            stop,
+            end,
+            ports: running,
+            uplink: tokio::spawn(sending),
+            committer: tokio::spawn(commit(agent, asks, ended, clock, wake)),
+        })
+    }
+
+    /// Ends the ports, sends what can be sent soon, writes down the rest, and gives the agent back.
+    pub async fn stop(self) -> Result<Agent, ShellError> {
+        self.stop.send_replace(true);
+        let until = Instant::now() + FLUSH;
+        for mut port in self.ports {
+            match timeout_at(until, &mut port).await {
+                Ok(ended) => ended??,
+                Err(_) => port.abort(),
+            }
+        }
+        self.uplink.await?;
+        // Connections that did not end may still hold mailboxes: these are closed now. An error means it has ended itself.
+        let _ = self.end.send(());
+        self.committer.await?
+    }
+
+    /// Returns when a part of the agent has failed; while all is well, never.
+    pub async fn failed(&mut self) -> ShellError {
+        match (&mut self.committer).await {
+            Ok(Err(error)) => error,
+            Ok(Ok(_)) => ShellError::Outbox(OutboxError::Stopped),
+            Err(error) => error.into(),
+        }
+    }
+}
+
+async fn listen(address: SocketAddr, places: usize, patience: Duration) -> Result<(Guard, SocketAddr), ShellError> {
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| ShellError::Listen { address, error })?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| ShellError::Listen { address, error })?;
+    Ok((Guard::new(listener, places, patience), address))
+}
+
+async fn stopping(mut stopped: watch::Receiver<bool>) {
+    // An error means that the shell is gone, which is a stop as well.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+fn wait_until(clock: &dyn Clock, until: Option<TimeMs>) -> Duration {
+    until.map_or(IDLE, |until| {
+        Duration::from_millis(until.since_ms(clock.now()).max(1)).min(IDLE)
+    })
+}
+
+/// Owns the agent: gathers asks, has them answered together, and seals what is due. Ends when nobody can ask any more.
+async fn commit(
+    mut agent: Agent,
+    mut asks: mpsc::Receiver<Ask>,
+    mut end: oneshot::Receiver<()>,
+    clock: Arc<dyn Clock>,
+    wake: Arc<Notify>,
+) -> Result<Agent, ShellError> {
+    let mut rest = Duration::ZERO;
+    let mut ending = false;
+    loop {
+        let mut group = Vec::new();
+        let due = wait_until(clock.as_ref(), agent.next_due()).max(rest);
+        let ended = tokio::select! {
+            count = asks.recv_many(&mut group, GROUP_MAX) => count == 0,
+            () = sleep(due) => false,
+            _ = &mut end, if !ending => {
+                asks.close();
+                ending = true;
+                continue;
+            }
+        };
+        let now = clock.now();
+        let done = tokio::task::spawn_blocking(move || {
+            let done = if ended {
+                agent.finish()
+            } else {
+                answer(&mut agent, group, now)
+            };
+            (agent, done)
+        });
+        let (back, done) = done.await?;
+        agent = back;
+        rest = match done {
+            Err(error @ OutboxError::Stopped) => return Err(error.into()),
+            Err(error) => {
+                tracing::error!(%error, "the outbox cannot be written");
+                REST
+            }
+            Ok(()) => Duration::ZERO,
+        };
+        if ended {
+            return Ok(agent);
+        }
+        if agent.next_send().is_some() {
+            wake.notify_one();
+        }
+    }
+}
+
+/// Answers a group of asks: messages are answered once they are on disk. A disk that fails stops no sending.
+fn answer(agent: &mut Agent, group: Vec<Ask>, now: TimeMs) -> Result<(), OutboxError> {
+    let mut taken = Vec::new();
+    let mut sends = Vec::new();
+    let mut done = Ok(());
+    for ask in group {
+        match ask {
+            Ask::Take(take) => {
+                if agent.is_full() {
+                    done = done.and(settle(agent, &mut taken));
+                }
+                let Take { name, message, answer } = take;
+                let device = agent.find(&name).ok_or(TakeError::UnknownDevice);
+                taken.push((answer, device.and_then(|device| agent.take(device, &message, now))));
+            }
+            Ask::Delivered(batch, delivery) => {
+                agent.delivered(batch, delivery, now);
+            }
+            Ask::Send(answer) => sends.push(answer),
+            Ask::Status(answer) => {
+                // Whoever asked may be gone.
+                let _ = answer.send(agent.status(now));
+            }
+        }
+    }
+    done = done.and(settle(agent, &mut taken));
+    done = done.and(agent.seal_due(now));
+    for answer in sends {
+        let outgoing = match agent.outgoing(now) {
+            Ok(Some(batch)) => {
+                let verifier = agent.verifiers()[batch.verifier].clone();
+                Outgoing::Batch(batch, verifier)
+            }
+            Ok(None) => Outgoing::Nothing {
+                until: agent.next_send(),
+            },
+            Err(error) => {
+                done = done.and(Err(error));
+                Outgoing::Nothing {
+                    until: agent.next_send(),
+                }
+            }
+        };
+        if let Err(Outgoing::Batch(batch, _)) = answer.send(outgoing) {
+            agent.take_back(batch);
+        }
+    }
+    done
+}
+
+/// Messages of a group, and what is to be said about each.
+type Taken = Vec<(oneshot::Sender<Result<usize, TakeError>>, Result<usize, TakeError>)>;
+
+/// Commits and tells everybody what became of their message.
+fn settle(agent: &mut Agent, taken: &mut Taken) -> Result<(), OutboxError> {
+    let committed = agent.commit();
+    for (answer, result) in taken.drain(..) {
+        let result = match (&committed, result) {
+            (Err(_), Ok(_)) => Err(TakeError::Disk),
+            (_, result) => result,
+        };
+        // Whoever asked may be gone: the message is on disk all the same.
+        let _ = answer.send(result);
+    }
+    committed
+}
+
+/// Sends what the agent gives, one batch at a time.
+async fn send(
+    mailbox: Mailbox,
+    uplink: Arc<dyn Uplink>,
+    clock: Arc<dyn Clock>,
+    wake: Arc<Notify>,
+    stopped: watch::Receiver<bool>,
+) {
+    let stop = stopping(stopped.clone());
+    let over = async {
+        stopping(stopped.clone()).await;
+        sleep(FLUSH).await;
+    };
+    tokio::pin!(stop, over);
+    while let Some(outgoing) = mailbox.outgoing().await {
+        match outgoing {
+            Outgoing::Batch(batch, verifier) => {
+                let delivery = tokio::select! {
+                    delivery = uplink.send(&verifier, batch.body.clone()) => delivery,
+                    () = &mut over => break,
+                };
+                if mailbox.delivered(batch, delivery).await.is_none() {
+                    break;
+                }
+            }
+            // What cannot be sent now stays on disk.
+            Outgoing::Nothing { .. } if *stopped.borrow() => break,
+            Outgoing::Nothing { until } => {
+                let wait = wait_until(clock.as_ref(), until);
+                tokio::select! {
+                    // Woken or not, there may be something now.
+                    _ = timeout(wait, wake.notified()) => {}
+                    () = &mut stop => {}
+                }
+            }
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! What a verifier and an auditor ask of the ledger, and the one thing they tell it: transactions. Blocking, so that a
 //! simulation answers at once and a shell may wait on the network in a thread of its own. Never caches, never decides.
 
+pub mod local;
+pub mod records;
+
 use crate::roster::RosterMember;
 use cairn_ledger::economics::Parameters;
 use cairn_ledger::records::{Pool, PoolState, Settlement};
@@ -26,6 +29,8 @@ pub enum ChainError {
 pub struct ChainFacts {
     pub chain: ChainId,
     pub clock: EpochClock,
+    /// Prices are posted once in each round of so many milliseconds.
+    pub round_ms: u64,
     pub economics: Parameters,
 }
 

@@ -47,6 +47,8 @@ pub enum CollectError {
     Checkpoint(String),
     #[error("network {0} is not served here")]
     NotServed(NetworkId),
+    #[error("the collector has stopped")]
+    Stopped,
 }
 
 /// A report of a sealed epoch, as it goes into the archive.

@@ -17,6 +17,9 @@ pub mod objects;
 
 pub mod roster;
 
+pub mod http;
+pub mod mailbox;
+
 pub mod intake;
 pub mod log;
 pub mod meters;
@@ -24,3 +27,23 @@ pub mod meters;
 pub mod collector;
 
 pub mod archive;
+
+pub mod assess;
+pub mod divide;
+
+pub mod attest;
+
+pub mod price;
+pub mod submit;
+
+pub mod epochs;
+
+pub mod audit;
+
+pub mod metrics;
+mod verifier;
+
+pub use verifier::{ArchivePlace, Config, Handle, StartError, start};
+
+#[cfg(test)]
+mod world;

@@ -1,19 +1,16 @@
 //! Every maximum of the verifier that is not a setting, in one place. What happens at each is said where it is used.
 
-/// Envelopes in one request; a longer sequence is refused whole.
-pub const ENVELOPES_PER_REQUEST_MAX: usize = 4_096;
-
-/// Bytes of one request's body.
-pub const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
-
 /// Envelopes that are checked, written and signed for together.
 pub const GROUP_MAX: usize = 4_096;
 
-/// Bytes of one group in the log, without its frame.
-pub const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of the envelopes of one group; a request is always below it.
+pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Bytes of one record of the log.
-pub const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The shortest segment of a log that takes every group.
+pub const SEGMENT_BYTES_MIN: usize = GROUP_BYTES_MAX + 16 * GROUP_MAX + 64;
+
+/// Bytes of one meter record.
+pub const RECORD_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Devices of one roster, and the highest device number the intake counts in arrays.
 pub const DEVICE_NUMBER_MAX: u32 = 64 * 1024 * 1024;

@@ -1,0 +1,379 @@
+//! Anyone's check of a verifier: recomputes every epoch from its archive and the ledger, and names the first difference. Believes no
+//! byte of the archive that does not follow from signatures, the ledger, or the rules.
+//!
+//! ```text
+//! manifest ─▶ file hashes ─▶ inputs = the ledger's ─▶ every envelope: form, key, signature, epoch ─▶ judged and divided again ─▶
+//! findings, memory, payouts, row by row ─▶ result = the ledger's ─▶ signatures ─▶ cursor at the end
+//! ```
+
+mod compare;
+#[cfg(test)]
+mod tests;
+
+use crate::archive::{self, ArchiveError, EpochArchive, Inputs};
+use crate::assess::{self, JudgeError};
+use crate::attest;
+use crate::chain::{ChainError, ChainView};
+use crate::collector::Sealed;
+use crate::divide::{self, DivideError};
+use crate::objects::Objects;
+use crate::roster::{self, RosterMember};
+use cairn_types::batch::{self, Signed};
+use cairn_types::{Envelope, EpochNumber, Hash, NetworkId, codec, hash};
+use compare::first_difference;
+use std::fmt;
+use thiserror::Error;
+
+/// The first place where an archive is not what it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub file: String,
+    /// Counted from 0; `None` when it is about the whole file.
+    pub row: Option<usize>,
+    pub field: String,
+    pub archived: String,
+    pub recomputed: String,
+}
+
+/// What an epoch was found to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audited {
+    pub network: NetworkId,
+    pub epoch: EpochNumber,
+    pub reports: usize,
+    /// Hash of the recomputed result.
+    pub result: Hash,
+    /// `None`: all of it matches.
+    pub difference: Option<Difference>,
+}
+
+/// Why an audit could not be done at all.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum AuditError {
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+/// A step of an audit: a difference ends it.
+enum Stop {
+    Differs(Box<Difference>),
+    Failed(AuditError),
+}
+
+impl<E: Into<AuditError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Audits one epoch: `Ok` with a difference or none; an error only when chain or store do not answer.
+pub fn audit(
+    objects: &dyn Objects,
+    chain: &dyn ChainView,
+    network: &NetworkId,
+    epoch: EpochNumber,
+) -> Result<Audited, AuditError> {
+    let mut audited = Audited {
+        network: *network,
+        epoch,
+        reports: 0,
+        result: Hash::default(),
+        difference: None,
+    };
+    let audit = Audit { objects, chain, network, epoch, archive: EpochArchive::of(objects, network, epoch) };
+    match audit.run(&mut audited) {
+        Ok(()) => Ok(audited),
+        Err(Stop::Differs(difference)) => {
+            audited.difference = Some(*difference);
+            Ok(audited)
+        }
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+/// The epochs of a network that the ledger settled: what an audit of everything goes through.
+pub fn settled_epochs(chain: &dyn ChainView, network: &NetworkId) -> Result<Vec<EpochNumber>, AuditError> {
+    let mut epoch = chain.network(network, EpochNumber(u64::MAX))?.first;
+    let mut settled = Vec::new();
+    loop {
+        let is_settled = chain.settlement(network, epoch)?.is_some();
+        if !is_settled && chain.closed(network, epoch)?.is_none_or(|closed| !closed.is_expired()) {
+            return Ok(settled);
+        }
+        if is_settled {
+            settled.push(epoch);
+        }
+        epoch = epoch.next();
+    }
+}
+
+struct Audit<'a> {
+    objects: &'a dyn Objects,
+    chain: &'a dyn ChainView,
+    network: &'a NetworkId,
+    epoch: EpochNumber,
+    archive: EpochArchive<'a>,
+}
+
+impl Audit<'_> {
+    fn run(&self, audited: &mut Audited) -> Result<(), Stop> {
+        let files = self.files()?;
+        let [reports, inputs, findings, memory, payouts] = files;
+        let inputs = self.inputs(&inputs)?;
+        let reports = self.reports(reports, &inputs)?;
+        audited.reports = reports.len();
+
+        let judged = assess::judge(&inputs, &reports, 1).map_err(|error: JudgeError| self.unusable(archive::INPUTS, error))?;
+        let divided = divide::divide(&inputs, &judged.findings);
+        let (leaves, totals) = divided.map_err(|error: DivideError| self.unusable(archive::INPUTS, error))?;
+        self.same_rows(archive::FINDINGS, &findings, &judged.findings)?;
+        self.same(archive::MEMORY, "memory", &memory, &archive::memory_file(&judged.memory))?;
+        self.same_rows(archive::PAYOUTS, &payouts, &leaves)?;
+
+        let result = attest::result(&inputs, &reports, &judged.findings, &judged.memory, &leaves, totals);
+        audited.result = result.hash();
+        self.attestation(&result)
+    }
+
+    /// All files, whose hashes are the manifest's. A file that differs is still compared row by row when it can be read, so
+    /// the difference is named as finely as possible.
+    fn files(&self) -> Result<[Vec<u8>; 5], Stop> {
+        let bytes = self.need(archive::MANIFEST)?;
+        let manifest: archive::Manifest =
+            codec::decode_canonical(&bytes).map_err(|error| self.unusable(archive::MANIFEST, error))?;
+        let names: Vec<&str> = manifest.files.iter().map(|entry| entry.name.as_str()).collect();
+        self.expect(archive::MANIFEST, None, "files", &names, &archive::FILES.to_vec())?;
+        let mut files: [Vec<u8>; 5] = Default::default();
+        let mut broken = None;
+        for (at, (entry, file)) in manifest.files.iter().zip(&mut files).enumerate() {
+            *file = self.need(&entry.name)?;
+            let found = hash::sha256(file);
+            if broken.is_none() && (found != entry.hash || file.len() as u64 != entry.bytes) {
+                broken = Some((at, found));
+            }
+        }
+        let Some((at, found)) = broken else { return Ok(files) };
+        let entry = &manifest.files[at];
+        let (is, says) = (format!("{} bytes, {found}", files[at].len()), format!("{} bytes, {}", entry.bytes, entry.hash));
+        if self.is_as_recomputed(&entry.name, &files)? {
+            let field = format!("files[{at}]");
+            return Err(self.differs(archive::MANIFEST, Some(at), &field, says, is));
+        }
+        Err(self.differs(&entry.name, None, "sha256", is, says))
+    }
+
+    /// Of a file whose hash is not the manifest's: names the row that differs, or says whether all of it is as it must be.
+    fn is_as_recomputed(&self, name: &str, files: &[Vec<u8>; 5]) -> Result<bool, Stop> {
+        let [reports, inputs, findings, memory, payouts] = files;
+        let inputs = self.inputs(inputs)?;
+        if name == archive::INPUTS {
+            return Ok(true);
+        }
+        let rows = self.reports(reports.clone(), &inputs)?;
+        if name == archive::REPORTS {
+            return Ok(archive::reports::write(&rows) == *reports);
+        }
+        let Ok(judged) = assess::judge(&inputs, &rows, 1) else { return Ok(false) };
+        match (name, divide::divide(&inputs, &judged.findings)) {
+            (archive::FINDINGS, _) => self.same_rows(name, findings, &judged.findings)?,
+            (archive::MEMORY, _) => self.same(name, "memory", memory, &archive::memory_file(&judged.memory))?,
+            (_, Ok((leaves, _))) => self.same_rows(name, payouts, &leaves)?,
+            (_, Err(_)) => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// What the epoch is judged by is what the ledger says, and the memory the epoch before left.
+    fn inputs(&self, bytes: &[u8]) -> Result<Inputs, Stop> {
+        let file = archive::INPUTS;
+        let inputs: Inputs = codec::decode_canonical(bytes).map_err(|error| self.unusable(file, error))?;
+        let facts = self.chain.facts()?;
+        let network = self.chain.network(self.network, self.epoch)?;
+        let closed = self.chain.closed(self.network, self.epoch)?;
+        let closed = closed.ok_or_else(|| self.differs(file, None, "epoch", self.epoch.to_string(), "not closed by the ledger".to_owned()))?;
+        self.expect(file, None, "chain", &inputs.chain, &facts.chain)?;
+        self.expect(file, None, "network", &inputs.network, self.network)?;
+        self.expect(file, None, "epoch", &inputs.epoch, &self.epoch)?;
+        self.expect(file, None, "start", &inputs.start, &facts.clock.start(self.epoch))?;
+        self.expect(file, None, "end", &inputs.end, &facts.clock.end(self.epoch))?;
+        self.expect(file, None, "vertical", &inputs.vertical, &network.vertical)?;
+        self.expect(file, None, "parameters", &inputs.parameters, &network.parameters)?;
+        self.expect(file, None, "economics", &inputs.economics, &facts.economics)?;
+        self.expect(file, None, "pool", &inputs.pool, &closed.fixed_pool())?;
+        self.expect(file, None, "beacon", &inputs.beacon, &closed.beacon)?;
+        self.same_list::<RosterMember>(file, "roster", &inputs.roster, &network.roster)?;
+        let settled: Vec<_> = inputs.meters.iter().map(|order| order.settled).collect();
+        self.same_list(file, "meters", &settled, &self.chain.settled_orders(self.network, self.epoch)?)?;
+        for (row, order) in inputs.meters.iter().enumerate() {
+            let root = crate::meters::root(&order.entries);
+            if !order.entries.is_empty() {
+                self.expect(file, Some(row), "meters.entries", &root, &order.settled.meters)?;
+            }
+        }
+        let memory = if self.epoch == network.first {
+            Vec::new()
+        } else {
+            let before = EpochNumber(self.epoch.0.saturating_sub(1));
+            EpochArchive::of(self.objects, self.network, before).memory()?
+        };
+        self.expect(file, None, "memory", &inputs.memory, &memory)?;
+        Ok(inputs)
+    }
+
+    /// Every row is an envelope of a member, rightly signed, of this epoch, and says what its columns say.
+    fn reports(&self, bytes: Vec<u8>, inputs: &Inputs) -> Result<Vec<Sealed>, Stop> {
+        let file = archive::REPORTS;
+        let rows = archive::reports::read(bytes).map_err(|error| self.unusable(file, error))?;
+        let clock = self.chain.facts()?.clock;
+        let mut signed = Vec::with_capacity(rows.len());
+        for (row, report) in rows.iter().enumerate() {
+            let at = Some(row);
+            let envelope = Envelope::parse(&report.envelope)
+                .map_err(|error| self.differs(file, at, "envelope", error.to_string(), "an envelope".to_owned()))?;
+            self.expect(file, at, "id", &report.id, &envelope.id())?;
+            self.expect(file, at, "time", &report.time, &envelope.report.time)?;
+            self.expect(file, at, "sequence", &report.sequence, &envelope.report.sequence)?;
+            self.expect(file, at, "network", &envelope.report.network, self.network)?;
+            self.expect(file, at, "epoch", &clock.epoch_of(report.time), &Some(self.epoch))?;
+            let member = roster::find(&inputs.roster, report.device).filter(|member| envelope.is_of(&member.key));
+            let member = member.ok_or_else(|| {
+                self.differs(file, at, "device", report.device.to_string(), format!("the number of {}", envelope.device))
+            })?;
+            signed.push((member.key, envelope));
+        }
+        let batch: Vec<Signed<'_>> = signed
+            .iter()
+            .map(|(key, envelope)| Signed {
+                key: *key,
+                message: envelope.signed_bytes(),
+                signature: envelope.signature,
+            })
+            .collect();
+        if let Some(row) = batch::verify(&batch).iter().position(|holds| !holds) {
+            let archived = hex(&signed[row].1.signature.0);
+            return Err(self.differs(file, Some(row), "signature", archived, "one that holds".to_owned()));
+        }
+        let unsorted = rows.windows(2).position(|pair| pair[0].id >= pair[1].id);
+        match unsorted {
+            Some(row) => Err(self.differs(file, Some(row + 1), "id", rows[row + 1].id.to_string(), "a larger id than the row before".to_owned())),
+            None => Ok(rows),
+        }
+    }
+
+    /// The attested result is the recomputed one, the ledger settled it, verifiers signed it, and it is paid.
+    fn attestation(&self, result: &cairn_types::EpochResult) -> Result<(), Stop> {
+        let file = archive::MANIFEST;
+        let manifest = self.archive.manifest()?.ok_or_else(|| self.unusable(file, "is gone"))?;
+        let attestation = &manifest.attestation;
+        if let Some(difference) = first_difference(&attestation.result, result) {
+            return Err(self.differs(file, None, &format!("result.{}", difference.field), difference.left, difference.right));
+        }
+        if attestation.signatures.is_empty() {
+            return Err(self.differs(file, None, "signatures", "none".to_owned(), "at least one".to_owned()));
+        }
+        for (row, (verifier, signature)) in attestation.signatures.iter().enumerate() {
+            let key = self.chain.verifier_key(verifier)?;
+            if !key.is_some_and(|key| result.verify(&key, signature)) {
+                return Err(self.differs(file, Some(row), "signatures", verifier.to_string(), "a verifier whose signature holds".to_owned()));
+            }
+        }
+        let closed = self.chain.closed(self.network, self.epoch)?;
+        if closed.is_some_and(|closed| closed.is_expired()) {
+            return Ok(());
+        }
+        let settlement = self.chain.settlement(self.network, self.epoch)?;
+        let Some(settlement) = settlement else {
+            return Err(self.differs("ledger", None, "settlement", result.hash().to_string(), "none".to_owned()));
+        };
+        self.expect("ledger", None, "result", &result.hash(), &settlement.result)?;
+        self.expect("ledger", None, "cursor", &settlement.cursor, &result.leaves)
+    }
+
+    fn need(&self, file: &str) -> Result<Vec<u8>, Stop> {
+        match self.archive.get(file)? {
+            Some(bytes) => Ok(bytes),
+            None => Err(self.differs(file, None, "file", "missing".to_owned(), "there".to_owned())),
+        }
+    }
+
+    fn unusable(&self, file: &str, error: impl fmt::Display) -> Stop {
+        self.differs(file, None, "bytes", error.to_string(), "a file of the archive".to_owned())
+    }
+
+    fn differs(&self, file: &str, row: Option<usize>, field: &str, archived: String, recomputed: String) -> Stop {
+        Stop::Differs(Box::new(Difference {
+            file: file.to_owned(),
+            row,
+            field: field.to_owned(),
+            archived,
+            recomputed,
+        }))
+    }
+
+    fn expect<T: PartialEq + fmt::Debug>(
+        &self,
+        file: &str,
+        row: Option<usize>,
+        field: &str,
+        archived: &T,
+        recomputed: &T,
+    ) -> Result<(), Stop> {
+        if archived == recomputed {
+            return Ok(());
+        }
+        let inner = first_difference(archived, recomputed);
+        let (field, left, right) = match inner {
+            Some(inner) if !inner.field.is_empty() => (format!("{field}.{}", inner.field), inner.left, inner.right),
+            Some(inner) => (field.to_owned(), inner.left, inner.right),
+            None => (field.to_owned(), format!("{archived:?}"), format!("{recomputed:?}")),
+        };
+        Err(self.differs(file, row, &field, left, right))
+    }
+
+    fn same_list<T: PartialEq + fmt::Debug>(&self, file: &str, field: &str, archived: &[T], recomputed: &[T]) -> Result<(), Stop> {
+        for (row, (left, right)) in archived.iter().zip(recomputed).enumerate() {
+            self.expect(file, Some(row), field, left, right)?;
+        }
+        self.expect(file, None, &format!("{field} rows"), &archived.len(), &recomputed.len())
+    }
+
+    /// A file that is a list of rows, against the rows it must hold.
+    fn same_rows<T>(&self, file: &str, archived: &[u8], recomputed: &[T]) -> Result<(), Stop>
+    where
+        T: PartialEq + fmt::Debug + minicbor::Encode<()> + for<'b> minicbor::Decode<'b, ()>,
+    {
+        let rows: Vec<T> = codec::decode_canonical(archived).map_err(|error| self.unusable(file, error))?;
+        for (row, (left, right)) in rows.iter().zip(recomputed).enumerate() {
+            if let Some(found) = first_difference(left, right) {
+                return Err(self.differs(file, Some(row), &found.field, found.left, found.right));
+            }
+        }
+        self.expect(file, None, "rows", &rows.len(), &recomputed.len())
+    }
+
+    fn same(&self, file: &str, field: &str, archived: &[u8], recomputed: &[u8]) -> Result<(), Stop> {
+        if archived == recomputed {
+            return Ok(());
+        }
+        let at = archived.iter().zip(recomputed).position(|(left, right)| left != right);
+        let at = at.unwrap_or(archived.len().min(recomputed.len()));
+        let byte = |bytes: &[u8]| bytes.get(at).map_or("the end".to_owned(), |byte| format!("{byte:#04x} at byte {at}"));
+        Err(self.differs(file, None, field, byte(archived), byte(recomputed)))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file)?;
+        if let Some(row) = self.row {
+            write!(f, ", row {row}")?;
+        }
+        write!(f, ", {}: archived {}, recomputed {}", self.field, self.archived, self.recomputed)
+    }
+}

@@ -1,0 +1,132 @@
+//! Every byte of an archive, every finding, every payout: a change is found and named.
+
+use super::*;
+use crate::archive::{FILES, MANIFEST};
+use crate::objects::Memory;
+use crate::world::World;
+use cairn_types::{Finding, PayoutLeaf, Token};
+
+fn archived() -> World {
+    let world = World::new(3);
+    let (mut collector, mut epochs) = (world.collector(), world.epochs());
+    for hour in 0..2 {
+        world.feed(&mut collector, hour);
+        let advanced = world.close(&mut epochs, &mut collector, hour);
+        assert!(advanced.failed.is_empty(), "{:?}", advanced.failed);
+    }
+    world
+}
+
+fn audited(world: &World) -> Option<Difference> {
+    audit(&world.objects, &world.chain, &world.network, EpochNumber(1)).unwrap().difference
+}
+
+fn path(world: &World, file: &str) -> String {
+    EpochArchive::of(&world.objects, &world.network, EpochNumber(1)).path(file)
+}
+
+/// Changes a file of epoch 1, audits, and puts it back.
+fn with_changed(world: &World, file: &str, change: impl FnOnce(&mut Vec<u8>)) -> Option<Difference> {
+    let path = path(world, file);
+    let whole = world.objects.get(&path).unwrap().unwrap();
+    let mut changed = whole.clone();
+    change(&mut changed);
+    world.objects.put(&path, &changed).unwrap();
+    let found = audited(world);
+    world.objects.put(&path, &whole).unwrap();
+    found
+}
+
+#[test]
+fn a_flipped_byte_of_any_file_is_found() {
+    let world = archived();
+    assert_eq!(audited(&world), None);
+    for file in FILES.into_iter().chain([MANIFEST]) {
+        let bytes = world.objects.get(&path(&world, file)).unwrap().unwrap().len();
+        // Every byte of the short files; of the long ones their ends and a sample spread over all of them.
+        let step = (bytes / 60).max(1);
+        for at in (0..bytes).filter(|at| at % step == 0 || *at < 12 || at + 12 > bytes) {
+            let found = with_changed(&world, file, |changed| changed[at] ^= 1 << (at % 8));
+            let found = found.unwrap_or_else(|| panic!("{file}: byte {at} flipped and not found"));
+            assert!(found.file == file || found.file == "ledger", "{file}, byte {at}: {found}");
+        }
+    }
+    assert_eq!(audited(&world), None);
+}
+
+#[test]
+fn a_missing_or_cut_file_is_named() {
+    let world = archived();
+    for file in FILES.into_iter().chain([MANIFEST]) {
+        let found = with_changed(&world, file, |changed| changed.truncate(changed.len() - 1)).unwrap();
+        assert_eq!(found.file, file);
+    }
+    let empty = Memory::default();
+    let found = audit(&empty, &world.chain, &world.network, EpochNumber(1)).unwrap().difference.unwrap();
+    assert_eq!((found.file.as_str(), found.field.as_str()), (MANIFEST, "file"));
+}
+
+#[test]
+fn a_changed_finding_is_named_by_row_and_field() {
+    let world = archived();
+    let change = |changed: &mut Vec<u8>| {
+        let mut findings: Vec<Finding> = codec::decode_canonical(changed).unwrap();
+        findings[3].units += 1;
+        *changed = codec::encode(&findings);
+    };
+    let found = with_changed(&world, archive::FINDINGS, change).unwrap();
+    assert_eq!((found.file.as_str(), found.row), (archive::FINDINGS, Some(3)));
+    assert!(found.field.starts_with("units"), "{found}");
+}
+
+#[test]
+fn a_changed_payout_is_named_by_row_and_field() {
+    let world = archived();
+    let change = |changed: &mut Vec<u8>| {
+        let mut leaves: Vec<PayoutLeaf> = codec::decode_canonical(changed).unwrap();
+        leaves[2].availability = Token(leaves[2].availability.0 + 1);
+        *changed = codec::encode(&leaves);
+    };
+    let found = with_changed(&world, archive::PAYOUTS, change).unwrap();
+    assert_eq!((found.file.as_str(), found.row), (archive::PAYOUTS, Some(2)));
+    assert!(found.field.starts_with("availability"), "{found}");
+}
+
+#[test]
+fn a_verifier_that_rewrites_all_its_files_still_differs_from_the_ledger() {
+    let world = archived();
+    let archive = EpochArchive::of(&world.objects, &world.network, EpochNumber(1));
+    let mut leaves = archive.payouts().unwrap();
+    leaves[0].availability = Token(leaves[0].availability.0 + 1);
+    let bytes = codec::encode(&leaves);
+    archive.put(archive::PAYOUTS, &bytes).unwrap();
+    let mut manifest = archive.manifest().unwrap().unwrap();
+    let entry = manifest.files.iter_mut().find(|entry| entry.name == archive::PAYOUTS).unwrap();
+    (entry.hash, entry.bytes) = (hash::sha256(&bytes), bytes.len() as u64);
+    archive.put(archive::MANIFEST, &codec::encode(&manifest)).unwrap();
+    let found = audited(&world).unwrap();
+    assert_eq!((found.file.as_str(), found.row), (archive::PAYOUTS, Some(0)));
+}
+
+#[test]
+fn a_report_left_out_or_of_another_hand_is_found() {
+    let world = archived();
+    let change = |rows: &mut dyn FnMut(&mut Vec<Sealed>)| {
+        with_changed(&world, archive::REPORTS, |changed| {
+            let mut all = archive::reports::read(changed.clone()).unwrap();
+            rows(&mut all);
+            *changed = archive::reports::write(&all);
+        })
+    };
+    let signature = change(&mut |rows| {
+        let last = rows[4].envelope.len() - 1;
+        rows[4].envelope[last] ^= 1;
+    });
+    let signature = signature.unwrap();
+    assert_eq!((signature.row, signature.field.as_str()), (Some(4), "signature"));
+    assert!(change(&mut |rows| drop(rows.remove(1))).is_some());
+    let column = change(&mut |rows| rows[2].sequence += 1).unwrap();
+    assert_eq!((column.row, column.field.as_str()), (Some(2), "sequence"));
+    let swapped = change(&mut |rows| rows.swap(0, 1)).unwrap();
+    assert_eq!(swapped.field, "id");
+}

@@ -1,0 +1,162 @@
+//! A whole ledger in memory that makes a block when it is told to: for tests and for networks in one deterministic process. The
+//! rules are the real ones; only consensus is left out.
+
+use super::{AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, NetworkAt, OrderAt, SettledOrder, records};
+use cairn_ledger::records::Settlement;
+use cairn_ledger::{Block, Event, Genesis, GenesisError, Ledger, MemoryStore, Signed, check, view};
+use cairn_types::{AccountId, EpochNumber, NetworkId, OrderId, PublicKey, TimeMs, hash};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// A chain of one process. Clones are the same chain.
+#[derive(Clone)]
+pub struct LocalChain(Arc<Mutex<State>>);
+
+struct State {
+    ledger: Ledger,
+    store: MemoryStore,
+    block: Block,
+    events: Vec<Event>,
+    orders: BTreeMap<(NetworkId, EpochNumber), Vec<SettledOrder>>,
+    /// So many submissions are still heard; `None`: all.
+    hears: Option<u32>,
+}
+
+impl LocalChain {
+    /// Starts a chain with block 1 at a time.
+    pub fn start(genesis: Genesis, time: TimeMs) -> Result<Self, GenesisError> {
+        let mut state = State {
+            ledger: Ledger::new(genesis)?,
+            store: MemoryStore::default(),
+            block: Block { height: 0, time, beacon: None },
+            events: Vec::new(),
+            orders: BTreeMap::new(),
+            hears: None,
+        };
+        state.begin(time);
+        Ok(Self(Arc::new(Mutex::new(state))))
+    }
+
+    /// Makes empty blocks at a time until nothing is due any more: epochs closed, beacons revealed.
+    pub fn advance(&self, time: TimeMs) {
+        let mut state = self.state();
+        let target = state.ledger.genesis().clock().epoch_of(time).unwrap_or_default();
+        let beacons = state.ledger.genesis().limits.beacon_blocks;
+        loop {
+            state.begin(time);
+            let chain = view::chain(&mut state.store).expect("memory has every record").expect("block 1 wrote it");
+            if chain.epoch >= target {
+                break;
+            }
+        }
+        for _ in 0..=beacons {
+            state.begin(time);
+        }
+    }
+
+    /// Lets so many transactions through, then none, as if the network went away; `None` lifts it.
+    pub fn hear(&self, transactions: Option<u32>) {
+        self.state().hears = transactions;
+    }
+
+    /// Reads the ledger's records.
+    pub fn read<T>(&self, read: impl FnOnce(&mut MemoryStore) -> T) -> T {
+        read(&mut self.state().store)
+    }
+
+    /// Everything announced so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.state().events.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no holder of the lock panics")
+    }
+}
+
+impl State {
+    fn begin(&mut self, time: TimeMs) {
+        let time = self.block.time.max(time);
+        // Of the time, not of the height: how often somebody tried does not change what an epoch comes to.
+        let beacon = hash::domain("cairn/local-beacon/1", &[&time.0.to_be_bytes()]);
+        self.block = Block { height: self.block.height + 1, time, beacon: Some(beacon) };
+        self.ledger
+            .begin_block(&mut self.store, &self.block, &mut self.events)
+            .expect("memory has every record");
+    }
+
+    fn remember(&mut self, from: usize) {
+        let chain = view::chain(&mut self.store).expect("memory has every record").expect("block 1 wrote it");
+        for event in &self.events[from..] {
+            if let Event::OrderSettled { order, paid, meters, .. } = event {
+                let of = view::order(&mut self.store, order).expect("memory has every record");
+                let network = of.expect("it was just settled").network;
+                let settled = SettledOrder {
+                    order: *order,
+                    paid: *paid,
+                    meters: *meters,
+                };
+                self.orders.entry((network, chain.epoch)).or_default().push(settled);
+            }
+        }
+    }
+}
+
+impl ChainView for LocalChain {
+    fn facts(&self) -> Result<ChainFacts, ChainError> {
+        Ok(records::facts(self.state().ledger.genesis()))
+    }
+
+    fn network(&self, network: &NetworkId, epoch: EpochNumber) -> Result<NetworkAt, ChainError> {
+        self.read(|store| records::network(store, network, epoch))
+    }
+
+    fn closed(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Closed>, ChainError> {
+        self.read(|store| records::closed(store, network, epoch))
+    }
+
+    fn settled_orders(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<SettledOrder>, ChainError> {
+        Ok(self.state().orders.get(&(*network, epoch)).cloned().unwrap_or_default())
+    }
+
+    fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {
+        self.read(|store| records::settlement(store, network, epoch))
+    }
+
+    fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError> {
+        self.read(|store| records::verifier_key(store, verifier))
+    }
+
+    fn account(&self, account: &AccountId) -> Result<Option<AccountAt>, ChainError> {
+        self.read(|store| records::account(store, account))
+    }
+
+    fn order(&self, order: &OrderId) -> Result<Option<OrderAt>, ChainError> {
+        self.read(|store| records::order(store, order))
+    }
+}
+
+impl Chain for LocalChain {
+    fn submit(&self, transaction: &Signed) -> Result<(), ChainError> {
+        let mut state = self.state();
+        if let Some(left) = &mut state.hears {
+            let less = left.checked_sub(1);
+            *left = less.ok_or_else(|| ChainError::Unreachable("it does not hear".to_owned()))?;
+        }
+        let refused = |reject: cairn_ledger::Reject| ChainError::Refused {
+            code: reject as u16,
+            text: reject.to_string(),
+        };
+        let bytes = transaction.bytes();
+        let checked = check(&[&bytes]).pop().expect("one for each");
+        let signed = checked.map_err(refused)?;
+        let time = state.block.time;
+        state.begin(time);
+        let from = state.events.len();
+        let State { ledger, store, block, events, .. } = &mut *state;
+        let applied = ledger.apply(store, block, &signed, events).expect("memory has every record");
+        applied.map_err(refused)?;
+        state.remember(from);
+        Ok(())
+    }
+}

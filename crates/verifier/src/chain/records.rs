@@ -1,0 +1,98 @@
+//! The verifier's questions answered from the ledger's records, wherever they come from: memory, a node, proofs over HTTP.
+
+use super::{AccountAt, ChainError, ChainFacts, Closed, NetworkAt, OrderAt};
+use crate::roster::RosterMember;
+use cairn_ledger::records::{Device, Settlement};
+use cairn_ledger::{Genesis, Missing, Store, view};
+use cairn_types::{AccountId, EpochNumber, NetworkId, OrderId, PublicKey};
+
+fn unreachable(missing: Missing) -> ChainError {
+    ChainError::Unreachable(format!("a record is not at hand: {missing:?}"))
+}
+
+pub fn facts(genesis: &Genesis) -> ChainFacts {
+    ChainFacts {
+        chain: genesis.chain.clone(),
+        clock: genesis.clock(),
+        round_ms: genesis.round_ms,
+        economics: genesis.economics,
+    }
+}
+
+pub fn network(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<NetworkAt, ChainError> {
+    let network = view::network(store, id).map_err(unreachable)?;
+    let network = network.ok_or(ChainError::NetworkUnknown(*id))?;
+    let pool = view::pool(store, id, epoch).map_err(unreachable)?;
+    let version = match pool {
+        Some(pool) => pool.terms,
+        None => {
+            let terms = view::terms(store, id).map_err(unreachable)?.ok_or(ChainError::NetworkUnknown(*id))?;
+            let next = terms.next.filter(|next| next.from <= epoch);
+            next.unwrap_or(terms.current).version
+        }
+    };
+    let parameters = view::parameters(store, id, version).map_err(unreachable)?;
+    let entries = pool.map_or(network.roster, |pool| pool.roster);
+    let mut roster: Vec<RosterMember> = Vec::new();
+    let stays = view::members(store, id, epoch, entries).map_err(unreachable)?;
+    // All are asked for before the first that is missing ends it, so that a shell loads them together.
+    let devices: Vec<Result<Option<Device>, Missing>> = stays.iter().map(|stay| view::device(store, &stay.id)).collect();
+    for (stay, device) in stays.into_iter().zip(devices) {
+        let Some(device) = device.map_err(unreachable)? else { continue };
+        let member = RosterMember {
+            number: stay.device,
+            key: device.key,
+            operator: stay.operator,
+            cell: stay.cell,
+            joined: stay.joined,
+        };
+        // A device that moved has two stays that meet; the later one counts.
+        match roster.last_mut() {
+            Some(last) if last.number == member.number && last.joined <= member.joined => *last = member,
+            Some(last) if last.number == member.number => {}
+            _ => roster.push(member),
+        }
+    }
+    Ok(NetworkAt {
+        vertical: network.vertical,
+        first: network.created,
+        closes: network.closes,
+        parameters,
+        roster,
+    })
+}
+
+pub fn closed(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<Option<Closed>, ChainError> {
+    let pool = view::pool(store, id, epoch).map_err(unreachable)?;
+    let beacon = view::epoch(store, epoch).map_err(unreachable)?.and_then(|closed| closed.beacon);
+    Ok(pool.zip(beacon).map(|(pool, beacon)| Closed { pool, beacon }))
+}
+
+pub fn settlement(
+    store: &mut dyn Store,
+    id: &NetworkId,
+    epoch: EpochNumber,
+) -> Result<Option<Settlement>, ChainError> {
+    view::settlement(store, id, epoch).map_err(unreachable)
+}
+
+pub fn verifier_key(store: &mut dyn Store, id: &AccountId) -> Result<Option<PublicKey>, ChainError> {
+    let verifier = view::verifier(store, id).map_err(unreachable)?;
+    Ok(verifier.map(|verifier| verifier.key))
+}
+
+pub fn account(store: &mut dyn Store, id: &AccountId) -> Result<Option<AccountAt>, ChainError> {
+    let account = view::account(store, id).map_err(unreachable)?;
+    Ok(account.map(|account| AccountAt {
+        rule: account.rule,
+        nonce: account.nonce,
+    }))
+}
+
+pub fn order(store: &mut dyn Store, id: &OrderId) -> Result<Option<OrderAt>, ChainError> {
+    let order = view::order(store, id).map_err(unreachable)?;
+    Ok(order.map(|order| OrderAt {
+        network: order.network,
+        provider: order.provider,
+    }))
+}

@@ -1,0 +1,169 @@
+//! What goes out: health, where the networks stand, numbers, findings and the archive's files. Only reads.
+
+use super::{Refused, Shared};
+use crate::archive::{self, ArchiveError, EpochArchive};
+use crate::roster;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use cairn_types::{DeviceId, EpochNumber, Finding, NetworkId, PayoutLeaf, Reason, Span};
+use cairn_verticals::Vertical;
+use cairn_verticals::by_name;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub async fn health() -> &'static str {
+    "ok"
+}
+
+pub async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, form)], shared.metrics.text()).into_response()
+}
+
+pub async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let standing = shared.standing.lock().expect("no holder of the lock panics").clone();
+    let networks: Vec<Value> = standing
+        .iter()
+        .map(|one| json!({ "network": one.network.to_string(), "epoch": one.epoch.0, "stage": one.stage }))
+        .collect();
+    Json(json!({
+        "chain": shared.chain.as_str(),
+        "verifier": shared.verifier.to_string(),
+        "time": shared.clock.now().to_string(),
+        "networks": networks,
+    }))
+}
+
+/// `GET /v1/archive/{network}/{epoch}/{file}`.
+pub async fn archive_file(
+    State(shared): State<Arc<Shared>>,
+    Path((network, epoch, file)): Path<(String, u64, String)>,
+) -> Result<Response, Refused> {
+    let network = served(&shared, &network)?;
+    let names = archive::FILES.into_iter().chain([archive::MANIFEST]);
+    let name = names.into_iter().find(|name| *name == file).ok_or_else(|| nothing("no such file in an archive"))?;
+    let bytes = read(&shared, move |shared| {
+        EpochArchive::of(shared.objects.as_ref(), &network, EpochNumber(epoch)).get(name)
+    });
+    let bytes = bytes.await?.ok_or_else(|| nothing("this epoch is not archived here"))?;
+    let form = if name == archive::REPORTS { "application/vnd.apache.parquet" } else { "application/cbor" };
+    Ok(([(header::CONTENT_TYPE, form)], bytes).into_response())
+}
+
+/// Which epoch of which network.
+#[derive(Deserialize)]
+pub struct Which {
+    network: String,
+    epoch: u64,
+}
+
+/// `GET /v1/findings/{device}?network=&epoch=`.
+pub async fn findings(
+    State(shared): State<Arc<Shared>>,
+    Path(device): Path<String>,
+    Query(which): Query<Which>,
+) -> Result<Json<Value>, Refused> {
+    let device: DeviceId = device.parse().map_err(|_| malformed("a device id is 64 hexadecimal digits"))?;
+    let network = served(&shared, &which.network)?;
+    let epoch = EpochNumber(which.epoch);
+    let found = read(&shared, move |shared| explain(&EpochArchive::of(shared.objects.as_ref(), &network, epoch), device));
+    found.await?.map(Json).ok_or_else(|| nothing("no such device in this epoch, or the epoch is not archived here"))
+}
+
+fn explain(epoch: &EpochArchive<'_>, device: DeviceId) -> Result<Option<Value>, ArchiveError> {
+    if epoch.manifest()?.is_none() {
+        return Ok(None);
+    }
+    let inputs = epoch.inputs()?;
+    let Some(member) = inputs.roster.iter().find(|member| member.device() == device).copied() else {
+        return Ok(None);
+    };
+    let vertical = by_name(&inputs.vertical);
+    let findings = epoch.findings()?;
+    let of_device = findings.iter().filter(|finding| finding.device == member.number);
+    let payouts = epoch.payouts()?;
+    let payout = payouts.iter().find(|leaf| leaf.operator == member.operator);
+    let operator_numbers: Vec<_> = inputs.roster.iter().filter(|other| other.operator == member.operator).map(|other| other.number).collect();
+    debug_assert!(roster::find(&inputs.roster, member.number).is_some());
+    Ok(Some(json!({
+        "device": device.to_string(),
+        "number": member.number.0,
+        "operator": member.operator.0,
+        "operator_devices": operator_numbers.len(),
+        "network": inputs.network.to_string(),
+        "epoch": inputs.epoch.0,
+        "start": inputs.start.to_string(),
+        "end": inputs.end.to_string(),
+        "findings": of_device.map(|finding| finding_json(finding, vertical)).collect::<Vec<_>>(),
+        "payout": payout.map(payout_json),
+    })))
+}
+
+fn finding_json(finding: &Finding, vertical: Option<&dyn Vertical>) -> Value {
+    json!({
+        "report": finding.report.to_string(),
+        "units": finding.units,
+        "reason": finding.reason.map(|reason| reason_json(reason, vertical)),
+        "spans": finding.spans.iter().map(|span| span_json(span, vertical)).collect::<Vec<_>>(),
+    })
+}
+
+fn span_json(span: &Span, vertical: Option<&dyn Vertical>) -> Value {
+    let quantity = vertical.and_then(|vertical| vertical.quantities().iter().find(|text| text.quantity == span.quantity));
+    json!({
+        "start": span.start.to_string(),
+        "end": span.end.to_string(),
+        "quantity": quantity.map_or_else(|| span.quantity.to_string(), |text| text.name.to_owned()),
+        "reason": span.reason.map(|reason| reason_json(reason, vertical)),
+        "measured": span.measured,
+        "limit": span.limit,
+    })
+}
+
+fn reason_json(reason: Reason, vertical: Option<&dyn Vertical>) -> Value {
+    let text = vertical.and_then(|vertical| vertical.reasons().iter().find(|text| text.reason == reason));
+    json!({
+        "code": reason.0,
+        "name": text.map(|text| text.name),
+        "sentence": text.map(|text| text.sentence),
+        "unit": text.map(|text| text.unit),
+    })
+}
+
+fn payout_json(leaf: &PayoutLeaf) -> Value {
+    json!({
+        "units": leaf.units,
+        "availability": leaf.availability.0,
+        "usage": leaf.usage.0,
+        "cash_micro_usd": leaf.cash.0,
+        "customers_paid": leaf.customers_paid.0,
+    })
+}
+
+fn served(shared: &Shared, network: &str) -> Result<NetworkId, Refused> {
+    let network: NetworkId = network.parse().map_err(|_| malformed("a network id is 64 hexadecimal digits"))?;
+    if shared.networks.contains(&network) { Ok(network) } else { Err(nothing("this verifier does not serve the network")) }
+}
+
+/// Runs a read of the archive on a thread that may block; few at a time.
+async fn read<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    read: impl FnOnce(&Shared) -> Result<T, ArchiveError> + Send + 'static,
+) -> Result<T, Refused> {
+    let _place = shared.readers.acquire().await.expect("the semaphore is never closed");
+    let owned = shared.clone();
+    let done = tokio::task::spawn_blocking(move || read(&owned)).await;
+    let failed = |text: String| Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "ArchiveFailed", text);
+    done.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+}
+
+fn nothing(text: &str) -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, "NotFound", text)
+}
+
+fn malformed(text: &str) -> Refused {
+    Refused::new(StatusCode::BAD_REQUEST, "Malformed", text)
+}

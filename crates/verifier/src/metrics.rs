@@ -1,0 +1,152 @@
+//! What the verifier counts, in Prometheus' text form. Counting never decides anything.
+
+use crate::disk::Disk;
+use cairn_types::intake::{IntakeAnswer, IntakeRefusal};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A refusal's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// A stage of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: &'static str,
+}
+
+/// The counters of one verifier. Clones count together.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    accepted: Counter,
+    refused: Family<Reason, Counter>,
+    busy: Counter,
+    group: Histogram,
+    fsync: Histogram,
+    queue: Gauge,
+    stages: Family<StageLabel, Gauge>,
+    paid: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("cairn_verifier");
+        let made = Self {
+            registry: Arc::new(Registry::default()),
+            accepted: Counter::default(),
+            refused: Family::default(),
+            busy: Counter::default(),
+            group: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
+            fsync: Histogram::new(exponential_buckets(0.000_1, 3.0, 10)),
+            queue: Gauge::default(),
+            stages: Family::default(),
+            paid: Counter::default(),
+        };
+        registry.register("reports_accepted", "Reports with a receipt, first time", made.accepted.clone());
+        registry.register("reports_refused", "Envelopes refused, by reason", made.refused.clone());
+        registry.register("requests_busy", "Requests told to come back later", made.busy.clone());
+        registry.register("group_envelopes", "Envelopes decided together", made.group.clone());
+        registry.register_with_unit("fsync", "Time to make a group durable", Unit::Seconds, made.fsync.clone());
+        registry.register("queue_envelopes", "Envelopes that wait for the log", made.queue.clone());
+        registry.register("networks", "Networks by the stage of their current epoch", made.stages.clone());
+        registry.register("epochs_paid", "Epochs paid to the last operator", made.paid.clone());
+        Self {
+            registry: Arc::new(registry),
+            ..made
+        }
+    }
+}
+
+impl Metrics {
+    /// A group was decided.
+    pub fn decided(&self, accepted: usize, answers: &[IntakeAnswer]) {
+        self.accepted.inc_by(accepted as u64);
+        self.group.observe(answers.len() as f64);
+        for answer in answers {
+            if let IntakeAnswer::Refused { code, .. } = answer {
+                let reason = IntakeRefusal::of(*code).map_or("Unknown", IntakeRefusal::name);
+                self.refused.get_or_create(&Reason { reason }).inc();
+            }
+        }
+    }
+
+    pub fn busy(&self) {
+        self.busy.inc();
+    }
+
+    pub fn queue(&self, envelopes: usize) {
+        self.queue.set(i64::try_from(envelopes).unwrap_or(i64::MAX));
+    }
+
+    /// How many networks are at each stage now, and how many epochs were just paid.
+    pub fn epochs(&self, stages: &[(&'static str, i64)], paid: usize) {
+        for (stage, networks) in stages {
+            self.stages.get_or_create(&StageLabel { stage }).set(*networks);
+        }
+        self.paid.inc_by(paid as u64);
+    }
+
+    /// All of it as text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("writing into memory cannot fail");
+        text
+    }
+}
+
+/// A disk whose syncs are timed.
+pub struct TimedDisk {
+    pub disk: Box<dyn Disk>,
+    pub metrics: Metrics,
+}
+
+impl Disk for TimedDisk {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+
+    fn create(&mut self, name: &str, bytes: u64) -> io::Result<()> {
+        self.disk.create(name, bytes)
+    }
+
+    fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.disk.write(name, offset, bytes)
+    }
+
+    fn sync(&mut self, name: &str) -> io::Result<()> {
+        let started = Instant::now();
+        let synced = self.disk.sync(name);
+        self.metrics.fsync.observe(started.elapsed().as_secs_f64());
+        synced
+    }
+
+    fn read(&self, name: &str, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        self.disk.read(name, offset, bytes)
+    }
+
+    fn size(&self, name: &str) -> io::Result<Option<u64>> {
+        self.disk.size(name)
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.disk.replace(name, bytes)
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+}

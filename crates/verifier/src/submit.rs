@@ -1,0 +1,128 @@
+//! Brings a result to the ledger and pushes its payouts until the cursor is at the end. Restartable anywhere: it reads where the
+//! ledger stands and does what is left; what another verifier did meanwhile is as good.
+
+use crate::chain::{Chain, ChainError};
+use cairn_ledger::account::Rule;
+use cairn_ledger::tx::pay::{PAY_LEAVES_MAX, Pay};
+use cairn_ledger::tx::settle_epoch::SettleEpoch;
+use cairn_ledger::tx::{Body, Transaction};
+use cairn_types::{AccountId, Attestation, EpochNumber, NetworkId, PayoutLeaf, SecretKey, Token, merkle};
+use thiserror::Error;
+
+/// Leaves of one payment: each touches an account, so a block takes several of them.
+const CHUNK_LEAVES: usize = if PAY_LEAVES_MAX < 512 { PAY_LEAVES_MAX } else { 512 };
+
+/// Why an epoch is not settled or paid yet.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum SubmitError {
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error("the ledger settled another result ({theirs}) than ours ({ours})")]
+    OtherResult { ours: cairn_types::Hash, theirs: cairn_types::Hash },
+    #[error("the ledger has no account {0}")]
+    NoAccount(AccountId),
+    #[error("the payout cursor does not move at {0}")]
+    Stuck(u32),
+}
+
+/// The account in whose name a verifier submits.
+#[derive(Clone)]
+pub struct Submitter {
+    pub account: AccountId,
+    pub rule: Rule,
+    pub keys: Vec<SecretKey>,
+}
+
+impl Submitter {
+    /// An account with one key.
+    pub fn single(key: SecretKey) -> Self {
+        let rule = Rule::single(key.public());
+        Self {
+            account: rule.account_id(),
+            rule,
+            keys: vec![key],
+        }
+    }
+
+    /// Signs a body and waits until it is final. Verifiers' transactions are free.
+    pub fn submit(&self, chain: &dyn Chain, body: Body) -> Result<(), SubmitError> {
+        let account = chain.account(&self.account)?.ok_or(SubmitError::NoAccount(self.account))?;
+        let transaction = Transaction {
+            chain: chain.facts()?.chain,
+            account: self.account,
+            nonce: account.nonce.saturating_add(1),
+            fee_max: Token::ZERO,
+            sponsor: None,
+            body,
+        };
+        Ok(chain.submit(&transaction.sign_by(&self.rule, &self.keys))?)
+    }
+}
+
+/// Settles a result unless the ledger has it already.
+pub fn settle(chain: &dyn Chain, submitter: &Submitter, attestation: &Attestation) -> Result<(), SubmitError> {
+    let result = &attestation.result;
+    if is_settled(chain, attestation)? {
+        return Ok(());
+    }
+    let body = Body::SettleEpoch(SettleEpoch {
+        attestation: attestation.clone(),
+        exchange: None,
+    });
+    match submitter.submit(chain, body) {
+        Ok(()) => Ok(()),
+        // Refused because it is there already: somebody was faster, or we are told late of our own success.
+        Err(error) => match chain.settlement(&result.network, result.epoch)? {
+            Some(_) if is_settled(chain, attestation)? => Ok(()),
+            _ => Err(error),
+        },
+    }
+}
+
+fn is_settled(chain: &dyn Chain, attestation: &Attestation) -> Result<bool, SubmitError> {
+    let result = &attestation.result;
+    let Some(settlement) = chain.settlement(&result.network, result.epoch)? else {
+        return Ok(false);
+    };
+    let ours = result.hash();
+    if settlement.result != ours {
+        return Err(SubmitError::OtherResult { ours, theirs: settlement.result });
+    }
+    Ok(true)
+}
+
+/// Pays the leaves the cursor has not passed. Returns how many payments it made.
+pub fn pay(
+    chain: &dyn Chain,
+    submitter: &Submitter,
+    network: &NetworkId,
+    epoch: EpochNumber,
+    leaves: &[PayoutLeaf],
+) -> Result<u32, SubmitError> {
+    let tree = merkle::Tree::new(leaves.iter().map(PayoutLeaf::hash).collect());
+    let mut payments = 0;
+    let mut stuck_at = None;
+    loop {
+        let cursor = chain.settlement(network, epoch)?.map_or(0, |settlement| settlement.cursor);
+        let start = cursor as usize;
+        if start >= leaves.len() {
+            return Ok(payments);
+        }
+        let end = leaves.len().min(start + CHUNK_LEAVES);
+        let proof = tree.prove(start as u64, end as u64).expect("a range inside the leaves");
+        let body = Body::Pay(Pay {
+            network: *network,
+            epoch,
+            leaves: leaves[start..end].to_vec(),
+            proof,
+            choices: None,
+        });
+        let paid = submitter.submit(chain, body);
+        if stuck_at == Some(cursor) {
+            // The second time at one place it is not somebody else who moved the cursor meanwhile.
+            return Err(paid.err().unwrap_or(SubmitError::Stuck(cursor)));
+        }
+        payments += u32::from(paid.is_ok());
+        stuck_at = Some(cursor);
+    }
+}

@@ -1,0 +1,228 @@
+//! A small world for tests: a real ledger in memory with one network of rain gauges, their keys, and a verifier's parts around it.
+
+use crate::chain::local::LocalChain;
+use crate::chain::{Chain, ChainView};
+use crate::collector::{Collector, Settings};
+use crate::disk::SimulatedDisk;
+use crate::epochs::{self, Advanced, Epochs};
+use crate::intake::Windows;
+use crate::objects::Memory;
+use crate::price::FixedPrice;
+use crate::submit::Submitter;
+use cairn_ledger::account::Rule;
+use cairn_ledger::economics::{Parameters, Step};
+use cairn_ledger::genesis::{Allocation, Fees, GenesisIssuer, GenesisVerifier, Limits};
+use cairn_ledger::tx::buy_credits::{BuyCredits, Payment};
+use cairn_ledger::tx::create_network::CreateNetwork;
+use cairn_ledger::tx::join_network::JoinNetwork;
+use cairn_ledger::tx::open_account::OpenAccount;
+use cairn_ledger::tx::register_device::RegisterDevice;
+use cairn_ledger::{Body, Genesis};
+use cairn_types::{CellId, ChainId, Envelope, EpochClock, EpochNumber, MicroUsd, NetworkId, Price, Report, SecretKey, TimeMs, Token};
+use cairn_verticals::Vertical;
+use cairn_verticals::kit::{Cast, Reading};
+use cairn_verticals::sensors::{Sensors, cast, report};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub const START: TimeMs = TimeMs(1_500_076_800_000);
+pub const HOUR: u64 = 3_600_000;
+pub const WHOLE: u64 = 1_000_000;
+pub static SENSORS: Sensors = Sensors;
+
+pub const CLOCK: EpochClock = EpochClock { genesis: START, epoch_ms: HOUR };
+pub const WINDOWS: Windows = Windows { ahead_ms_max: 600_000, grace_ms: 300_000 };
+
+/// Keys by role.
+pub fn key(role: u8) -> SecretKey {
+    SecretKey::ed25519([role; 32])
+}
+
+pub const FOUNDER: u8 = 201;
+pub const VERIFIER: u8 = 202;
+pub const PROVIDER: u8 = 203;
+pub const CUSTOMER: u8 = 204;
+
+pub fn account(role: u8) -> Submitter {
+    Submitter::single(key(role))
+}
+
+pub fn genesis() -> Genesis {
+    let roles = [FOUNDER, VERIFIER, PROVIDER, CUSTOMER];
+    let allocation = |role: &u8| Allocation {
+        rule: Rule::single(key(*role).public()),
+        token: Token(100_000 * WHOLE),
+        stable: MicroUsd(1_000_000_000),
+    };
+    let bond = Token(10_000 * WHOLE);
+    let premine = Token(4 * 100_000 * WHOLE + 2 * bond.0);
+    Genesis {
+        chain: "verifier-test".parse().unwrap(),
+        start: START,
+        epoch_ms: HOUR,
+        round_ms: HOUR,
+        economics: Parameters::with_epochs_per_day(24, 6, Token(1_000_000_000 * WHOLE), premine),
+        schedule: vec![
+            Step { from: EpochNumber(0), per_epoch: Token(1_000 * WHOLE + 7) },
+            Step { from: EpochNumber(10_000), per_epoch: Token(0) },
+        ],
+        limits: Limits::daily(6),
+        fees: Fees::default(),
+        allocations: roles.iter().map(allocation).collect(),
+        verifiers: vec![GenesisVerifier { account: account(VERIFIER).account, key: key(VERIFIER).public(), bond }],
+        issuers: vec![GenesisIssuer { account: account(FOUNDER).account, bond, limit: MicroUsd(1 << 40) }],
+    }
+}
+
+/// The world.
+pub struct World {
+    pub chain: LocalChain,
+    pub network: NetworkId,
+    pub city: cast::City,
+    pub disk: SimulatedDisk,
+    pub objects: Memory,
+}
+
+impl World {
+    /// A ledger with the city's gauges as members of one network, each operator with an account of its own.
+    pub fn new(hours: u64) -> Self {
+        let chain = LocalChain::start(genesis(), START).unwrap();
+        let id: ChainId = "verifier-test".parse().unwrap();
+        let founder = account(FOUNDER);
+        let create = CreateNetwork {
+            name: "rain".to_owned(),
+            vertical: "sensors".to_owned(),
+            resolution: 8,
+            parameters: SENSORS.default_params(),
+            price_micro_usd: 1_000_000,
+            bond: Token(1_000 * WHOLE),
+            allowance: Token(0),
+            treasurer: founder.account,
+        };
+        founder.submit(&chain, Body::CreateNetwork(create)).unwrap();
+        let network = NetworkId::of(&id, &founder.account, "rain");
+        let credits = BuyCredits { payment: Payment::Stable(MicroUsd(100_000_000)) };
+        account(CUSTOMER).submit(&chain, Body::BuyCredits(credits)).unwrap();
+        let city = cast::city(7, 12, true, hours);
+        let mut operators: BTreeMap<u32, Submitter> = BTreeMap::new();
+        for (at, device) in city.devices().iter().enumerate() {
+            let operator = operators.entry(device.operator.0).or_insert_with(|| {
+                let operator = account(100 + device.operator.0 as u8);
+                open_account(&chain, &id, &operator);
+                operator
+            });
+            join(&chain, network, operator, &device_key(at), device.cell);
+        }
+        let (disk, objects) = (SimulatedDisk::new(1 << 28), Memory::default());
+        Self { chain, network, city, disk, objects }
+    }
+
+    /// Registers one more device and has it join.
+    pub fn join(&self, operator: &Submitter, device: &SecretKey) {
+        join(&self.chain, self.network, operator, device, self.city.devices()[0].cell);
+    }
+
+    pub fn settings(&self) -> Settings {
+        Settings {
+            verifier: account(VERIFIER).account,
+            key: key(VERIFIER),
+            windows: WINDOWS,
+            clock: CLOCK,
+            segment_bytes: 1 << 16,
+            roster_ms_min: 0,
+            log_seed: [9; 32],
+        }
+    }
+
+    pub fn collector(&self) -> Collector {
+        let chain: Arc<dyn ChainView> = Arc::new(self.chain.clone());
+        let networks: [(NetworkId, &'static dyn Vertical, EpochNumber); 1] = [(self.network, &SENSORS, EpochNumber(0))];
+        Collector::open(self.settings(), chain, Box::new(self.disk.clone()), &networks).unwrap()
+    }
+
+    pub fn epochs(&self) -> Epochs {
+        let settings = epochs::Settings {
+            key: key(VERIFIER),
+            submitter: account(VERIFIER),
+            grace_ms: WINDOWS.grace_ms,
+            shards: 3,
+            remember_epochs: 2,
+        };
+        let chain: Arc<dyn Chain> = Arc::new(self.chain.clone());
+        let feed = Arc::new(FixedPrice(Price(50_000_000)));
+        Epochs::open(settings, chain, Arc::new(self.objects.clone()), Some(feed), &[self.network]).unwrap()
+    }
+
+    /// What the city sends in an hour, sealed.
+    pub fn envelopes(&self, epoch: u64) -> Vec<Vec<u8>> {
+        let reports = self.city.reports(EpochNumber(epoch), &CLOCK);
+        reports
+            .into_iter()
+            .map(|sent| {
+                let report = Report {
+                    network: self.network,
+                    time: sent.pack.time,
+                    sequence: sent.sequence,
+                    body: sent.pack.body,
+                };
+                Envelope::seal(&report, &device_key(sent.device))
+            })
+            .collect()
+    }
+
+    /// Takes an hour's envelopes just before its end; returns how many were accepted.
+    pub fn feed(&self, collector: &mut Collector, epoch: u64) -> usize {
+        let envelopes = self.envelopes(epoch);
+        let slices: Vec<&[u8]> = envelopes.iter().map(Vec::as_slice).collect();
+        collector.take(TimeMs(after(epoch).0 - 1), &slices).accepted
+    }
+
+    /// Moves the chain past an hour and its grace, then advances the verifier there.
+    pub fn close(&self, epochs: &mut Epochs, collector: &mut Collector, epoch: u64) -> Advanced {
+        let now = after(epoch).plus_ms(WINDOWS.grace_ms);
+        self.chain.advance(now);
+        epochs.advance(now, collector)
+    }
+}
+
+/// The end of an hour.
+pub fn after(epoch: u64) -> TimeMs {
+    CLOCK.end(EpochNumber(epoch))
+}
+
+/// The key of the city's device at a place.
+pub fn device_key(at: usize) -> SecretKey {
+    let mut seed = [77; 32];
+    seed[..8].copy_from_slice(&(at as u64).to_be_bytes());
+    SecretKey::ed25519(seed)
+}
+
+/// A report of one device with one reading of rain at a time.
+pub fn sealed(network: NetworkId, device: usize, time: TimeMs, sequence: u64) -> Vec<u8> {
+    Envelope::seal(&plain(network, time, sequence), &device_key(device))
+}
+
+pub fn plain(network: NetworkId, time: TimeMs, sequence: u64) -> Report {
+    let slot = TimeMs(time.0 - time.0 % 300_000);
+    let reading = Reading { quantity: report::RAIN, time: slot, value: 200 };
+    Report { network, time, sequence, body: report::encode(&[reading]).unwrap() }
+}
+
+fn join(chain: &LocalChain, network: NetworkId, operator: &Submitter, device: &SecretKey, cell: CellId) {
+    let register = RegisterDevice::by_device(&chain.facts().unwrap().chain, &operator.account, device);
+    operator.submit(chain, Body::RegisterDevice(register)).unwrap();
+    let join = JoinNetwork { device: device.public().device_id(), network, cell };
+    operator.submit(chain, Body::JoinNetwork(join)).unwrap();
+}
+
+fn open_account(chain: &dyn Chain, id: &ChainId, account: &Submitter) {
+    let transaction = cairn_ledger::Transaction {
+        chain: id.clone(),
+        account: account.account,
+        nonce: 1,
+        fee_max: Token::ZERO,
+        sponsor: None,
+        body: Body::OpenAccount(OpenAccount {}),
+    };
+    chain.submit(&transaction.sign_by(&account.rule, &account.keys)).unwrap();
+}

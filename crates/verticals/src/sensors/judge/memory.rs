@@ -2,6 +2,7 @@
 
 use crate::kit::MemoryError;
 use crate::kit::range::Track;
+use crate::sensors::report::QUANTITIES_MAX;
 use cairn_types::{DeviceNumber, codec};
 use minicbor::{Decode, Encode};
 
@@ -10,6 +11,10 @@ pub const PAST_MAX: usize = 48;
 
 /// An epoch's series is forgotten after so many epochs.
 pub const PAST_EPOCHS_MAX: u16 = 168;
+
+/// Unit counts are halved at this many slots, place counts at this many epochs.
+pub const UNIT_SLOTS_MAX: u8 = 128;
+pub const PLACE_EPOCHS_MAX: u16 = 512;
 
 /// One remembered epoch of a device: how long ago, and what its series was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -118,18 +123,27 @@ impl Memory {
         }
         let memory: Self = codec::decode_canonical(bytes).map_err(|error| MemoryError(error.to_string()))?;
         let bounded = |device: &DeviceMemory| {
-            device.past.len() <= PAST_MAX
+            let (unit, place) = (&device.unit, &device.place);
+            unit.high.max(unit.low) <= unit.both
+                && unit.both < UNIT_SLOTS_MAX
+                && place.here.max(place.around) <= place.epochs
+                && place.both <= place.here.min(place.around)
+                && place.epochs < PLACE_EPOCHS_MAX
+                && device.past.len() <= PAST_MAX
+                && device.past.iter().all(|past| past.ago <= PAST_EPOCHS_MAX)
                 && device.tracks.is_sorted_by(|one, next| one.quantity < next.quantity)
                 && device
                     .tracks
                     .iter()
-                    .all(|track| usize::from(track.quantity) < crate::sensors::report::QUANTITIES_MAX)
+                    .all(|track| usize::from(track.quantity) < QUANTITIES_MAX)
         };
         let sorted = memory.devices.is_sorted_by(|one, next| one.number < next.number);
         if sorted && memory.devices.iter().all(bounded) {
             Ok(memory)
         } else {
-            Err(MemoryError("devices or quantities out of order, or too many".into()))
+            Err(MemoryError(
+                "devices or quantities out of order, or a count out of bounds".into(),
+            ))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How a gauge's rain relates to its neighbours' over days: by a constant factor it has another unit, not at all it stands
 //! elsewhere. Both need much proof, and counts fade so that a repaired gauge is believed again.
 
-use super::memory::{PlaceCount, UnitCount};
+use super::memory::{PLACE_EPOCHS_MAX, PlaceCount, UNIT_SLOTS_MAX, UnitCount};
 use super::slots::NONE;
 use crate::kit::range::Excess;
 use crate::sensors::params::Params;
@@ -11,10 +11,6 @@ const UNIT_PERCENT: i64 = 80;
 
 /// Less rain than this in an epoch, in micrometres, is dew or one tip of a bucket.
 const WET_MICROMETRES: i64 = 200;
-
-/// Halve unit counts at this many slots, place counts at this many epochs.
-const UNIT_SLOTS_MAX: u8 = 128;
-const PLACE_EPOCHS_MAX: u16 = 512;
 
 /// Counts the slots of an epoch in which it rains here and around.
 pub fn count_unit(params: &Params, values: &[i64], twice: &[i64], count: &mut UnitCount) {

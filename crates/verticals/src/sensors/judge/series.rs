@@ -105,18 +105,12 @@ pub fn copy(
         return;
     }
     if let Some(twin) = twin.as_mut() {
-        let other = members
-            .binary_search_by_key(&twin.device, |member| member.number)
-            .ok()
-            .map(|row| &all[row]);
-        let silent = other.is_none_or(|other| other.received.is_none());
-        match other {
-            Some(other) if !silent && own.changes > 0 && other.series == own.series => {
-                twin.changes = twin.changes.saturating_add(own.changes).min(most);
-            }
-            Some(other) if !silent && own.changes == 0 && other.changes == 0 => {}
-            _ if silent && own.changes == 0 => {}
-            _ => twin.changes /= 2,
+        let other = members.binary_search_by_key(&twin.device, |member| member.number).ok();
+        let still = other.is_none_or(|other| all[other].changes == 0);
+        if other.is_some() && other == original {
+            twin.changes = twin.changes.saturating_add(own.changes).min(most);
+        } else if own.changes > 0 || !still {
+            twin.changes /= 2;
         }
     }
     let Some(original) = original else { return clear(twin) };
@@ -138,7 +132,7 @@ fn clear(twin: &mut Option<Twin>) {
 /// Carries the proof that a device repeats itself into this epoch, and remembers the epoch.
 pub fn replay(params: &Params, own: &Said, memory: &mut DeviceMemory) {
     memory.past.retain_mut(|past| {
-        past.ago += 1;
+        past.ago = past.ago.saturating_add(1);
         past.ago <= PAST_EPOCHS_MAX
     });
     if own.received.is_none() {

@@ -333,6 +333,33 @@ fn whoever_was_received_clearly_earlier_is_the_original() {
 }
 
 #[test]
+fn an_original_that_was_once_late_is_not_taken_for_the_copy() {
+    let (params, roster) = (Params::default().encode(), members(2, |number| number as usize));
+    let mut memory = Vec::new();
+    for hour in 0..12 {
+        let reading = |slot| Reading {
+            quantity: RAIN,
+            time: TimeMs(START + (hour * 12 + slot) * SLOT_MS),
+            value: shower(0, hour * 12 + slot),
+        };
+        let readings: Vec<Reading> = (0..12).map(reading).collect();
+        let mut reports = [0, 1].map(|device| admitted(device, hour, &readings));
+        let late = usize::from(hour != 0);
+        reports[late].received = reports[late].received.plus_ms(2 * SLOT_MS);
+        let assessment = assess(&Sensors, &epoch(hour, &params, &roster, &memory), &reports, 1).expect("an epoch");
+        let refused = |device| {
+            assessment
+                .findings
+                .iter()
+                .any(|f| f.device.0 == device && f.reason == Some(COPIED))
+        };
+        assert!(!refused(0), "hour {hour}");
+        assert_eq!(refused(1), hour >= 2, "hour {hour}");
+        memory = assessment.memory;
+    }
+}
+
+#[test]
 fn a_repeated_day_is_refused_and_a_new_one_is_not() {
     let says =
         |lag: u64| move |device: u32, slot: u64| Some(shower(device, if slot >= lag { slot % lag } else { slot }));

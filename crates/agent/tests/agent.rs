@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod common;
+mod stand;
 
 use cairn_agent::agent::{AgentError, TakeError};
 use cairn_agent::clock::HandClock;
 use cairn_agent::outbox::{Limits, OutboxError};
 use cairn_types::{IntakeRefusal, SecretKey};
-use common::*;
+use stand::*;
 
 fn clock() -> HandClock {
     let clock = HandClock::default();
@@ -18,10 +18,10 @@ fn clock() -> HandClock {
 
 #[tokio::test]
 async fn an_hour_of_readings_is_one_report_with_a_receipt() {
-    let bench = Bench::new(10);
-    let mut agent = bench.open();
+    let stand = Stand::new(10);
+    let mut agent = stand.open();
     for minute in (0..60).step_by(5) {
-        for name in &bench.names {
+        for name in &stand.names {
             let at = NOON.plus_ms(minute * 60_000);
             let device = agent.find(name).unwrap();
             assert_eq!(agent.submit(device, &rain(at, "0.1"), at), Ok(1));
@@ -32,12 +32,12 @@ async fn an_hour_of_readings_is_one_report_with_a_receipt() {
     assert_eq!(agent.next_due(), Some(NOON.plus_ms(HOUR_MS + 60_000)));
     agent.seal_due(NOON.plus_ms(HOUR_MS + 60_000)).unwrap();
     assert_eq!((agent.waiting(), agent.next_due()), (10, None));
-    let flushed = agent.flush(&bench.verifier, &clock(), 1).await.unwrap();
+    let flushed = agent.flush(&stand.verifier, &clock(), 1).await.unwrap();
     assert_eq!(
         (flushed.receipts.len(), flushed.refused.len(), flushed.waiting),
         (10, 0, 0)
     );
-    let taken = bench.verifier.taken();
+    let taken = stand.verifier.taken();
     assert_eq!(taken.len(), 10);
     for envelope in &taken {
         let expected: Vec<_> = (0..60).step_by(5).map(|minute| (minute, 100)).collect();
@@ -73,26 +73,26 @@ async fn a_crash_between_any_two_steps_loses_no_reading_and_repeats_none() {
         said
     };
     for crash_every in 1..=STORY.len() {
-        let mut bench = Bench::new(1);
-        let mut agent = bench.open();
+        let mut stand = Stand::new(1);
+        let mut agent = stand.open();
         for (step, (said, arrives)) in STORY.iter().enumerate() {
             let (said, now) = (NOON.plus_ms(said * 60_000), NOON.plus_ms(arrives * 60_000));
             let device = agent.find("gauge-0").unwrap();
             agent.submit(device, &rain(said, "0.1"), now).unwrap();
             agent.commit().unwrap();
             if step % crash_every == 0 {
-                agent = bench.crash();
+                agent = stand.crash();
             }
             agent.seal_due(now).unwrap();
             if (step + 1) % crash_every == 0 {
-                agent = bench.crash();
+                agent = stand.crash();
             }
         }
         agent.seal_all(NOON.plus_ms(171 * 60_000)).unwrap();
-        agent = bench.crash();
+        agent = stand.crash();
         agent.seal_all(NOON.plus_ms(172 * 60_000)).unwrap();
-        agent.flush(&bench.verifier, &clock(), 1).await.unwrap();
-        let taken = bench.verifier.taken();
+        agent.flush(&stand.verifier, &clock(), 1).await.unwrap();
+        let taken = stand.verifier.taken();
         let mut said: Vec<u64> = minutes(&taken).into_iter().map(|(minute, _)| minute).collect();
         said.sort_unstable();
         assert_eq!(said, expected, "a crash every {crash_every} steps");
@@ -118,8 +118,8 @@ async fn a_rain_counter_goes_on_over_hours_and_crashes() {
     ];
     let mut rains = Vec::new();
     for crashes in [false, true] {
-        let mut bench = Bench::new(1);
-        let mut agent = bench.open();
+        let mut stand = Stand::new(1);
+        let mut agent = stand.open();
         for (minute, inches) in story {
             let now = NOON.plus_ms(minute * 60_000);
             agent.seal_due(now).unwrap();
@@ -127,12 +127,12 @@ async fn a_rain_counter_goes_on_over_hours_and_crashes() {
             agent.submit(device, &said(minute, inches), now).unwrap();
             agent.commit().unwrap();
             if crashes {
-                agent = bench.crash();
+                agent = stand.crash();
             }
         }
         agent.seal_all(NOON).unwrap();
-        agent.flush(&bench.verifier, &clock(), 1).await.unwrap();
-        let rain: i64 = minutes(&bench.verifier.taken())
+        agent.flush(&stand.verifier, &clock(), 1).await.unwrap();
+        let rain: i64 = minutes(&stand.verifier.taken())
             .iter()
             .filter(|(_, value)| *value < 19_000)
             .map(|r| r.1)
@@ -148,8 +148,8 @@ async fn a_rain_counter_goes_on_over_hours_and_crashes() {
 
 #[tokio::test]
 async fn a_late_reading_becomes_a_second_report_of_its_hour() {
-    let bench = Bench::new(1);
-    let mut agent = bench.open();
+    let stand = Stand::new(1);
+    let mut agent = stand.open();
     let device = agent.find("gauge-0").unwrap();
     let at = |minute: u64| NOON.plus_ms(minute * 60_000);
     agent.submit(device, &rain(at(10), "0.1"), at(10)).unwrap();
@@ -159,8 +159,8 @@ async fn a_late_reading_becomes_a_second_report_of_its_hour() {
     agent.commit().unwrap();
     agent.seal_due(at(67)).unwrap();
     agent.seal_due(at(130)).unwrap();
-    agent.flush(&bench.verifier, &clock(), 1).await.unwrap();
-    let taken = bench.verifier.taken();
+    agent.flush(&stand.verifier, &clock(), 1).await.unwrap();
+    let taken = stand.verifier.taken();
     assert_eq!(minutes(&taken), [(10, 100), (20, 200), (65, 100)]);
     assert!(
         taken[1].report.sequence > taken[0].report.sequence,
@@ -170,21 +170,21 @@ async fn a_late_reading_becomes_a_second_report_of_its_hour() {
 
 #[tokio::test]
 async fn plenty_of_readings_are_sealed_before_the_hour_ends() {
-    let bench = Bench::new(1);
-    let mut parts = bench.parts();
+    let stand = Stand::new(1);
+    let mut parts = stand.parts();
     parts.networks[0].readings_max = 4;
-    let disks = (Box::new(bench.outbox.clone()), Box::new(bench.journal.clone()));
-    let mut agent = cairn_agent::agent::Agent::open(parts, &bench.keys(), disks.0, disks.1).unwrap();
+    let disks = (Box::new(stand.outbox.clone()), Box::new(stand.journal.clone()));
+    let mut agent = cairn_agent::agent::Agent::open(parts, &stand.keys(), disks.0, disks.1).unwrap();
     let device = agent.find("gauge-0").unwrap();
     for minute in 0..10 {
         let at = NOON.plus_ms(minute * 60_000);
         agent.submit(device, &rain(at, "0.1"), at).unwrap();
     }
-    agent.flush(&bench.verifier, &clock(), 1).await.unwrap();
-    assert_eq!(bench.verifier.taken().len(), 2);
+    agent.flush(&stand.verifier, &clock(), 1).await.unwrap();
+    assert_eq!(stand.verifier.taken().len(), 2);
     agent.seal_all(NOON).unwrap();
-    agent.flush(&bench.verifier, &clock(), 1).await.unwrap();
-    let said: Vec<u64> = minutes(&bench.verifier.taken())
+    agent.flush(&stand.verifier, &clock(), 1).await.unwrap();
+    let said: Vec<u64> = minutes(&stand.verifier.taken())
         .into_iter()
         .map(|(minute, _)| minute)
         .collect();
@@ -193,20 +193,20 @@ async fn plenty_of_readings_are_sealed_before_the_hour_ends() {
 
 /// Ten envelopes and a verifier in some mood: all come through in the end, once each.
 async fn check_mood(moods: &[Mood], wrong_answers: u64) -> TestVerifier {
-    let bench = Bench::new(10);
-    let mut agent = bench.open();
-    for name in &bench.names {
+    let stand = Stand::new(10);
+    let mut agent = stand.open();
+    for name in &stand.names {
         agent
             .submit(agent.find(name).unwrap(), &rain(NOON, "0.1"), NOON)
             .unwrap();
     }
     agent.seal_all(NOON).unwrap();
-    bench.verifier.next_moods(moods.iter().cloned());
-    let flushed = agent.flush(&bench.verifier, &clock(), 20).await.unwrap();
+    stand.verifier.next_moods(moods.iter().cloned());
+    let flushed = agent.flush(&stand.verifier, &clock(), 20).await.unwrap();
     assert_eq!((flushed.receipts.len(), flushed.waiting), (10, 0), "{moods:?}");
-    assert_eq!(bench.verifier.taken().len(), 10);
+    assert_eq!(stand.verifier.taken().len(), 10);
     assert_eq!(agent.status(NOON).wrong_answers, wrong_answers, "{moods:?}");
-    bench.verifier
+    stand.verifier
 }
 
 #[tokio::test]
@@ -236,25 +236,25 @@ async fn a_lying_verifier_gets_nothing_settled() {
 #[tokio::test]
 async fn the_next_verifier_gets_what_the_first_does_not_take_or_answers_wrongly() {
     for mood in [Mood::Down, Mood::WrongKey, Mood::Garbage] {
-        let bench = Bench::new(1);
-        let mut parts = bench.parts();
+        let stand = Stand::new(1);
+        let mut parts = stand.parts();
         parts.verifiers.push(TestVerifier::as_verifier("http://second"));
-        let disks = (Box::new(bench.outbox.clone()), Box::new(bench.journal.clone()));
-        let mut agent = cairn_agent::agent::Agent::open(parts, &bench.keys(), disks.0, disks.1).unwrap();
+        let disks = (Box::new(stand.outbox.clone()), Box::new(stand.journal.clone()));
+        let mut agent = cairn_agent::agent::Agent::open(parts, &stand.keys(), disks.0, disks.1).unwrap();
         agent
             .submit(agent.find("gauge-0").unwrap(), &rain(NOON, "0.1"), NOON)
             .unwrap();
         agent.seal_all(NOON).unwrap();
-        bench.verifier.next_moods([mood]);
-        agent.flush(&bench.verifier, &clock(), 9).await.unwrap();
-        assert_eq!(bench.verifier.urls(), ["http://verifier", "http://second"]);
+        stand.verifier.next_moods([mood]);
+        agent.flush(&stand.verifier, &clock(), 9).await.unwrap();
+        assert_eq!(stand.verifier.urls(), ["http://verifier", "http://second"]);
     }
 }
 
 #[tokio::test]
 async fn a_refused_envelope_is_kept_with_its_reason_and_never_sent_again() {
-    let mut bench = Bench::new(2);
-    let mut agent = bench.open();
+    let mut stand = Stand::new(2);
+    let mut agent = stand.open();
     let stranger = SecretKey::ed25519([77; 32]);
     let report = cairn_types::Report {
         network: NETWORK,
@@ -269,13 +269,13 @@ async fn a_refused_envelope_is_kept_with_its_reason_and_never_sent_again() {
         .submit(agent.find("gauge-1").unwrap(), &rain(NOON, "0.1"), NOON)
         .unwrap();
     agent.seal_all(NOON).unwrap();
-    let flushed = agent.flush(&bench.verifier, &clock(), 1).await.unwrap();
+    let flushed = agent.flush(&stand.verifier, &clock(), 1).await.unwrap();
     assert_eq!((flushed.receipts.len(), flushed.waiting), (1, 0));
     let code = IntakeRefusal::UnknownDevice.code();
     assert_eq!(flushed.refused_by_code().into_iter().collect::<Vec<_>>(), [(code, 1)]);
     assert_eq!(agent.status(NOON).refused_by_reason()["UnknownDevice"], 1);
     agent.finish().unwrap();
-    let agent = bench.crash();
+    let agent = stand.crash();
     let kept: Vec<_> = agent.refused().collect();
     assert_eq!(kept.len(), 1);
     assert_eq!((kept[0].code, kept[0].device), (code, stranger.public().device_id()));
@@ -284,33 +284,33 @@ async fn a_refused_envelope_is_kept_with_its_reason_and_never_sent_again() {
 
 #[tokio::test]
 async fn a_lost_answer_and_a_crash_send_again_and_settle_once() {
-    let mut bench = Bench::new(3);
-    let mut agent = bench.open();
-    for name in &bench.names {
+    let mut stand = Stand::new(3);
+    let mut agent = stand.open();
+    for name in &stand.names {
         agent
             .submit(agent.find(name).unwrap(), &rain(NOON, "0.1"), NOON)
             .unwrap();
     }
     agent.seal_all(NOON).unwrap();
-    bench.verifier.next_moods([Mood::AnswerLost]);
-    assert_eq!(agent.flush(&bench.verifier, &clock(), 1).await.unwrap().waiting, 3);
-    let mut agent = bench.crash();
+    stand.verifier.next_moods([Mood::AnswerLost]);
+    assert_eq!(agent.flush(&stand.verifier, &clock(), 1).await.unwrap().waiting, 3);
+    let mut agent = stand.crash();
     assert_eq!(agent.waiting(), 3);
     assert_eq!(
-        agent.flush(&bench.verifier, &clock(), 1).await.unwrap().receipts.len(),
+        agent.flush(&stand.verifier, &clock(), 1).await.unwrap().receipts.len(),
         3
     );
-    assert_eq!(bench.verifier.taken().len(), 3);
+    assert_eq!(stand.verifier.taken().len(), 3);
 }
 
 #[tokio::test]
 async fn a_full_outbox_refuses_new_messages_and_takes_them_again_once_sent() {
-    let mut bench = Bench::new(1);
-    bench.limits = Limits {
+    let mut stand = Stand::new(1);
+    stand.limits = Limits {
         bytes_max: 20_000,
         file_bytes: 2_000,
     };
-    let mut agent = bench.open();
+    let mut agent = stand.open();
     let device = agent.find("gauge-0").unwrap();
     let mut taken = 0;
     let error = loop {
@@ -324,7 +324,7 @@ async fn a_full_outbox_refuses_new_messages_and_takes_them_again_once_sent() {
     assert_eq!(error, TakeError::OutboxFull);
     assert!(taken > 10, "{taken}");
     assert!(agent.status(NOON).disk_bytes <= 20_000);
-    let flushed = agent.flush(&bench.verifier, &clock(), 1).await.unwrap();
+    let flushed = agent.flush(&stand.verifier, &clock(), 1).await.unwrap();
     assert_eq!(flushed.receipts.len() as u64, taken);
     assert_eq!(
         agent.submit(device, &rain(NOON.plus_ms(HOUR_MS), "0"), NOON.plus_ms(HOUR_MS)),
@@ -334,12 +334,12 @@ async fn a_full_outbox_refuses_new_messages_and_takes_them_again_once_sent() {
 
 #[tokio::test]
 async fn a_full_disk_acknowledges_nothing_and_loses_nothing() {
-    let mut bench = Bench::new(1);
-    let mut agent = bench.open();
+    let mut stand = Stand::new(1);
+    let mut agent = stand.open();
     let device = agent.find("gauge-0").unwrap();
     agent.submit(device, &rain(NOON, "0.1"), NOON).unwrap();
     agent.commit().unwrap();
-    bench.outbox.limit(Some(40));
+    stand.outbox.limit(Some(40));
     let later = NOON.plus_ms(60_000);
     agent.submit(device, &rain(later, "0.2"), later).unwrap();
     assert!(matches!(agent.commit(), Err(OutboxError::DiskFull)));
@@ -347,18 +347,18 @@ async fn a_full_disk_acknowledges_nothing_and_loses_nothing() {
         agent.seal_due(NOON.plus_ms(2 * HOUR_MS)),
         Err(OutboxError::DiskFull)
     ));
-    bench.outbox.limit(None);
+    stand.outbox.limit(None);
     agent.submit(device, &rain(later, "0.3"), later).unwrap();
     agent.seal_due(NOON.plus_ms(2 * HOUR_MS)).unwrap();
-    let mut agent = bench.crash();
-    agent.flush(&bench.verifier, &clock(), 1).await.unwrap();
-    assert_eq!(minutes(&bench.verifier.taken()), [(0, 100), (1, 300)]);
+    let mut agent = stand.crash();
+    agent.flush(&stand.verifier, &clock(), 1).await.unwrap();
+    assert_eq!(minutes(&stand.verifier.taken()), [(0, 100), (1, 300)]);
 }
 
 #[test]
 fn strange_messages_are_refused_and_change_nothing() {
-    let bench = Bench::new(1);
-    let mut agent = bench.open();
+    let stand = Stand::new(1);
+    let mut agent = stand.open();
     let device = agent.find("gauge-0").unwrap();
     assert_eq!(agent.find("gauge-9"), None);
     for message in [b"".as_slice(), b"snow=1", &[0xff; 10], b"[{\"n\":1}]"] {
@@ -375,12 +375,12 @@ fn strange_messages_are_refused_and_change_nothing() {
 
 #[test]
 fn what_makes_no_agent_says_why() {
-    let bench = Bench::new(2);
+    let stand = Stand::new(2);
     let open = |change: fn(&mut cairn_agent::agent::Parts)| {
-        let mut parts = bench.parts();
+        let mut parts = stand.parts();
         change(&mut parts);
-        let disks = (Box::new(bench.outbox.clone()), Box::new(bench.journal.clone()));
-        cairn_agent::agent::Agent::open(parts, &bench.keys(), disks.0, disks.1)
+        let disks = (Box::new(stand.outbox.clone()), Box::new(stand.journal.clone()));
+        cairn_agent::agent::Agent::open(parts, &stand.keys(), disks.0, disks.1)
             .map(|_| ())
             .unwrap_err()
     };

@@ -1,10 +1,10 @@
 //! The replay of real gauges, where the data is at hand.
 
-mod common;
+mod stand;
 
 use cairn_agent::port::replay::{Replay, stations};
 use cairn_types::{EpochClock, TimeMs};
-use common::{HOUR_MS, NOON, skip};
+use stand::{HOUR_MS, NOON, skip};
 use std::path::{Path, PathBuf};
 
 #[test]
@@ -30,7 +30,7 @@ fn the_real_gauges_of_amsterdam_play() {
             .iter()
             .all(|name| places.iter().any(|place| place.name == *name))
     );
-    let mut driver = common::network().driver().unwrap();
+    let mut driver = stand::network().driver().unwrap();
     let (mut epochs, mut said) = (0, 0);
     for played in replay.by_ref() {
         let played = played.unwrap();

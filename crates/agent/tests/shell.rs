@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod common;
+mod stand;
 
 use axum::body::Bytes as Body;
 use axum::extract::State;
@@ -14,17 +14,17 @@ use cairn_agent::clock::HandClock;
 use cairn_agent::shell::{Ports, Shell};
 use cairn_agent::status::Status;
 use cairn_agent::uplink::{Delivery, HttpUplink};
-use common::*;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use stand::*;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The verifier of a bench behind HTTP.
+/// The verifier of a stand behind HTTP.
 async fn serve(verifier: TestVerifier) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -49,34 +49,34 @@ async fn receive(State(verifier): State<TestVerifier>, body: Body) -> Response {
 
 /// A running agent whose messages are sealed one by one, so that each can be seen at the verifier.
 struct Running {
-    bench: Bench,
+    stand: Stand,
     shell: Shell,
 }
 
 impl Running {
     async fn start(devices: usize) -> Self {
-        let bench = Bench::new(devices);
-        let mut parts = bench.parts();
-        parts.verifiers = vec![TestVerifier::as_verifier(&serve(bench.verifier.clone()).await)];
+        let stand = Stand::new(devices);
+        let mut parts = stand.parts();
+        parts.verifiers = vec![TestVerifier::as_verifier(&serve(stand.verifier.clone()).await)];
         parts.networks[0].readings_max = 1;
-        let disks = (Box::new(bench.outbox.clone()), Box::new(bench.journal.clone()));
-        let agent = Agent::open(parts, &bench.keys(), disks.0, disks.1).unwrap();
+        let disks = (Box::new(stand.outbox.clone()), Box::new(stand.journal.clone()));
+        let agent = Agent::open(parts, &stand.keys(), disks.0, disks.1).unwrap();
         let any = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         let clock = HandClock::default();
         clock.set(NOON);
         let uplink = Arc::new(HttpUplink::new().unwrap());
         let ports = Ports { http: any, mqtt: any };
         let shell = Shell::start(agent, ports, uplink, Arc::new(clock)).await.unwrap();
-        Self { bench, shell }
+        Self { stand, shell }
     }
 
     async fn status(&self) -> Status {
         self.shell.mailbox.status().await.unwrap()
     }
 
-    async fn stop(self) -> (Bench, Status) {
+    async fn stop(self) -> (Stand, Status) {
         let agent = self.shell.stop().await.unwrap();
-        (self.bench, agent.status(NOON))
+        (self.stand, agent.status(NOON))
     }
 
     async fn http(&self) -> TcpStream {
@@ -125,9 +125,9 @@ async fn a_message_over_http_reaches_the_verifier_and_refusals_say_why() {
     let url = format!("http://{}/v1/status", running.shell.http.unwrap());
     let status: serde_json::Value = reqwest::get(url).await.unwrap().json().await.unwrap();
     assert_eq!((&status["messages"], &status["devices"]), (&1.into(), &2.into()));
-    let (bench, status) = running.stop().await;
+    let (stand, status) = running.stop().await;
     assert_eq!((status.receipted, status.waiting), (1, 0));
-    assert_eq!(minutes(&bench.verifier.taken()), [(0, 100)]);
+    assert_eq!(minutes(&stand.verifier.taken()), [(0, 100)]);
 }
 
 /// Publishes messages with a real client and waits for as many acknowledgements.
@@ -162,18 +162,18 @@ async fn a_publish_is_acknowledged_once_it_is_on_disk() {
         .collect();
     assert_eq!(publish(&running, &messages, QoS::AtLeastOnce).await.unwrap(), 200);
     // What a power cut leaves now has every acknowledged message: taken by the verifier or still in the outbox.
-    let after = running.bench.outbox.after_crash(0);
+    let after = running.stand.outbox.after_crash(0);
     let agent = Agent::open(
-        running.bench.parts(),
-        &running.bench.keys(),
+        running.stand.parts(),
+        &running.stand.keys(),
         Box::new(after),
-        Box::new(running.bench.journal.after_crash(0)),
+        Box::new(running.stand.journal.after_crash(0)),
     );
     let waiting = agent.unwrap().waiting();
-    assert!(waiting + running.bench.verifier.taken().len() >= 200);
-    let (bench, status) = running.stop().await;
+    assert!(waiting + running.stand.verifier.taken().len() >= 200);
+    let (stand, status) = running.stop().await;
     assert_eq!((status.messages, status.receipted), (200, 200));
-    assert_eq!(minutes(&bench.verifier.taken()).len(), 200);
+    assert_eq!(minutes(&stand.verifier.taken()).len(), 200);
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn what_is_not_kept_is_not_acknowledged() {
     ] {
         assert!(publish(&running, &[(topic, message)], qos).await.is_err());
     }
-    running.bench.outbox.limit(Some(10));
+    running.stand.outbox.limit(Some(10));
     assert!(
         publish(&running, &[(topic.clone(), rain(NOON, "1"))], QoS::AtLeastOnce)
             .await
@@ -196,15 +196,15 @@ async fn what_is_not_kept_is_not_acknowledged() {
     );
     let (status, body) = running.post("gauge-0", &rain(NOON, "1")).await;
     assert_eq!(status, 507, "{body}");
-    running.bench.outbox.limit(None);
+    running.stand.outbox.limit(None);
     assert_eq!(
         publish(&running, &[(topic, rain(NOON, "1"))], QoS::AtLeastOnce)
             .await
             .unwrap(),
         1
     );
-    let (bench, _) = running.stop().await;
-    assert_eq!(bench.verifier.taken().len(), 1);
+    let (stand, _) = running.stop().await;
+    assert_eq!(stand.verifier.taken().len(), 1);
 }
 
 #[tokio::test]
@@ -249,9 +249,9 @@ async fn mosquitto_pub_works() {
     assert!(!refused.status.success(), "{refused:?}");
     let refused = publish(topic, "1", "5", format!("{NOON} rain=1")).await;
     assert!(!refused.status.success(), "{refused:?}");
-    let (bench, _) = running.stop().await;
+    let (stand, _) = running.stop().await;
     assert_eq!(
-        minutes(&bench.verifier.taken()),
+        minutes(&stand.verifier.taken()),
         [(0, 100), (1, 100), (2, 100), (5, 200)]
     );
 }
@@ -367,31 +367,31 @@ async fn nonsense_on_the_sockets_harms_nobody() {
 #[tokio::test]
 async fn stopping_sends_what_waits_and_the_rest_stays_on_disk() {
     let mut running = Running::start(1).await;
-    running.bench.verifier.next_moods([Mood::Busy(Some(3_600_000))]);
+    running.stand.verifier.next_moods([Mood::Busy(Some(3_600_000))]);
     let (status, _) = running.post("gauge-0", &rain(NOON, "0.1")).await;
     assert_eq!(status, 200);
     while running.status().await.failures == 0 {
         tokio::task::yield_now().await;
     }
-    let (bench, status) = running.stop().await;
+    let (stand, status) = running.stop().await;
     assert_eq!((status.waiting, status.receipted), (1, 0));
     running = Running {
-        shell: restart(&bench).await,
-        bench,
+        shell: restart(&stand).await,
+        stand,
     };
     while running.status().await.receipted == 0 {
         tokio::task::yield_now().await;
     }
-    let (bench, status) = running.stop().await;
+    let (stand, status) = running.stop().await;
     assert_eq!(status.waiting, 0);
-    assert_eq!(bench.verifier.taken().len(), 1);
+    assert_eq!(stand.verifier.taken().len(), 1);
 }
 
-async fn restart(bench: &Bench) -> Shell {
-    let mut parts = bench.parts();
-    parts.verifiers = vec![TestVerifier::as_verifier(&serve(bench.verifier.clone()).await)];
-    let disks = (Box::new(bench.outbox.clone()), Box::new(bench.journal.clone()));
-    let agent = Agent::open(parts, &bench.keys(), disks.0, disks.1).unwrap();
+async fn restart(stand: &Stand) -> Shell {
+    let mut parts = stand.parts();
+    parts.verifiers = vec![TestVerifier::as_verifier(&serve(stand.verifier.clone()).await)];
+    let disks = (Box::new(stand.outbox.clone()), Box::new(stand.journal.clone()));
+    let agent = Agent::open(parts, &stand.keys(), disks.0, disks.1).unwrap();
     let uplink = Arc::new(HttpUplink::new().unwrap());
     Shell::start(agent, Ports::default(), uplink, Arc::new(HandClock::default()))
         .await

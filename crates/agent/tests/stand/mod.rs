@@ -155,7 +155,7 @@ impl Uplink for TestVerifier {
 }
 
 /// Keys in a folder, disks in memory, a verifier that knows the devices: everything an agent needs to be opened again.
-pub struct Bench {
+pub struct Stand {
     pub folder: tempfile::TempDir,
     pub outbox: MemoryDisk,
     pub journal: MemoryDisk,
@@ -164,9 +164,9 @@ pub struct Bench {
     pub limits: Limits,
 }
 
-impl Bench {
+impl Stand {
     pub fn new(devices: usize) -> Self {
-        let bench = Self {
+        let stand = Self {
             folder: tempfile::tempdir().unwrap(),
             outbox: MemoryDisk::default(),
             journal: MemoryDisk::default(),
@@ -174,16 +174,16 @@ impl Bench {
             names: (0..devices).map(|at| format!("gauge-{at}")).collect(),
             limits: Limits::default(),
         };
-        let mut keys = bench.keys();
-        let kinds = bench.names.iter().enumerate().map(|(at, name)| match at % 5 {
+        let mut keys = stand.keys();
+        let kinds = stand.names.iter().enumerate().map(|(at, name)| match at % 5 {
             4 => (name.as_str(), KeyKind::P256),
             _ => (name.as_str(), KeyKind::Ed25519),
         });
         keys.make_missing(kinds).unwrap();
-        for name in &bench.names {
-            bench.verifier.know(keys.get(name).unwrap().public());
+        for name in &stand.names {
+            stand.verifier.know(keys.get(name).unwrap().public());
         }
-        bench
+        stand
     }
 
     pub fn keys(&self) -> Keys {

@@ -6,6 +6,9 @@
 //! meters under settled roots ─▶ credits ─▶ cash and usage token (floors under the no-wash rule; the rest is carried)
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use crate::archive::{Inputs, OrderMeters};
 use crate::meters;
 use crate::roster;

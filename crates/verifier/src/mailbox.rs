@@ -1,8 +1,11 @@
 //! The bounded queue in front of the one thread that owns the collector. What waits there together is decided together, so the busier
 //! it is, the more reports share an fsync. A full queue is said so, never waited for.
 
-use crate::collector::{CollectError, Collector, Sealed};
+#[cfg(test)]
+mod tests;
+
 use crate::chain::SettledOrder;
+use crate::collector::{CollectError, Collector, Sealed};
 use crate::clock::Clock;
 use crate::epochs::Collect;
 use crate::limits::{GROUP_BYTES_MAX, GROUP_MAX};

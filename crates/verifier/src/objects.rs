@@ -1,6 +1,8 @@
 //! Where archives are kept: a folder, S3 and its kin, or memory. Whole objects, put at once; an object is there or not.
 
 mod remote;
+#[cfg(test)]
+mod tests;
 
 pub use remote::{Remote, S3};
 

@@ -5,6 +5,7 @@ use crate::audit::{audit, settled_epochs};
 use crate::chain::ChainView;
 use crate::world::{World, after};
 use cairn_ledger::records::PoolState;
+use cairn_types::Hash;
 
 fn leaves_of(world: &World, epoch: u64) -> Vec<PayoutLeaf> {
     EpochArchive::of(&world.objects, &world.network, EpochNumber(epoch)).payouts().unwrap()
@@ -92,8 +93,6 @@ fn with_kills(stop: impl Fn(&World, u32)) -> (World, Vec<Hash>) {
     let results = (0..3).map(result).collect();
     (world, results)
 }
-
-use cairn_types::Hash;
 
 #[test]
 fn a_verifier_killed_at_any_write_or_transaction_comes_to_the_same_results() {

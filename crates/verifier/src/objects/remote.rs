@@ -36,10 +36,18 @@ impl Remote {
         Self::over(Arc::new(store.with_fsync(true)))
     }
 
+    /// Keys from the environment.
     pub fn s3(place: &S3) -> Result<Self, ObjectError> {
-        let mut builder = AmazonS3Builder::from_env()
-            .with_bucket_name(&place.bucket)
-            .with_region(&place.region);
+        Self::s3_over(AmazonS3Builder::from_env(), place)
+    }
+
+    pub fn s3_with_keys(place: &S3, id: &str, secret: &str) -> Result<Self, ObjectError> {
+        let builder = AmazonS3Builder::new().with_access_key_id(id).with_secret_access_key(secret);
+        Self::s3_over(builder, place)
+    }
+
+    fn s3_over(builder: AmazonS3Builder, place: &S3) -> Result<Self, ObjectError> {
+        let mut builder = builder.with_bucket_name(&place.bucket).with_region(&place.region);
         if let Some(endpoint) = &place.endpoint {
             builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
         }

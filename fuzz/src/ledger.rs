@@ -36,11 +36,11 @@ use cairn_ledger::{
     },
 };
 use cairn_types::{
-    AccountId, Attestation, CellId, ChainId, Credit, DeviceId, EpochNumber, Hash, MicroUsd, NetworkId, Price,
-    SecretKey, TimeMs, Token, codec::decode_canonical,
+    AccountId, Attestation, CellId, ChainId, Credit, DeviceId, EpochNumber, Hash, MicroUsd, NetworkId, Price, TimeMs,
+    Token, codec::decode_canonical,
 };
 
-use crate::{Target, golden, value};
+use crate::{Target, golden, types::key, value};
 
 const WHOLE: u64 = 1_000_000;
 const START: TimeMs = TimeMs(1_500_076_800_000);
@@ -158,10 +158,6 @@ impl World {
             ),
         }
     }
-}
-
-fn key(seed: u8) -> SecretKey {
-    SecretKey::ed25519([seed; 32])
 }
 
 fn chain() -> ChainId {

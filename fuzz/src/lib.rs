@@ -10,6 +10,7 @@ pub mod engine;
 pub mod ledger;
 pub mod mutate;
 pub mod types;
+pub mod verifier;
 pub mod verticals;
 
 /// A decoder under attack.
@@ -24,9 +25,15 @@ pub struct Target {
 
 /// Every target, by the file it stands in.
 pub fn targets() -> impl Iterator<Item = &'static Target> {
-    [types::TARGETS, verticals::TARGETS, ledger::TARGETS, engine::TARGETS]
-        .into_iter()
-        .flatten()
+    [
+        types::TARGETS,
+        verticals::TARGETS,
+        ledger::TARGETS,
+        engine::TARGETS,
+        verifier::TARGETS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The value of bytes in their one form, which is written back the same.

@@ -111,7 +111,7 @@ pub fn envelope(bytes: &[u8]) -> bool {
     let Ok(envelope) = Envelope::parse(bytes) else {
         return false;
     };
-    let key = SecretKey::ed25519([1; 32]).public();
+    let key = key(1).public();
     assert_eq!(
         envelope.verify(&key),
         envelope.is_of(&key) && key.verify(envelope.signed_bytes(), &envelope.signature)
@@ -124,7 +124,7 @@ pub fn receipt(bytes: &[u8]) -> bool {
     let Some(receipt) = value::<Receipt>(bytes) else {
         return false;
     };
-    receipt.verify(&SecretKey::ed25519([2; 32]).public());
+    receipt.verify(&key(2).public());
     true
 }
 
@@ -148,7 +148,7 @@ pub fn attestation(bytes: &[u8]) -> bool {
     let Some(attestation) = value::<Attestation>(bytes) else {
         return false;
     };
-    let key = SecretKey::ed25519([2; 32]).public();
+    let key = key(2).public();
     for (_, signature) in &attestation.signatures {
         attestation.result.verify(&key, signature);
     }
@@ -298,8 +298,8 @@ fn absences() -> Vec<Vec<u8>> {
 
 fn signatures() -> Vec<Vec<u8>> {
     let one = |seed: u8| {
-        let key = SecretKey::ed25519([seed; 32]);
-        [key.public().parts().1, &key.sign(b"message").0].concat()
+        let signer = key(seed);
+        [signer.public().parts().1, &signer.sign(b"message").0].concat()
     };
     vec![
         one(1),
@@ -322,4 +322,9 @@ fn texts() -> Vec<Vec<u8>> {
         .chain([DeviceId([7; 32]).to_string(), key.to_string()])
         .map(String::into_bytes)
         .collect()
+}
+
+/// Somebody's key.
+pub(crate) fn key(seed: u8) -> SecretKey {
+    SecretKey::ed25519([seed; 32])
 }

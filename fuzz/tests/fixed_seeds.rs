@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cairn_fuzz::{Target, mutate::Mutator, targets};
 
-const NOISE_PER_TARGET: usize = 2_000;
-const MUTANTS_PER_TARGET: usize = 6_000;
+const NOISE_PER_TARGET: usize = 1_000;
+const MUTANTS_PER_TARGET: usize = 3_000;
 
 /// Runs a target and, when it breaks, says on which bytes.
 fn feed(target: &Target, input: &[u8]) -> bool {

@@ -1,2 +1,62 @@
-//! The one binary.
-fn main() {}
+//! `cairn`: the one binary. Every role and every question is a sub-command; nothing is decided here.
+
+mod commands;
+mod demo;
+mod error;
+mod output;
+mod roles;
+
+use clap::{Parser, Subcommand};
+use output::Output;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Build, run, pay for and own a physical network.
+///
+/// Devices sign reports, verifiers judge them by public rules, a ledger pays their owners, customers buy the service with
+/// dollar credits, and anyone recomputes any epoch. Start with `cairn demo`.
+#[derive(Parser)]
+#[command(name = "cairn", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    /// Answer with one JSON object on standard output.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Folder of keys and settings.
+    #[arg(
+        long,
+        global = true,
+        env = "CAIRN_HOME",
+        value_name = "DIR",
+        default_value = ".cairn"
+    )]
+    home: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 an audit found a difference · 2 usage · 3 not found · 4 refused · \
+5 not enough token, stablecoin or credits · 6 a service does not answer · 7 files · 70 a defect of this program";
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(commands::demo::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Output { json: cli.json };
+    let done = match cli.command {
+        Command::Demo(args) => commands::demo::run(args, out),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if out.json {
+                println!("{}", failure.json());
+            } else {
+                eprintln!("{failure}");
+            }
+            ExitCode::from(failure.kind as u8)
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! One file for each command: its arguments are its help; it asks services and says what they answer.
+
+pub mod demo;

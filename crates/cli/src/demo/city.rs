@@ -1,0 +1,97 @@
+//! Where the demo's readings come from: a city the vertical's cast makes from a seed, or a folder of measured data.
+
+use super::measured::Measured;
+use crate::error::Failure;
+use cairn_types::{CellId, TimeMs};
+use cairn_verticals::kit::Reading;
+use cairn_verticals::kit::cast::{Cast, Role};
+use cairn_verticals::sensors::cast;
+use std::path::Path;
+
+/// The seed of the made city: the same city everywhere.
+const SEED: u64 = 20_261_101;
+/// Honest gauges of the made city.
+const HONEST: usize = 60;
+/// 2026-06-01T00:00:00Z, when the made city begins.
+const MADE_START: TimeMs = TimeMs(1_780_272_000_000);
+
+pub const HOUR_MS: u64 = 3_600_000;
+
+/// One gauge.
+#[derive(Clone, Debug)]
+pub struct Station {
+    pub name: String,
+    pub cell: CellId,
+    /// What kind of cheat it is, where that is known.
+    pub cheat: Option<&'static str>,
+}
+
+/// Readings of one hour, by station.
+pub type Hour = Vec<Vec<Reading>>;
+
+/// A city of gauges over some hours.
+pub enum City {
+    Made { city: cast::City, stations: Vec<Station> },
+    Measured(Box<Measured>),
+}
+
+impl City {
+    /// The made city over so many days.
+    pub fn made(days: u64) -> Self {
+        let city = cast::city(SEED, HONEST, true, days * 24);
+        let stations = city
+            .devices()
+            .iter()
+            .map(|device| {
+                let cheat = match device.role {
+                    Role::Honest => None,
+                    Role::Cheat { name, .. } => Some(name),
+                };
+                Station {
+                    name: device.name.clone(),
+                    cell: device.cell,
+                    cheat,
+                }
+            })
+            .collect();
+        Self::Made { city, stations }
+    }
+
+    pub fn measured(folder: &Path, resolution: u8) -> Result<Self, Failure> {
+        Measured::open(folder, resolution).map(|measured| Self::Measured(Box::new(measured)))
+    }
+
+    pub fn stations(&self) -> &[Station] {
+        match self {
+            Self::Made { stations, .. } => stations,
+            Self::Measured(measured) => &measured.stations,
+        }
+    }
+
+    /// The first hour's first millisecond.
+    pub fn start(&self) -> TimeMs {
+        match self {
+            Self::Made { .. } => MADE_START,
+            Self::Measured(measured) => measured.start,
+        }
+    }
+
+    pub fn hours(&self) -> Result<u64, Failure> {
+        match self {
+            Self::Made { city, .. } => Ok(city.epochs()),
+            Self::Measured(measured) => measured.hours(),
+        }
+    }
+
+    /// What every station says in an hour, counted from the start; asked hour by hour, rising. `None` after the last.
+    pub fn hour(&mut self, hour: u64) -> Result<Option<Hour>, Failure> {
+        let start = self.start().plus_ms(hour * HOUR_MS);
+        match self {
+            Self::Made { city, stations } => {
+                let says = |device| city.readings(device, hour, start);
+                Ok((hour < city.epochs()).then(|| (0..stations.len()).map(says).collect()))
+            }
+            Self::Measured(measured) => measured.hour(start),
+        }
+    }
+}

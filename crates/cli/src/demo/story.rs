@@ -1,0 +1,197 @@
+//! What happens in the demo, hour by hour: gauges speak, the agent signs and sends, the hour ends, the verifier judges and the ledger
+//! pays; once a day a customer buys credits and yesterday's rain. At the end an auditor recomputes everything.
+
+use super::city::{City, HOUR_MS, Hour};
+use super::findings::FindingsFile;
+use super::tally::{DayOrder, Tally};
+use super::world::World;
+use crate::error::{Failure, Kind, OrFail};
+use cairn_agent::agent::DeviceIndex;
+use cairn_agent::uplink::HttpUplink;
+use cairn_ledger::records::PoolState;
+use cairn_ledger::tx::Body;
+use cairn_ledger::tx::buy_credits::{BuyCredits, Payment};
+use cairn_types::{Credit, EpochNumber, MicroUsd, TimeMs, Token};
+use cairn_verifier::archive::EpochArchive;
+use cairn_verifier::audit;
+use cairn_verticals::sensors::driver::senml;
+use indicatif::ProgressBar;
+
+/// Times the agent's uplink may fail in a row before the demo gives up.
+const FAILURES_MAX: u32 = 5;
+/// Times the chain is moved on for a verifier that waits for it.
+const WAITS_MAX: u32 = 50;
+const DAY_HOURS: u64 = 24;
+/// What the customer spends on credits each day: stablecoin, and tokens burned.
+const DAY_STABLE: MicroUsd = MicroUsd(2_000_000);
+const DAY_TOKENS: Token = Token(20_000_000);
+
+/// Plays so many hours.
+pub async fn play(
+    world: &mut World,
+    city: &mut City,
+    hours: u64,
+    findings: &mut FindingsFile,
+    bar: &ProgressBar,
+) -> Result<Tally, Failure> {
+    let uplink = HttpUplink::new().or_fail(Kind::Internal, "the agent's HTTP client")?;
+    let devices: Vec<DeviceIndex> = city
+        .stations()
+        .iter()
+        .map(|station| {
+            world
+                .agent
+                .find(&station.name)
+                .expect("the agent was opened with all stations")
+        })
+        .collect();
+    let mut tally = Tally::new(city.stations());
+    bar.set_length(hours);
+    for hour in 0..hours {
+        let Some(readings) = city.hour(hour)? else { break };
+        let start = city.start().plus_ms(hour * HOUR_MS);
+        say(world, &devices, &readings, start, &mut tally)?;
+        let flushed = world.agent.flush(&uplink, &world.time.agent, FAILURES_MAX).await;
+        let flushed = flushed.or_fail(Kind::Unreachable, "reports do not reach the verifier")?;
+        tally.sent(&flushed);
+        end_hour(world, start.plus_ms(HOUR_MS)).await?;
+        collect(world, EpochNumber(hour), findings, &mut tally).await?;
+        if (hour + 1) % DAY_HOURS == 0 {
+            let order = buy_yesterday(world, start.plus_ms(HOUR_MS)).await?;
+            tally.order(order);
+        }
+        bar.inc(1);
+    }
+    Ok(tally)
+}
+
+/// The gauges' words of an hour, through the agent's driver into its outbox, signed at the end of the hour.
+fn say(
+    world: &mut World,
+    devices: &[DeviceIndex],
+    readings: &Hour,
+    start: TimeMs,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    world.time.agent.set(start);
+    for (device, readings) in devices
+        .iter()
+        .zip(readings)
+        .filter(|(_, readings)| !readings.is_empty())
+    {
+        let taken = world.agent.submit(*device, senml(readings).as_bytes(), start);
+        tally.readings += taken.or_fail(Kind::Internal, "the agent does not take a reading")? as u64;
+    }
+    // The last moment of the hour: the verifier still has the epoch open.
+    let end = TimeMs(start.0 + HOUR_MS - 1);
+    world.time.agent.set(end);
+    world.time.verifier.set(end);
+    world.agent.seal_all(end).or_fail(Kind::Files, "the agent's outbox")
+}
+
+/// Moves every clock to the end of the hour; returns when the hour is judged, settled and paid.
+async fn end_hour(world: &World, end: TimeMs) -> Result<(), Failure> {
+    world.time.verifier.set(end);
+    world.time.agent.set(end);
+    world
+        .node
+        .advance(&world.time.chain, end)
+        .await
+        .or_fail(Kind::Internal, "the chain stands")?;
+    for _ in 0..WAITS_MAX {
+        let advanced = world.verifier.advance(end).await;
+        if let Some((_, epoch, error)) = advanced.failed.first() {
+            return Err(Failure::new(
+                Kind::Internal,
+                format!("epoch {epoch} does not go on: {error}"),
+            ));
+        }
+        if !advanced.paid.is_empty() {
+            return Ok(());
+        }
+        // The beacon comes with a block after the one that closed the epoch; any transaction makes one.
+        tick(world).await?;
+    }
+    Err(Failure::new(
+        Kind::Internal,
+        format!("the hour before {end} is not paid"),
+    ))
+}
+
+/// A transaction without consequence, so that there is a block.
+async fn tick(world: &World) -> Result<(), Failure> {
+    use cairn_ledger::tx::{Asset, transfer::Transfer};
+    let founder = &world.people.founder;
+    let body = Body::Transfer(Transfer {
+        to: world.people.issuer.account,
+        amount: Asset::Token(Token(1)),
+    });
+    world.wallet.send(&founder.key, None, body).await.map(drop)
+}
+
+/// What the epoch came to, from the ledger and the archive.
+async fn collect(
+    world: &World,
+    epoch: EpochNumber,
+    findings: &mut FindingsFile,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    let at = (world.network, epoch);
+    let read = world.node.look(|store| {
+        let pool = cairn_ledger::view::pool(store, &at.0, at.1);
+        let settlement = cairn_ledger::view::settlement(store, &at.0, at.1);
+        let roots = cairn_ledger::view::roots(store, &at.0, at.1);
+        Ok((pool?, settlement?, roots?))
+    });
+    let (_, (pool, settlement, roots)) = read.await.or_fail(Kind::Internal, "the epoch's records")?;
+    let (Some(pool), Some(settlement), Some(roots)) = (pool, settlement, roots) else {
+        return Err(Failure::new(Kind::Internal, format!("epoch {epoch} is not settled")));
+    };
+    if pool.state != PoolState::Paid {
+        return Err(Failure::new(Kind::Internal, format!("epoch {epoch} is not paid")));
+    }
+    let archive = EpochArchive::of(world.objects.as_ref(), &world.network, epoch);
+    let judged = archive.findings().or_fail(Kind::Files, "the archive")?;
+    let leaves = archive.payouts().or_fail(Kind::Files, "the archive")?;
+    findings.write(&judged)?;
+    tally.epoch(&pool, &settlement, &roots, &judged, &leaves);
+    Ok(())
+}
+
+/// The customer's day: credits by stablecoin and by burning, then every reading of the last day over HTTP.
+async fn buy_yesterday(world: &World, now: TimeMs) -> Result<DayOrder, Failure> {
+    let customer = &world.people.customer;
+    for payment in [Payment::Stable(DAY_STABLE), Payment::Burn(DAY_TOKENS, Credit::ZERO)] {
+        let body = Body::BuyCredits(BuyCredits { payment });
+        world.wallet.send(&customer.key, None, body).await?;
+    }
+    let from = TimeMs(now.0 - DAY_HOURS * HOUR_MS);
+    let bought = super::purchase::day(world, from, now).await?;
+    Ok(bought)
+}
+
+/// Recomputes every settled epoch from the archive and what a node says; the number of epochs and of those that match.
+pub async fn audit_all(world: &World, bar: &ProgressBar) -> Result<(u64, u64, Vec<String>), Failure> {
+    let (view, objects, network) = (world.view(), world.objects.clone(), world.network);
+    let bar = bar.clone();
+    let audited = tokio::task::spawn_blocking(move || {
+        let epochs = audit::settled_epochs(view.as_ref(), &network)?;
+        bar.set_length(epochs.len() as u64);
+        let mut differences = Vec::new();
+        for epoch in &epochs {
+            let audited = audit::audit(objects.as_ref(), view.as_ref(), &network, *epoch)?;
+            differences.extend(
+                audited
+                    .difference
+                    .map(|difference| format!("epoch {epoch}: {difference}")),
+            );
+            bar.inc(1);
+        }
+        Ok::<_, audit::AuditError>((epochs.len() as u64, differences))
+    });
+    let (epochs, differences) = audited
+        .await
+        .or_fail(Kind::Internal, "the audit")?
+        .or_fail(Kind::Files, "the audit")?;
+    Ok((epochs, epochs - differences.len() as u64, differences))
+}

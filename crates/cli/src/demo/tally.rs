@@ -1,0 +1,184 @@
+//! Counts what happened, each number from its own source: reports from the agent's receipts, findings from the archive, money from
+//! the ledger. Nothing is derived that could be read.
+
+use super::city::Station;
+use super::findings::reason_name;
+use super::people;
+use cairn_agent::drive::Flushed;
+use cairn_ledger::records::{Pool, Roots, Settlement};
+use cairn_types::intake::IntakeRefusal;
+use cairn_types::{Credit, DeviceId, Finding, Hash, PayoutLeaf, hash};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a customer's daily order came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DayOrder {
+    pub rows: u64,
+    pub credits: Credit,
+}
+
+/// One station over all hours.
+#[derive(Clone, Debug, Default)]
+pub struct StationTally {
+    pub name: String,
+    pub device: DeviceId,
+    pub cheat: Option<&'static str>,
+    pub reports: u64,
+    /// Micro-units earned.
+    pub units: u64,
+    /// Reports or readings refused, by reason.
+    pub reasons: BTreeMap<String, u64>,
+    /// Token base units paid to its operator.
+    pub paid: u64,
+}
+
+/// Everything counted.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub readings: u64,
+    pub received: u64,
+    pub accepted: u64,
+    pub refused: BTreeMap<String, u64>,
+    pub epochs: u64,
+    pub operators: BTreeSet<u32>,
+    /// Token base units.
+    pub pool: u64,
+    pub paid: u64,
+    pub unpaid: u64,
+    /// Micro-USD of stablecoin.
+    pub cash_pool: u64,
+    pub cash_paid: u64,
+    pub orders: Vec<DayOrder>,
+    pub last_root: Hash,
+    pub history: Hash,
+    pub stations: Vec<StationTally>,
+}
+
+impl Tally {
+    pub fn new(stations: &[Station]) -> Self {
+        let stations = stations
+            .iter()
+            .map(|station| StationTally {
+                name: station.name.clone(),
+                device: people::device(&station.name).public().device_id(),
+                cheat: station.cheat,
+                ..StationTally::default()
+            })
+            .collect();
+        Self {
+            stations,
+            ..Self::default()
+        }
+    }
+
+    /// What the verifier answered to the reports of an hour. Accepted ones are counted when they are judged.
+    pub fn sent(&mut self, flushed: &Flushed) {
+        self.received += flushed.receipts.len() as u64 + flushed.refused.len() as u64;
+        for refused in &flushed.refused {
+            let name = intake_name(refused.code);
+            if let Some(station) = self
+                .stations
+                .iter_mut()
+                .find(|station| station.device == refused.device)
+            {
+                station.reports += 1;
+                *station.reasons.entry(name.clone()).or_default() += 1;
+            }
+            *self.refused.entry(name).or_default() += 1;
+        }
+    }
+
+    /// A paid epoch.
+    pub fn epoch(
+        &mut self,
+        pool: &Pool,
+        settlement: &Settlement,
+        roots: &Roots,
+        findings: &[Finding],
+        leaves: &[PayoutLeaf],
+    ) {
+        self.epochs += 1;
+        for finding in findings {
+            let station = self.stations.get_mut(finding.device.index());
+            match finding.reason {
+                None => self.accepted += 1,
+                Some(reason) => *self.refused.entry(reason_name(reason).to_owned()).or_default() += 1,
+            }
+            let Some(station) = station else { continue };
+            station.reports += 1;
+            station.units += finding.units;
+            if let Some(reason) = finding.reason {
+                *station.reasons.entry(reason_name(reason).to_owned()).or_default() += 1;
+            }
+        }
+        self.pool += pool.availability.0 + pool.usage.0;
+        self.paid += settlement.paid.availability.0 + settlement.paid.usage.0;
+        let attested = settlement.totals.availability.0 + settlement.totals.usage.0;
+        self.unpaid += pool.availability.0 + pool.usage.0 - attested;
+        self.cash_pool += pool.cash.0;
+        self.cash_paid += settlement.paid.cash.0;
+        self.operators.extend(
+            leaves
+                .iter()
+                .filter(|leaf| leaf.units > 0 || leaf.cash.0 > 0)
+                .map(|leaf| leaf.operator.0),
+        );
+        self.last_root = settlement.payouts;
+        let parts = [
+            &self.history.0[..],
+            &roots.archive.0,
+            &roots.findings.0,
+            &roots.memory.0,
+            &settlement.payouts.0,
+        ];
+        self.history = hash::domain("cairn/demo-history/1", &parts);
+    }
+
+    pub fn order(&mut self, order: DayOrder) {
+        self.orders.push(order);
+    }
+
+    /// The object that `--json` prints, without audit and duration.
+    pub fn json(&self) -> Value {
+        json!({
+            "reports": { "received": self.received, "accepted": self.accepted, "refused_by_reason": self.refused },
+            "readings": self.readings,
+            "epochs": self.epochs,
+            "operators_paid": self.operators.len(),
+            "pool": self.pool,
+            "paid": self.paid,
+            "unpaid_remainder": self.unpaid,
+            "cash": { "pool_micro_usd": self.cash_pool, "paid_micro_usd": self.cash_paid },
+            "rows_bought": self.orders.iter().map(|order| order.rows).sum::<u64>(),
+            "last_root": self.last_root.to_string(),
+            "history_root": self.history.to_string(),
+        })
+    }
+}
+
+/// A refusal at the verifier's door, named as the vertical's reasons are: `too_early` for `TooEarly`.
+fn intake_name(code: u16) -> String {
+    let Some(refusal) = IntakeRefusal::of(code) else {
+        return format!("code_{code}");
+    };
+    let mut name = String::new();
+    for letter in refusal.name().chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_at_the_door_is_named_like_a_reason() {
+        assert_eq!(intake_name(IntakeRefusal::TooEarly.code()), "too_early");
+        assert_eq!(intake_name(9_999), "code_9999");
+    }
+}

@@ -1,0 +1,219 @@
+//! The chain as verifiers, gateways and auditors ask for it, answered from the records of a node: one in this process, or any over
+//! HTTP. Blocking: used from threads of their own, never from a task.
+//!
+//! Records are read in portions, so a roster may be of any length. Portions may come from different heights; what a verifier asks
+//! of a closed epoch no longer changes.
+
+use cairn_ledger::records::Settlement;
+use cairn_ledger::store::{Key, Missing, Store};
+use cairn_ledger::tx::Signed;
+use cairn_ledger::{Event, Genesis, view};
+use cairn_node::{NodeHandle, OutcomeError, SubmitError, events, unpad};
+use cairn_types::{AccountId, EpochNumber, NetworkId, OrderId, PublicKey};
+use cairn_verifier::chain::{
+    AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, NetworkAt, OrderAt, SettledOrder, records,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// Keys of one reading.
+const KEYS_MAX: usize = 512;
+/// Records of one question at most: a roster of half a million.
+const RECORDS_MAX: usize = 1 << 20;
+/// Times a question may find that it needs more.
+const ROUNDS_MAX: usize = 64;
+
+/// A node, wherever it is.
+pub trait Node: Send + Sync {
+    /// The values of records, in the order of `keys`.
+    fn read(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, ChainError>;
+
+    /// The vouchers settled by a block's transactions.
+    fn settled(&self, height: u64) -> Result<Vec<SettledOrder>, ChainError>;
+
+    /// Hands a transaction in and waits until it is final.
+    fn submit(&self, transaction: &Signed) -> Result<(), ChainError>;
+}
+
+/// The chain of a node.
+#[derive(Clone)]
+pub struct NodeChain {
+    node: Arc<dyn Node>,
+    facts: ChainFacts,
+}
+
+impl NodeChain {
+    pub fn new(node: Arc<dyn Node>, genesis: &Genesis) -> Self {
+        Self {
+            node,
+            facts: records::facts(genesis),
+        }
+    }
+
+    /// What a getter of the ledger finds.
+    pub fn look<T>(&self, mut look: impl FnMut(&mut dyn Store) -> Result<T, ChainError>) -> Result<T, ChainError> {
+        let mut found = Found::default();
+        for _ in 0..ROUNDS_MAX {
+            let answer = look(&mut found);
+            if found.missed.is_empty() {
+                return answer;
+            }
+            let missed: Vec<Key> = std::mem::take(&mut found.missed).into_iter().collect();
+            if found.records.len() + missed.len() > RECORDS_MAX {
+                break;
+            }
+            for keys in missed.chunks(KEYS_MAX) {
+                let values = self.node.read(keys)?;
+                found.records.extend(keys.iter().copied().zip(values));
+            }
+        }
+        Err(ChainError::Unreachable(
+            "the question needs too many records".to_owned(),
+        ))
+    }
+
+    /// The block in which an epoch was closed; `None` for one that is open.
+    fn closed_height(&self, epoch: EpochNumber) -> Result<Option<u64>, ChainError> {
+        let closed = self.look(|store| view::epoch(store, epoch).map_err(missing))?;
+        Ok(closed.map(|closed| closed.closed_height))
+    }
+}
+
+impl ChainView for NodeChain {
+    fn facts(&self) -> Result<ChainFacts, ChainError> {
+        Ok(self.facts.clone())
+    }
+
+    fn network(&self, network: &NetworkId, epoch: EpochNumber) -> Result<NetworkAt, ChainError> {
+        self.look(|store| records::network(store, network, epoch))
+    }
+
+    fn closed(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Closed>, ChainError> {
+        self.look(|store| records::closed(store, network, epoch))
+    }
+
+    fn settled_orders(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<SettledOrder>, ChainError> {
+        let pool = self.look(|store| view::pool(store, network, epoch).map_err(missing))?;
+        if pool.is_none_or(|pool| pool.settled == 0) {
+            return Ok(Vec::new());
+        }
+        // An epoch's transactions stand from the block that closed the one before to the block before its own close.
+        let Some(end) = self.closed_height(epoch)? else {
+            return Ok(Vec::new());
+        };
+        let start = match epoch.0.checked_sub(1) {
+            Some(before) => self.closed_height(EpochNumber(before))?.unwrap_or(1),
+            None => 1,
+        };
+        let mut settled = Vec::new();
+        for height in start..end {
+            for one in self.node.settled(height)? {
+                let order = self.look(|store| records::order(store, &one.order))?;
+                settled.extend(order.filter(|order| order.network == *network).map(|_| one));
+            }
+        }
+        Ok(settled)
+    }
+
+    fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {
+        self.look(|store| records::settlement(store, network, epoch))
+    }
+
+    fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError> {
+        self.look(|store| records::verifier_key(store, verifier))
+    }
+
+    fn account(&self, account: &AccountId) -> Result<Option<AccountAt>, ChainError> {
+        self.look(|store| records::account(store, account))
+    }
+
+    fn order(&self, order: &OrderId) -> Result<Option<OrderAt>, ChainError> {
+        self.look(|store| records::order(store, order))
+    }
+}
+
+impl Chain for NodeChain {
+    fn submit(&self, transaction: &Signed) -> Result<(), ChainError> {
+        self.node.submit(transaction)
+    }
+}
+
+/// The node in this process.
+pub struct LocalNode {
+    pub node: Arc<NodeHandle>,
+    pub runtime: Handle,
+}
+
+impl Node for LocalNode {
+    fn read(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, ChainError> {
+        let read = self.node.chain().read(keys.iter().map(|key| key.0).collect());
+        let read = self.runtime.block_on(read).map_err(unreachable)?;
+        Ok(read
+            .values
+            .iter()
+            .map(|value| value.as_ref().and_then(unpad).map(<[u8]>::to_vec))
+            .collect())
+    }
+
+    fn settled(&self, height: u64) -> Result<Vec<SettledOrder>, ChainError> {
+        let block = self
+            .runtime
+            .block_on(self.node.chain().block(height))
+            .map_err(unreachable)?;
+        let settled = block
+            .txs
+            .iter()
+            .flat_map(|tx| events(&tx.receipt))
+            .filter_map(|event| match event {
+                Event::OrderSettled {
+                    order, paid, meters, ..
+                } => Some(SettledOrder { order, paid, meters }),
+                _ => None,
+            });
+        Ok(settled.collect())
+    }
+
+    fn submit(&self, transaction: &Signed) -> Result<(), ChainError> {
+        let outcome = self.runtime.block_on(self.node.submit_and_wait(transaction.bytes()));
+        outcome.map(drop).map_err(|error| match error {
+            OutcomeError::Refused(reject) | OutcomeError::Submit(SubmitError::Refused(reject)) => ChainError::Refused {
+                code: reject.code(),
+                text: reject.sentence().to_owned(),
+            },
+            other => unreachable(other),
+        })
+    }
+}
+
+fn unreachable(error: impl std::fmt::Display) -> ChainError {
+    ChainError::Unreachable(error.to_string())
+}
+
+fn missing(missing: Missing) -> ChainError {
+    ChainError::Unreachable(format!("a record is not at hand: {missing:?}"))
+}
+
+/// Records read so far, and which were asked for and are not among them.
+#[derive(Default)]
+struct Found {
+    records: BTreeMap<Key, Option<Vec<u8>>>,
+    missed: BTreeSet<Key>,
+}
+
+impl Store for Found {
+    fn get(&mut self, key: &Key) -> Result<Option<Vec<u8>>, Missing> {
+        self.records.get(key).cloned().ok_or_else(|| {
+            self.missed.insert(*key);
+            Missing(*key)
+        })
+    }
+
+    fn put(&mut self, _: Key, _: Vec<u8>) {
+        unreachable!("getters never write")
+    }
+
+    fn delete(&mut self, _: &Key) {
+        unreachable!("getters never write")
+    }
+}

@@ -224,7 +224,7 @@ fn allocation(seed: u8, token: u64, stable: u64) -> Allocation {
 
 /// What happened on the chain before strangers come.
 fn story() -> Vec<Body> {
-    let cell = cell(0x8a1f_b466_22df_fff);
+    let cell = cell(0x08a1_fb46_622d_ffff);
     let signature = key(2).sign(&register_device::message(&chain(), &founder(), &key(2).public()));
     vec![
         Body::CreateNetwork(CreateNetwork {
@@ -312,7 +312,7 @@ fn signed_bodies() -> Vec<Signed> {
         Body::MoveDevice(MoveDevice {
             device: device(),
             network: network(),
-            cell: cell(0x8a1f_b466_22d7_fff),
+            cell: cell(0x08a1_fb46_622d_7fff),
         }),
         Body::SettleEpoch(SettleEpoch {
             attestation,

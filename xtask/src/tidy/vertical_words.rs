@@ -1,6 +1,8 @@
 //! The ledger and the node are blind to verticals: the words of what devices measure do not occur in them, in code, comments or data.
 //! And verticals do not know each other.
 
+use std::collections::BTreeMap;
+
 use super::{Problem, tree::Tree};
 
 const BLIND: [&str; 2] = ["crates/ledger/", "crates/node/"];
@@ -60,20 +62,22 @@ pub fn check(tree: &Tree) -> Vec<Problem> {
         .filter(|(path, _)| BLIND.iter().any(|folder| path.starts_with(folder)))
     {
         let ledger = path.starts_with(BLIND[0]);
+        let mut said: BTreeMap<String, (usize, usize)> = BTreeMap::new();
         for (number, line) in file.lines() {
             for word in words(line) {
-                let known = WORDS.contains(&word.as_str()) || (ledger && LEDGER_WORDS.contains(&word.as_str()));
-                if known {
-                    let instead =
-                        "speak of reports, units and parameters as bytes; what they mean belongs to crates/verticals";
-                    problems.push(Problem::at(
-                        path,
-                        number,
-                        format!("says `{word}`, a vertical's word"),
-                        instead,
-                    ));
+                if WORDS.contains(&word.as_str()) || (ledger && LEDGER_WORDS.contains(&word.as_str())) {
+                    said.entry(word).or_insert((number, 0)).1 += 1;
                 }
             }
+        }
+        for (word, (first, times)) in said {
+            let instead = "speak of reports, units and parameters as bytes; what they mean belongs to crates/verticals";
+            problems.push(Problem::at(
+                path,
+                first,
+                format!("says `{word}`, a vertical's word ({times} in this file)"),
+                instead,
+            ));
         }
     }
     problems.extend(acquainted(tree));

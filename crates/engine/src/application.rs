@@ -20,8 +20,11 @@ use commonware_glue::stateful::{Application as StatefulApplication, Finality, In
 use commonware_runtime::Spawner;
 use commonware_storage::Context as StorageContext;
 use futures::StreamExt as _;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
+
+/// How long a proposer goes on adding transactions: a block must be out before the others lose patience.
+const FILL_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What a proposer decided before it asked for a block.
 pub(crate) struct Plan {
@@ -175,18 +178,19 @@ impl<E: Spawner + StorageContext> StatefulApplication<E> for Application {
 
     async fn propose(
         &mut self,
-        (_, context): (E, ConsensusContext),
+        (runtime, context): (E, ConsensusContext),
         ancestry: impl Ancestry<Block>,
         batch: Batch<E>,
         input: Input<Plan, ()>,
     ) -> Option<Proposed<Self, E>> {
+        let deadline = runtime.current() + FILL_TIME_MAX;
         let mut ancestry = ancestry;
         let parent = ancestry.next().await?;
         let plan = input.upstream;
         let mut header = self.open_header(&context, parent.inner(), &plan);
         let mut execution = Execution::new(&*self.0.machine, block_context(&header), batch);
         let begin = execution.begin().await;
-        let (txs, refused) = execution.fill(&begin, &plan.txs).await;
+        let (txs, refused) = execution.fill(&begin, &plan.txs, || runtime.current() < deadline).await;
         for (tx, code) in refused {
             self.0.source.refused(&tx.hash, code, header.height);
         }

@@ -138,7 +138,7 @@ const SYNC_OPS_MAX: NonZeroU64 = NZU64!(1_024);
 const PRUNE_EVERY: NonZeroUsize = NZUsize!(64);
 /// One consensus epoch for ever: the committee changes with the era.
 const EPOCH_BLOCKS: NonZeroU64 = NZU64!(u64::MAX);
-/// How long a leader may be silent beyond the idle interval.
+/// How long a leader may be silent beyond what it may wait for work.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The largest message that any part sends among `validators`.
@@ -191,6 +191,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     let me = keys.identity.public_key();
     let group_key = keys.group_key();
     let identity = *keys.sharing.public();
+    let validators = keys.validators.len();
     let scheme = Scheme::signer(chain.as_bytes(), keys.validators.clone(), keys.sharing, keys.share)
         .expect("a key file is checked when it is opened");
     let provider = ConstantProvider::new(scheme.clone());
@@ -388,7 +389,13 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         marshal,
         FixedEpocher::new(EPOCH_BLOCKS),
     );
-    let leader_timeout = pace.idle_interval + PATIENCE;
+    // A lone leader waits for nobody, so it may as well give up its turn to itself: then a restart in the middle of a
+    // turn, which cannot be resumed, costs no more than this, however long the chain may be idle.
+    let leader_timeout = if validators == 1 {
+        PATIENCE
+    } else {
+        pace.idle_interval + PATIENCE
+    };
     let consensus = simplex::Engine::new(
         runtime.child("simplex"),
         simplex::Config {

@@ -98,12 +98,20 @@ impl<'a, E: Spawner + StorageContext> Execution<'a, E> {
         }
     }
 
-    /// As many of `txs` in order as fit into the block, and those that refused with their codes.
-    pub(crate) async fn fill(&mut self, begin: &[u8], txs: &[Tx]) -> (Vec<Executed>, Vec<(Tx, u32)>) {
+    /// As many of `txs` in order as fit into the block while there is time, and those that refused with their codes.
+    pub(crate) async fn fill(
+        &mut self,
+        begin: &[u8],
+        txs: &[Tx],
+        has_time: impl Fn() -> bool,
+    ) -> (Vec<Executed>, Vec<(Tx, u32)>) {
         let (mut executed, mut refused) = (Vec::with_capacity(txs.len()), Vec::new());
         let mut room = BLOCK_BYTES_MAX - field_bytes(begin);
         self.prefetch(txs.iter().map(|tx| tx.bytes.as_ref())).await;
         for tx in txs.iter().filter(|tx| tx.bytes.len() <= TX_BYTES_MAX) {
+            if !has_time() {
+                break;
+            }
             match self.apply(&tx.bytes).await {
                 Applied::Refused(code) => refused.push((tx.clone(), code)),
                 Applied::Accepted(receipt) => {

@@ -100,7 +100,7 @@ impl Keys {
             .collect()
     }
 
-    /// The keys in `dir`; a lone validator (`others` empty) without any makes them.
+    /// The keys in `dir`; a lone validator (`validators` empty) without any makes them.
     pub(crate) fn open(dir: &Path, validators: &[[u8; 32]]) -> Result<Self, KeysError> {
         let path = dir.join(FILE);
         let keys = match fs::read(&path) {
@@ -184,5 +184,52 @@ fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match path.parent() {
         Some(dir) => File::open(dir)?.sync_all(),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_lone_validator_makes_its_keys_once_and_keeps_them_to_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = Keys::open(dir.path(), &[]).unwrap();
+        let read = Keys::open(dir.path(), &[]).unwrap();
+        assert_eq!(made.group_key(), read.group_key());
+        assert_eq!(made.identity.public_key(), read.identity.public_key());
+        let mode = fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let other = Keys::open(dir.path(), &[[1; 32]]);
+        assert!(matches!(other, Err(KeysError::OtherValidators)));
+    }
+
+    #[test]
+    fn a_damaged_or_missing_key_file_is_said_to_be_so() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(Keys::open(dir.path(), &[[1; 32]]), Err(KeysError::Absent)));
+        Keys::open(dir.path(), &[]).unwrap();
+        let path = dir.path().join(FILE);
+        let whole = fs::read(&path).unwrap();
+        for len in [0, 1, 40, whole.len() - 1] {
+            fs::write(&path, &whole[..len]).unwrap();
+            assert!(matches!(Keys::open(dir.path(), &[]), Err(KeysError::Damaged)));
+        }
+        let mut wrong_share = whole;
+        wrong_share[40] ^= 1;
+        fs::write(&path, &wrong_share).unwrap();
+        assert!(matches!(Keys::open(dir.path(), &[]), Err(KeysError::Damaged)));
+    }
+
+    #[test]
+    fn dealt_keys_are_in_order_and_of_one_group() {
+        let rng = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed([1; 32]);
+        let keys = Keys::deal(NonZeroU32::MIN.saturating_add(3), rng);
+        for (at, own) in keys.iter().enumerate() {
+            assert_eq!(own.validators[at], own.identity.public_key());
+            assert_eq!(own.group_key(), keys[0].group_key());
+            assert_eq!(own.share.index.get() as usize, at);
+        }
     }
 }

@@ -253,3 +253,6 @@ mod optional_value {
         minicbor::CborLen::cbor_len(&value.map(ByteArray::from), context)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::{
 use commonware_cryptography::Signer as _;
 use commonware_p2p::simulated::{self, Link, Oracle};
 use commonware_runtime::{
-    Clock as _, Runner as _, Spawner as _, Supervisor as _,
+    Clock as _, Spawner as _, Supervisor as _,
     deterministic::{self, Context, Runner},
 };
 use commonware_utils::{NZUsize, probability};
@@ -143,8 +143,7 @@ async fn start_all(context: Context, sim: Sim, keys: Vec<Keys>, hosts: Vec<SimHo
         disconnect_on_block: true,
         tracked_peer_sets: NZUsize!(1),
     };
-    let (network, oracle) =
-        simulated::Network::new_with_peers(context.child("network"), config, names.clone()).await;
+    let (network, oracle) = simulated::Network::new_with_peers(context.child("network"), config, names.clone()).await;
     network.start();
     let mut running = SimNetwork {
         handles: Vec::new(),
@@ -211,7 +210,9 @@ impl SimNetwork {
             blocker: me,
             channels,
         };
-        let clock = host.clock.unwrap_or_else(|| Arc::new(VirtualClock(context.child("clock"))));
+        let clock = host
+            .clock
+            .unwrap_or_else(|| Arc::new(VirtualClock(context.child("clock"))));
         let host = Host {
             machine: host.machine,
             source: host.source,
@@ -243,7 +244,7 @@ impl SimNetwork {
 
 #[cfg(test)]
 #[path = "../tests/toy/mod.rs"]
-mod toy;
+pub(crate) mod toy;
 
 #[cfg(test)]
 mod tests;

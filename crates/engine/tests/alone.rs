@@ -1,5 +1,8 @@
 //! One validator on a real computer: blocks, records, proofs, restarts, and what it refuses.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+#[expect(dead_code, reason = "the other test files use the rest")]
 mod toy;
 
 use cairn_engine::{

@@ -2,10 +2,10 @@
 
 use super::{
     Sim, SimEnd, SimHost, SimNetwork,
-    toy::{Counters, Pool, account_key, count_in, count_up},
+    toy::{BAD_COUNT, Counters, Pool, account_key, count_in, count_up, forged},
 };
-use crate::{Finalized, Tx};
-use std::{sync::Arc, time::Duration};
+use crate::{AskError, Finalized, ManualClock, Tx};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 const ACCOUNTS: u64 = 10;
 
@@ -54,6 +54,13 @@ fn agreed(pools: &[Arc<Pool>]) -> Vec<Arc<Finalized>> {
         }
     }
     told[0][..common].to_vec()
+}
+
+/// All that this validator proposed was refused by the others.
+fn assert_never_leads(pools: &[Arc<Pool>], validator: [u8; 32]) {
+    let blocks = agreed(pools);
+    assert!(blocks.len() >= 4);
+    assert!(blocks.iter().all(|block| block.header.leader != validator));
 }
 
 fn first_run(seed: u64) -> (Vec<Arc<Finalized>>, SimEnd) {
@@ -123,4 +130,91 @@ fn three_validators_go_on_without_the_fourth_and_it_catches_up() {
         }),
     );
     agreed(&pools);
+}
+
+#[test]
+fn a_block_with_a_forged_transaction_is_not_accepted_and_the_others_go_on() {
+    let pools = pools();
+    let driven = pools.clone();
+    let (bad, early) = (forged(77, 1), count_up(88, 5));
+    pools[0].submit(bad.clone());
+    pools[1].submit(early.clone());
+    Sim::seeded(3).run(
+        hosts(&pools),
+        Box::new(|network| {
+            Box::pin(async move {
+                push_all(&network, &driven, txs(1..=20), 200).await;
+                let records = network.handles[2].read(vec![account_key(77), account_key(88)]).await;
+                assert_eq!(records.unwrap().values, [None, None]);
+                assert_never_leads(&driven, network.handles[0].validator());
+            })
+        }),
+    );
+    let blocks = agreed(&pools);
+    assert!(
+        blocks
+            .iter()
+            .all(|block| block.txs.iter().all(|tx| tx.bytes[..] != bad.bytes[..]))
+    );
+    assert!(pools[1].refused().contains(&(early.hash, BAD_COUNT)));
+    assert!(pools[0].refused().is_empty());
+}
+
+#[test]
+fn a_leader_whose_clock_is_ahead_does_not_move_the_chains_time() {
+    let pools = pools();
+    let driven = pools.clone();
+    let sim = Sim::seeded(4);
+    let hour_ahead_ms = 1_700_000_000_000 + 3_600_000;
+    let mut hosts = hosts(&pools);
+    hosts[1].clock = Some(Arc::new(ManualClock::new(hour_ahead_ms)));
+    sim.run(
+        hosts,
+        Box::new(|network| {
+            Box::pin(async move {
+                push_all(&network, &driven, txs(1..=20), 200).await;
+                assert_never_leads(&driven, network.handles[1].validator());
+            })
+        }),
+    );
+    let blocks = agreed(&pools);
+    assert!(!blocks.is_empty());
+    assert!(blocks.iter().all(|block| block.header.time_ms < hour_ahead_ms));
+}
+
+#[test]
+fn old_blocks_are_pruned_and_an_observer_that_missed_them_is_told_so() {
+    let mut sim = Sim::seeded(5);
+    sim.validators = NonZeroU32::MIN;
+    sim.pace.idle_interval = Duration::from_millis(10);
+    sim.retain.blocks = Some(64);
+    let kept_until = |pool: Arc<Pool>, height: usize| {
+        move |network: SimNetwork| -> futures::future::BoxFuture<'static, ()> {
+            Box::pin(async move {
+                let mut told = pool.told.subscribe();
+                let at = |blocks: &Vec<Arc<Finalized>>| blocks.last().map_or(0, |block| block.header.height as usize);
+                told.wait_for(|blocks| at(blocks) >= height).await.unwrap();
+                let first = network.handles[0].block(1).await;
+                assert_eq!(first.map(|block| block.header.height), Err(AskError::UnknownBlock(1)));
+                network.handles[0].prove(account_key(1)).await.unwrap();
+            })
+        }
+    };
+    let pool = Pool::new(Some(0));
+    let end = sim.run(
+        hosts(std::slice::from_ref(&pool)),
+        Box::new(kept_until(pool.clone(), 400)),
+    );
+    assert_eq!(pool.told.borrow()[0].header.height, 1);
+    assert!(pool.skipped.borrow().is_empty());
+
+    let late = Pool::new(Some(0));
+    sim.resume(
+        end,
+        hosts(std::slice::from_ref(&late)),
+        Box::new(kept_until(late.clone(), 450)),
+    );
+    let first = late.told.borrow()[0].header.height;
+    assert!(first > 200, "{first}");
+    assert_eq!(*late.skipped.borrow(), [first]);
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 pub const GENESIS: [u8; 32] = [7; 32];
 pub const BAD_FORM: u32 = 1;
 pub const BAD_COUNT: u32 = 2;
+pub const BAD_SIGNATURE: u32 = 3;
 
 /// Accounts count up: a transaction `account ‖ count` is accepted when it names the next count of its account.
 pub struct Counters;
@@ -19,6 +20,13 @@ pub struct Counters;
 pub fn count_up(account: u64, count: u64) -> Tx {
     let mut bytes = account.to_be_bytes().to_vec();
     bytes.extend(count.to_be_bytes());
+    Tx::new(bytes)
+}
+
+/// One that `check` refuses and `apply` would accept, as if its signature were wrong.
+pub fn forged(account: u64, count: u64) -> Tx {
+    let mut bytes = count_up(account, count).bytes.to_vec();
+    bytes.push(0);
     Tx::new(bytes)
 }
 
@@ -48,8 +56,7 @@ fn value(count: u64) -> Value {
 }
 
 fn read(tx: &[u8]) -> Option<(u64, u64)> {
-    let bytes: &[u8; 16] = tx.try_into().ok()?;
-    let (account, count) = bytes.split_at(8);
+    let (account, count) = tx.get(..16).filter(|_| tx.len() <= 17)?.split_at(8);
     Some((
         u64::from_be_bytes(account.try_into().unwrap()),
         u64::from_be_bytes(count.try_into().unwrap()),
@@ -72,10 +79,12 @@ impl StateMachine for Counters {
     }
 
     fn check(&self, transactions: &[&[u8]]) -> Vec<Result<(), u32>> {
-        transactions
-            .iter()
-            .map(|tx| read(tx).map(drop).ok_or(BAD_FORM))
-            .collect()
+        let check = |tx: &&[u8]| match (read(tx), tx.len()) {
+            (Some(_), 16) => Ok(()),
+            (Some(_), _) => Err(BAD_SIGNATURE),
+            (None, _) => Err(BAD_FORM),
+        };
+        transactions.iter().map(check).collect()
     }
 
     fn reads(&self, transaction: &[u8]) -> Vec<Key> {
@@ -107,6 +116,7 @@ pub struct Pool {
     state: Mutex<PoolState>,
     arrivals: watch::Sender<u64>,
     pub told: watch::Sender<Vec<Arc<Finalized>>>,
+    pub skipped: watch::Sender<Vec<u64>>,
     stored: Option<u64>,
 }
 
@@ -124,6 +134,7 @@ impl Pool {
             state: Mutex::default(),
             arrivals: watch::Sender::new(0),
             told: watch::Sender::new(Vec::new()),
+            skipped: watch::Sender::new(Vec::new()),
             stored,
         })
     }
@@ -188,5 +199,7 @@ impl Observer for Pool {
         self.told.send_modify(|told| told.push(block));
     }
 
-    fn skipped_to(&self, _: u64) {}
+    fn skipped_to(&self, height: u64) {
+        self.skipped.send_modify(|skipped| skipped.push(height));
+    }
 }

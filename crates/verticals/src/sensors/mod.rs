@@ -4,7 +4,8 @@
 //! with the readings of an epoch; each reading stands in a slot. Believed is what is possible, arrives in time, moves as
 //! nature does and fits what the neighbours measure. Cheats defended, each with a player in the cast: the gauge indoors
 //! (all zero), the stuck value, the copied neighbour, the wrong place, the replayed day, the wrong unit, the clock ahead,
-//! and one station registered twice. Not defended: a copy with noise added, and a place where cheats are the majority.
+//! and one station registered twice. Not defended: a copy with noise added, a copy sent within minutes of its original by a
+//! device registered earlier, and a place where cheats are the majority.
 
 pub mod cast;
 pub mod driver;

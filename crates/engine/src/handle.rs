@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// Questions waiting for an answer; more wait to be asked.
 pub(crate) const QUESTIONS_MAX: usize = 256;
 
-/// A running chain. Cheap to clone; the chain ends with [`shutdown`](Handle::shutdown), a failure, or the process.
+/// A running chain. Cheap to clone; the chain ends with [`shutdown`](Handle::shutdown), with its last handle, by a
+/// failure, or with the process.
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) anchor: Arc<Anchor>,

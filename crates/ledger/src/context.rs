@@ -85,8 +85,11 @@ impl<'a> Context<'a> {
 
     /// Asks for every key before giving up on the first that is missing.
     pub fn touch(&mut self, keys: &[Key]) -> Result<(), Missing> {
-        keys.iter()
-            .fold(Ok(()), |found, key| found.and(self.store.get(key).map(drop)))
+        let mut missing = Ok(());
+        for key in keys {
+            missing = missing.and(self.store.get(key).map(drop));
+        }
+        missing
     }
 
     /// A record that block 1 writes and nobody deletes.

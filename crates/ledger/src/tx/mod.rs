@@ -117,6 +117,7 @@ pub enum Asset {
 
 /// Everything that can be asked. A number is never used for anything else.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[expect(clippy::large_enum_variant, reason = "one at a time is alive; a box would cost every transaction an allocation")]
 #[rustfmt::skip]
 pub enum Body {
     #[n(0)] OpenAccount(#[n(0)] open_account::OpenAccount),

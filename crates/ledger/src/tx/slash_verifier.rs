@@ -2,6 +2,7 @@
 //! Half is burned, three tenths go to cover, two tenths to whoever shows it: who reports itself loses four fifths.
 
 use crate::context::{Context, Step, ensure};
+use crate::economics::invariants;
 use crate::event::Event;
 use crate::records::{Emission, Verifier};
 use crate::reject::Reject;
@@ -50,6 +51,7 @@ impl SlashVerifier {
 
         let (burned, rewarded) = (slashed.part(BURNED), slashed.part(REWARDED));
         let cover = slashed.saturating_sub(burned).saturating_sub(rewarded);
+        debug_assert_eq!(invariants::slash_is_split(slashed, burned, cover, rewarded), Ok(()));
         reporter.give_token(rewarded)?;
         chain.bond_active = chain
             .bond_active

@@ -404,6 +404,7 @@ impl World {
                     account.token, account.stable, credits.stable, credits.burned
                 )
             }
+            "digest" => self.store.digest().to_string(),
             "chain" => {
                 let chain = view::chain(store).expect("memory").expect("block 1");
                 format!(

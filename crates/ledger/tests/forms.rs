@@ -96,10 +96,10 @@ fn one_wrong_signature_in_a_batch_stops_only_its_own() {
 #[test]
 fn a_chunk_with_too_many_leaves_is_refused() {
     let mut world = World::new(genesis(&[("vera", 5_000_000)], Default::default()));
-    world.line("alice create_network rain");
+    world.line("alice create_network red");
     world.advance(HOUR_MS);
     world.advance(1);
-    let network = NetworkId::of(&chain(), &id("alice"), "rain");
+    let network = NetworkId::of(&chain(), &id("alice"), "red");
     let leaf = |operator| PayoutLeaf {
         operator: AccountNumber(operator),
         units: 1,

@@ -76,23 +76,23 @@ proptest! {
     #[test]
     fn rosters_are_as_the_diary_says(steps in prop::collection::vec(step(), 1..60)) {
         let mut world = World::new(genesis(&[("vera", 5_000_000)], Default::default()));
-        world.line("alice create_network rain");
+        world.line("alice create_network red");
         for device in 0..3 {
             world.line(&format!("bob register_device d{device}"));
         }
         let mut diary = Diary { days: vec![BTreeMap::new()], ..Diary::default() };
         for step in &steps {
             let line = match step {
-                Step::Join(device, cell) => format!("bob join_network d{device} rain {cell}"),
-                Step::Move(device, cell) => format!("bob move_device d{device} rain {cell}"),
-                Step::Leave(device) => format!("bob leave_network d{device} rain"),
+                Step::Join(device, cell) => format!("bob join_network d{device} red {cell}"),
+                Step::Move(device, cell) => format!("bob move_device d{device} red {cell}"),
+                Step::Leave(device) => format!("bob leave_network d{device} red"),
                 Step::Retire(device) => format!("bob retire_device d{device}"),
                 Step::Epoch => "block 3_600_000".to_owned(),
             };
             let answer = world.line(&line);
             prop_assert_eq!(answer.starts_with("ok"), diary.run(step), "{} = {}", line, answer);
         }
-        let network = NetworkId::of(&chain(), &id("alice"), "rain");
+        let network = NetworkId::of(&chain(), &id("alice"), "red");
         for (epoch, day) in diary.days.iter().enumerate() {
             let epoch = EpochNumber(epoch as u64);
             let pool = view::pool(&mut world.store, &network, epoch).expect("memory");

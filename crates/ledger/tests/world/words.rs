@@ -254,7 +254,7 @@ impl World {
     }
 
     fn slash(&mut self, words: &Words<'_>) -> Body {
-        let network = self.network_id("rain");
+        let network = self.network_id("red");
         let first = self.result(network, words.named_number("epoch", 0), &[]);
         let mut second = first.clone();
         second.findings = Hash([words.named_number("second", 99) as u8; 32]);

@@ -1,0 +1,13 @@
+//! The gateway against a real ledger in memory, a real verifier's collector and archive, and real sockets.
+
+#![allow(clippy::unwrap_used, reason = "all of it is a test")]
+
+mod document;
+mod doors;
+mod foreign;
+mod http;
+mod interrupted;
+mod mutants;
+mod prices;
+mod sales;
+mod world;

@@ -56,7 +56,6 @@ pub struct Ledger {
 /// What an accepted transaction came to, besides its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    pub transaction: Hash,
     pub fee: Token,
 }
 
@@ -111,10 +110,7 @@ impl Ledger {
         match done {
             Ok(fee) => {
                 context.commit(events);
-                Ok(Ok(Outcome {
-                    transaction: signed.transaction.id(),
-                    fee,
-                }))
+                Ok(Ok(Outcome { fee }))
             }
             Err(Stop::Missing(missing)) => Err(missing),
             Err(Stop::Reject(reject)) => Ok(Err(reject)),

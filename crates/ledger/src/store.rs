@@ -66,7 +66,11 @@ impl MemoryStore {
 
     /// A hash of every record: two stores with one digest hold the same. Not the engine's root.
     pub fn digest(&self) -> Hash {
-        let parts: Vec<&[u8]> = self.records.iter().flat_map(|(key, value)| [&key.0[..], value.as_slice()]).collect();
+        let parts: Vec<&[u8]> = self
+            .records
+            .iter()
+            .flat_map(|(key, value)| [&key.0[..], value.as_slice()])
+            .collect();
         hash::domain("cairn/records/1", &parts)
     }
 

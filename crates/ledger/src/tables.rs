@@ -2,7 +2,7 @@
 
 use crate::store::{KEY_BYTES, Key, Missing, Store, VALUE_BYTES_MAX};
 use cairn_types::{
-    AccountId, AccountNumber, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId, codec, hash,
+    AccountId, AccountNumber, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId, hash,
 };
 use minicbor::{Decode, Encode};
 
@@ -11,7 +11,6 @@ use minicbor::{Decode, Encode};
 #[repr(u8)]
 pub enum Table {
     Chain = 0,
-    TokenSupply = 1,
     StableSupply = 2,
     CreditSupply = 3,
     Prices = 4,
@@ -113,7 +112,8 @@ pub fn decode<R: Record>(bytes: &[u8]) -> R {
 }
 
 fn bytes<R: Record>(record: &R) -> Vec<u8> {
-    let bytes = codec::encode(record);
+    let mut bytes = Vec::with_capacity(VALUE_BYTES_MAX);
+    minicbor::encode(record, &mut bytes).expect("writing into memory cannot fail");
     assert!(bytes.len() <= VALUE_BYTES_MAX, "every record is shorter than a value");
     bytes
 }

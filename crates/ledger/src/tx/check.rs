@@ -1,6 +1,6 @@
 //! What can be seen of a transaction without any state: its form, and whether its signatures hold, many in one batch.
 
-use super::{Body, Signed, Sponsor, TX_BYTES_MAX};
+use super::{Body, Signed, Sponsor, TX_BYTES_MAX, Transaction};
 use crate::account::Witness;
 use crate::context::ensure;
 use crate::reject::Reject;
@@ -57,7 +57,7 @@ impl Read {
             ensure(witness.is_complete(), Reject::SignaturesIncomplete)?;
         }
         ensure(named == signed.sponsor.is_some(), Reject::SponsorWitnessWrong)?;
-        let message = signed.transaction.id().0;
+        let message = Transaction::id_of(transaction_bytes(bytes).ok_or(Reject::Malformed)?).0;
         let inner = Inner::of(&signed);
         Ok(Self { signed, message, inner })
     }
@@ -76,6 +76,15 @@ impl Read {
         });
         witnesses.flat_map(|witness| witness.signed(&self.message)).chain(inner)
     }
+}
+
+/// The part of a signed transaction's one byte form that is the transaction: encoding it again would cost more than the rest.
+fn transaction_bytes(signed: &[u8]) -> Option<&[u8]> {
+    let mut decoder = minicbor::Decoder::new(signed);
+    decoder.array().ok()?;
+    let start = decoder.position();
+    decoder.skip().ok()?;
+    signed.get(start..decoder.position())
 }
 
 impl Inner {

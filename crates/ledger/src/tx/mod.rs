@@ -160,7 +160,12 @@ pub enum Body {
 impl Transaction {
     /// What is signed, and the transaction's name.
     pub fn id(&self) -> Hash {
-        hash::domain("cairn/transaction/1", &[&codec::encode(self)])
+        Self::id_of(&codec::encode(self))
+    }
+
+    /// As `id`, from the transaction's one byte form.
+    pub(crate) fn id_of(bytes: &[u8]) -> Hash {
+        hash::domain("cairn/transaction/1", &[bytes])
     }
 
     /// Signed by an account with one key.

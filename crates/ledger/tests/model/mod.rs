@@ -555,8 +555,9 @@ impl Model {
         self.move_shares();
         let shares: Vec<u128> = self.networks.iter().map(|network| network.share).collect();
         let parts: Vec<Vec<u128>> = budget.iter().map(|whole| divide(*whole, &shares)).collect();
-        let by_network: Vec<[u128; 5]> =
-            (0..shares.len()).map(|at| [0, 1, 2, 3, 4].map(|part: usize| parts[part][at])).collect();
+        let by_network: Vec<[u128; 5]> = (0..shares.len())
+            .map(|at| [0, 1, 2, 3, 4].map(|part: usize| parts[part][at]))
+            .collect();
         for (at, budget) in by_network.into_iter().enumerate() {
             self.close_network(at, budget, high);
         }

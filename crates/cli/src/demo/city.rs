@@ -88,7 +88,7 @@ impl City {
         let start = self.start().plus_ms(hour * HOUR_MS);
         match self {
             Self::Made { city, stations } => {
-                let says = |device| city.readings(device, hour, start);
+                let says = |device| city.readings(device, hour, MADE_START);
                 Ok((hour < city.epochs()).then(|| (0..stations.len()).map(says).collect()))
             }
             Self::Measured(measured) => measured.hour(start),

@@ -2,8 +2,9 @@
 
 use crate::world::{CUSTOMER, End, World, code, purchase, quote, sell};
 use cairn_gateway::limits::Limits;
+use cairn_gateway::treasurer::Identity;
 use cairn_ledger::records::OrderState;
-use cairn_types::Credit;
+use cairn_types::{Credit, Token};
 
 /// Effects of one undisturbed sale: meters, settle, meters, close.
 const EFFECTS: u32 = 4;
@@ -118,4 +119,18 @@ fn while_too_many_sales_wait_nothing_new_is_sold() {
     assert_eq!(gateway.wind_up(), 0);
     assert!(sell(&gateway, &purchase(&other, other_order)).unwrap().sold);
     assert_eq!(code(quote(&gateway, &world.rain(1), CUSTOMER)), "done");
+}
+
+#[test]
+fn a_sale_that_the_ledger_refuses_is_not_kept() {
+    let world = World::new(1);
+    let (agreed, order) = world.agree(&world.gateway(), &world.rain(1));
+    let cannot_pay_fees = Identity {
+        fee_max: Token(0),
+        ..world.identity()
+    };
+    let gateway = world.gateway_as(cannot_pay_fees, Limits::default());
+    assert_eq!(code(sell(&gateway, &purchase(&agreed, order))), "ledger_refused");
+    assert_eq!((gateway.pending(), world.order(&order).settled), (0, Credit(0)));
+    assert!(sell(&world.gateway(), &purchase(&agreed, order)).unwrap().sold);
 }

@@ -10,8 +10,8 @@ use cairn_gateway::query::Query;
 use cairn_ledger::Body;
 use cairn_ledger::records::OrderState;
 use cairn_ledger::tx::set_parameters::SetParameters;
-use cairn_types::{Credit, Hash, OrderId, TimeMs};
-use cairn_verifier::archive::{EpochArchive, FINDINGS, REPORTS};
+use cairn_types::{Credit, Hash, OrderId, TimeMs, codec};
+use cairn_verifier::archive::{EpochArchive, FINDINGS, MANIFEST, REPORTS};
 use cairn_verifier::objects::Objects;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
@@ -371,4 +371,20 @@ fn the_same_rows_are_in_every_form() {
         assert_eq!(one, two);
         assert!(one.len() > answer.len(), "{}", format.name());
     }
+}
+
+#[test]
+fn an_archive_that_agrees_with_itself_and_not_with_the_ledger_is_not_sold() {
+    let world = World::new(1);
+    let archive = EpochArchive::of(&world.objects, &world.network, cairn_types::EpochNumber(0));
+    let mut findings = archive.findings().unwrap();
+    let refused = findings.iter_mut().flat_map(|finding| &mut finding.spans);
+    refused.for_each(|span| span.reason = None);
+    let mut manifest = archive.manifest().unwrap().unwrap();
+    manifest.attestation.result.findings = cairn_types::finding::root(&findings);
+    archive.put(FINDINGS, &codec::encode(&findings)).unwrap();
+    archive.put(MANIFEST, &codec::encode(&manifest)).unwrap();
+    let refusal = quote(&world.gateway(), &world.rain(1), CUSTOMER).unwrap_err();
+    assert_eq!(refusal.code, "archive_wrong");
+    assert!(refusal.message.contains("the result"), "{}", refusal.message);
 }

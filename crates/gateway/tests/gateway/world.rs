@@ -335,12 +335,16 @@ impl World {
     }
 
     pub fn gateway_with(&self, limits: Limits) -> Gateway {
+        self.gateway_as(self.identity(), limits)
+    }
+
+    pub fn gateway_as(&self, identity: Identity, limits: Limits) -> Gateway {
         Gateway::open(
             Arc::new(self.ledger()),
             Arc::new(self.objects.clone()),
             Arc::new(self.meters()),
             Box::new(self.disk.clone()),
-            self.identity(),
+            identity,
             limits,
         )
         .unwrap()

@@ -40,6 +40,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done · 1 an audit found a difference ·
 #[derive(Subcommand)]
 enum Command {
     Demo(commands::demo::Args),
+    Explain(commands::explain::Args),
+    Audit(commands::audit::Args),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
     let out = Output { json: cli.json };
     let done = match cli.command {
         Command::Demo(args) => commands::demo::run(args, out),
+        Command::Explain(args) => commands::explain::run(args, out),
+        Command::Audit(args) => commands::audit::run(args, out),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

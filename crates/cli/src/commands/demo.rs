@@ -66,8 +66,10 @@ async fn demo(args: Args, out: Output) -> Done {
         hours,
         city.start()
     ));
+    let first_port = crate::roles::three_ports(FIRST_PORT);
+    let first_port = first_port.ok_or_else(|| Failure::new(Kind::Files, "no three ports in a row are free"))?;
     let bar = out.progress(0, "register");
-    let mut world = world::start(&city, folder.path(), first_port(), &bar).await?;
+    let mut world = world::start(&city, folder.path(), first_port, &bar).await?;
     bar.finish_and_clear();
     for (role, url) in urls(&world) {
         out.say(format!("  {role:<9} {url}"));
@@ -133,16 +135,6 @@ fn urls(world: &World) -> [(&'static str, String); 3] {
         ("verifier", world.verifier.url()),
         ("gateway", world.gateway.url().to_owned()),
     ]
-}
-
-/// The usual ports if all are free, any others if not: several demos may run at once.
-fn first_port() -> u16 {
-    let free = |port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    if (FIRST_PORT..FIRST_PORT + 3).all(free) {
-        FIRST_PORT
-    } else {
-        0
-    }
 }
 
 /// The story's end, for people.

@@ -4,8 +4,11 @@
 //! Records are read in portions, so a roster may be of any length. Portions may come from different heights; what a verifier asks
 //! of a closed epoch no longer changes.
 
+use crate::error::{Failure, Kind};
+use cairn_client::{ClientError, NodeClient, SettledVoucher};
 use cairn_ledger::records::Settlement;
 use cairn_ledger::store::{Key, Missing, Store};
+use cairn_ledger::tables::Table;
 use cairn_ledger::tx::Signed;
 use cairn_ledger::{Event, Genesis, view};
 use cairn_node::{NodeHandle, OutcomeError, SubmitError, events, unpad};
@@ -182,6 +185,76 @@ impl Node for LocalNode {
                 text: reject.sentence().to_owned(),
             },
             other => unreachable(other),
+        })
+    }
+}
+
+/// Any node, over HTTP.
+pub struct RemoteNode {
+    pub client: NodeClient,
+    pub runtime: Handle,
+}
+
+impl RemoteNode {
+    /// The chain of the node at an address, trusting what it says of its own key this once: everything proven is held against that.
+    pub async fn chain(address: &str) -> Result<(NodeChain, NodeClient), Failure> {
+        let told = NodeClient::new(address).map_err(failed)?;
+        let anchor = told.status().await.map_err(failed)?.anchor_as_told().map_err(failed)?;
+        let client = NodeClient::trusting(address, anchor).map_err(failed)?;
+        let genesis = client.genesis().await.map_err(failed)?;
+        let node = Self {
+            client: client.clone(),
+            runtime: Handle::current(),
+        };
+        Ok((NodeChain::new(Arc::new(node), &genesis), client))
+    }
+}
+
+/// A client's error as a failed command.
+pub fn failed(error: ClientError) -> Failure {
+    match error.reject() {
+        Some(reject) => super::wallet::refused(reject),
+        None => {
+            let hint = error.hint().to_owned();
+            Failure::new(Kind::Unreachable, error).hint(hint)
+        }
+    }
+}
+
+impl Node for RemoteNode {
+    /// Settlements are proven: all else an auditor reads must lead to the result they bind.
+    fn read(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, ChainError> {
+        let settlement = Table::Settlement as u8;
+        self.runtime.block_on(async {
+            let mut values = self.client.raw(keys).await.map_err(unreachable)?;
+            for (key, value) in keys.iter().zip(&mut values).filter(|(key, _)| key.0[0] == settlement) {
+                *value = self.client.raw_proven(key).await.map_err(unreachable)?;
+            }
+            Ok(values)
+        })
+    }
+
+    fn settled(&self, height: u64) -> Result<Vec<SettledOrder>, ChainError> {
+        let settled = self
+            .runtime
+            .block_on(self.client.settled(height))
+            .map_err(unreachable)?;
+        let order = |one: SettledVoucher| SettledOrder {
+            order: one.order,
+            paid: one.paid,
+            meters: one.meters,
+        };
+        Ok(settled.into_iter().map(order).collect())
+    }
+
+    fn submit(&self, transaction: &Signed) -> Result<(), ChainError> {
+        let confirmed = self.runtime.block_on(self.client.submit_and_wait(transaction));
+        confirmed.map(drop).map_err(|error| match error.reject() {
+            Some(reject) => ChainError::Refused {
+                code: reject.code(),
+                text: reject.sentence().to_owned(),
+            },
+            None => unreachable(error),
         })
     }
 }

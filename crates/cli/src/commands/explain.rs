@@ -1,0 +1,262 @@
+//! `cairn explain`: what became of every report of a device in an epoch, in words, units and money.
+
+use crate::error::{Done, Failure, Kind};
+use crate::output::{Output, decimal, table};
+use crate::roles::archive::HttpArchive;
+use crate::roles::chain::{RemoteNode, failed};
+use cairn_client::NodeClient;
+use cairn_ledger::records::{NetworkIndex, Roots, Settlement};
+use cairn_types::{
+    AccountNumber, DeviceId, EpochNumber, Finding, NetworkId, PayoutLeaf, Reason, Span, finding, merkle,
+};
+use cairn_verifier::archive::EpochArchive;
+use cairn_verticals::Vertical;
+use serde_json::{Value, json};
+
+/// Say what became of each report of a device in an epoch: verdict, reason, measured value, limit, units, money.
+///
+/// Findings and payouts come from the verifier's archive; they are shown only if their roots are the ones that the ledger has, proven
+/// against the node's network key.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The device's id, 64 hexadecimal digits.
+    device: DeviceId,
+    /// The epoch.
+    #[arg(long, value_name = "N")]
+    epoch: EpochNumber,
+    /// A node of the chain.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8640")]
+    from: String,
+    /// A verifier with the epoch's archive; unless told otherwise the one beside the node, at the next port.
+    #[arg(long, value_name = "URL")]
+    verifier: Option<String>,
+    /// The network, where the device serves several.
+    #[arg(long, value_name = "ID")]
+    network: Option<NetworkId>,
+}
+
+pub fn run(args: Args, out: Output) -> Done {
+    let runtime = crate::roles::runtime()?;
+    let (_, client) = runtime.block_on(RemoteNode::chain(&args.from))?;
+    let verifier = match &args.verifier {
+        Some(url) => url.clone(),
+        None => crate::roles::beside(&args.from, 1)?,
+    };
+    let ledger = runtime.block_on(Ledger::read(&client, &args))?;
+    let objects = HttpArchive::new(&verifier, runtime.handle().clone());
+    let archive = EpochArchive::of(&objects, &ledger.network, args.epoch);
+    let unread = |error| {
+        Failure::new(
+            Kind::Unreachable,
+            format!("the archive of epoch {}: {error}", args.epoch),
+        )
+        .hint("name a verifier that keeps it with --verifier URL")
+    };
+    let findings = archive.findings().map_err(unread)?;
+    let leaves = archive.payouts().map_err(unread)?;
+    ledger.check(&findings, &leaves)?;
+    let own: Vec<&Finding> = findings
+        .iter()
+        .filter(|found| found.device.0 == ledger.number)
+        .collect();
+    let leaf = leaves.iter().find(|leaf| leaf.operator == ledger.operator);
+    let vertical = cairn_verticals::by_name(&ledger.vertical).ok_or_else(|| {
+        Failure::new(
+            Kind::NotFound,
+            format!("this program does not know the vertical {}", ledger.vertical),
+        )
+    })?;
+    let answer = json!({
+        "device": args.device.to_string(),
+        "network": ledger.network.to_string(),
+        "epoch": args.epoch.0,
+        "reports": own.iter().map(|found| report(vertical, found)).collect::<Vec<_>>(),
+        "operator": money(&ledger, leaf, own.iter().map(|found| found.units).sum()),
+        "proven": true,
+    });
+    out.answer(&answer, || {
+        lines(vertical, &own, &answer["operator"], &args, ledger.decimals)
+    });
+    Ok(())
+}
+
+/// What the ledger says of device and epoch.
+struct Ledger {
+    network: NetworkId,
+    vertical: String,
+    number: u32,
+    operator: AccountNumber,
+    decimals: u8,
+    settlement: Settlement,
+    roots: Roots,
+}
+
+impl Ledger {
+    async fn read(client: &NodeClient, args: &Args) -> Result<Self, Failure> {
+        let device = client.device(&args.device).await.map_err(failed)?.value;
+        let device = device.ok_or_else(|| {
+            Failure::new(Kind::NotFound, format!("the ledger knows no device {}", args.device))
+                .hint("`cairn device list` names the devices of a network")
+        })?;
+        let network = match (args.network, device.networks.as_slice()) {
+            (Some(network), _) => network,
+            (None, [number]) => {
+                let index = client.record::<NetworkIndex>(number).await.map_err(failed)?.value;
+                index
+                    .ok_or_else(|| Failure::new(Kind::Unreachable, "the node's records contradict each other"))?
+                    .id
+            }
+            (None, []) => return Err(Failure::new(Kind::NotFound, "the device is in no network")),
+            (None, several) => {
+                let failure = Failure::new(Kind::NotFound, format!("the device is in {} networks", several.len()));
+                return Err(failure.hint("say which one with --network ID"));
+            }
+        };
+        let record = client.network(&network).await.map_err(failed)?.value;
+        let record = record.ok_or_else(|| Failure::new(Kind::NotFound, format!("there is no network {network}")))?;
+        let settlement = client.settlement(&network, args.epoch).await.map_err(failed)?.value;
+        let roots = client.roots(&network, args.epoch).await.map_err(failed)?.value;
+        let (Some(settlement), Some(roots)) = (settlement, roots) else {
+            let failure = Failure::new(Kind::NotFound, format!("epoch {} is not settled", args.epoch));
+            return Err(failure.hint(format!("the oldest epoch not settled yet is {}", record.unsettled)));
+        };
+        Ok(Self {
+            network,
+            vertical: record.vertical,
+            number: device.number.0,
+            operator: device.owner_number,
+            decimals: client.genesis().await.map_err(failed)?.economics.decimals,
+            settlement,
+            roots,
+        })
+    }
+
+    /// What is shown must be what was attested.
+    fn check(&self, findings: &[Finding], leaves: &[PayoutLeaf]) -> Done {
+        let payouts = merkle::root(leaves.iter().map(PayoutLeaf::hash).collect());
+        if finding::root(findings) != self.roots.findings || payouts != self.settlement.payouts {
+            let failure = Failure::new(Kind::Differs, "the archive's findings are not those that were attested");
+            return Err(failure.hint("ask another verifier, and run `cairn audit` on this one's archive"));
+        }
+        Ok(())
+    }
+}
+
+fn report(vertical: &dyn Vertical, found: &Finding) -> Value {
+    json!({
+        "report": found.report.to_string(),
+        "verdict": if found.reason.is_none() { "accepted" } else { "refused" },
+        "reason": found.reason.map(|reason| name(vertical, reason)),
+        "micro_units": found.units,
+        "spans": found.spans.iter().map(|span| json!({
+            "start": span.start.to_string(),
+            "end": span.end.to_string(),
+            "quantity": quantity(vertical, span.quantity),
+            "verdict": if span.reason.is_none() { "accepted" } else { "refused" },
+            "reason": span.reason.map(|reason| name(vertical, reason)),
+            "measured": span.measured,
+            "limit": span.limit,
+            "unit": span.reason.and_then(|reason| text(vertical, reason)).map(|text| text.unit),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// The operator's payout, and how much of its units this device earned.
+fn money(ledger: &Ledger, leaf: Option<&PayoutLeaf>, units: u64) -> Value {
+    let Some(leaf) = leaf else { return Value::Null };
+    json!({
+        "number": leaf.operator.0,
+        "micro_units": leaf.units,
+        "micro_units_of_device": units,
+        "availability_token": leaf.availability.0,
+        "usage_token": leaf.usage.0,
+        "cash_micro_usd": leaf.cash.0,
+        "customers_paid_credits": leaf.customers_paid.0,
+        "paid": ledger.settlement.cursor == ledger.settlement.leaves,
+    })
+}
+
+fn text(vertical: &dyn Vertical, reason: Reason) -> Option<&'static cairn_verticals::kit::ReasonText> {
+    vertical.reasons().iter().find(|text| text.reason == reason)
+}
+
+fn name(vertical: &dyn Vertical, reason: Reason) -> &'static str {
+    text(vertical, reason).map_or("unknown", |text| text.name)
+}
+
+fn quantity(vertical: &dyn Vertical, number: u16) -> &'static str {
+    vertical
+        .quantities()
+        .iter()
+        .find(|text| text.quantity == number)
+        .map_or("unknown", |text| text.name)
+}
+
+fn lines(vertical: &dyn Vertical, own: &[&Finding], operator: &Value, args: &Args, decimals: u8) -> Vec<String> {
+    let mut lines = vec![format!("device {}, epoch {}", args.device, args.epoch)];
+    if own.is_empty() {
+        lines.push("no report of this device was received in this epoch".to_owned());
+    }
+    for found in own {
+        let verdict = match found.reason {
+            None => format!("accepted, {} units ({})", decimal(found.units, 6), vertical.unit()),
+            Some(reason) => format!(
+                "refused: {}",
+                text(vertical, reason).map_or("unknown", |text| text.sentence)
+            ),
+        };
+        lines.push(format!("\nreport {}  {verdict}", found.report));
+        let rows: Vec<Vec<String>> = found.spans.iter().map(|span| row(vertical, span)).collect();
+        lines.extend(table(
+            &["from", "to", "quantity", "verdict", "measured", "limit", "unit"],
+            &rows,
+        ));
+    }
+    lines.push(String::new());
+    match operator.as_object() {
+        None => lines.push("its operator earned nothing in this epoch".to_owned()),
+        Some(leaf) => {
+            let amount = |field: &str| leaf[field].as_u64().unwrap_or_default();
+            lines.push(format!(
+                "operator {}: {} token for being there, {} token and {} US dollars of stablecoin for what customers used{}",
+                leaf["number"],
+                decimal(amount("availability_token"), decimals),
+                decimal(amount("usage_token"), decimals),
+                decimal(amount("cash_micro_usd"), 6),
+                if leaf["paid"] == true { ", paid" } else { ", being paid" },
+            ));
+            let (units, all) = (amount("micro_units_of_device"), amount("micro_units"));
+            lines.push(format!(
+                "  this device earned {} of its {} units",
+                decimal(units, 6),
+                decimal(all, 6)
+            ));
+        }
+    }
+    lines
+}
+
+fn row(vertical: &dyn Vertical, span: &Span) -> Vec<String> {
+    let (verdict, measured, limit, unit) = match span.reason {
+        None => ("accepted".to_owned(), String::new(), String::new(), ""),
+        Some(reason) => {
+            let unit = text(vertical, reason).map_or("", |text| text.unit);
+            (
+                name(vertical, reason).to_owned(),
+                span.measured.to_string(),
+                span.limit.to_string(),
+                unit,
+            )
+        }
+    };
+    let name = quantity(vertical, span.quantity).to_owned();
+    vec![
+        span.start.to_string(),
+        span.end.to_string(),
+        name,
+        verdict,
+        measured,
+        limit,
+        unit.to_owned(),
+    ]
+}

@@ -1,0 +1,69 @@
+//! A verifier's archive over HTTP, read as any archive is. Whoever reads it checks what it finds.
+
+use cairn_verifier::limits::ARCHIVE_FILE_BYTES_MAX;
+use cairn_verifier::objects::{ObjectError, Objects};
+use tokio::runtime::Handle;
+
+pub struct HttpArchive {
+    url: String,
+    http: reqwest::Client,
+    runtime: Handle,
+}
+
+impl HttpArchive {
+    pub fn new(verifier: &str, runtime: Handle) -> Self {
+        Self {
+            url: format!("{}/v1/archive", verifier.trim_end_matches('/')),
+            http: reqwest::Client::new(),
+            runtime,
+        }
+    }
+
+    async fn fetch(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        let words = |error: reqwest::Error| error.to_string();
+        let mut response = self
+            .http
+            .get(format!("{}/{path}", self.url))
+            .send()
+            .await
+            .map_err(words)?;
+        if response.status().as_u16() == 404 {
+            return Ok(None);
+        }
+        if !response.status().is_success() {
+            return Err(format!("the verifier answers {}", response.status()));
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(words)? {
+            if (bytes.len() + chunk.len()) as u64 > ARCHIVE_FILE_BYTES_MAX as u64 {
+                return Err("a file longer than any archive has".to_owned());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Some(bytes))
+    }
+}
+
+impl Objects for HttpArchive {
+    fn put(&self, path: &str, _: &[u8]) -> Result<(), ObjectError> {
+        Err(ObjectError {
+            path: path.to_owned(),
+            what: "another's archive is read only".to_owned(),
+        })
+    }
+
+    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, ObjectError> {
+        let fetched = self.runtime.block_on(self.fetch(path));
+        fetched.map_err(|what| ObjectError {
+            path: format!("{}/{path}", self.url),
+            what,
+        })
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, ObjectError> {
+        Err(ObjectError {
+            path: prefix.to_owned(),
+            what: "another's archive is not listed".to_owned(),
+        })
+    }
+}

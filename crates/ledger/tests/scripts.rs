@@ -1,6 +1,6 @@
 //! Runs `scripts/*.txt`: a transaction a line, its answer after ` = `. `UPDATE=1` writes the answers that came.
 //!
-//! A script may begin with `genesis` and the words `fees`, `full` (no room for more verifiers, one network) and `verifiers=vera:5000000,vito:3000000`.
+//! A script may begin with `genesis` and the words `fees`, `full` (no room for more verifiers, one network), `late` (beacons after three blocks) and `verifiers=vera:5000000,vito:3000000`.
 
 mod world;
 
@@ -27,6 +27,9 @@ fn begin(line: Option<&str>) -> World {
     let mut genesis = genesis(&verifiers, fees);
     if line.contains(" full") {
         (genesis.limits.networks_max, genesis.limits.verifiers_max) = (1, verifiers.len() as u16);
+    }
+    if line.contains(" late") {
+        genesis.limits.beacon_blocks = 3;
     }
     World::new(genesis)
 }

@@ -1,1 +1,29 @@
-//! Placeholder, replaced by the crate's first line.
+//! Typed access to a node, for programs that believe nothing they have not checked: given a trust anchor, every record, every
+//! final transaction and the genesis are proven before they are returned. Never holds a key longer than a wallet lives.
+//!
+//! ```text
+//! anchor {chain, group key, genesis} ─▶ certificate ─▶ header ─▶ record | absence | transaction, receipt
+//! wallet ─▶ nonce, fee, signatures ─▶ submit ─▶ wait until final ─▶ proof
+//! ```
+
+mod error;
+
+mod http;
+
+pub mod verify;
+
+mod node;
+mod raw;
+mod submit;
+
+mod events;
+
+mod wallet;
+
+pub use cairn_engine::light::Anchor;
+pub use error::ClientError;
+pub use events::{Events, Told};
+pub use node::{NodeClient, Seen, Status};
+pub use raw::SettledVoucher;
+pub use submit::Confirmed;
+pub use wallet::Wallet;

@@ -74,6 +74,8 @@ pub enum NodeError {
     Index(std::io::Error),
     #[error(transparent)]
     Chain(#[from] cairn_engine::StartError),
+    #[error("the chain failed at its start: {0}")]
+    Failed(String),
 }
 
 impl NodeError {
@@ -83,7 +85,7 @@ impl NodeError {
             Self::Genesis(error) => error.hint(),
             Self::Listen(..) => "another process has the address; name another one, or port 0 for any",
             Self::Index(_) => "check that the data folder is yours and the disk is not full",
-            Self::Chain(_) => "one process holds a data folder at a time; its log says more",
+            Self::Chain(_) | Self::Failed(_) => "one process holds a data folder at a time; its log says more",
         }
     }
 }
@@ -133,6 +135,7 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         .local_addr()
         .map_err(|error| NodeError::Listen(config.listen, error))?;
     let index = Index::open(&config.data_dir.join("index")).map_err(NodeError::Index)?;
+    let stored = index.stored_height();
     let pool = Arc::new(SharedPool::new(config.mempool));
     let follower = Arc::new(Follower::new(index, pool.clone()));
     let validators = config.validators.len().max(1);
@@ -162,6 +165,19 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         stop: stopped.clone(),
     };
     let mut tasks = JoinSet::new();
+    // What this node once called final is there again before anybody asks. And before block 1, which writes genesis, nobody
+    // has an account; a lone validator makes it at once.
+    let least = stored.max(u64::from(validators == 1));
+    let mut latest = chain.follow();
+    let mut head = follower.head();
+    let caught_up = async {
+        let _ = latest.wait_for(|latest| latest.header.height >= least).await;
+        let _ = head.wait_for(|head| *head >= least).await;
+    };
+    tokio::select! {
+        () = caught_up => {}
+        reason = chain.failed() => return Err(NodeError::Failed(reason)),
+    }
     tasks.spawn(desk.run());
     tasks.spawn(serve::run(listener, service, stopped));
     Ok(NodeHandle {
@@ -246,7 +262,8 @@ impl NodeHandle {
         self.state.look(first, look).await
     }
 
-    /// Moves a clock that is moved by hand, and waits for a final block of that time.
+    /// Moves a clock that is moved by hand, and waits for a final block of that time. A block comes when a transaction waits,
+    /// or when the chain's time is `idle_interval` behind: keep that below the steps of the clock.
     pub async fn advance(&self, clock: &ManualClock, to: TimeMs) -> Result<Header, AskError> {
         clock.advance_to(to.0);
         let mut latest = self.chain.follow();

@@ -5,7 +5,7 @@ use super::{Candidate, PoolRefusal, SharedPool, Why};
 use crate::follow::Follower;
 use crate::index::Place;
 use crate::state::{State, StateError};
-use cairn_engine::Tx;
+use cairn_engine::{AskError, Tx};
 use cairn_ledger::genesis::Genesis;
 use cairn_ledger::records::{Account, Network};
 use cairn_ledger::store::{Key, Missing, Store};
@@ -148,6 +148,12 @@ impl Desk {
                     return;
                 }
             };
+            if header.height == 0 {
+                for (_, answer) in left {
+                    let _ = answer.send(Err(StateError::from(AskError::NoBlock).into()));
+                }
+                return;
+            }
             let mut again = Vec::new();
             for ((newcomer, answer), known) in left.into_iter().zip(known) {
                 match self.decide(&newcomer, &known, header.height) {

@@ -97,6 +97,8 @@ struct Entry {
     arrived_ms: u64,
     /// Its place among all: the arrival, or that of a later nonce which came before. Along an account's nonces it never falls.
     order: u64,
+    /// By which code and at which height the ledger refused it, while the pool has not been told of all blocks before that.
+    refused: Option<(u32, u64)>,
 }
 
 #[derive(Default)]
@@ -113,8 +115,10 @@ pub struct Pool {
     accounts: BTreeMap<AccountId, Account>,
     by_id: BTreeMap<Hash, (AccountId, u64)>,
     by_hash: BTreeMap<TxHash, (AccountId, u64)>,
-    /// All by (order, nonce). Equal orders are of one account.
+    /// All that may be handed out, by (order, nonce). Equal orders are of one account.
     places: BTreeMap<(u64, u64), AccountId>,
+    /// All that were refused at (height, arrival), of which earlier blocks are not told yet.
+    doubtful: BTreeMap<(u64, u64), (AccountId, u64)>,
     /// All by arrival, oldest first.
     ages: BTreeMap<u64, (AccountId, u64)>,
     bytes: usize,
@@ -130,6 +134,7 @@ impl Pool {
             by_id: BTreeMap::new(),
             by_hash: BTreeMap::new(),
             places: BTreeMap::new(),
+            doubtful: BTreeMap::new(),
             ages: BTreeMap::new(),
             bytes: 0,
             arrivals: 0,
@@ -217,6 +222,7 @@ impl Pool {
             arrival,
             arrived_ms: now_ms,
             order: kept.unwrap_or(arrival.min(later)),
+            refused: None,
             tx,
         };
         self.bytes += entry.tx.bytes.len();
@@ -262,15 +268,38 @@ impl Pool {
                 departures.push(Departure { id, why });
             }
         }
+        departures.extend(self.undoubt());
         departures
     }
 
-    /// The ledger refused it.
-    pub fn refused(&mut self, hash: &TxHash, code: u32, height: u64) -> Option<Departure> {
-        let (account, nonce) = self.by_hash.get(hash).copied()?;
-        let entry = self.remove(account, nonce)?;
-        let why = Why::Refused { code, height };
-        Some(Departure { id: entry.id, why })
+    /// The ledger refused it when block `height` was built. Why may be that it stands in a block before, of which the pool is
+    /// not told yet: it is not handed out again, and leaves when that is clear.
+    pub fn refused(&mut self, hash: &TxHash, code: u32, height: u64) -> Vec<Departure> {
+        let Some((of, nonce)) = self.by_hash.get(hash).copied() else {
+            return Vec::new();
+        };
+        let account = self.accounts.get_mut(&of).expect("every index names an account");
+        let entry = account.waiting.get_mut(&nonce).expect("every index names an entry");
+        if entry.refused.is_none() {
+            entry.refused = Some((code, height));
+            self.places.remove(&(entry.order, nonce));
+            self.doubtful.insert((height, entry.arrival), (of, nonce));
+        }
+        self.undoubt()
+    }
+
+    /// What was refused leaves once all blocks before the refusal are told.
+    fn undoubt(&mut self) -> Vec<Departure> {
+        let mut departures = Vec::new();
+        while let Some(((height, _), (of, nonce))) = self.doubtful.first_key_value().map(|(at, named)| (*at, *named)) {
+            if height > self.height.saturating_add(1) {
+                break;
+            }
+            let code = self.entry(&of, nonce).refused.map_or(0, |(code, _)| code);
+            let why = Why::Refused { code, height };
+            departures.extend(self.remove(of, nonce).map(|entry| Departure { id: entry.id, why }));
+        }
+        departures
     }
 
     /// Those that waited too long leave.
@@ -301,7 +330,10 @@ impl Pool {
         }
         self.by_id.remove(&entry.id);
         self.by_hash.remove(&entry.tx.hash);
-        self.places.remove(&(entry.order, nonce));
+        match entry.refused {
+            None => drop(self.places.remove(&(entry.order, nonce))),
+            Some((_, height)) => drop(self.doubtful.remove(&(height, entry.arrival))),
+        }
         self.ages.remove(&entry.arrival);
         self.bytes -= entry.tx.bytes.len();
         Some(entry)

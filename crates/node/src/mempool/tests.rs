@@ -106,11 +106,24 @@ fn what_stands_in_a_block_leaves_with_what_it_made_impossible() {
 #[test]
 fn a_refused_one_leaves_alone() {
     let mut pool = pool(&[(1, 1), (1, 2), (1, 3)]);
-    let why = Why::Refused { code: 7, height: 3 };
-    assert_eq!(pool.refused(&id(1, 2, 100).0, 7, 3), Some(gone(1, 2, why)));
-    assert_eq!(pool.refused(&id(1, 2, 100).0, 7, 3), None);
+    let why = Why::Refused { code: 7, height: 1 };
+    assert_eq!(pool.refused(&id(1, 2, 100).0, 7, 1), [gone(1, 2, why)]);
+    assert_eq!(pool.refused(&id(1, 2, 100).0, 7, 1), []);
     assert_eq!(peeked(&pool), [(1, 1), (1, 3)]);
     assert_eq!(pool.last_nonce(&account(1)), Some(3));
+}
+
+#[test]
+fn one_refused_because_it_is_in_a_block_not_told_yet_is_final_and_not_refused() {
+    let mut pool = pool(&[(1, 1), (2, 1), (3, 1)]);
+    assert_eq!(pool.refused(&id(1, 1, 100).0, 24, 3), []);
+    assert_eq!(pool.refused(&id(2, 1, 100).0, 24, 3), []);
+    assert_eq!(peeked(&pool), [(3, 1)], "neither is handed out again");
+    let why = Why::Final { height: 1, index: 0 };
+    assert_eq!(pool.finalized(1, &[included(1, 1, 100)]), [gone(1, 1, why)]);
+    let why = Why::Refused { code: 24, height: 3 };
+    assert_eq!(pool.finalized(2, &[]), [gone(2, 1, why)]);
+    assert_eq!(pool.count(), 1);
 }
 
 #[test]
@@ -192,7 +205,7 @@ enum Step {
     Add { of: u8, ahead: u64, fee: u64 },
     Final { take: usize },
     FinalElsewhere { of: u8, ahead: u64 },
-    Refuse { at: usize },
+    Refuse { at: usize, ahead: u64 },
     Expire { after_ms: u64 },
 }
 
@@ -201,21 +214,26 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0..4u8, 1..7u64, 0..300u64).prop_map(|(of, ahead, fee)| Step::Add { of, ahead, fee }),
         2 => (0..4usize).prop_map(|take| Step::Final { take }),
         1 => (0..4u8, 1..3u64).prop_map(|(of, ahead)| Step::FinalElsewhere { of, ahead }),
-        1 => (0..6usize).prop_map(|at| Step::Refuse { at }),
+        1 => (0..6usize, 1..4u64).prop_map(|(at, ahead)| Step::Refuse { at, ahead }),
         1 => (0..80u64).prop_map(|after_ms| Step::Expire { after_ms }),
     ];
     prop::collection::vec(step, 1..80)
 }
 
 /// What must hold after every step.
-fn holds(pool: &Pool, used: &BTreeMap<u8, u64>, inside: &BTreeSet<Hash>) {
+fn holds(pool: &Pool, used: &BTreeMap<u8, u64>, inside: &BTreeSet<Hash>, doubtful: &BTreeSet<Hash>) {
     let limits = limits();
     assert_eq!(pool.count(), inside.len(), "one in is one in, and leaves once");
     assert!(inside.iter().all(|id| pool.contains(id)));
     assert!(pool.count() <= limits.count_max && pool.bytes() <= limits.bytes_max);
     assert_eq!(pool.bytes(), inside.len() * 10);
     let all = peeked(pool);
-    assert_eq!(all.len(), inside.len(), "all that waits is handed out");
+    let doubtful = inside.intersection(doubtful).count();
+    assert_eq!(
+        all.len(),
+        inside.len() - doubtful,
+        "all that was not refused is handed out"
+    );
     let mut last = used.clone();
     for (of, nonce) in all {
         let last = last.get_mut(&of).expect("one of four");
@@ -229,7 +247,7 @@ proptest! {
     fn whatever_happens_limits_and_orders_hold_and_each_leaves_once(steps in steps()) {
         let mut pool = Pool::new(limits());
         let mut used: BTreeMap<u8, u64> = (0..4).map(|of| (of, 0)).collect();
-        let mut inside = BTreeSet::new();
+        let (mut inside, mut doubtful) = (BTreeSet::new(), BTreeSet::new());
         let (mut now_ms, mut height) = (0, 0);
         for step in steps {
             let departures = match step {
@@ -237,7 +255,9 @@ proptest! {
                     let candidate = candidate(of, used[&of] + ahead, fee);
                     let id = candidate.id;
                     let added = pool.add(candidate, Some(used[&of]), now_ms);
-                    inside.extend(added.is_ok().then_some(id));
+                    if added.is_ok() && inside.insert(id) {
+                        doubtful.remove(&id);
+                    }
                     added.unwrap_or_default()
                 }
                 Step::Final { take } => {
@@ -259,9 +279,10 @@ proptest! {
                     let departures = pool.finalized(height, &[other]);
                     departures.into_iter().filter(|gone| gone.id != other.id).collect()
                 }
-                Step::Refuse { at } => {
+                Step::Refuse { at, ahead } => {
                     let all = pool.peek(usize::MAX, usize::MAX, &|_| false);
-                    all.get(at).and_then(|tx| pool.refused(&tx.hash, 1, height)).into_iter().collect()
+                    doubtful.extend(all.get(at).map(|tx| Hash(tx.hash)));
+                    all.get(at).map(|tx| pool.refused(&tx.hash, 1, height + ahead)).unwrap_or_default()
                 }
                 Step::Expire { after_ms } => {
                     now_ms += after_ms;
@@ -271,7 +292,7 @@ proptest! {
             for departure in departures {
                 prop_assert!(inside.remove(&departure.id), "only what was inside leaves: {:?}", departure);
             }
-            holds(&pool, &used, &inside);
+            holds(&pool, &used, &inside, &doubtful);
         }
     }
 }

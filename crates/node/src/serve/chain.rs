@@ -95,6 +95,12 @@ pub async fn genesis(Shared(desk): Shared<Arc<Desk>>) -> Answer {
     Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
 }
 
+/// The genesis in its one byte form, whose digest a trust anchor names.
+pub async fn genesis_cbor(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+    let bytes = desk.service.genesis.bytes();
+    Ok(([(header::CONTENT_TYPE, "application/cbor")], bytes).into_response())
+}
+
 pub async fn openapi() -> Answer {
     Ok(([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response())
 }

@@ -86,6 +86,8 @@ impl Reader {
         }
         let next = self.next;
         let head = tokio::select! {
+            // What is final is told before the end.
+            biased;
             head = self.head.wait_for(|head| *head >= next) => head.ok().map(|head| *head)?,
             _ = self.stop.wait_for(|stop| *stop) => {
                 self.done = true;

@@ -13,6 +13,7 @@ const TABLE: &[Route] = &[
     ("get", "/v1/health", || get(chain::health)),
     ("get", "/v1/ready", || get(chain::ready)),
     ("get", "/v1/genesis", || get(chain::genesis)),
+    ("get", "/v1/genesis.cbor", || get(chain::genesis_cbor)),
     ("get", "/v1/openapi.json", || get(chain::openapi)),
     ("get", "/v1/records", || get(chain::records)),
     ("get", "/v1/proofs/{key}", || get(chain::proof)),

@@ -112,7 +112,9 @@ pub async fn proof(Shared(desk): Shared<Arc<Desk>>, Named(id): Named<String>) ->
         .follower
         .find(&id)
         .ok_or_else(|| ApiError::not_found("final transaction"))?;
-    let told = told(&desk, place.height).await?;
+    let told = told(&desk, place.height)
+        .await
+        .map_err(|error| not_kept(error, place.height))?;
     let finality = desk.service.chain.finality(place.height).await?;
     let index = place.index as usize;
     let tx = told
@@ -166,7 +168,7 @@ async fn ended(desk: &Desk, id: Hash, why: Why) -> Answer {
 }
 
 async fn settled(desk: &Desk, id: Hash, height: u64, index: u32) -> Answer {
-    let told = told(desk, height).await?;
+    let told = told(desk, height).await.map_err(|error| not_kept(error, height))?;
     let receipt = told.block.txs.get(index as usize).map_or(&[][..], |tx| &tx.receipt);
     let events: Vec<Value> = events(receipt).iter().map(named).collect();
     let found = with(
@@ -179,6 +181,20 @@ async fn settled(desk: &Desk, id: Hash, height: u64, index: u32) -> Answer {
         ],
     );
     Ok(Json(found).into_response())
+}
+
+/// The index remembers more blocks than the node may keep.
+fn not_kept(error: ApiError, height: u64) -> ApiError {
+    if error.status != StatusCode::NOT_FOUND {
+        return error;
+    }
+    let message = format!("it is final in block {height}, which this node no longer keeps");
+    ApiError::new(
+        StatusCode::GONE,
+        "not_kept",
+        message,
+        "ask a node that keeps all blocks",
+    )
 }
 
 /// What to say of a transaction that left the pool and is not final.

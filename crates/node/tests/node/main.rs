@@ -1,0 +1,8 @@
+//! A real node on a real socket: the whole API, its description, and kills at any moment.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod api;
+mod killed;
+mod openapi;
+mod schema;
+mod world;

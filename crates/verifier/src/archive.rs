@@ -8,6 +8,8 @@
 //! An epoch with a manifest is complete and never written again; without one it is made anew, to the same bytes.
 
 pub mod reports;
+#[cfg(test)]
+mod tests;
 
 use crate::chain::SettledOrder;
 use crate::meters::MeterEntry;

@@ -17,7 +17,7 @@ use crate::roster::RosterMember;
 use cairn_types::batch::{self, Signed};
 use cairn_types::intake::IntakeRefusal;
 use cairn_types::{DeviceNumber, Envelope, EpochClock, EpochNumber, NetworkId, ReportId, TimeMs};
-use cairn_types::envelope::EnvelopeError;
+use cairn_types::envelope::{Algorithm, EnvelopeError};
 use cairn_verticals::kit::Vertical;
 use std::collections::{BTreeMap, HashMap};
 
@@ -118,10 +118,11 @@ impl Intake {
             }
         }
         // By device, so that the batch meets each key once, and by sequence, so that order on the way does not matter.
-        waiting.sort_by_key(|one| (one.member.number, one.envelope.report.sequence, one.at));
-        let holds = self.signatures(&waiting);
+        let mut order: Vec<&Waiting> = waiting.iter().collect();
+        order.sort_unstable_by_key(|one| (one.member.number, one.envelope.report.sequence, one.at));
+        let holds = self.signatures(&order);
         let mut last: Option<(NetworkId, DeviceNumber, u64, ReportId)> = None;
-        for (one, holds) in waiting.iter().zip(holds) {
+        for (one, holds) in order.into_iter().zip(holds) {
             let verdict = self.after_signature(one, holds, last.as_ref());
             if let Verdict::Accepted(new) = &verdict {
                 last = Some((new.network, new.device, new.sequence, new.id));
@@ -151,7 +152,8 @@ impl Intake {
             let refusal = if elsewhere { IntakeRefusal::NotMember } else { IntakeRefusal::UnknownDevice };
             return Err(refused(refusal, envelope.device.to_string()));
         };
-        if !envelope.is_of(&member.key) {
+        // The member was found by the id of its key, so only the algorithm can differ.
+        if Algorithm::of(&member.key) != envelope.algorithm {
             return Err(refused(IntakeRefusal::WrongKey, format!("the device has {}", member.key)));
         }
         if network.knows(member.number, report.sequence, &envelope) {
@@ -180,7 +182,7 @@ impl Intake {
     }
 
     /// Whether each signature holds: suspects one by one, all others together.
-    fn signatures(&mut self, waiting: &[Waiting]) -> Vec<bool> {
+    fn signatures(&mut self, waiting: &[&Waiting]) -> Vec<bool> {
         let mut holds = vec![false; waiting.len()];
         let mut places = Vec::with_capacity(waiting.len());
         let mut together = Vec::with_capacity(waiting.len());

@@ -121,7 +121,11 @@ impl IntakeAnswer {
 
     /// The body of a response: answers one after the other.
     pub fn encode_sequence<'a>(answers: impl IntoIterator<Item = &'a Self>) -> Vec<u8> {
-        answers.into_iter().flat_map(codec::encode).collect()
+        let mut sequence = Vec::new();
+        for answer in answers {
+            sequence.extend_from_slice(&codec::encode(answer));
+        }
+        sequence
     }
 
     /// Reads a response's body of at most `answers_max` answers.

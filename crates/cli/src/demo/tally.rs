@@ -21,7 +21,6 @@ pub struct DayOrder {
 /// One station over all hours.
 #[derive(Clone, Debug, Default)]
 pub struct StationTally {
-    pub name: String,
     pub device: DeviceId,
     pub cheat: Option<&'static str>,
     pub reports: u64,
@@ -29,8 +28,6 @@ pub struct StationTally {
     pub units: u64,
     /// Reports or readings refused, by reason.
     pub reasons: BTreeMap<String, u64>,
-    /// Token base units paid to its operator.
-    pub paid: u64,
 }
 
 /// Everything counted.
@@ -60,7 +57,6 @@ impl Tally {
         let stations = stations
             .iter()
             .map(|station| StationTally {
-                name: station.name.clone(),
                 device: people::device(&station.name).public().device_id(),
                 cheat: station.cheat,
                 ..StationTally::default()
@@ -150,6 +146,7 @@ impl Tally {
             "paid": self.paid,
             "unpaid_remainder": self.unpaid,
             "cash": { "pool_micro_usd": self.cash_pool, "paid_micro_usd": self.cash_paid },
+            "credits_of_orders": self.orders.iter().map(|order| order.credits.0).sum::<u64>(),
             "rows_bought": self.orders.iter().map(|order| order.rows).sum::<u64>(),
             "last_root": self.last_root.to_string(),
             "history_root": self.history.to_string(),

@@ -148,8 +148,8 @@ impl World {
         )
         .await;
         let create = create_network::CreateNetwork {
-            name: "rain".into(),
-            vertical: "sensors".into(),
+            name: "one".into(),
+            vertical: "kind1".into(),
             resolution: 8,
             parameters: vec![7; 300],
             price_micro_usd: 2_000,
@@ -158,7 +158,7 @@ impl World {
             treasurer: account(FOUNDER),
         };
         self.send(FOUNDER, Body::CreateNetwork(create)).await;
-        let network = NetworkId::of(&chain, &account(FOUNDER), "rain");
+        let network = NetworkId::of(&chain, &account(FOUNDER), "one");
         let device = secret(30);
         let register = RegisterDevice::by_device(&chain, &account(OPERATOR), &device);
         self.send(OPERATOR, Body::RegisterDevice(register)).await;

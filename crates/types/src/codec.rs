@@ -23,7 +23,9 @@ pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
 /// The value of bytes in their one form; nothing may follow it.
 pub fn decode_canonical<'b, T: Encode<()> + Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, CodecError> {
     let value: T = minicbor::decode(bytes).map_err(|error| CodecError::Malformed(error.to_string()))?;
-    if encode(&value) == bytes {
+    let mut again = Vec::with_capacity(bytes.len());
+    minicbor::encode(&value, &mut again).expect("writing into memory cannot fail");
+    if again == bytes {
         Ok(value)
     } else {
         Err(CodecError::NotCanonical)

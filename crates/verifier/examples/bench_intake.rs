@@ -17,16 +17,19 @@ use cairn_verifier::disk::Folder;
 use cairn_verifier::intake::Windows;
 use cairn_verifier::limits::GROUP_MAX;
 use cairn_verifier::roster::RosterMember;
+use cairn_verticals::by_name;
 use cairn_verticals::kit::Reading;
 use cairn_verticals::sensors::report;
-use cairn_verticals::by_name;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
 const NETWORK: NetworkId = NetworkId([1; 32]);
 const NOW: TimeMs = TimeMs(1_500_076_800_000);
-const CLOCK: EpochClock = EpochClock { genesis: TimeMs(1_500_000_000_000), epoch_ms: 86_400_000 };
+const CLOCK: EpochClock = EpochClock {
+    genesis: TimeMs(1_500_000_000_000),
+    epoch_ms: 86_400_000,
+};
 
 /// A chain that knows one roster.
 struct Roster(Vec<RosterMember>);
@@ -105,19 +108,38 @@ fn key(device: usize) -> SecretKey {
 /// A batch of envelopes: `devices` devices in turn, each with rising sequence numbers.
 fn sealed(keys: &[SecretKey], batch: usize, round: usize) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let per_device = batch.div_ceil(keys.len());
-    let reading = |slot: u64| Reading { quantity: report::RAIN, time: TimeMs(NOW.0 - slot * 300_000), value: 100 };
+    let reading = |slot: u64| Reading {
+        quantity: report::RAIN,
+        time: TimeMs(NOW.0 - slot * 300_000),
+        value: 100,
+    };
     let body = report::encode(&(0..12).rev().map(reading).collect::<Vec<_>>())?;
     let one = |at: usize| {
         let sequence = (round * per_device + at / keys.len()) as u64;
-        Envelope::seal(&Report { network: NETWORK, time: NOW, sequence, body: body.clone() }, &keys[at % keys.len()])
+        Envelope::seal(
+            &Report {
+                network: NETWORK,
+                time: NOW,
+                sequence,
+                body: body.clone(),
+            },
+            &keys[at % keys.len()],
+        )
     };
     Ok((0..batch).map(one).collect())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<usize> = std::env::args().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?;
+    let arguments: Vec<usize> = std::env::args()
+        .skip(1)
+        .map(|text| text.parse())
+        .collect::<Result<_, _>>()?;
     let argument = |at: usize, default: usize| arguments.get(at).copied().unwrap_or(default);
-    let (batch, devices, rounds) = (argument(0, 1_024).min(GROUP_MAX), argument(1, 256).max(1), argument(2, 64));
+    let (batch, devices, rounds) = (
+        argument(0, 1_024).min(GROUP_MAX),
+        argument(1, 256).max(1),
+        argument(2, 64),
+    );
     let keys: Vec<SecretKey> = (0..devices).map(key).collect();
     let publics: Vec<PublicKey> = keys.iter().map(SecretKey::public).collect();
     let member = |(at, key): (usize, &SecretKey)| -> Result<RosterMember, Box<dyn Error>> {
@@ -134,7 +156,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings {
         verifier: AccountId([2; 32]),
         key: SecretKey::ed25519([3; 32]),
-        windows: Windows { ahead_ms_max: 600_000, grace_ms: 300_000 },
+        windows: Windows {
+            ahead_ms_max: 600_000,
+            grace_ms: 300_000,
+        },
         clock: CLOCK,
         segment_bytes: 32 << 20,
         roster_ms_min: 1_000,
@@ -142,13 +167,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let sensors = by_name("sensors").ok_or("no sensors")?;
     let networks = [(NETWORK, sensors, EpochNumber(0))];
-    let mut collector = Collector::open(settings, Arc::new(Roster(roster)), Box::new(Folder::open(&folder)?), &networks)?;
+    let mut collector = Collector::open(
+        settings,
+        Arc::new(Roster(roster)),
+        Box::new(Folder::open(&folder)?),
+        &networks,
+    )?;
 
     let (mut raw, mut intake, mut bytes) = (Spent::default(), Spent::default(), 0);
     // The first rounds warm caches and make the first segment.
     for round in 0..rounds + 4 {
         let envelopes = sealed(&keys, batch, round)?;
-        let parsed: Vec<Envelope> = envelopes.iter().map(|bytes| Envelope::parse(bytes)).collect::<Result<_, _>>()?;
+        let parsed: Vec<Envelope> = envelopes
+            .iter()
+            .map(|bytes| Envelope::parse(bytes))
+            .collect::<Result<_, _>>()?;
         let signed: Vec<Signed<'_>> = parsed
             .iter()
             .zip(publics.iter().cycle())
@@ -167,7 +200,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             let reply = IntakeAnswer::encode_sequence(&answers);
             (answers, reply)
         });
-        assert!(answers.iter().all(|answer| matches!(answer, IntakeAnswer::Receipt(_))), "all get receipts");
+        assert!(
+            answers.iter().all(|answer| matches!(answer, IntakeAnswer::Receipt(_))),
+            "all get receipts"
+        );
         if round >= 4 {
             raw += verifying;
             intake += taking;

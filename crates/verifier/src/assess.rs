@@ -43,6 +43,8 @@ fn admitted(report: &Sealed) -> Admitted {
         received: report.received,
         sequence: report.sequence,
         // An envelope that does not parse is no report; the vertical finds an empty body malformed.
-        body: Envelope::parse(&report.envelope).map(|envelope| envelope.report.body).unwrap_or_default(),
+        body: Envelope::parse(&report.envelope)
+            .map(|envelope| envelope.report.body)
+            .unwrap_or_default(),
     }
 }

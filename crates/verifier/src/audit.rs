@@ -82,7 +82,13 @@ pub fn audit(
         result: Hash::default(),
         difference: None,
     };
-    let audit = Audit { objects, chain, network, epoch, archive: EpochArchive::of(objects, network, epoch) };
+    let audit = Audit {
+        objects,
+        chain,
+        network,
+        epoch,
+        archive: EpochArchive::of(objects, network, epoch),
+    };
     match audit.run(&mut audited) {
         Ok(()) => Ok(audited),
         Err(Stop::Differs(difference)) => {
@@ -125,11 +131,17 @@ impl Audit<'_> {
         let reports = self.reports(reports, &inputs)?;
         audited.reports = reports.len();
 
-        let judged = assess::judge(&inputs, &reports, 1).map_err(|error: JudgeError| self.unusable(archive::INPUTS, error))?;
+        let judged =
+            assess::judge(&inputs, &reports, 1).map_err(|error: JudgeError| self.unusable(archive::INPUTS, error))?;
         let divided = divide::divide(&inputs, &judged.findings);
         let (leaves, totals) = divided.map_err(|error: DivideError| self.unusable(archive::INPUTS, error))?;
         self.same_rows(archive::FINDINGS, &findings, &judged.findings)?;
-        self.same(archive::MEMORY, "memory", &memory, &archive::memory_file(&judged.memory))?;
+        self.same(
+            archive::MEMORY,
+            "memory",
+            &memory,
+            &archive::memory_file(&judged.memory),
+        )?;
         self.same_rows(archive::PAYOUTS, &payouts, &leaves)?;
 
         let result = attest::result(&inputs, &reports, &judged.findings, &judged.memory, &leaves, totals);
@@ -156,7 +168,10 @@ impl Audit<'_> {
         }
         let Some((at, found)) = broken else { return Ok(files) };
         let entry = &manifest.files[at];
-        let (is, says) = (format!("{} bytes, {found}", files[at].len()), format!("{} bytes, {}", entry.bytes, entry.hash));
+        let (is, says) = (
+            format!("{} bytes, {found}", files[at].len()),
+            format!("{} bytes, {}", entry.bytes, entry.hash),
+        );
         if self.is_as_recomputed(&entry.name, &files)? {
             let field = format!("files[{at}]");
             return Err(self.differs(archive::MANIFEST, Some(at), &field, says, is));
@@ -175,7 +190,9 @@ impl Audit<'_> {
         if name == archive::REPORTS {
             return Ok(archive::reports::write(&rows) == *reports);
         }
-        let Ok(judged) = assess::judge(&inputs, &rows, 1) else { return Ok(false) };
+        let Ok(judged) = assess::judge(&inputs, &rows, 1) else {
+            return Ok(false);
+        };
         match (name, divide::divide(&inputs, &judged.findings)) {
             (archive::FINDINGS, _) => self.same_rows(name, findings, &judged.findings)?,
             (archive::MEMORY, _) => self.same(name, "memory", memory, &archive::memory_file(&judged.memory))?,
@@ -192,7 +209,15 @@ impl Audit<'_> {
         let facts = self.chain.facts()?;
         let network = self.chain.network(self.network, self.epoch)?;
         let closed = self.chain.closed(self.network, self.epoch)?;
-        let closed = closed.ok_or_else(|| self.differs(file, None, "epoch", self.epoch.to_string(), "not closed by the ledger".to_owned()))?;
+        let closed = closed.ok_or_else(|| {
+            self.differs(
+                file,
+                None,
+                "epoch",
+                self.epoch.to_string(),
+                "not closed by the ledger".to_owned(),
+            )
+        })?;
         self.expect(file, None, "chain", &inputs.chain, &facts.chain)?;
         self.expect(file, None, "network", &inputs.network, self.network)?;
         self.expect(file, None, "epoch", &inputs.epoch, &self.epoch)?;
@@ -205,7 +230,12 @@ impl Audit<'_> {
         self.expect(file, None, "beacon", &inputs.beacon, &closed.beacon)?;
         self.same_list::<RosterMember>(file, "roster", &inputs.roster, &network.roster)?;
         let settled: Vec<_> = inputs.meters.iter().map(|order| order.settled).collect();
-        self.same_list(file, "meters", &settled, &self.chain.settled_orders(self.network, self.epoch)?)?;
+        self.same_list(
+            file,
+            "meters",
+            &settled,
+            &self.chain.settled_orders(self.network, self.epoch)?,
+        )?;
         for (row, order) in inputs.meters.iter().enumerate() {
             let root = crate::meters::root(&order.entries);
             if !order.entries.is_empty() {
@@ -239,7 +269,13 @@ impl Audit<'_> {
             self.expect(file, at, "epoch", &clock.epoch_of(report.time), &Some(self.epoch))?;
             let member = roster::find(&inputs.roster, report.device).filter(|member| envelope.is_of(&member.key));
             let member = member.ok_or_else(|| {
-                self.differs(file, at, "device", report.device.to_string(), format!("the number of {}", envelope.device))
+                self.differs(
+                    file,
+                    at,
+                    "device",
+                    report.device.to_string(),
+                    format!("the number of {}", envelope.device),
+                )
             })?;
             signed.push((member.key, envelope));
         }
@@ -257,7 +293,13 @@ impl Audit<'_> {
         }
         let unsorted = rows.windows(2).position(|pair| pair[0].id >= pair[1].id);
         match unsorted {
-            Some(row) => Err(self.differs(file, Some(row + 1), "id", rows[row + 1].id.to_string(), "a larger id than the row before".to_owned())),
+            Some(row) => Err(self.differs(
+                file,
+                Some(row + 1),
+                "id",
+                rows[row + 1].id.to_string(),
+                "a larger id than the row before".to_owned(),
+            )),
             None => Ok(rows),
         }
     }
@@ -268,7 +310,13 @@ impl Audit<'_> {
         let manifest = self.archive.manifest()?.ok_or_else(|| self.unusable(file, "is gone"))?;
         let attestation = &manifest.attestation;
         if let Some(difference) = first_difference(&attestation.result, result) {
-            return Err(self.differs(file, None, &format!("result.{}", difference.field), difference.left, difference.right));
+            return Err(self.differs(
+                file,
+                None,
+                &format!("result.{}", difference.field),
+                difference.left,
+                difference.right,
+            ));
         }
         if attestation.signatures.is_empty() {
             return Err(self.differs(file, None, "signatures", "none".to_owned(), "at least one".to_owned()));
@@ -276,7 +324,13 @@ impl Audit<'_> {
         for (row, (verifier, signature)) in attestation.signatures.iter().enumerate() {
             let key = self.chain.verifier_key(verifier)?;
             if !key.is_some_and(|key| result.verify(&key, signature)) {
-                return Err(self.differs(file, Some(row), "signatures", verifier.to_string(), "a verifier whose signature holds".to_owned()));
+                return Err(self.differs(
+                    file,
+                    Some(row),
+                    "signatures",
+                    verifier.to_string(),
+                    "a verifier whose signature holds".to_owned(),
+                ));
             }
         }
         let closed = self.chain.closed(self.network, self.epoch)?;
@@ -285,7 +339,13 @@ impl Audit<'_> {
         }
         let settlement = self.chain.settlement(self.network, self.epoch)?;
         let Some(settlement) = settlement else {
-            return Err(self.differs("ledger", None, "settlement", result.hash().to_string(), "none".to_owned()));
+            return Err(self.differs(
+                "ledger",
+                None,
+                "settlement",
+                result.hash().to_string(),
+                "none".to_owned(),
+            ));
         };
         self.expect("ledger", None, "result", &result.hash(), &settlement.result)?;
         self.expect("ledger", None, "cursor", &settlement.cursor, &result.leaves)
@@ -299,7 +359,13 @@ impl Audit<'_> {
     }
 
     fn unusable(&self, file: &str, error: impl fmt::Display) -> Stop {
-        self.differs(file, None, "bytes", error.to_string(), "a file of the archive".to_owned())
+        self.differs(
+            file,
+            None,
+            "bytes",
+            error.to_string(),
+            "a file of the archive".to_owned(),
+        )
     }
 
     fn differs(&self, file: &str, row: Option<usize>, field: &str, archived: String, recomputed: String) -> Stop {
@@ -332,7 +398,13 @@ impl Audit<'_> {
         Err(self.differs(file, row, &field, left, right))
     }
 
-    fn same_list<T: PartialEq + fmt::Debug>(&self, file: &str, field: &str, archived: &[T], recomputed: &[T]) -> Result<(), Stop> {
+    fn same_list<T: PartialEq + fmt::Debug>(
+        &self,
+        file: &str,
+        field: &str,
+        archived: &[T],
+        recomputed: &[T],
+    ) -> Result<(), Stop> {
         for (row, (left, right)) in archived.iter().zip(recomputed).enumerate() {
             self.expect(file, Some(row), field, left, right)?;
         }
@@ -359,7 +431,11 @@ impl Audit<'_> {
         }
         let at = archived.iter().zip(recomputed).position(|(left, right)| left != right);
         let at = at.unwrap_or(archived.len().min(recomputed.len()));
-        let byte = |bytes: &[u8]| bytes.get(at).map_or("the end".to_owned(), |byte| format!("{byte:#04x} at byte {at}"));
+        let byte = |bytes: &[u8]| {
+            bytes
+                .get(at)
+                .map_or("the end".to_owned(), |byte| format!("{byte:#04x} at byte {at}"))
+        };
         Err(self.differs(file, None, field, byte(archived), byte(recomputed)))
     }
 }
@@ -374,6 +450,10 @@ impl fmt::Display for Difference {
         if let Some(row) = self.row {
             write!(f, ", row {row}")?;
         }
-        write!(f, ", {}: archived {}, recomputed {}", self.field, self.archived, self.recomputed)
+        write!(
+            f,
+            ", {}: archived {}, recomputed {}",
+            self.field, self.archived, self.recomputed
+        )
     }
 }

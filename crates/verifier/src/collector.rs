@@ -149,7 +149,13 @@ impl Collector {
             Err(error) => {
                 tracing::error!(%error, reports = new.len(), "a group could not be written");
                 Answered {
-                    answers: self.answer(now, verdicts.into_iter().map(|verdict| unavailable(verdict, &error)).collect()),
+                    answers: self.answer(
+                        now,
+                        verdicts
+                            .into_iter()
+                            .map(|verdict| unavailable(verdict, &error))
+                            .collect(),
+                    ),
                     accepted: 0,
                     appended: false,
                 }
@@ -163,11 +169,18 @@ impl Collector {
         }
         let records: Vec<Record<'_>> = new
             .iter()
-            .map(|(accepted, bytes)| Record { kind: Kind::Report, tag: accepted.device.0, bytes })
+            .map(|(accepted, bytes)| Record {
+                kind: Kind::Report,
+                tag: accepted.device.0,
+                bytes,
+            })
             .collect();
         let locations = self.log.append(now, &records)?;
         for ((accepted, _), location) in new.iter().zip(locations) {
-            let network = self.intake.network_mut(&accepted.network).expect("it was accepted for this network");
+            let network = self
+                .intake
+                .network_mut(&accepted.network)
+                .expect("it was accepted for this network");
             let seen = Seen {
                 id: accepted.id,
                 device: accepted.device,
@@ -207,19 +220,33 @@ impl Collector {
     /// too often. Whether it asked again.
     fn load_rosters(&mut self, now: TimeMs, again: bool) -> bool {
         if again {
-            let too_soon = self.asked.is_some_and(|asked| now.since_ms(asked) < self.settings.roster_ms_min);
+            let too_soon = self
+                .asked
+                .is_some_and(|asked| now.since_ms(asked) < self.settings.roster_ms_min);
             if too_soon {
                 return false;
             }
             self.asked = Some(now);
         }
-        let latest = self.intake.clock().epoch_of(now.plus_ms(self.settings.windows.ahead_ms_max));
-        let ids: Vec<(NetworkId, EpochNumber)> = self.intake.networks().map(|(id, network)| (*id, network.open())).collect();
+        let latest = self
+            .intake
+            .clock()
+            .epoch_of(now.plus_ms(self.settings.windows.ahead_ms_max));
+        let ids: Vec<(NetworkId, EpochNumber)> = self
+            .intake
+            .networks()
+            .map(|(id, network)| (*id, network.open()))
+            .collect();
         for (id, open) in ids {
             let Some(latest) = latest else { continue };
             let oldest = EpochNumber(open.0.max(self.oldest_taken(now, latest).0));
             for epoch in (oldest.0..=latest.0).map(EpochNumber) {
-                if again || self.intake.network(&id).is_some_and(|network| !network.has_roster(epoch)) {
+                if again
+                    || self
+                        .intake
+                        .network(&id)
+                        .is_some_and(|network| !network.has_roster(epoch))
+                {
                     self.load_roster(&id, epoch);
                 }
             }
@@ -256,8 +283,15 @@ impl Collector {
         if self.meters.knows(&checked.record) {
             return Ok(());
         }
-        let record = Record { kind: Kind::Meters, tag: 0, bytes };
-        let locations = self.log.append(now, &[record]).map_err(|error| MeterError::Unavailable(error.to_string()))?;
+        let record = Record {
+            kind: Kind::Meters,
+            tag: 0,
+            bytes,
+        };
+        let locations = self
+            .log
+            .append(now, &[record])
+            .map_err(|error| MeterError::Unavailable(error.to_string()))?;
         let received = self.intake.clock().epoch_of(now).unwrap_or_default();
         for location in locations {
             self.meters.record(&checked.record, received, location);
@@ -281,7 +315,10 @@ impl Collector {
         let mut reports = Vec::with_capacity(network.reports(epoch).len());
         for seen in network.reports(epoch) {
             let envelope = self.log.read(seen.location)?;
-            let time = Envelope::parse(&envelope).map_err(|_| LogError::NotThere(seen.location))?.report.time;
+            let time = Envelope::parse(&envelope)
+                .map_err(|_| LogError::NotThere(seen.location))?
+                .report
+                .time;
             reports.push(Sealed {
                 id: seen.id,
                 device: seen.device,
@@ -301,8 +338,7 @@ impl Collector {
             None => Ok(Vec::new()),
             Some(location) => {
                 let bytes = self.log.read(location)?;
-                let signed: SignedMeters =
-                    codec::decode_canonical(&bytes).map_err(|_| LogError::NotThere(location))?;
+                let signed: SignedMeters = codec::decode_canonical(&bytes).map_err(|_| LogError::NotThere(location))?;
                 Ok(signed.record.entries)
             }
         };
@@ -330,7 +366,6 @@ impl Collector {
         checkpoint.update(id, network, forgotten);
         Ok(checkpoint.save(self.log.disk())?)
     }
-
 }
 
 fn replay_report(

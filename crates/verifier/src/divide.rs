@@ -68,7 +68,8 @@ fn check_vouchers(inputs: &Inputs) -> Result<(), DivideError> {
 /// network count nothing: their part of the pools is carried.
 fn delivered(inputs: &Inputs, order: &OrderMeters) -> Result<Vec<(AccountNumber, Credit)>, DivideError> {
     let sum = Credit::checked_sum(order.entries.iter().map(|entry| entry.credits));
-    let counts = sum.is_some_and(|sum| sum <= order.settled.paid) && meters::root(&order.entries) == order.settled.meters;
+    let counts =
+        sum.is_some_and(|sum| sum <= order.settled.paid) && meters::root(&order.entries) == order.settled.meters;
     if !counts {
         return Ok(Vec::new());
     }
@@ -79,10 +80,7 @@ fn delivered(inputs: &Inputs, order: &OrderMeters) -> Result<Vec<(AccountNumber,
     Ok(order.entries.iter().filter_map(of_member).collect())
 }
 
-fn leaves(
-    inputs: &Inputs,
-    operators: &BTreeMap<AccountNumber, (u64, Credit)>,
-) -> Result<Vec<PayoutLeaf>, DivideError> {
+fn leaves(inputs: &Inputs, operators: &BTreeMap<AccountNumber, (u64, Credit)>) -> Result<Vec<PayoutLeaf>, DivideError> {
     let pools = inputs.pool.pools();
     let scale: Scale = inputs.economics.scale()?;
     let weights: Vec<u64> = operators.values().map(|(units, _)| *units).collect();

@@ -38,7 +38,14 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Self; 6] = [Self::Open, Self::Sealed, Self::Assessed, Self::Attested, Self::Settled, Self::Paid];
+    pub const ALL: [Self; 6] = [
+        Self::Open,
+        Self::Sealed,
+        Self::Assessed,
+        Self::Attested,
+        Self::Settled,
+        Self::Paid,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -155,7 +162,12 @@ impl Epochs {
         for id in networks {
             let first = chain.network(id, EpochNumber(u64::MAX))?.first;
             let epoch = oldest_unpaid(chain.as_ref(), objects.as_ref(), id, first)?;
-            let progress = Progress { epoch, stage: Stage::Open, first, judged: None };
+            let progress = Progress {
+                epoch,
+                stage: Stage::Open,
+                first,
+                judged: None,
+            };
             found.insert(*id, progress);
         }
         Ok(Self {
@@ -171,7 +183,9 @@ impl Epochs {
 
     /// The epoch each network is at, and how far it is.
     pub fn stages(&self) -> impl Iterator<Item = (&NetworkId, EpochNumber, Stage)> {
-        self.networks.iter().map(|(id, progress)| (id, progress.epoch, progress.stage))
+        self.networks
+            .iter()
+            .map(|(id, progress)| (id, progress.epoch, progress.stage))
     }
 
     /// It is now `now`: takes every network as far as it can go. Errors of one network do not hold the others.
@@ -261,7 +275,9 @@ impl Epochs {
             }
             Stage::Attested => {
                 if !self.is_expired(id, epoch)? {
-                    let manifest = archive.manifest()?.ok_or_else(|| archive.wrong(archive::MANIFEST, "is gone"))?;
+                    let manifest = archive
+                        .manifest()?
+                        .ok_or_else(|| archive.wrong(archive::MANIFEST, "is gone"))?;
                     submit::settle(self.chain.as_ref(), &self.settings.submitter, &manifest.attestation)?;
                 }
                 Stage::Settled
@@ -297,13 +313,19 @@ impl Epochs {
             Some(_) => archive.inputs()?,
             None => {
                 let closed = self.chain.closed(id, epoch)?;
-                let closed = closed.ok_or_else(|| ChainError::Unreachable("the epoch is not closed there".to_owned()))?;
+                let closed =
+                    closed.ok_or_else(|| ChainError::Unreachable("the epoch is not closed there".to_owned()))?;
                 self.inputs(id, progress, &closed, collect)?
             }
         };
         let assessment = assess::judge(&inputs, &reports, self.settings.shards)?;
         let (leaves, totals) = divide::divide(&inputs, &assessment.findings)?;
-        let outcome = Outcome { findings: assessment.findings, memory: assessment.memory, leaves, totals };
+        let outcome = Outcome {
+            findings: assessment.findings,
+            memory: assessment.memory,
+            leaves,
+            totals,
+        };
         let result = attest::result(
             &inputs,
             &reports,
@@ -354,7 +376,9 @@ impl Epochs {
             beacon: closed.beacon,
             roster: network.roster,
             memory,
-            meters: meters.map(|(settled, entries)| OrderMeters { settled, entries }).collect(),
+            meters: meters
+                .map(|(settled, entries)| OrderMeters { settled, entries })
+                .collect(),
         })
     }
 }

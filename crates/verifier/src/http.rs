@@ -105,12 +105,20 @@ pub struct Refused {
 
 impl Refused {
     pub fn new(status: StatusCode, code: &'static str, text: impl Into<String>) -> Self {
-        Self { status, code, text: text.into(), retry_seconds: None }
+        Self {
+            status,
+            code,
+            text: text.into(),
+            retry_seconds: None,
+        }
     }
 
     /// Nothing was taken; the same may be sent again after so many seconds.
     pub fn later(status: StatusCode, code: &'static str, text: impl Into<String>, seconds: u32) -> Self {
-        Self { retry_seconds: Some(seconds), ..Self::new(status, code, text) }
+        Self {
+            retry_seconds: Some(seconds),
+            ..Self::new(status, code, text)
+        }
     }
 }
 

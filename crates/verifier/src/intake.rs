@@ -15,9 +15,9 @@ pub use network::{Network, Seen};
 use crate::limits::STRIKES;
 use crate::roster::RosterMember;
 use cairn_types::batch::{self, Signed};
+use cairn_types::envelope::{Algorithm, EnvelopeError};
 use cairn_types::intake::IntakeRefusal;
 use cairn_types::{DeviceNumber, Envelope, EpochClock, EpochNumber, NetworkId, ReportId, TimeMs};
-use cairn_types::envelope::{Algorithm, EnvelopeError};
 use cairn_verticals::kit::Vertical;
 use std::collections::{BTreeMap, HashMap};
 
@@ -129,7 +129,10 @@ impl Intake {
             }
             verdicts[one.at] = Some(verdict);
         }
-        verdicts.into_iter().map(|verdict| verdict.expect("each is refused or waited")).collect()
+        verdicts
+            .into_iter()
+            .map(|verdict| verdict.expect("each is refused or waited"))
+            .collect()
     }
 
     fn before_signature(&self, now: TimeMs, at: usize, bytes: &[u8]) -> Result<Waiting, Verdict> {
@@ -145,35 +148,62 @@ impl Intake {
         let ahead_ms = report.time.since_ms(now);
         let may_come = ahead_ms <= self.windows.ahead_ms_max;
         if let Some(epoch) = epoch.filter(|epoch| may_come && is_taken(epoch) && !network.has_roster(*epoch)) {
-            return Err(refused(IntakeRefusal::Unavailable, format!("the roster of epoch {epoch} is not here yet")));
+            return Err(refused(
+                IntakeRefusal::Unavailable,
+                format!("the roster of epoch {epoch} is not here yet"),
+            ));
         }
         let Some(member) = network.member(&envelope.device) else {
-            let elsewhere = self.networks.values().any(|other| other.member(&envelope.device).is_some());
-            let refusal = if elsewhere { IntakeRefusal::NotMember } else { IntakeRefusal::UnknownDevice };
+            let elsewhere = self
+                .networks
+                .values()
+                .any(|other| other.member(&envelope.device).is_some());
+            let refusal = if elsewhere {
+                IntakeRefusal::NotMember
+            } else {
+                IntakeRefusal::UnknownDevice
+            };
             return Err(refused(refusal, envelope.device.to_string()));
         };
         // The member was found by the id of its key, so only the algorithm can differ.
         if Algorithm::of(&member.key) != envelope.algorithm {
-            return Err(refused(IntakeRefusal::WrongKey, format!("the device has {}", member.key)));
+            return Err(refused(
+                IntakeRefusal::WrongKey,
+                format!("the device has {}", member.key),
+            ));
         }
         if network.knows(member.number, report.sequence, &envelope) {
             return Err(Verdict::Known(envelope.id()));
         }
         if !may_come {
             let limit = self.windows.ahead_ms_max;
-            return Err(refused(IntakeRefusal::TooEarly, format!("{ahead_ms} ms ahead, at most {limit}")));
+            return Err(refused(
+                IntakeRefusal::TooEarly,
+                format!("{ahead_ms} ms ahead, at most {limit}"),
+            ));
         }
         let Some(epoch) = epoch.filter(is_taken) else {
             let open = network.open();
-            return Err(refused(IntakeRefusal::TooLate, format!("{}; epoch {open} is not sealed yet", report.time)));
+            return Err(refused(
+                IntakeRefusal::TooLate,
+                format!("{}; epoch {open} is not sealed yet", report.time),
+            ));
         };
         if !network.is_member(member.number, epoch) {
             return Err(refused(IntakeRefusal::NotMember, format!("epoch {epoch}")));
         }
-        if let Some(last) = network.last_sequence(member.number).filter(|last| report.sequence <= *last) {
+        if let Some(last) = network
+            .last_sequence(member.number)
+            .filter(|last| report.sequence <= *last)
+        {
             return Err(sequence_used(report.sequence, last));
         }
-        Ok(Waiting { at, member: *member, epoch, envelope })
+        Ok(Waiting {
+            at,
+            member: *member,
+            epoch,
+            envelope,
+        })
     }
 
     /// Whether an epoch takes no more reports by the clock.
@@ -188,7 +218,10 @@ impl Intake {
         let mut together = Vec::with_capacity(waiting.len());
         for (place, one) in waiting.iter().enumerate() {
             if self.strikes.contains_key(&one.member.number) {
-                holds[place] = one.member.key.verify(one.envelope.signed_bytes(), &one.envelope.signature);
+                holds[place] = one
+                    .member
+                    .key
+                    .verify(one.envelope.signed_bytes(), &one.envelope.signature);
             } else {
                 places.push(place);
                 together.push(Signed {
@@ -225,14 +258,21 @@ impl Intake {
         holds: bool,
         last: Option<&(NetworkId, DeviceNumber, u64, ReportId)>,
     ) -> Verdict {
-        let Waiting { envelope, member, epoch, .. } = one;
+        let Waiting {
+            envelope,
+            member,
+            epoch,
+            ..
+        } = one;
         let report = &envelope.report;
         if !holds {
-            return refused(IntakeRefusal::WrongSignature, format!("under the name of {}", envelope.device));
+            return refused(
+                IntakeRefusal::WrongSignature,
+                format!("under the name of {}", envelope.device),
+            );
         }
         let id = envelope.id();
-        if let Some((_, _, sequence, earlier)) =
-            last.filter(|last| (last.0, last.1) == (report.network, member.number))
+        if let Some((_, _, sequence, earlier)) = last.filter(|last| (last.0, last.1) == (report.network, member.number))
         {
             if *earlier == id {
                 return Verdict::Again(id);
@@ -241,7 +281,10 @@ impl Intake {
                 return sequence_used(report.sequence, *sequence);
             }
         }
-        let network = self.networks.get(&report.network).expect("found before its signature was checked");
+        let network = self
+            .networks
+            .get(&report.network)
+            .expect("found before its signature was checked");
         if let Err(error) = network.vertical().check_body(&report.body) {
             return refused(IntakeRefusal::BadBody, error.to_string());
         }
@@ -265,5 +308,8 @@ fn refused(refusal: IntakeRefusal, detail: String) -> Verdict {
 }
 
 fn sequence_used(sequence: u64, last: u64) -> Verdict {
-    refused(IntakeRefusal::SequenceUsed, format!("{sequence}, the last one taken is {last}"))
+    refused(
+        IntakeRefusal::SequenceUsed,
+        format!("{sequence}, the last one taken is {last}"),
+    )
 }

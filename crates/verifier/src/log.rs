@@ -109,7 +109,8 @@ impl Log {
         let mut live = 0;
         let mut end = 0;
         while let Some((payload, after)) = frame::read(&self.seed, number, &bytes, end) {
-            let place = u32::try_from(after - payload.len()).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+            let place =
+                u32::try_from(after - payload.len()).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
             for (at, received, record) in frame::records(payload) {
                 let location = Location {
                     segment: number,
@@ -189,9 +190,7 @@ impl Log {
     /// A record's bytes.
     pub fn read(&self, location: Location) -> Result<Vec<u8>, LogError> {
         let name = segment_name(location.segment);
-        let bytes = self
-            .disk
-            .read(&name, location.offset.into(), location.bytes as usize)?;
+        let bytes = self.disk.read(&name, location.offset.into(), location.bytes as usize)?;
         if bytes.len() == location.bytes as usize {
             Ok(bytes)
         } else {

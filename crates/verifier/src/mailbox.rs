@@ -5,8 +5,8 @@
 mod tests;
 
 use crate::chain::SettledOrder;
-use crate::collector::{CollectError, Collector, Sealed};
 use crate::clock::Clock;
+use crate::collector::{CollectError, Collector, Sealed};
 use crate::epochs::Collect;
 use crate::limits::{GROUP_BYTES_MAX, GROUP_MAX};
 use crate::meters::{MeterEntry, MeterError};
@@ -64,9 +64,21 @@ pub fn spawn(
 ) -> std::io::Result<(Mailbox, JoinHandle<()>)> {
     let (messages, inbox) = sync_channel(MESSAGES_MAX);
     let waiting = Arc::new(AtomicUsize::new(0));
-    let owner = Owner { collector, clock, metrics: metrics.clone(), waiting: waiting.clone() };
-    let thread = std::thread::Builder::new().name("cairn-collector".to_owned()).spawn(move || owner.run(&inbox))?;
-    let mailbox = Mailbox { messages, waiting, envelopes_max, metrics };
+    let owner = Owner {
+        collector,
+        clock,
+        metrics: metrics.clone(),
+        waiting: waiting.clone(),
+    };
+    let thread = std::thread::Builder::new()
+        .name("cairn-collector".to_owned())
+        .spawn(move || owner.run(&inbox))?;
+    let mailbox = Mailbox {
+        messages,
+        waiting,
+        envelopes_max,
+        metrics,
+    };
     Ok((mailbox, thread))
 }
 
@@ -90,7 +102,9 @@ impl Mailbox {
 
     pub async fn take_meters(&self, body: Bytes) -> Result<Result<(), MeterError>, Busy> {
         let (reply, answer) = oneshot::channel();
-        self.messages.try_send(Message::TakeMeters(body, reply)).map_err(|_| Busy)?;
+        self.messages
+            .try_send(Message::TakeMeters(body, reply))
+            .map_err(|_| Busy)?;
         answer.await.map_err(|_| Busy)
     }
 
@@ -167,9 +181,8 @@ impl Owner {
         let mut requests = vec![first];
         let mut next = None;
         while count < GROUP_MAX && next.is_none() {
-            let fits = |more: &Envelopes| {
-                count + more.places.len() <= GROUP_MAX && bytes + more.body.len() <= GROUP_BYTES_MAX
-            };
+            let fits =
+                |more: &Envelopes| count + more.places.len() <= GROUP_MAX && bytes + more.body.len() <= GROUP_BYTES_MAX;
             match inbox.try_recv() {
                 Ok(Message::Take(envelopes, reply)) if fits(&envelopes) => {
                     count += envelopes.places.len();

@@ -10,7 +10,9 @@ use crate::chain::{ChainError, ChainView, SettledOrder};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::log::Location;
 use cairn_ledger::account::{Rule, Witness};
-use cairn_types::{AccountId, ChainId, Credit, DeviceNumber, EpochClock, EpochNumber, Hash, NetworkId, OrderId, SecretKey, TimeMs};
+use cairn_types::{
+    AccountId, ChainId, Credit, DeviceNumber, EpochClock, EpochNumber, Hash, NetworkId, OrderId, SecretKey, TimeMs,
+};
 use cairn_types::{batch, codec, hash, merkle};
 use minicbor::{CborLen, Decode, Encode};
 use std::collections::BTreeMap;
@@ -77,12 +79,21 @@ impl MeterError {
 
 /// The root that a voucher for these entries carries.
 pub fn root(entries: &[MeterEntry]) -> Hash {
-    merkle::root(entries.iter().map(|entry| merkle::leaf(&codec::encode(entry))).collect())
+    merkle::root(
+        entries
+            .iter()
+            .map(|entry| merkle::leaf(&codec::encode(entry)))
+            .collect(),
+    )
 }
 
 impl MeterRecord {
     fn message(&self, chain: &ChainId) -> [u8; 32] {
-        hash::domain("cairn/meter-record/1", &[chain.as_str().as_bytes(), &codec::encode(self)]).0
+        hash::domain(
+            "cairn/meter-record/1",
+            &[chain.as_str().as_bytes(), &codec::encode(self)],
+        )
+        .0
     }
 
     /// Signed by a provider's account.
@@ -106,7 +117,9 @@ pub fn check(bytes: &[u8], chain: &dyn ChainView) -> Result<SignedMeters, MeterE
     }
     let unavailable = |error: ChainError| MeterError::Unavailable(error.to_string());
     let order = chain.order(&record.order).map_err(unavailable)?;
-    let order = order.filter(|order| order.network == record.network).ok_or(MeterError::OrderUnknown)?;
+    let order = order
+        .filter(|order| order.network == record.network)
+        .ok_or(MeterError::OrderUnknown)?;
     let facts = chain.facts().map_err(unavailable)?;
     if !is_signed_by(&signed, &order.provider, &facts.chain, chain).map_err(unavailable)? {
         return Err(MeterError::NotProvider);

@@ -52,13 +52,26 @@ impl Default for Metrics {
             stages: Family::default(),
             paid: Counter::default(),
         };
-        registry.register("reports_accepted", "Reports with a receipt, first time", made.accepted.clone());
+        registry.register(
+            "reports_accepted",
+            "Reports with a receipt, first time",
+            made.accepted.clone(),
+        );
         registry.register("reports_refused", "Envelopes refused, by reason", made.refused.clone());
         registry.register("requests_busy", "Requests told to come back later", made.busy.clone());
         registry.register("group_envelopes", "Envelopes decided together", made.group.clone());
-        registry.register_with_unit("fsync", "Time to make a group durable", Unit::Seconds, made.fsync.clone());
+        registry.register_with_unit(
+            "fsync",
+            "Time to make a group durable",
+            Unit::Seconds,
+            made.fsync.clone(),
+        );
         registry.register("queue_envelopes", "Envelopes that wait for the log", made.queue.clone());
-        registry.register("networks", "Networks by the stage of their current epoch", made.stages.clone());
+        registry.register(
+            "networks",
+            "Networks by the stage of their current epoch",
+            made.stages.clone(),
+        );
         registry.register("epochs_paid", "Epochs paid to the last operator", made.paid.clone());
         Self {
             registry: Arc::new(registry),

@@ -75,10 +75,17 @@ impl Objects for Memory {
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, ObjectError> {
-        let below = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let below = if prefix.is_empty() {
+            String::new()
+        } else {
+            format!("{prefix}/")
+        };
         let state = self.state();
         let rests = state.objects.keys().filter_map(|path| path.strip_prefix(&below));
-        let mut names: Vec<String> = rests.filter_map(|rest| rest.split('/').next()).map(str::to_owned).collect();
+        let mut names: Vec<String> = rests
+            .filter_map(|rest| rest.split('/').next())
+            .map(str::to_owned)
+            .collect();
         names.dedup();
         Ok(names)
     }

@@ -25,12 +25,7 @@ impl PriceFeed for FixedPrice {
 }
 
 /// Posts the feed's price for the round that runs. Whether it was the first of ours in this round.
-pub fn post(
-    chain: &dyn Chain,
-    submitter: &Submitter,
-    feed: &dyn PriceFeed,
-    now: TimeMs,
-) -> Result<bool, SubmitError> {
+pub fn post(chain: &dyn Chain, submitter: &Submitter, feed: &dyn PriceFeed, now: TimeMs) -> Result<bool, SubmitError> {
     let Some(price) = feed.price(now) else {
         return Ok(false);
     };

@@ -18,7 +18,10 @@ pub enum SubmitError {
     #[error(transparent)]
     Chain(#[from] ChainError),
     #[error("the ledger settled another result ({theirs}) than ours ({ours})")]
-    OtherResult { ours: cairn_types::Hash, theirs: cairn_types::Hash },
+    OtherResult {
+        ours: cairn_types::Hash,
+        theirs: cairn_types::Hash,
+    },
     #[error("the ledger has no account {0}")]
     NoAccount(AccountId),
     #[error("the payout cursor does not move at {0}")]
@@ -46,7 +49,9 @@ impl Submitter {
 
     /// Signs a body and waits until it is final. Verifiers' transactions are free.
     pub fn submit(&self, chain: &dyn Chain, body: Body) -> Result<(), SubmitError> {
-        let account = chain.account(&self.account)?.ok_or(SubmitError::NoAccount(self.account))?;
+        let account = chain
+            .account(&self.account)?
+            .ok_or(SubmitError::NoAccount(self.account))?;
         let transaction = Transaction {
             chain: chain.facts()?.chain,
             account: self.account,
@@ -86,7 +91,10 @@ fn is_settled(chain: &dyn Chain, attestation: &Attestation) -> Result<bool, Subm
     };
     let ours = result.hash();
     if settlement.result != ours {
-        return Err(SubmitError::OtherResult { ours, theirs: settlement.result });
+        return Err(SubmitError::OtherResult {
+            ours,
+            theirs: settlement.result,
+        });
     }
     Ok(true)
 }
@@ -103,7 +111,9 @@ pub fn pay(
     let mut payments = 0;
     let mut stuck_at = None;
     loop {
-        let cursor = chain.settlement(network, epoch)?.map_or(0, |settlement| settlement.cursor);
+        let cursor = chain
+            .settlement(network, epoch)?
+            .map_or(0, |settlement| settlement.cursor);
         let start = cursor as usize;
         if start >= leaves.len() {
             return Ok(payments);

@@ -105,15 +105,24 @@ impl Config {
             submitter,
             networks,
             log_seed,
-            windows: Windows { ahead_ms_max: 10 * 60 * 1_000, grace_ms: 5 * 60 * 1_000 },
+            windows: Windows {
+                ahead_ms_max: 10 * 60 * 1_000,
+                grace_ms: 5 * 60 * 1_000,
+            },
             pace: None,
             segment_bytes: 8 * 1024 * 1024,
             roster_ms_min: 1_000,
             remember_epochs: 24,
             queue_envelopes_max: 65_536,
             connections_max: 256,
-            timeouts: Timeouts { idle: Duration::from_secs(60), request: Duration::from_secs(30) },
-            rate: Rate { per_second: 50_000, burst: 100_000 },
+            timeouts: Timeouts {
+                idle: Duration::from_secs(60),
+                request: Duration::from_secs(30),
+            },
+            rate: Rate {
+                per_second: 50_000,
+                burst: 100_000,
+            },
             retry_seconds: 2,
         }
     }
@@ -148,11 +157,24 @@ pub async fn start(
     let (opening, counting) = (config.clone(), metrics.clone());
     let opened = tokio::task::spawn_blocking(move || open(&opening, chain, clock, feed, counting));
     let opened = opened.await.map_err(std::io::Error::other)??;
-    let Opened { shared, mailbox, orders, threads } = opened;
+    let Opened {
+        shared,
+        mailbox,
+        orders,
+        threads,
+    } = opened;
     let (stop_http, stopped) = oneshot::channel();
     let serving = http::serve(listener, config.timeouts, config.connections_max, shared, stopped);
     let http = tokio::spawn(serving);
-    Ok(Handle { address, orders, mailbox, metrics, stop_http: Some(stop_http), http, threads })
+    Ok(Handle {
+        address,
+        orders,
+        mailbox,
+        metrics,
+        stop_http: Some(stop_http),
+        http,
+        threads,
+    })
 }
 
 struct Opened {
@@ -182,7 +204,10 @@ fn open(
     for id in &config.networks {
         let network = chain.network(id, EpochNumber(u64::MAX))?;
         let vertical = by_name(&network.vertical);
-        let vertical = vertical.ok_or(StartError::Vertical { network: *id, vertical: network.vertical })?;
+        let vertical = vertical.ok_or(StartError::Vertical {
+            network: *id,
+            vertical: network.vertical,
+        })?;
         networks.push((*id, vertical, network.first));
     }
     let settings = collector::Settings {
@@ -194,7 +219,10 @@ fn open(
         roster_ms_min: config.roster_ms_min,
         log_seed: config.log_seed,
     };
-    let disk = TimedDisk { disk: Box::new(Folder::open(&config.data)?), metrics: metrics.clone() };
+    let disk = TimedDisk {
+        disk: Box::new(Folder::open(&config.data)?),
+        metrics: metrics.clone(),
+    };
     let collector = Collector::open(settings, chain.clone(), Box::new(disk), &networks)?;
     let settings = epochs::Settings {
         key: config.key.clone(),
@@ -216,7 +244,9 @@ fn open(
         metrics: metrics.clone(),
         standing: standing.clone(),
     };
-    let keeping = std::thread::Builder::new().name("cairn-epochs".to_owned()).spawn(move || keeper.run(&inbox))?;
+    let keeping = std::thread::Builder::new()
+        .name("cairn-epochs".to_owned())
+        .spawn(move || keeper.run(&inbox))?;
     let shared = Shared {
         chain: facts.chain,
         verifier: config.submitter.account,
@@ -230,7 +260,12 @@ fn open(
         readers: Shared::readers(),
         retry_seconds: config.retry_seconds,
     };
-    Ok(Opened { shared: Arc::new(shared), mailbox, orders, threads: vec![keeping, collecting] })
+    Ok(Opened {
+        shared: Arc::new(shared),
+        mailbox,
+        orders,
+        threads: vec![keeping, collecting],
+    })
 }
 
 impl Handle {
@@ -245,7 +280,11 @@ impl Handle {
         let orders = self.orders.clone();
         // The channel is short; waiting for a place in it must not hold an async thread.
         let sent = tokio::task::spawn_blocking(move || orders.send(Order::Advance(now, reply)).is_ok()).await;
-        if sent.unwrap_or(false) { done.await.unwrap_or_default() } else { Advanced::default() }
+        if sent.unwrap_or(false) {
+            done.await.unwrap_or_default()
+        } else {
+            Advanced::default()
+        }
     }
 
     pub fn metrics(&self) -> &Metrics {
@@ -258,7 +297,13 @@ impl Handle {
             // A server that is gone has stopped.
             let _ = stop.send(());
         }
-        let Self { orders, mailbox, threads, http, .. } = self;
+        let Self {
+            orders,
+            mailbox,
+            threads,
+            http,
+            ..
+        } = self;
         let abort = http.abort_handle();
         let waited = tokio::time::timeout(Duration::from_secs(5), http).await;
         tokio::task::spawn_blocking(move || {
@@ -316,7 +361,10 @@ impl Keeper {
         let standing = standing_of(&self.epochs);
         let mut stages: Vec<(&'static str, i64)> = epochs::Stage::ALL.iter().map(|stage| (stage.name(), 0)).collect();
         for one in &standing {
-            stages.iter_mut().filter(|(name, _)| *name == one.stage).for_each(|(_, count)| *count += 1);
+            stages
+                .iter_mut()
+                .filter(|(name, _)| *name == one.stage)
+                .for_each(|(_, count)| *count += 1);
         }
         self.metrics.epochs(&stages, advanced.paid.len());
         *self.standing.lock().expect("no holder of the lock panics") = standing;

@@ -18,7 +18,9 @@ use cairn_ledger::tx::join_network::JoinNetwork;
 use cairn_ledger::tx::open_account::OpenAccount;
 use cairn_ledger::tx::register_device::RegisterDevice;
 use cairn_ledger::{Body, Genesis};
-use cairn_types::{CellId, ChainId, Envelope, EpochClock, EpochNumber, MicroUsd, NetworkId, Price, Report, SecretKey, TimeMs, Token};
+use cairn_types::{
+    CellId, ChainId, Envelope, EpochClock, EpochNumber, MicroUsd, NetworkId, Price, Report, SecretKey, TimeMs, Token,
+};
 use cairn_verticals::Vertical;
 use cairn_verticals::kit::{Cast, Reading};
 use cairn_verticals::sensors::{Sensors, cast, report};
@@ -30,8 +32,14 @@ pub const HOUR: u64 = 3_600_000;
 pub const WHOLE: u64 = 1_000_000;
 pub static SENSORS: Sensors = Sensors;
 
-pub const CLOCK: EpochClock = EpochClock { genesis: START, epoch_ms: HOUR };
-pub const WINDOWS: Windows = Windows { ahead_ms_max: 600_000, grace_ms: 300_000 };
+pub const CLOCK: EpochClock = EpochClock {
+    genesis: START,
+    epoch_ms: HOUR,
+};
+pub const WINDOWS: Windows = Windows {
+    ahead_ms_max: 600_000,
+    grace_ms: 300_000,
+};
 
 /// Keys by role.
 pub fn key(role: u8) -> SecretKey {
@@ -63,14 +71,28 @@ pub fn genesis() -> Genesis {
         round_ms: HOUR,
         economics: Parameters::with_epochs_per_day(24, 6, Token(1_000_000_000 * WHOLE), premine),
         schedule: vec![
-            Step { from: EpochNumber(0), per_epoch: Token(1_000 * WHOLE + 7) },
-            Step { from: EpochNumber(10_000), per_epoch: Token(0) },
+            Step {
+                from: EpochNumber(0),
+                per_epoch: Token(1_000 * WHOLE + 7),
+            },
+            Step {
+                from: EpochNumber(10_000),
+                per_epoch: Token(0),
+            },
         ],
         limits: Limits::daily(6),
         fees: Fees::default(),
         allocations: roles.iter().map(allocation).collect(),
-        verifiers: vec![GenesisVerifier { account: account(VERIFIER).account, key: key(VERIFIER).public(), bond }],
-        issuers: vec![GenesisIssuer { account: account(FOUNDER).account, bond, limit: MicroUsd(1 << 40) }],
+        verifiers: vec![GenesisVerifier {
+            account: account(VERIFIER).account,
+            key: key(VERIFIER).public(),
+            bond,
+        }],
+        issuers: vec![GenesisIssuer {
+            account: account(FOUNDER).account,
+            bond,
+            limit: MicroUsd(1 << 40),
+        }],
     }
 }
 
@@ -101,7 +123,9 @@ impl World {
         };
         founder.submit(&chain, Body::CreateNetwork(create)).unwrap();
         let network = NetworkId::of(&id, &founder.account, "rain");
-        let credits = BuyCredits { payment: Payment::Stable(MicroUsd(100_000_000)) };
+        let credits = BuyCredits {
+            payment: Payment::Stable(MicroUsd(100_000_000)),
+        };
         account(CUSTOMER).submit(&chain, Body::BuyCredits(credits)).unwrap();
         let city = cast::city(7, 12, true, hours);
         let mut operators: BTreeMap<u32, Submitter> = BTreeMap::new();
@@ -114,7 +138,13 @@ impl World {
             join(&chain, network, operator, &device_key(at), device.cell);
         }
         let (disk, objects) = (SimulatedDisk::new(1 << 28), Memory::default());
-        Self { chain, network, city, disk, objects }
+        Self {
+            chain,
+            network,
+            city,
+            disk,
+            objects,
+        }
     }
 
     /// Registers one more device and has it join.
@@ -150,7 +180,14 @@ impl World {
         };
         let chain: Arc<dyn Chain> = Arc::new(self.chain.clone());
         let feed = Arc::new(FixedPrice(Price(50_000_000)));
-        Epochs::open(settings, chain, Arc::new(self.objects.clone()), Some(feed), &[self.network]).unwrap()
+        Epochs::open(
+            settings,
+            chain,
+            Arc::new(self.objects.clone()),
+            Some(feed),
+            &[self.network],
+        )
+        .unwrap()
     }
 
     /// What the city sends in an hour, sealed.
@@ -204,14 +241,27 @@ pub fn sealed(network: NetworkId, device: usize, time: TimeMs, sequence: u64) ->
 
 pub fn plain(network: NetworkId, time: TimeMs, sequence: u64) -> Report {
     let slot = TimeMs(time.0 - time.0 % 300_000);
-    let reading = Reading { quantity: report::RAIN, time: slot, value: 200 };
-    Report { network, time, sequence, body: report::encode(&[reading]).unwrap() }
+    let reading = Reading {
+        quantity: report::RAIN,
+        time: slot,
+        value: 200,
+    };
+    Report {
+        network,
+        time,
+        sequence,
+        body: report::encode(&[reading]).unwrap(),
+    }
 }
 
 fn join(chain: &LocalChain, network: NetworkId, operator: &Submitter, device: &SecretKey, cell: CellId) {
     let register = RegisterDevice::by_device(&chain.facts().unwrap().chain, &operator.account, device);
     operator.submit(chain, Body::RegisterDevice(register)).unwrap();
-    let join = JoinNetwork { device: device.public().device_id(), network, cell };
+    let join = JoinNetwork {
+        device: device.public().device_id(),
+        network,
+        cell,
+    };
     operator.submit(chain, Body::JoinNetwork(join)).unwrap();
 }
 
@@ -224,5 +274,7 @@ fn open_account(chain: &dyn Chain, id: &ChainId, account: &Submitter) {
         sponsor: None,
         body: Body::OpenAccount(OpenAccount {}),
     };
-    chain.submit(&transaction.sign_by(&account.rule, &account.keys)).unwrap();
+    chain
+        .submit(&transaction.sign_by(&account.rule, &account.keys))
+        .unwrap();
 }

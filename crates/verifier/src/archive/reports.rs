@@ -53,8 +53,10 @@ fn written(rows: &[Sealed]) -> Result<Vec<u8>, ParquetError> {
         while let Some(mut column) = writer.next_column()? {
             match column.untyped() {
                 ColumnWriter::FixedLenByteArrayColumnWriter(typed) => {
-                    let ids: Vec<FixedLenByteArray> =
-                        group.iter().map(|row| ByteArray::from(row.id.0.to_vec()).into()).collect();
+                    let ids: Vec<FixedLenByteArray> = group
+                        .iter()
+                        .map(|row| ByteArray::from(row.id.0.to_vec()).into())
+                        .collect();
                     typed.write_batch(&ids, None, None)?;
                 }
                 ColumnWriter::Int32ColumnWriter(typed) => {
@@ -98,7 +100,10 @@ pub fn read(bytes: Vec<u8>) -> Result<Vec<Sealed>, String> {
 fn rows(bytes: Vec<u8>) -> Result<Vec<Sealed>, ParquetError> {
     let file = SerializedFileReader::new(Bytes::from(bytes))?;
     let metadata = file.metadata();
-    let unpacked = metadata.row_groups().iter().try_fold(0i64, |sum, group| sum.checked_add(group.total_byte_size()));
+    let unpacked = metadata
+        .row_groups()
+        .iter()
+        .try_fold(0i64, |sum, group| sum.checked_add(group.total_byte_size()));
     if unpacked.is_none_or(|sum| sum > UNPACKED_BYTES_MAX) {
         return Err(ParquetError::General("unpacked it would be too long".to_owned()));
     }
@@ -125,7 +130,9 @@ fn group(file: &SerializedFileReader<Bytes>, at: usize) -> Result<Vec<Sealed>, P
     let mut envelopes: Vec<ByteArray> = Vec::new();
     for column in 0..6usize {
         let read = match reader.get_column_reader(column)? {
-            ColumnReader::FixedLenByteArrayColumnReader(mut typed) => typed.read_records(count, None, None, &mut ids)?.0,
+            ColumnReader::FixedLenByteArrayColumnReader(mut typed) => {
+                typed.read_records(count, None, None, &mut ids)?.0
+            }
             ColumnReader::Int32ColumnReader(mut typed) => typed.read_records(count, None, None, &mut devices)?.0,
             ColumnReader::Int64ColumnReader(mut typed) => {
                 let numbers = numbers.get_mut(column.wrapping_sub(2));
@@ -136,13 +143,24 @@ fn group(file: &SerializedFileReader<Bytes>, at: usize) -> Result<Vec<Sealed>, P
             _ => 0,
         };
         if read != count {
-            return Err(ParquetError::General(format!("column {column} has {read} of {count} rows")));
+            return Err(ParquetError::General(format!(
+                "column {column} has {read} of {count} rows"
+            )));
         }
     }
     let [times, received, sequences] = numbers;
-    let rows = ids.into_iter().zip(devices).zip(times).zip(received).zip(sequences).zip(envelopes);
+    let rows = ids
+        .into_iter()
+        .zip(devices)
+        .zip(times)
+        .zip(received)
+        .zip(sequences)
+        .zip(envelopes);
     rows.map(|(((((id, device), time), received), sequence), envelope)| {
-        let id = id.data().try_into().map_err(|_| ParquetError::General("an id of another length".to_owned()))?;
+        let id = id
+            .data()
+            .try_into()
+            .map_err(|_| ParquetError::General("an id of another length".to_owned()))?;
         if envelope.len() > ENVELOPE_BYTES_MAX {
             return Err(ParquetError::General("an envelope too long".to_owned()));
         }

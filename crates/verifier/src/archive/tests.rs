@@ -23,7 +23,11 @@ impl Random {
             match self.next() % 4 {
                 0 => broken.truncate(at),
                 1 => broken.insert(at.min(broken.len()), self.next() as u8),
-                _ => broken.iter_mut().skip(at).take(1).for_each(|byte| *byte = self.next() as u8),
+                _ => broken
+                    .iter_mut()
+                    .skip(at)
+                    .take(1)
+                    .for_each(|byte| *byte = self.next() as u8),
             }
         }
         broken
@@ -59,7 +63,11 @@ fn broken_bytes_are_errors_in_every_decoder() {
     decoder::<minicbor::bytes::ByteVec>(MEMORY, &archive.need(MEMORY).unwrap());
     let findings = archive.findings().unwrap();
     decoder::<Vec<Finding>>(FINDINGS, &codec::encode(&findings[..2].to_vec()));
-    let record = crate::meters::MeterRecord { network: world.network, order: Default::default(), entries: Vec::new() };
+    let record = crate::meters::MeterRecord {
+        network: world.network,
+        order: Default::default(),
+        entries: Vec::new(),
+    };
     let signer = crate::world::account(crate::world::PROVIDER);
     let signed = record.sign_by(&"verifier-test".parse().unwrap(), &signer.rule, &signer.keys);
     decoder::<SignedMeters>("meters", &codec::encode(&signed));

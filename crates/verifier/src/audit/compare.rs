@@ -57,7 +57,9 @@ fn path_to(lines: &[&str], at: usize) -> String {
             path.push(name.to_owned());
         } else if this > 0 && is_in_list(lines, line, this) {
             let before = lines[..line].iter().rev().take_while(|other| depth_of(other) >= this);
-            let place = before.filter(|other| depth_of(other) == this && !is_closing(other)).count();
+            let place = before
+                .filter(|other| depth_of(other) == this && !is_closing(other))
+                .count();
             path.push(format!("[{place}]"));
         }
     }
@@ -70,7 +72,10 @@ fn is_closing(line: &str) -> bool {
 }
 
 fn is_in_list(lines: &[&str], line: usize, depth: usize) -> bool {
-    let opener = lines[..line].iter().rev().find(|other| (other.len() - other.trim_start().len()) / 4 < depth);
+    let opener = lines[..line]
+        .iter()
+        .rev()
+        .find(|other| (other.len() - other.trim_start().len()) / 4 < depth);
     opener.is_some_and(|opener| opener.trim_end().ends_with('['))
 }
 
@@ -117,6 +122,9 @@ mod tests {
     #[test]
     fn values_without_fields_are_shown_as_they_are() {
         let found = first_difference(&3, &4).expect("they differ");
-        assert_eq!((found.field.as_str(), found.left.as_str(), found.right.as_str()), ("", "3", "4"));
+        assert_eq!(
+            (found.field.as_str(), found.left.as_str(), found.right.as_str()),
+            ("", "3", "4")
+        );
     }
 }

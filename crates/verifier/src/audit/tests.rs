@@ -18,7 +18,9 @@ fn archived() -> World {
 }
 
 fn audited(world: &World) -> Option<Difference> {
-    audit(&world.objects, &world.chain, &world.network, EpochNumber(1)).unwrap().difference
+    audit(&world.objects, &world.chain, &world.network, EpochNumber(1))
+        .unwrap()
+        .difference
 }
 
 fn path(world: &World, file: &str) -> String {
@@ -48,7 +50,10 @@ fn a_flipped_byte_of_any_file_is_found() {
         for at in (0..bytes).filter(|at| at % step == 0 || *at < 12 || at + 12 > bytes) {
             let found = with_changed(&world, file, |changed| changed[at] ^= 1 << (at % 8));
             let found = found.unwrap_or_else(|| panic!("{file}: byte {at} flipped and not found"));
-            assert!(found.file == file || found.file == "ledger", "{file}, byte {at}: {found}");
+            assert!(
+                found.file == file || found.file == "ledger",
+                "{file}, byte {at}: {found}"
+            );
         }
     }
     assert_eq!(audited(&world), None);
@@ -62,7 +67,10 @@ fn a_missing_or_cut_file_is_named() {
         assert_eq!(found.file, file);
     }
     let empty = Memory::default();
-    let found = audit(&empty, &world.chain, &world.network, EpochNumber(1)).unwrap().difference.unwrap();
+    let found = audit(&empty, &world.chain, &world.network, EpochNumber(1))
+        .unwrap()
+        .difference
+        .unwrap();
     assert_eq!((found.file.as_str(), found.field.as_str()), (MANIFEST, "file"));
 }
 
@@ -101,7 +109,11 @@ fn a_verifier_that_rewrites_all_its_files_still_differs_from_the_ledger() {
     let bytes = codec::encode(&leaves);
     archive.put(archive::PAYOUTS, &bytes).unwrap();
     let mut manifest = archive.manifest().unwrap().unwrap();
-    let entry = manifest.files.iter_mut().find(|entry| entry.name == archive::PAYOUTS).unwrap();
+    let entry = manifest
+        .files
+        .iter_mut()
+        .find(|entry| entry.name == archive::PAYOUTS)
+        .unwrap();
     (entry.hash, entry.bytes) = (hash::sha256(&bytes), bytes.len() as u64);
     archive.put(archive::MANIFEST, &codec::encode(&manifest)).unwrap();
     let found = audited(&world).unwrap();

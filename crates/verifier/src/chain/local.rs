@@ -28,7 +28,11 @@ impl LocalChain {
         let mut state = State {
             ledger: Ledger::new(genesis)?,
             store: MemoryStore::default(),
-            block: Block { height: 0, time, beacon: None },
+            block: Block {
+                height: 0,
+                time,
+                beacon: None,
+            },
             events: Vec::new(),
             orders: BTreeMap::new(),
             hears: None,
@@ -44,7 +48,9 @@ impl LocalChain {
         let beacons = state.ledger.genesis().limits.beacon_blocks;
         loop {
             state.begin(time);
-            let chain = view::chain(&mut state.store).expect("memory has every record").expect("block 1 wrote it");
+            let chain = view::chain(&mut state.store)
+                .expect("memory has every record")
+                .expect("block 1 wrote it");
             if chain.epoch >= target {
                 break;
             }
@@ -79,16 +85,25 @@ impl State {
         let time = self.block.time.max(time);
         // Of the time, not of the height: how often somebody tried does not change what an epoch comes to.
         let beacon = hash::domain("cairn/local-beacon/1", &[&time.0.to_be_bytes()]);
-        self.block = Block { height: self.block.height + 1, time, beacon: Some(beacon) };
+        self.block = Block {
+            height: self.block.height + 1,
+            time,
+            beacon: Some(beacon),
+        };
         self.ledger
             .begin_block(&mut self.store, &self.block, &mut self.events)
             .expect("memory has every record");
     }
 
     fn remember(&mut self, from: usize) {
-        let chain = view::chain(&mut self.store).expect("memory has every record").expect("block 1 wrote it");
+        let chain = view::chain(&mut self.store)
+            .expect("memory has every record")
+            .expect("block 1 wrote it");
         for event in &self.events[from..] {
-            if let Event::OrderSettled { order, paid, meters, .. } = event {
+            if let Event::OrderSettled {
+                order, paid, meters, ..
+            } = event
+            {
                 let of = view::order(&mut self.store, order).expect("memory has every record");
                 let network = of.expect("it was just settled").network;
                 let settled = SettledOrder {
@@ -153,8 +168,16 @@ impl Chain for LocalChain {
         let time = state.block.time;
         state.begin(time);
         let from = state.events.len();
-        let State { ledger, store, block, events, .. } = &mut *state;
-        let applied = ledger.apply(store, block, &signed, events).expect("memory has every record");
+        let State {
+            ledger,
+            store,
+            block,
+            events,
+            ..
+        } = &mut *state;
+        let applied = ledger
+            .apply(store, block, &signed, events)
+            .expect("memory has every record");
         applied.map_err(refused)?;
         state.remember(from);
         Ok(())

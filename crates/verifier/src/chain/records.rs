@@ -26,7 +26,9 @@ pub fn network(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Res
     let version = match pool {
         Some(pool) => pool.terms,
         None => {
-            let terms = view::terms(store, id).map_err(unreachable)?.ok_or(ChainError::NetworkUnknown(*id))?;
+            let terms = view::terms(store, id)
+                .map_err(unreachable)?
+                .ok_or(ChainError::NetworkUnknown(*id))?;
             let next = terms.next.filter(|next| next.from <= epoch);
             next.unwrap_or(terms.current).version
         }
@@ -36,9 +38,12 @@ pub fn network(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Res
     let mut roster: Vec<RosterMember> = Vec::new();
     let stays = view::members(store, id, epoch, entries).map_err(unreachable)?;
     // All are asked for before the first that is missing ends it, so that a shell loads them together.
-    let devices: Vec<Result<Option<Device>, Missing>> = stays.iter().map(|stay| view::device(store, &stay.id)).collect();
+    let devices: Vec<Result<Option<Device>, Missing>> =
+        stays.iter().map(|stay| view::device(store, &stay.id)).collect();
     for (stay, device) in stays.into_iter().zip(devices) {
-        let Some(device) = device.map_err(unreachable)? else { continue };
+        let Some(device) = device.map_err(unreachable)? else {
+            continue;
+        };
         let member = RosterMember {
             number: stay.device,
             key: device.key,
@@ -64,15 +69,13 @@ pub fn network(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Res
 
 pub fn closed(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<Option<Closed>, ChainError> {
     let pool = view::pool(store, id, epoch).map_err(unreachable)?;
-    let beacon = view::epoch(store, epoch).map_err(unreachable)?.and_then(|closed| closed.beacon);
+    let beacon = view::epoch(store, epoch)
+        .map_err(unreachable)?
+        .and_then(|closed| closed.beacon);
     Ok(pool.zip(beacon).map(|(pool, beacon)| Closed { pool, beacon }))
 }
 
-pub fn settlement(
-    store: &mut dyn Store,
-    id: &NetworkId,
-    epoch: EpochNumber,
-) -> Result<Option<Settlement>, ChainError> {
+pub fn settlement(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {
     view::settlement(store, id, epoch).map_err(unreachable)
 }
 

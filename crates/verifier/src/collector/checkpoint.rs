@@ -45,10 +45,11 @@ impl Checkpoint {
     }
 
     pub fn save(&self, disk: &mut dyn Disk) -> Result<(), crate::log::LogError> {
-        disk.replace(FILE, &codec::encode(self)).map_err(|error| match error.kind() {
-            io::ErrorKind::StorageFull => crate::log::LogError::Full,
-            _ => error.into(),
-        })
+        disk.replace(FILE, &codec::encode(self))
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::StorageFull => crate::log::LogError::Full,
+                _ => error.into(),
+            })
     }
 
     pub fn network(&self, id: &NetworkId) -> Option<&Saved> {

@@ -20,10 +20,12 @@ fn take_at(collector: &mut Collector, now: TimeMs, envelopes: &[Vec<u8>]) -> Vec
 }
 
 fn receipts(answers: &[IntakeAnswer]) -> Vec<&Receipt> {
-    let receipt = |answer| match answer {
-        &IntakeAnswer::Receipt(ref receipt) => Some(receipt),
-        IntakeAnswer::Refused { .. } => None,
-    };
+    fn receipt(answer: &IntakeAnswer) -> Option<&Receipt> {
+        match answer {
+            IntakeAnswer::Receipt(receipt) => Some(receipt),
+            IntakeAnswer::Refused { .. } => None,
+        }
+    }
     answers.iter().filter_map(receipt).collect()
 }
 
@@ -48,7 +50,10 @@ fn receipts_are_for_the_reports_sent_and_signed_by_the_verifier() {
     assert_eq!(receipts.len(), 9);
     for (receipt, envelope) in receipts.iter().zip(&envelopes) {
         assert_eq!(receipt.report, id(envelope));
-        assert_eq!((receipt.group.verifier, receipt.group.received), (account(world::VERIFIER).account, now()));
+        assert_eq!(
+            (receipt.group.verifier, receipt.group.received),
+            (account(world::VERIFIER).account, now())
+        );
         assert!(receipt.verify(&key(world::VERIFIER).public()));
         assert_eq!(receipt.signature, receipts[0].signature, "one signature for the group");
     }
@@ -64,7 +69,10 @@ fn a_resend_gets_its_receipt_again_also_after_a_restart_and_after_the_seal() {
         let answers = take_at(collector, now, &envelopes);
         assert_eq!(receipts(&answers).len(), 2, "{answers:?}");
         let stale = [sealed(world.network, 1, now, 3)];
-        assert_eq!(code(&take_at(collector, now, &stale)[0]), Some(IntakeRefusal::SequenceUsed));
+        assert_eq!(
+            code(&take_at(collector, now, &stale)[0]),
+            Some(IntakeRefusal::SequenceUsed)
+        );
     };
     again(&mut collector, now());
     let mut collector = world.collector();
@@ -98,10 +106,16 @@ fn forgotten_epochs_leave_used_sequences_and_space() {
     assert!(collector.log_segments() <= 4, "{} segments", collector.log_segments());
     let mut collector = world.collector();
     let now = after(39).plus_ms(1);
-    assert_eq!(code(&take_at(&mut collector, now, &sent[3][..1])[0]), Some(IntakeRefusal::TooLate));
+    assert_eq!(
+        code(&take_at(&mut collector, now, &sent[3][..1])[0]),
+        Some(IntakeRefusal::TooLate)
+    );
     assert_eq!(receipts(&take_at(&mut collector, now, &sent[39][..5])).len(), 5);
     let reused = sealed(world.network, 0, now, 100);
-    assert_eq!(code(&take_at(&mut collector, now, &[reused])[0]), Some(IntakeRefusal::SequenceUsed));
+    assert_eq!(
+        code(&take_at(&mut collector, now, &[reused])[0]),
+        Some(IntakeRefusal::SequenceUsed)
+    );
     let next = sealed(world.network, 0, now, 800);
     assert_eq!(receipts(&take_at(&mut collector, now, &[next])).len(), 1);
 }
@@ -138,13 +152,21 @@ fn twice_in_a_group_that_fails_is_no_receipt_at_all() {
     world.disk.fail_syncs(true);
     let one = sealed(world.network, 0, now(), 1);
     let answers = take(&mut collector, &[one.clone(), one]);
-    assert!(answers.iter().all(|answer| code(answer) == Some(IntakeRefusal::Unavailable)), "{answers:?}");
+    assert!(
+        answers
+            .iter()
+            .all(|answer| code(answer) == Some(IntakeRefusal::Unavailable)),
+        "{answers:?}"
+    );
 }
 
 #[test]
 fn after_any_crash_every_receipt_given_is_in_the_log() {
     for seed in 1..40u64 {
-        let world = World { disk: SimulatedDisk::new(1 << 22), ..shared_world() };
+        let world = World {
+            disk: SimulatedDisk::new(1 << 22),
+            ..shared_world()
+        };
         let mut state = seed;
         let mut random = move || {
             state ^= state << 13;
@@ -198,7 +220,10 @@ fn a_device_that_joins_meanwhile_is_heard() {
     take(&mut collector, &[sealed(world.network, 0, now(), 1)]);
     let newcomer = device_key(500);
     let report = Envelope::seal(&plain(world.network, now(), 1), &newcomer);
-    assert_eq!(code(&take(&mut collector, std::slice::from_ref(&report))[0]), Some(IntakeRefusal::UnknownDevice));
+    assert_eq!(
+        code(&take(&mut collector, std::slice::from_ref(&report))[0]),
+        Some(IntakeRefusal::UnknownDevice)
+    );
     world.join(&account(world::FOUNDER), &newcomer);
     assert_eq!(receipts(&take(&mut collector, &[report])).len(), 1);
 }

@@ -27,21 +27,36 @@ fn order(world: &World, chain: &ChainId) -> OrderId {
         voucher_key: key(CUSTOMER).public(),
     });
     let nonce = world.chain.account(&customer.account).unwrap().unwrap().nonce + 1;
-    let transaction =
-        Transaction { chain: chain.clone(), account: customer.account, nonce, fee_max: Token(0), sponsor: None, body };
+    let transaction = Transaction {
+        chain: chain.clone(),
+        account: customer.account,
+        nonce,
+        fee_max: Token(0),
+        sponsor: None,
+        body,
+    };
     let signed = transaction.sign(&key(CUSTOMER));
     world.chain.submit(&signed).unwrap();
     order_id(&signed)
 }
 
 fn entries() -> Vec<MeterEntry> {
-    let entry = |(device, credits)| MeterEntry { device: DeviceNumber(device), credits: Credit(credits) };
+    let entry = |(device, credits)| MeterEntry {
+        device: DeviceNumber(device),
+        credits: Credit(credits),
+    };
     // Device 999 is nobody's: its part is carried.
-    [(0, 500_000), (3, 300_001), (5, 99_999), (999, 100_000)].map(entry).to_vec()
+    [(0, 500_000), (3, 300_001), (5, 99_999), (999, 100_000)]
+        .map(entry)
+        .to_vec()
 }
 
 fn record(world: &World, order: OrderId, entries: Vec<MeterEntry>) -> MeterRecord {
-    MeterRecord { network: world.network, order, entries }
+    MeterRecord {
+        network: world.network,
+        order,
+        entries,
+    }
 }
 
 fn signed_by(record: MeterRecord, chain: &ChainId, signer: &Submitter) -> Vec<u8> {
@@ -59,7 +74,8 @@ fn what_customers_paid_reaches_the_operators_of_the_devices_that_served_them() {
     let order = order(&world, &chain);
 
     let good = record(&world, order, entries());
-    let refused = |bytes: &[u8], collector: &mut crate::collector::Collector| collector.take_meters(now, bytes).unwrap_err();
+    let refused =
+        |bytes: &[u8], collector: &mut crate::collector::Collector| collector.take_meters(now, bytes).unwrap_err();
     let stranger = signed_by(good.clone(), &chain, &account(CUSTOMER));
     assert_eq!(refused(&stranger, &mut collector), MeterError::NotProvider);
     let other_order = signed_by(record(&world, OrderId([1; 32]), entries()), &chain, &provider);
@@ -68,32 +84,67 @@ fn what_customers_paid_reaches_the_operators_of_the_devices_that_served_them() {
     unsorted.swap(0, 1);
     let unsorted = signed_by(record(&world, order, unsorted), &chain, &provider);
     assert_eq!(refused(&unsorted, &mut collector), MeterError::Entries);
-    assert!(matches!(refused(&unsorted[1..], &mut collector), MeterError::Malformed(_)));
+    assert!(matches!(
+        refused(&unsorted[1..], &mut collector),
+        MeterError::Malformed(_)
+    ));
     let bytes = signed_by(good, &chain, &provider);
     collector.take_meters(now, &bytes).unwrap();
     collector.take_meters(now, &bytes).unwrap();
     // Said again after a restart, it is known.
     let mut collector = world.collector();
 
-    let voucher = Voucher { order, credits: PAID, meters: meters::root(&entries()) };
+    let voucher = Voucher {
+        order,
+        credits: PAID,
+        meters: meters::root(&entries()),
+    };
     let settle = Body::SettleOrder(voucher.sign(&chain, &key(CUSTOMER)));
     provider.submit(&world.chain, settle).unwrap();
     // A second voucher whose meters nobody told: its part is carried.
-    let untold = Voucher { order, credits: Credit(PAID.0 + 77), meters: Hash([3; 32]) };
-    provider.submit(&world.chain, Body::SettleOrder(untold.sign(&chain, &key(CUSTOMER)))).unwrap();
+    let untold = Voucher {
+        order,
+        credits: Credit(PAID.0 + 77),
+        meters: Hash([3; 32]),
+    };
+    provider
+        .submit(&world.chain, Body::SettleOrder(untold.sign(&chain, &key(CUSTOMER))))
+        .unwrap();
 
     world.feed(&mut collector, 0);
     let advanced = world.close(&mut epochs, &mut collector, 0);
-    assert!(advanced.failed.is_empty() && advanced.paid.len() == 1, "{:?}", advanced.failed);
+    assert!(
+        advanced.failed.is_empty() && advanced.paid.len() == 1,
+        "{:?}",
+        advanced.failed
+    );
     let epoch = EpochNumber(0);
-    let leaves = EpochArchive::of(&world.objects, &world.network, epoch).payouts().unwrap();
+    let leaves = EpochArchive::of(&world.objects, &world.network, epoch)
+        .payouts()
+        .unwrap();
     let paid: u64 = leaves.iter().map(|leaf| leaf.customers_paid.0).sum();
     assert_eq!(paid, 900_000);
     let pool = world.chain.closed(&world.network, epoch).unwrap().unwrap().pool;
     let cash: u64 = leaves.iter().map(|leaf| leaf.cash.0).sum();
-    assert!(cash > 0 && cash <= pool.cash.0 * 9 / 10 + 1, "{cash} of {}", pool.cash.0);
-    assert_eq!(leaves.iter().map(|leaf| leaf.availability).map(|tokens| tokens.0).sum::<u64>(), pool.availability.0);
-    assert_eq!(audit(&world.objects, &world.chain, &world.network, epoch).unwrap().difference, None);
+    assert!(
+        cash > 0 && cash <= pool.cash.0 * 9 / 10 + 1,
+        "{cash} of {}",
+        pool.cash.0
+    );
+    assert_eq!(
+        leaves
+            .iter()
+            .map(|leaf| leaf.availability)
+            .map(|tokens| tokens.0)
+            .sum::<u64>(),
+        pool.availability.0
+    );
+    assert_eq!(
+        audit(&world.objects, &world.chain, &world.network, epoch)
+            .unwrap()
+            .difference,
+        None
+    );
 }
 
 #[test]
@@ -105,9 +156,16 @@ fn vouchers_that_are_not_the_ledgers_are_not_divided() {
     let archive = EpochArchive::of(&world.objects, &world.network, EpochNumber(0));
     let (inputs, findings) = (archive.inputs().unwrap(), archive.findings().unwrap());
     assert!(divide(&inputs, &findings).is_ok());
-    let settled = crate::chain::SettledOrder { order: OrderId([1; 32]), paid: Credit(5), meters: Hash::default() };
+    let settled = crate::chain::SettledOrder {
+        order: OrderId([1; 32]),
+        paid: Credit(5),
+        meters: Hash::default(),
+    };
     let mut more = inputs.clone();
-    more.meters.push(OrderMeters { settled, entries: Vec::new() });
+    more.meters.push(OrderMeters {
+        settled,
+        entries: Vec::new(),
+    });
     assert_eq!(divide(&more, &findings), Err(DivideError::Vouchers));
     let mut fewer = inputs;
     fewer.pool.settled = 1;

@@ -8,7 +8,9 @@ use cairn_ledger::records::PoolState;
 use cairn_types::Hash;
 
 fn leaves_of(world: &World, epoch: u64) -> Vec<PayoutLeaf> {
-    EpochArchive::of(&world.objects, &world.network, EpochNumber(epoch)).payouts().unwrap()
+    EpochArchive::of(&world.objects, &world.network, EpochNumber(epoch))
+        .payouts()
+        .unwrap()
 }
 
 fn assert_paid(world: &World, epoch: u64) {
@@ -33,10 +35,18 @@ fn hours_are_judged_paid_to_the_last_unit_and_audited_equal() {
         assert_eq!(advanced.paid, [(world.network, EpochNumber(hour))]);
         assert_eq!(advanced.waits, [(world.network, EpochNumber(hour + 1), Waits::Time)]);
         assert_paid(&world, hour);
-        let pool = world.chain.closed(&world.network, EpochNumber(hour)).unwrap().unwrap().pool;
+        let pool = world
+            .chain
+            .closed(&world.network, EpochNumber(hour))
+            .unwrap()
+            .unwrap()
+            .pool;
         let leaves = leaves_of(&world, hour);
         assert!(leaves.len() > 5);
-        assert_eq!(leaves.iter().map(|leaf| leaf.availability.0).sum::<u64>(), pool.availability.0);
+        assert_eq!(
+            leaves.iter().map(|leaf| leaf.availability.0).sum::<u64>(),
+            pool.availability.0
+        );
         assert!(pool.availability.0 > 0);
     }
     assert_eq!(settled_epochs(&world.chain, &world.network).unwrap().len(), 3);
@@ -89,7 +99,14 @@ fn with_kills(stop: impl Fn(&World, u32)) -> (World, Vec<Hash>) {
         world.objects.stop_after(None);
         world.chain.hear(None);
     }
-    let result = |epoch| world.chain.settlement(&world.network, EpochNumber(epoch)).unwrap().unwrap().result;
+    let result = |epoch| {
+        world
+            .chain
+            .settlement(&world.network, EpochNumber(epoch))
+            .unwrap()
+            .unwrap()
+            .result
+    };
     let results = (0..3).map(result).collect();
     (world, results)
 }
@@ -107,7 +124,11 @@ fn a_verifier_killed_at_any_write_or_transaction_comes_to_the_same_results() {
         assert_eq!(again, results);
         assert_eq!(world.objects.paths(), undisturbed.objects.paths());
         for path in world.objects.paths() {
-            assert_eq!(world.objects.get(&path).unwrap(), undisturbed.objects.get(&path).unwrap(), "{path}");
+            assert_eq!(
+                world.objects.get(&path).unwrap(),
+                undisturbed.objects.get(&path).unwrap(),
+                "{path}"
+            );
         }
         (0..3).for_each(|epoch| assert_paid(&world, epoch));
     }

@@ -49,7 +49,11 @@ pub struct Connection {
 impl Guarded {
     pub fn new(listener: TcpListener, timeouts: Timeouts, connections_max: usize) -> Self {
         let places = Arc::new(Semaphore::new(connections_max));
-        Self { listener, timeouts, places }
+        Self {
+            listener,
+            timeouts,
+            places,
+        }
     }
 }
 
@@ -58,7 +62,12 @@ impl Listener for Guarded {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let place = self.places.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let place = self
+            .places
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
         loop {
             match self.listener.accept().await {
                 Ok((stream, address)) => {
@@ -105,7 +114,11 @@ fn late() -> io::Error {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(context, buffer) {
             if buffer.filled().len() > before && !self.asked {
@@ -118,7 +131,11 @@ impl AsyncRead for Connection {
             }
             return Poll::Ready(Err(late()));
         }
-        if self.is_late(context) { Poll::Ready(Err(late())) } else { Poll::Pending }
+        if self.is_late(context) {
+            Poll::Ready(Err(late()))
+        } else {
+            Poll::Pending
+        }
     }
 }
 

@@ -29,19 +29,26 @@ struct Bucket {
 
 impl Rates {
     pub fn new(rate: Rate) -> Self {
-        Self { rate, buckets: HashMap::new() }
+        Self {
+            rate,
+            buckets: HashMap::new(),
+        }
     }
 
     /// Takes `cost` from an address' bucket. `Err`: after how many seconds there will be enough.
     pub fn take(&mut self, address: IpAddr, cost: usize, now: Instant) -> Result<(), u32> {
         if self.buckets.len() >= ADDRESSES_MAX && !self.buckets.contains_key(&address) {
             let rate = self.rate;
-            self.buckets.retain(|_, bucket| bucket.filled(rate, now).tokens < f64::from(rate.burst) / 2.0);
+            self.buckets
+                .retain(|_, bucket| bucket.filled(rate, now).tokens < f64::from(rate.burst) / 2.0);
             if self.buckets.len() >= ADDRESSES_MAX {
                 return Err(1);
             }
         }
-        let full = Bucket { tokens: f64::from(self.rate.burst), at: now };
+        let full = Bucket {
+            tokens: f64::from(self.rate.burst),
+            at: now,
+        };
         let bucket = self.buckets.entry(address).or_insert(full);
         *bucket = bucket.filled(self.rate, now);
         // A request above the burst passes when the bucket is full, else it never would.
@@ -70,24 +77,37 @@ mod tests {
 
     #[test]
     fn a_bucket_empties_and_fills_again_and_others_do_not_suffer() {
-        let mut rates = Rates::new(Rate { per_second: 10, burst: 20 });
+        let mut rates = Rates::new(Rate {
+            per_second: 10,
+            burst: 20,
+        });
         let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         let start = Instant::now();
         assert_eq!(rates.take(one, 20, start), Ok(()));
         assert_eq!(rates.take(one, 15, start), Err(2));
         assert_eq!(rates.take(other, 1, start), Ok(()));
         assert_eq!(rates.take(one, 15, start + Duration::from_millis(1_500)), Ok(()));
-        assert_eq!(rates.take(other, 1_000, start + Duration::from_secs(9)), Ok(()), "never above the burst");
+        assert_eq!(
+            rates.take(other, 1_000, start + Duration::from_secs(9)),
+            Ok(()),
+            "never above the burst"
+        );
     }
 
     #[test]
     fn many_addresses_do_not_grow_the_table() {
-        let mut rates = Rates::new(Rate { per_second: 1, burst: 10 });
+        let mut rates = Rates::new(Rate {
+            per_second: 1,
+            burst: 10,
+        });
         let start = Instant::now();
         for at in 0..ADDRESSES_MAX as u32 + 100 {
             let _ = rates.take(IpAddr::from(at.to_be_bytes()), 9, start);
         }
         assert!(rates.buckets.len() <= ADDRESSES_MAX);
-        assert_eq!(rates.take(IpAddr::from([1, 2, 3, 4]), 1, start + Duration::from_secs(60)), Ok(()));
+        assert_eq!(
+            rates.take(IpAddr::from([1, 2, 3, 4]), 1, start + Duration::from_secs(60)),
+            Ok(())
+        );
     }
 }

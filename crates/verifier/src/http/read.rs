@@ -44,12 +44,19 @@ pub async fn archive_file(
 ) -> Result<Response, Refused> {
     let network = served(&shared, &network)?;
     let names = archive::FILES.into_iter().chain([archive::MANIFEST]);
-    let name = names.into_iter().find(|name| *name == file).ok_or_else(|| nothing("no such file in an archive"))?;
+    let name = names
+        .into_iter()
+        .find(|name| *name == file)
+        .ok_or_else(|| nothing("no such file in an archive"))?;
     let bytes = read(&shared, move |shared| {
         EpochArchive::of(shared.objects.as_ref(), &network, EpochNumber(epoch)).get(name)
     });
     let bytes = bytes.await?.ok_or_else(|| nothing("this epoch is not archived here"))?;
-    let form = if name == archive::REPORTS { "application/vnd.apache.parquet" } else { "application/cbor" };
+    let form = if name == archive::REPORTS {
+        "application/vnd.apache.parquet"
+    } else {
+        "application/cbor"
+    };
     Ok(([(header::CONTENT_TYPE, form)], bytes).into_response())
 }
 
@@ -66,11 +73,18 @@ pub async fn findings(
     Path(device): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Json<Value>, Refused> {
-    let device: DeviceId = device.parse().map_err(|_| malformed("a device id is 64 hexadecimal digits"))?;
+    let device: DeviceId = device
+        .parse()
+        .map_err(|_| malformed("a device id is 64 hexadecimal digits"))?;
     let network = served(&shared, &which.network)?;
     let epoch = EpochNumber(which.epoch);
-    let found = read(&shared, move |shared| explain(&EpochArchive::of(shared.objects.as_ref(), &network, epoch), device));
-    found.await?.map(Json).ok_or_else(|| nothing("no such device in this epoch, or the epoch is not archived here"))
+    let found = read(&shared, move |shared| {
+        explain(&EpochArchive::of(shared.objects.as_ref(), &network, epoch), device)
+    });
+    found
+        .await?
+        .map(Json)
+        .ok_or_else(|| nothing("no such device in this epoch, or the epoch is not archived here"))
 }
 
 fn explain(epoch: &EpochArchive<'_>, device: DeviceId) -> Result<Option<Value>, ArchiveError> {
@@ -86,7 +100,12 @@ fn explain(epoch: &EpochArchive<'_>, device: DeviceId) -> Result<Option<Value>, 
     let of_device = findings.iter().filter(|finding| finding.device == member.number);
     let payouts = epoch.payouts()?;
     let payout = payouts.iter().find(|leaf| leaf.operator == member.operator);
-    let operator_numbers: Vec<_> = inputs.roster.iter().filter(|other| other.operator == member.operator).map(|other| other.number).collect();
+    let operator_numbers: Vec<_> = inputs
+        .roster
+        .iter()
+        .filter(|other| other.operator == member.operator)
+        .map(|other| other.number)
+        .collect();
     debug_assert!(roster::find(&inputs.roster, member.number).is_some());
     Ok(Some(json!({
         "device": device.to_string(),
@@ -112,7 +131,8 @@ fn finding_json(finding: &Finding, vertical: Option<&dyn Vertical>) -> Value {
 }
 
 fn span_json(span: &Span, vertical: Option<&dyn Vertical>) -> Value {
-    let quantity = vertical.and_then(|vertical| vertical.quantities().iter().find(|text| text.quantity == span.quantity));
+    let quantity =
+        vertical.and_then(|vertical| vertical.quantities().iter().find(|text| text.quantity == span.quantity));
     json!({
         "start": span.start.to_string(),
         "end": span.end.to_string(),
@@ -144,8 +164,14 @@ fn payout_json(leaf: &PayoutLeaf) -> Value {
 }
 
 fn served(shared: &Shared, network: &str) -> Result<NetworkId, Refused> {
-    let network: NetworkId = network.parse().map_err(|_| malformed("a network id is 64 hexadecimal digits"))?;
-    if shared.networks.contains(&network) { Ok(network) } else { Err(nothing("this verifier does not serve the network")) }
+    let network: NetworkId = network
+        .parse()
+        .map_err(|_| malformed("a network id is 64 hexadecimal digits"))?;
+    if shared.networks.contains(&network) {
+        Ok(network)
+    } else {
+        Err(nothing("this verifier does not serve the network"))
+    }
 }
 
 /// Runs a read of the archive on a thread that may block; few at a time.
@@ -157,7 +183,8 @@ async fn read<T: Send + 'static>(
     let owned = shared.clone();
     let done = tokio::task::spawn_blocking(move || read(&owned)).await;
     let failed = |text: String| Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "ArchiveFailed", text);
-    done.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+    done.map_err(|error| failed(error.to_string()))?
+        .map_err(|error| failed(error.to_string()))
 }
 
 fn nothing(text: &str) -> Refused {

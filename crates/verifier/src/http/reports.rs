@@ -26,14 +26,26 @@ pub async fn post_reports(
     let body = bounded(body, intake::REQUEST_BYTES_MAX).await?;
     let places = split(&body)?;
     within_rate(&shared, address, places.len())?;
-    let answers = shared.mailbox.take(Envelopes { body, places }).await.map_err(|_| busy(&shared))?;
+    let answers = shared
+        .mailbox
+        .take(Envelopes { body, places })
+        .await
+        .map_err(|_| busy(&shared))?;
     let unavailable = IntakeRefusal::Unavailable.code();
-    let is_unavailable = |answer: &IntakeAnswer| matches!(answer, IntakeAnswer::Refused { code, .. } if *code == unavailable);
+    let is_unavailable =
+        |answer: &IntakeAnswer| matches!(answer, IntakeAnswer::Refused { code, .. } if *code == unavailable);
     if let Some(IntakeAnswer::Refused { text, .. }) = answers.iter().find(|answer| is_unavailable(answer)) {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        return Err(Refused::later(status, "Unavailable", text.clone(), shared.retry_seconds));
+        return Err(Refused::later(
+            status,
+            "Unavailable",
+            text.clone(),
+            shared.retry_seconds,
+        ));
     }
-    let wants_json = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
+    let wants_json = headers
+        .get(header::ACCEPT)
+        .is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
     Ok(if wants_json {
         axum::Json(answers.iter().map(as_json).collect::<Vec<_>>()).into_response()
     } else {
@@ -54,15 +66,25 @@ pub async fn post_meters(
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(error) if error.is_temporary() => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            Err(Refused::later(status, "Unavailable", error.to_string(), shared.retry_seconds))
+            Err(Refused::later(
+                status,
+                "Unavailable",
+                error.to_string(),
+                shared.retry_seconds,
+            ))
         }
-        Err(error) => Err(Refused::new(StatusCode::UNPROCESSABLE_ENTITY, "MetersRefused", error.to_string())),
+        Err(error) => Err(Refused::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "MetersRefused",
+            error.to_string(),
+        )),
     }
 }
 
 async fn bounded(body: Body, bytes_max: usize) -> Result<Bytes, Refused> {
     to_bytes(body, bytes_max).await.map_err(|error| {
-        let too_long = std::error::Error::source(&error).is_some_and(|cause| cause.to_string().contains("length limit"));
+        let too_long =
+            std::error::Error::source(&error).is_some_and(|cause| cause.to_string().contains("length limit"));
         if too_long {
             let text = format!("a request has at most {bytes_max} bytes");
             Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLong", text)
@@ -77,12 +99,20 @@ fn split(body: &Bytes) -> Result<Vec<Range<usize>>, Refused> {
     let envelopes = match intake::split_sequence(body, ENVELOPES_MAX) {
         Ok(envelopes) => envelopes,
         Err(error @ SequenceError::TooMany(_)) => {
-            return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "TooMany", error.to_string()));
+            return Err(Refused::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "TooMany",
+                error.to_string(),
+            ));
         }
         Err(error) => return Err(Refused::new(StatusCode::BAD_REQUEST, "NotASequence", error.to_string())),
     };
     if envelopes.is_empty() {
-        return Err(Refused::new(StatusCode::BAD_REQUEST, "Empty", "a request has at least one envelope"));
+        return Err(Refused::new(
+            StatusCode::BAD_REQUEST,
+            "Empty",
+            "a request has at least one envelope",
+        ));
     }
     let mut from = 0;
     let place = |envelope: &&[u8]| {
@@ -94,10 +124,19 @@ fn split(body: &Bytes) -> Result<Vec<Range<usize>>, Refused> {
 }
 
 fn within_rate(shared: &Shared, address: IpAddr, envelopes: usize) -> Result<(), Refused> {
-    let taken = shared.rate.lock().expect("no holder of the lock panics").take(address, envelopes, Instant::now());
+    let taken = shared
+        .rate
+        .lock()
+        .expect("no holder of the lock panics")
+        .take(address, envelopes, Instant::now());
     taken.map_err(|seconds| {
         shared.metrics.busy();
-        Refused::later(StatusCode::TOO_MANY_REQUESTS, "TooFast", "this address sends faster than its limit", seconds)
+        Refused::later(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TooFast",
+            "this address sends faster than its limit",
+            seconds,
+        )
     })
 }
 
@@ -124,5 +163,8 @@ fn as_json(answer: &IntakeAnswer) -> Value {
 }
 
 fn hex(receipt: &Receipt) -> String {
-    codec::encode(receipt).iter().map(|byte| format!("{byte:02x}")).collect()
+    codec::encode(receipt)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -24,13 +24,24 @@ async fn run(change: impl FnOnce(&mut Config)) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::at(START.plus_ms(HOUR / 2));
     let data = folder.path().to_owned();
-    let mut config = Config::new(data, key(world::VERIFIER), account(world::VERIFIER), vec![world.network], [1; 32]);
+    let mut config = Config::new(
+        data,
+        key(world::VERIFIER),
+        account(world::VERIFIER),
+        vec![world.network],
+        [1; 32],
+    );
     config.windows = world::WINDOWS;
     config.roster_ms_min = 0;
     change(&mut config);
     let chain: Arc<dyn Chain> = Arc::new(world.chain.clone());
     let handle = start(config, chain, Arc::new(clock.clone()), None).await.unwrap();
-    Running { world, clock, handle, _folder: folder }
+    Running {
+        world,
+        clock,
+        handle,
+        _folder: folder,
+    }
 }
 
 impl Running {
@@ -39,7 +50,9 @@ impl Running {
     }
 
     async fn post(&self, body: Vec<u8>) -> reqwest::Response {
-        let request = reqwest::Client::new().post(self.url("/v1/reports")).header("content-type", MEDIA_TYPE);
+        let request = reqwest::Client::new()
+            .post(self.url("/v1/reports"))
+            .header("content-type", MEDIA_TYPE);
         request.body(body).send().await.unwrap()
     }
 
@@ -48,7 +61,9 @@ impl Running {
     }
 
     async fn raw(&self) -> TcpStream {
-        TcpStream::connect(self.handle.url().strip_prefix("http://").unwrap()).await.unwrap()
+        TcpStream::connect(self.handle.url().strip_prefix("http://").unwrap())
+            .await
+            .unwrap()
     }
 
     fn now(&self) -> TimeMs {
@@ -77,18 +92,37 @@ async fn a_sequence_gets_one_answer_each_in_order_and_json_when_asked() {
     let stranger = sealed(network, 900, running.now(), 1);
     let body = [good.clone(), stranger, sealed(network, 1, running.now(), 1)].concat();
     let got = answers(running.post(body.clone()).await).await;
-    assert!(matches!(got[..], [IntakeAnswer::Receipt(_), IntakeAnswer::Refused { .. }, IntakeAnswer::Receipt(_)]), "{got:?}");
+    assert!(
+        matches!(
+            got[..],
+            [
+                IntakeAnswer::Receipt(_),
+                IntakeAnswer::Refused { .. },
+                IntakeAnswer::Receipt(_)
+            ]
+        ),
+        "{got:?}"
+    );
     let single = answers(running.post(good).await).await;
-    let IntakeAnswer::Receipt(receipt) = &single[0] else { panic!("{single:?}") };
+    let IntakeAnswer::Receipt(receipt) = &single[0] else {
+        panic!("{single:?}")
+    };
     assert!(receipt.verify(&key(world::VERIFIER).public()));
 
-    let request = reqwest::Client::new().post(running.url("/v1/reports")).header("accept", "application/json").body(body);
+    let request = reqwest::Client::new()
+        .post(running.url("/v1/reports"))
+        .header("accept", "application/json")
+        .body(body);
     let json: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(json[1]["reason"], "UnknownDevice");
     assert_eq!(json[0]["report"], receipt.report.to_string());
 
     let metrics = running.get("/metrics").await.text().await.unwrap();
-    for line in ["reports_accepted_total 2", "reports_refused_total{reason=\"UnknownDevice\"} 2", "fsync_seconds_count 1"] {
+    for line in [
+        "reports_accepted_total 2",
+        "reports_refused_total{reason=\"UnknownDevice\"} 2",
+        "fsync_seconds_count 1",
+    ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
     running.handle.shutdown().await.unwrap();
@@ -117,12 +151,22 @@ async fn an_hour_is_sealed_paid_and_served_to_auditors_and_operators() {
     let running = run(|_| {}).await;
     let body: Vec<u8> = running.world.envelopes(0).concat();
     running.clock.set(TimeMs(after(0).0 - 1));
-    assert!(answers(running.post(body).await).await.iter().any(|answer| matches!(answer, IntakeAnswer::Receipt(_))));
+    assert!(
+        answers(running.post(body).await)
+            .await
+            .iter()
+            .any(|answer| matches!(answer, IntakeAnswer::Receipt(_)))
+    );
     let now = after(0).plus_ms(world::WINDOWS.grace_ms);
     running.clock.set(now);
     running.world.chain.advance(now);
     let advanced = running.handle.advance(now).await;
-    assert_eq!(advanced.paid, [(running.world.network, EpochNumber(0))], "{:?}", advanced.failed);
+    assert_eq!(
+        advanced.paid,
+        [(running.world.network, EpochNumber(0))],
+        "{:?}",
+        advanced.failed
+    );
 
     let network = running.world.network;
     for file in crate::archive::FILES.into_iter().chain([crate::archive::MANIFEST]) {
@@ -135,24 +179,52 @@ async fn an_hour_is_sealed_paid_and_served_to_auditors_and_operators() {
         assert!(got.status().is_client_error(), "{missing}");
     }
     let device = device_key(0).public().device_id();
-    let found = running.get(&format!("/v1/findings/{device}?network={network}&epoch=0")).await;
+    let found = running
+        .get(&format!("/v1/findings/{device}?network={network}&epoch=0"))
+        .await;
     let found: serde_json::Value = found.json().await.unwrap();
     assert_eq!(found["findings"].as_array().map(Vec::len), Some(1), "{found}");
     assert!(found["payout"]["availability"].as_u64().unwrap() > 0);
     let stranger = device_key(900).public().device_id();
-    assert_eq!(running.get(&format!("/v1/findings/{stranger}?network={network}&epoch=0")).await.status(), 404);
+    assert_eq!(
+        running
+            .get(&format!("/v1/findings/{stranger}?network={network}&epoch=0"))
+            .await
+            .status(),
+        404
+    );
     let status: serde_json::Value = running.get("/v1/status").await.json().await.unwrap();
     assert_eq!(status["networks"][0]["epoch"], 1);
     assert_eq!(running.get("/v1/health").await.text().await.unwrap(), "ok");
-    assert!(running.get("/metrics").await.text().await.unwrap().contains("epochs_paid_total 1"));
+    assert!(
+        running
+            .get("/metrics")
+            .await
+            .text()
+            .await
+            .unwrap()
+            .contains("epochs_paid_total 1")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_request_is_refused_and_the_next_one_served() {
-    let running = run(|config| config.rate = Rate { per_second: 1_000_000, burst: 1_000_000 }).await;
+    let running = run(|config| {
+        config.rate = Rate {
+            per_second: 1_000_000,
+            burst: 1_000_000,
+        }
+    })
+    .await;
     let long = vec![0; cairn_types::intake::REQUEST_BYTES_MAX + 1];
     let many = vec![0x00; cairn_types::intake::ENVELOPES_MAX + 1];
-    for (body, status) in [(vec![], 400), (vec![0x5a, 0xff], 400), (vec![0x81; 100_000], 400), (many, 413), (long, 413)] {
+    for (body, status) in [
+        (vec![], 400),
+        (vec![0x5a, 0xff], 400),
+        (vec![0x81; 100_000], 400),
+        (many, 413),
+        (long, 413),
+    ] {
         let length = body.len();
         assert_eq!(running.post(body).await.status(), status, "{length} bytes");
     }
@@ -179,16 +251,27 @@ async fn what_is_no_request_is_refused_and_the_next_one_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_held_open_are_closed_and_leave_their_places() {
-    let short = Timeouts { idle: Duration::from_millis(100), request: Duration::from_millis(150) };
+    let short = Timeouts {
+        idle: Duration::from_millis(100),
+        request: Duration::from_millis(150),
+    };
     let running = run(|config| (config.timeouts, config.connections_max) = (short, 4)).await;
     // Says nothing, half a head, a body that never comes, and a body that drips.
     let silent = running.raw().await;
     let mut half = running.raw().await;
-    half.write_all(b"POST /v1/reports HTTP/1.1\r\nhost: a\r\n").await.unwrap();
+    half.write_all(b"POST /v1/reports HTTP/1.1\r\nhost: a\r\n")
+        .await
+        .unwrap();
     let mut waiting = running.raw().await;
-    waiting.write_all(b"POST /v1/reports HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nab").await.unwrap();
+    waiting
+        .write_all(b"POST /v1/reports HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nab")
+        .await
+        .unwrap();
     let mut dripping = running.raw().await;
-    dripping.write_all(b"POST /v1/reports HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n").await.unwrap();
+    dripping
+        .write_all(b"POST /v1/reports HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n")
+        .await
+        .unwrap();
     let drip = async move {
         while dripping.write_all(b"a").await.is_ok() {
             tokio::task::yield_now().await;
@@ -196,13 +279,25 @@ async fn connections_held_open_are_closed_and_leave_their_places() {
     };
     // All places are taken: this one is served once those above are gone.
     let served = running.post(sealed(running.world.network, 0, running.now(), 1));
-    let (served, ..) = tokio::join!(served, drip, until_closed(silent), until_closed(half), until_closed(waiting));
+    let (served, ..) = tokio::join!(
+        served,
+        drip,
+        until_closed(silent),
+        until_closed(half),
+        until_closed(waiting)
+    );
     assert_eq!(served.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_fast_and_too_full_are_told_when_to_come_back() {
-    let running = run(|config| config.rate = Rate { per_second: 1, burst: 2 }).await;
+    let running = run(|config| {
+        config.rate = Rate {
+            per_second: 1,
+            burst: 2,
+        }
+    })
+    .await;
     let body = |sequence| sealed(running.world.network, 0, running.now(), sequence);
     let mut refused = None;
     for sequence in 1..5 {
@@ -213,14 +308,26 @@ async fn too_fast_and_too_full_are_told_when_to_come_back() {
         }
     }
     let refused = refused.expect("a burst of two passes, no more");
-    assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
+    assert!(
+        refused.headers()["retry-after"]
+            .to_str()
+            .unwrap()
+            .parse::<u32>()
+            .unwrap()
+            >= 1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_of_meters_that_nobody_signed_is_refused() {
     let running = run(|_| {}).await;
     for body in [vec![], vec![0x80], codec::encode(&7u64), vec![0xff; 1_000]] {
-        let response = reqwest::Client::new().post(running.url("/v1/meters")).body(body).send().await.unwrap();
+        let response = reqwest::Client::new()
+            .post(running.url("/v1/meters"))
+            .body(body)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 422);
     }
     assert!(IntakeRefusal::ALL.len() > 10);

@@ -78,7 +78,9 @@ impl Network {
     }
 
     pub(super) fn is_member(&self, device: DeviceNumber, epoch: EpochNumber) -> bool {
-        self.rosters.get(&epoch).is_some_and(|roster| roster.binary_search(&device).is_ok())
+        self.rosters
+            .get(&epoch)
+            .is_some_and(|roster| roster.binary_search(&device).is_ok())
     }
 
     pub(super) fn last_sequence(&self, device: DeviceNumber) -> Option<u64> {
@@ -119,7 +121,10 @@ impl Network {
     /// Forgets the reports of an epoch and all before; their devices' sequence numbers stay used.
     pub fn forget(&mut self, epoch: EpochNumber) -> Vec<Seen> {
         let kept = self.epochs.split_off(&epoch.next());
-        let forgotten: Vec<Seen> = std::mem::replace(&mut self.epochs, kept).into_values().flatten().collect();
+        let forgotten: Vec<Seen> = std::mem::replace(&mut self.epochs, kept)
+            .into_values()
+            .flatten()
+            .collect();
         for old in &forgotten {
             self.seen[old.device.index()].retain(|(sequence, _)| *sequence != old.sequence);
         }

@@ -54,9 +54,21 @@ fn refusal(verdict: &Verdict) -> Option<IntakeRefusal> {
 }
 
 fn record(intake: &mut Intake, verdict: &Verdict) {
-    let Verdict::Accepted(new) = verdict else { panic!("{verdict:?}") };
-    let location = crate::log::Location { segment: 0, offset: 0, bytes: 0 };
-    let seen = Seen { id: new.id, device: new.device, sequence: new.sequence, received: now(), location };
+    let Verdict::Accepted(new) = verdict else {
+        panic!("{verdict:?}")
+    };
+    let location = crate::log::Location {
+        segment: 0,
+        offset: 0,
+        bytes: 0,
+    };
+    let seen = Seen {
+        id: new.id,
+        device: new.device,
+        sequence: new.sequence,
+        received: now(),
+        location,
+    };
     assert!(intake.network_mut(&new.network).unwrap().record(new.epoch, seen));
 }
 
@@ -85,10 +97,22 @@ fn the_table_of_refusals() {
         ("truncated", good[..good.len() - 1].to_vec(), Some(R::Malformed)),
         ("padded", [good.as_slice(), &[0]].concat(), Some(R::Malformed)),
         ("too long", vec![0; 16 * 1024 + 1], Some(R::TooLong)),
-        ("foreign network", sealed(NetworkId([9; 32]), 1, now(), 9), Some(R::OtherNetwork)),
+        (
+            "foreign network",
+            sealed(NetworkId([9; 32]), 1, now(), 9),
+            Some(R::OtherNetwork),
+        ),
         ("unknown device", sealed(NETWORK, 77, now(), 9), Some(R::UnknownDevice)),
-        ("member of another network", sealed(NETWORK, 9, now(), 9), Some(R::NotMember)),
-        ("member in another hour", sealed(NETWORK, 4, now(), 9), Some(R::NotMember)),
+        (
+            "member of another network",
+            sealed(NETWORK, 9, now(), 9),
+            Some(R::NotMember),
+        ),
+        (
+            "member in another hour",
+            sealed(NETWORK, 4, now(), 9),
+            Some(R::NotMember),
+        ),
         ("signature of other bytes", broken(1), Some(R::WrongSignature)),
         ("a little ahead", at(now().plus_ms(WINDOWS.ahead_ms_max)), None),
         ("ahead", at(now().plus_ms(WINDOWS.ahead_ms_max + 1)), Some(R::TooEarly)),
@@ -96,13 +120,23 @@ fn the_table_of_refusals() {
         ("an hour that is over", at(TimeMs(hour(10).0 - 1)), Some(R::TooLate)),
         ("before genesis", at(TimeMs(START.0 - 1)), Some(R::TooLate)),
         ("time zero", at(TimeMs(0)), Some(R::TooLate)),
-        ("no body of the vertical", with(&|report| report.body = vec![0xff]), Some(R::BadBody)),
+        (
+            "no body of the vertical",
+            with(&|report| report.body = vec![0xff]),
+            Some(R::BadBody),
+        ),
         ("empty body", with(&|report| report.body = vec![]), Some(R::BadBody)),
     ];
     for (what, bytes, expected) in table {
-        let verdicts = check(&mut intake(), &[sealed(NETWORK, 3, now(), 1), bytes, sealed(NETWORK, 3, now(), 2)]);
+        let verdicts = check(
+            &mut intake(),
+            &[sealed(NETWORK, 3, now(), 1), bytes, sealed(NETWORK, 3, now(), 2)],
+        );
         assert_eq!(refusal(&verdicts[1]), expected, "{what}: {:?}", verdicts[1]);
-        assert!(matches!(verdicts[0], Verdict::Accepted(_)) && matches!(verdicts[2], Verdict::Accepted(_)), "{what}");
+        assert!(
+            matches!(verdicts[0], Verdict::Accepted(_)) && matches!(verdicts[2], Verdict::Accepted(_)),
+            "{what}"
+        );
     }
 }
 
@@ -113,7 +147,10 @@ fn a_key_of_the_other_kind_is_refused() {
     // EdDSA (-8) in place of ES256 (-7), in the protected header.
     let at = envelope.windows(2).position(|pair| pair == [0x01, 0x26]).unwrap();
     envelope[at + 1] = 0x27;
-    assert_eq!(refusal(&check(&mut intake, &[envelope])[0]), Some(IntakeRefusal::WrongKey));
+    assert_eq!(
+        refusal(&check(&mut intake, &[envelope])[0]),
+        Some(IntakeRefusal::WrongKey)
+    );
 }
 
 #[test]
@@ -122,8 +159,20 @@ fn the_hour_before_takes_reports_until_its_grace_is_over() {
     let late = sealed(NETWORK, 0, TimeMs(CLOCK.start(EpochNumber(10)).0 - 1), 9);
     let grace_ends = CLOCK.start(EpochNumber(10)).plus_ms(WINDOWS.grace_ms);
     let in_time = intake.check(TimeMs(grace_ends.0 - 1), &[&late]);
-    assert!(matches!(in_time[0], Verdict::Accepted(Accepted { epoch: EpochNumber(9), .. })), "{in_time:?}");
-    assert_eq!(refusal(&intake.check(grace_ends, &[&late])[0]), Some(IntakeRefusal::TooLate));
+    assert!(
+        matches!(
+            in_time[0],
+            Verdict::Accepted(Accepted {
+                epoch: EpochNumber(9),
+                ..
+            })
+        ),
+        "{in_time:?}"
+    );
+    assert_eq!(
+        refusal(&intake.check(grace_ends, &[&late])[0]),
+        Some(IntakeRefusal::TooLate)
+    );
     intake.network_mut(&NETWORK).unwrap().seal(EpochNumber(9));
     let sealed = intake.check(TimeMs(grace_ends.0 - 1), &[&late]);
     assert_eq!(refusal(&sealed[0]), Some(IntakeRefusal::TooLate));
@@ -133,7 +182,10 @@ fn the_hour_before_takes_reports_until_its_grace_is_over() {
 fn a_roster_not_loaded_is_a_reason_to_come_back() {
     let mut intake = Intake::new(CLOCK, WINDOWS);
     intake.serve(NETWORK, &world::SENSORS, EpochNumber(0));
-    assert_eq!(refusal(&check(&mut intake, &[sealed(NETWORK, 0, now(), 1)])[0]), Some(IntakeRefusal::Unavailable));
+    assert_eq!(
+        refusal(&check(&mut intake, &[sealed(NETWORK, 0, now(), 1)])[0]),
+        Some(IntakeRefusal::Unavailable)
+    );
 }
 
 #[test]
@@ -141,14 +193,23 @@ fn sequences_rise_and_a_report_on_disk_is_known_again() {
     let mut intake = intake();
     let (five, six) = (sealed(NETWORK, 1, now(), 5), sealed(NETWORK, 1, now(), 6));
     let verdicts = check(&mut intake, &[six.clone(), five.clone(), six.clone()]);
-    assert!(matches!(verdicts[..], [Verdict::Accepted(_), Verdict::Accepted(_), Verdict::Again(_)]), "{verdicts:?}");
+    assert!(
+        matches!(
+            verdicts[..],
+            [Verdict::Accepted(_), Verdict::Accepted(_), Verdict::Again(_)]
+        ),
+        "{verdicts:?}"
+    );
     record(&mut intake, &verdicts[1]);
     record(&mut intake, &verdicts[0]);
     let again = check(&mut intake, &[five, six]);
     assert!(matches!(again[..], [Verdict::Known(_), Verdict::Known(_)]), "{again:?}");
     for sequence in [0, 5, 6] {
         let other = sealed(NETWORK, 1, now().plus_ms(1), sequence);
-        assert_eq!(refusal(&check(&mut intake, &[other])[0]), Some(IntakeRefusal::SequenceUsed));
+        assert_eq!(
+            refusal(&check(&mut intake, &[other])[0]),
+            Some(IntakeRefusal::SequenceUsed)
+        );
     }
     let two_at_once = [sealed(NETWORK, 1, now(), 8), sealed(NETWORK, 1, now().plus_ms(1), 8)];
     let verdicts = check(&mut intake, &two_at_once);
@@ -162,7 +223,10 @@ fn another_signature_over_a_known_report_is_the_same_report() {
     let first = Envelope::seal(&plain(NETWORK, now(), 5), &p256());
     let second = Envelope::seal(&plain(NETWORK, now(), 5), &p256());
     let verdicts = check(&mut intake, &[first.clone(), second.clone()]);
-    assert!(matches!(verdicts[..], [Verdict::Accepted(_), Verdict::Again(_)]), "{verdicts:?}");
+    assert!(
+        matches!(verdicts[..], [Verdict::Accepted(_), Verdict::Again(_)]),
+        "{verdicts:?}"
+    );
     record(&mut intake, &verdicts[0]);
     assert!(matches!(check(&mut intake, &[second])[..], [Verdict::Known(_)]));
 }
@@ -176,11 +240,19 @@ fn a_device_under_whose_name_bad_signatures_come_is_checked_apart_and_still_hear
     let forged = [&bytes[..bytes.len() - 64], &forged.signature.0].concat();
     for round in 0..u64::from(STRIKES) + 2 {
         let honest = sealed(NETWORK, 1, now(), round + 1);
-        let verdicts = if round == 0 { check(&mut intake, &[forged.clone(), honest]) } else { check(&mut intake, &[honest]) };
+        let verdicts = if round == 0 {
+            check(&mut intake, &[forged.clone(), honest])
+        } else {
+            check(&mut intake, &[honest])
+        };
         let last = verdicts.last().unwrap();
         assert!(matches!(last, Verdict::Accepted(_)), "{last:?}");
         record(&mut intake, last);
-        assert_eq!(intake.suspects(), usize::from(round < u64::from(STRIKES)), "round {round}");
+        assert_eq!(
+            intake.suspects(),
+            usize::from(round < u64::from(STRIKES)),
+            "round {round}"
+        );
     }
 }
 

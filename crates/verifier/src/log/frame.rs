@@ -39,17 +39,28 @@ impl Kind {
     }
 
     fn of(code: u8) -> Option<Self> {
-        [Self::Report, Self::Meters].into_iter().find(|kind| kind.code() == code)
+        [Self::Report, Self::Meters]
+            .into_iter()
+            .find(|kind| kind.code() == code)
     }
 }
 
 pub fn payload_bytes(records: &[Record<'_>]) -> usize {
-    let records: usize = records.iter().map(|record| RECORD_HEADER_BYTES + record.bytes.len()).sum();
+    let records: usize = records
+        .iter()
+        .map(|record| RECORD_HEADER_BYTES + record.bytes.len())
+        .sum();
     GROUP_HEADER_BYTES + records
 }
 
 /// The frame of a group, and where in it each record's bytes begin.
-pub fn write(seed: &[u8; 32], segment: u32, offset: u32, received: TimeMs, records: &[Record<'_>]) -> (Vec<u8>, Vec<u32>) {
+pub fn write(
+    seed: &[u8; 32],
+    segment: u32,
+    offset: u32,
+    received: TimeMs,
+    records: &[Record<'_>],
+) -> (Vec<u8>, Vec<u32>) {
     let payload_bytes = payload_bytes(records);
     let mut out = Vec::with_capacity(HEADER_BYTES + payload_bytes);
     let mut places = Vec::with_capacity(records.len());
@@ -97,7 +108,10 @@ pub fn read<'a>(seed: &[u8; 32], segment: u32, file: &'a [u8], offset: usize) ->
 /// Whether a whole frame begins anywhere after `offset`.
 pub fn any_after(seed: &[u8; 32], segment: u32, file: &[u8], offset: usize) -> bool {
     let mut from = offset;
-    while let Some(at) = file.get(from..).and_then(|rest| rest.iter().position(|byte| *byte == MAGIC[0])) {
+    while let Some(at) = file
+        .get(from..)
+        .and_then(|rest| rest.iter().position(|byte| *byte == MAGIC[0]))
+    {
         if read(seed, segment, file, from + at).is_some() {
             return true;
         }

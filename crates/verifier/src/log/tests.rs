@@ -5,7 +5,10 @@ use crate::disk::SimulatedDisk;
 
 const SEGMENT: u32 = 4_096;
 
-fn open(disk: &SimulatedDisk) -> (Result<Log, LogError>, Vec<(u32, Vec<u8>)>) {
+/// Records by tag.
+type Group = Vec<(u32, Vec<u8>)>;
+
+fn open(disk: &SimulatedDisk) -> (Result<Log, LogError>, Group) {
     let mut found = Vec::new();
     let log = Log::open(Box::new(disk.clone()), SEGMENT, [7; 32], &mut |_, _, record| {
         found.push((record.tag, record.bytes.to_vec()));
@@ -14,14 +17,18 @@ fn open(disk: &SimulatedDisk) -> (Result<Log, LogError>, Vec<(u32, Vec<u8>)>) {
     (log, found)
 }
 
-fn group(tags: std::ops::Range<u32>) -> Vec<(u32, Vec<u8>)> {
+fn group(tags: std::ops::Range<u32>) -> Group {
     tags.map(|tag| (tag, vec![tag as u8; 40 + tag as usize])).collect()
 }
 
 fn append(log: &mut Log, group: &[(u32, Vec<u8>)]) -> Result<Vec<Location>, LogError> {
     let records: Vec<_> = group
         .iter()
-        .map(|(tag, bytes)| Record { kind: Kind::Report, tag: *tag, bytes })
+        .map(|(tag, bytes)| Record {
+            kind: Kind::Report,
+            tag: *tag,
+            bytes,
+        })
         .collect();
     log.append(TimeMs(5), &records)
 }
@@ -79,7 +86,10 @@ fn sectors_lost_in_any_order_cost_only_what_was_not_synced() {
         disk.fail_syncs(false);
         let (log, found) = open(&disk);
         assert_eq!(found[..9], group(0..9));
-        assert!(found.len() == 9 || found == group(0..18), "a group is there whole or not at all");
+        assert!(
+            found.len() == 9 || found == group(0..18),
+            "a group is there whole or not at all"
+        );
         assert!(append(&mut log.unwrap(), &group(20..21)).is_ok());
     }
 }
@@ -96,7 +106,10 @@ fn damage_before_acknowledged_groups_is_not_taken_for_a_torn_end() {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0x10;
         disk.tamper("segment-0000000000.log", damaged);
-        assert!(matches!(open(&disk).0, Err(LogError::Damaged { offset: 0, .. })), "byte {at}");
+        assert!(
+            matches!(open(&disk).0, Err(LogError::Damaged { offset: 0, .. })),
+            "byte {at}"
+        );
     }
 }
 

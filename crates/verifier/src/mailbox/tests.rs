@@ -57,7 +57,9 @@ impl Disk for Gate {
 }
 
 fn request(world: &World, now: TimeMs, sequences: std::ops::Range<u64>) -> Envelopes {
-    let envelopes: Vec<Vec<u8>> = sequences.map(|sequence| sealed(world.network, 0, now, sequence)).collect();
+    let envelopes: Vec<Vec<u8>> = sequences
+        .map(|sequence| sealed(world.network, 0, now, sequence))
+        .collect();
     let mut from = 0;
     let place = |envelope: &Vec<u8>| {
         let place = from..from + envelope.len();
@@ -65,7 +67,10 @@ fn request(world: &World, now: TimeMs, sequences: std::ops::Range<u64>) -> Envel
         place
     };
     let places = envelopes.iter().map(place).collect();
-    Envelopes { body: envelopes.concat().into(), places }
+    Envelopes {
+        body: envelopes.concat().into(),
+        places,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,10 +79,20 @@ async fn a_full_queue_is_said_at_once_and_what_waits_shares_one_sync() {
     let now = START.plus_ms(HOUR / 2);
     let (began, begins) = mpsc::channel();
     let (goes, go) = mpsc::channel();
-    let disk = Gate { disk: world.disk.clone(), began, go };
+    let disk = Gate {
+        disk: world.disk.clone(),
+        began,
+        go,
+    };
     let networks: [(NetworkId, &'static dyn cairn_verticals::Vertical, EpochNumber); 1] =
         [(world.network, &SENSORS, EpochNumber(0))];
-    let collector = Collector::open(world.settings(), Arc::new(world.chain.clone()), Box::new(disk), &networks).unwrap();
+    let collector = Collector::open(
+        world.settings(),
+        Arc::new(world.chain.clone()),
+        Box::new(disk),
+        &networks,
+    )
+    .unwrap();
     let (mailbox, thread) = spawn(collector, Arc::new(ManualClock::at(now)), Metrics::default(), 5).unwrap();
 
     let ask = |sequences| {
@@ -85,7 +100,10 @@ async fn a_full_queue_is_said_at_once_and_what_waits_shares_one_sync() {
         tokio::spawn(async move { mailbox.take(envelopes).await })
     };
     let first = ask(1..3);
-    let begins = tokio::task::spawn_blocking(move || begins.recv().map(|()| begins)).await.unwrap().unwrap();
+    let begins = tokio::task::spawn_blocking(move || begins.recv().map(|()| begins))
+        .await
+        .unwrap()
+        .unwrap();
     // The thread is inside its first sync; two of five places are taken.
     let (second, third) = (ask(3..4), ask(4..6));
     while mailbox.waiting.load(Ordering::SeqCst) < 5 {
@@ -96,7 +114,10 @@ async fn a_full_queue_is_said_at_once_and_what_waits_shares_one_sync() {
     goes.send(()).unwrap();
     for waited in [first, second, third] {
         let answers = waited.await.unwrap().unwrap();
-        assert!(answers.iter().all(|answer| matches!(answer, IntakeAnswer::Receipt(_))), "{answers:?}");
+        assert!(
+            answers.iter().all(|answer| matches!(answer, IntakeAnswer::Receipt(_))),
+            "{answers:?}"
+        );
     }
     assert_eq!(begins.try_iter().count(), 1, "the two that waited were synced together");
     assert_eq!(mailbox.waiting.load(Ordering::SeqCst), 0);

@@ -42,14 +42,18 @@ impl Remote {
     }
 
     pub fn s3_with_keys(place: &S3, id: &str, secret: &str) -> Result<Self, ObjectError> {
-        let builder = AmazonS3Builder::new().with_access_key_id(id).with_secret_access_key(secret);
+        let builder = AmazonS3Builder::new()
+            .with_access_key_id(id)
+            .with_secret_access_key(secret);
         Self::s3_over(builder, place)
     }
 
     fn s3_over(builder: AmazonS3Builder, place: &S3) -> Result<Self, ObjectError> {
         let mut builder = builder.with_bucket_name(&place.bucket).with_region(&place.region);
         if let Some(endpoint) = &place.endpoint {
-            builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+            builder = builder
+                .with_endpoint(endpoint)
+                .with_allow_http(endpoint.starts_with("http://"));
         }
         let store = builder.build().map_err(|error| failed("", error))?;
         Self::over(Arc::new(store))

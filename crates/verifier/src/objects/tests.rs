@@ -13,7 +13,10 @@ fn behaves(objects: &dyn Objects) {
     objects.put("n/0000000002/a", b"").unwrap();
     objects.put("n/0000000001/a", b"two").unwrap();
     assert_eq!(objects.get("n/0000000001/a").unwrap().as_deref(), Some(&b"two"[..]));
-    assert_eq!(objects.get("n/0000000001/b").unwrap().map(|bytes| bytes.len()), Some(100_000));
+    assert_eq!(
+        objects.get("n/0000000001/b").unwrap().map(|bytes| bytes.len()),
+        Some(100_000)
+    );
     assert_eq!(objects.get("n/0000000002/a").unwrap(), Some(Vec::new()));
     assert_eq!(objects.list("n").unwrap(), ["0000000001", "0000000002"]);
     assert_eq!(objects.list("n/0000000001").unwrap(), ["a", "b"]);
@@ -51,10 +54,16 @@ fn s3_server(python: &str) -> (Server, String) {
         print('listening', server.get_host_and_port()[1], flush=True)\n\
         sys.stdin.read()\n";
     let mut command = Command::new(python);
-    command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let port = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening ").map(str::to_owned));
+    let port = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("listening ").map(str::to_owned));
     let port = port.expect("moto says its port");
     (Server(child), format!("127.0.0.1:{port}"))
 }
@@ -63,7 +72,11 @@ fn skip(why: &str) {
     let line = format!("SKIPPED: archive on an S3 server: {why}");
     println!("{line}");
     if let Some(path) = std::env::var_os("CAIRN_SKIP_LOG") {
-        let mut log = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        let mut log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap();
         writeln!(log, "{line}").unwrap();
     }
 }
@@ -75,7 +88,11 @@ fn an_s3_server_behaves_like_a_folder() {
     };
     let (_server, address) = s3_server(&python);
     let mut stream = TcpStream::connect(&address).unwrap();
-    write!(stream, "PUT /archive HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "PUT /archive HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
     let answer = BufReader::new(stream).lines().next().unwrap().unwrap();
     assert!(answer.contains("200"), "{answer}");
     let place = S3 {
@@ -84,6 +101,14 @@ fn an_s3_server_behaves_like_a_folder() {
         region: "us-east-1".to_owned(),
     };
     behaves(&Remote::s3_with_keys(&place, "test", "test").unwrap());
-    let nowhere = S3 { bucket: "elsewhere".to_owned(), ..place };
-    assert!(Remote::s3_with_keys(&nowhere, "test", "test").unwrap().put("a", b"b").is_err());
+    let nowhere = S3 {
+        bucket: "elsewhere".to_owned(),
+        ..place
+    };
+    assert!(
+        Remote::s3_with_keys(&nowhere, "test", "test")
+            .unwrap()
+            .put("a", b"b")
+            .is_err()
+    );
 }

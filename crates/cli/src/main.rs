@@ -3,8 +3,13 @@
 mod commands;
 mod demo;
 mod error;
+mod home;
 mod output;
+mod params;
 mod roles;
+mod session;
+mod spend;
+mod units;
 
 use clap::{Parser, Subcommand};
 use output::Output;
@@ -40,8 +45,26 @@ const EXIT_CODES: &str = "Exit codes: 0 done · 1 an audit found a difference ·
 #[derive(Subcommand)]
 enum Command {
     Demo(commands::demo::Args),
+    Up(commands::up::Args),
+    #[command(subcommand)]
+    Key(commands::key::Command),
+    #[command(subcommand)]
+    Account(commands::account::Command),
+    #[command(subcommand)]
+    Credits(commands::credits::Command),
+    #[command(subcommand)]
+    Network(commands::network::Command),
+    #[command(subcommand)]
+    Device(commands::device::Command),
+    #[command(subcommand)]
+    Agent(commands::agent::Command),
+    Query(commands::query::Args),
     Explain(commands::explain::Args),
     Audit(commands::audit::Args),
+    #[command(subcommand)]
+    Export(commands::export::Command),
+    #[command(subcommand)]
+    Config(commands::config::Command),
 }
 
 fn main() -> ExitCode {
@@ -49,8 +72,18 @@ fn main() -> ExitCode {
     let out = Output { json: cli.json };
     let done = match cli.command {
         Command::Demo(args) => commands::demo::run(args, out),
+        Command::Up(args) => commands::up::run(args, &cli.home, out),
+        Command::Key(command) => commands::key::run(command, &cli.home, out),
+        Command::Account(command) => commands::account::run(command, &cli.home, out),
+        Command::Credits(command) => commands::credits::run(command, &cli.home, out),
+        Command::Network(command) => commands::network::run(command, &cli.home, out),
+        Command::Device(command) => commands::device::run(command, &cli.home, out),
+        Command::Agent(command) => commands::agent::run(command, &cli.home, out),
+        Command::Query(args) => commands::query::run(args, &cli.home, out),
         Command::Explain(args) => commands::explain::run(args, out),
         Command::Audit(args) => commands::audit::run(args, out),
+        Command::Export(command) => commands::export::run(command, &cli.home, out),
+        Command::Config(command) => commands::config::run(command, &cli.home, out),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

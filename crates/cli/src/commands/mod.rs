@@ -1,5 +1,15 @@
 //! One file for each command: its arguments are its help; it asks services and says what they answer.
 
+pub mod account;
+pub mod agent;
 pub mod audit;
+pub mod config;
+pub mod credits;
 pub mod demo;
+pub mod device;
 pub mod explain;
+pub mod export;
+pub mod key;
+pub mod network;
+pub mod query;
+pub mod up;

@@ -2,7 +2,10 @@
 
 pub mod archive;
 pub mod chain;
+mod first_run;
 pub mod gateway;
+pub mod shop;
+pub mod up;
 pub mod wallet;
 
 use crate::error::{Failure, Kind, OrFail};

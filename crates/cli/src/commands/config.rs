@@ -1,0 +1,96 @@
+//! `cairn config`: where services are and which chain is trusted. Never shows a secret.
+
+use crate::error::{Done, Failure, Kind};
+use crate::home::Home;
+use crate::output::Output;
+use serde_json::json;
+use std::path::Path;
+
+/// Show or change where services are and which chain is trusted.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    Show(Show),
+    Set(Set),
+}
+
+/// Show addresses, the trust anchor, and the names of keys; no secrets.
+#[derive(clap::Args)]
+pub struct Show {}
+
+/// Say where services are.
+///
+/// Another node's chain must be the trusted one; `--forget-anchor` trusts whatever chain the node has at the next talk.
+#[derive(clap::Args)]
+pub struct Set {
+    /// The node, as http://HOST:PORT.
+    #[arg(long, value_name = "URL")]
+    node: Option<String>,
+    /// The verifier; without one, the port after the node's.
+    #[arg(long, value_name = "URL")]
+    verifier: Option<String>,
+    /// The gateway; without one, the second port after the node's.
+    #[arg(long, value_name = "URL")]
+    gateway: Option<String>,
+    /// Forget which chain is trusted.
+    #[arg(long)]
+    forget_anchor: bool,
+}
+
+pub fn run(command: Command, home: &Path, out: Output) -> Done {
+    let home = Home::at(home);
+    if let Command::Set(args) = command {
+        set(&home, args)?;
+    }
+    show(&home, out)
+}
+
+fn set(home: &Home, args: Set) -> Done {
+    let mut settings = home.settings()?;
+    for (new, old) in [
+        (args.node, &mut settings.node),
+        (args.verifier, &mut settings.verifier),
+        (args.gateway, &mut settings.gateway),
+    ] {
+        let Some(url) = new else { continue };
+        if !url.starts_with("http://") {
+            let failure = Failure::new(Kind::Usage, format!("{url} is no address"));
+            return Err(failure.hint("write it like http://127.0.0.1:8640"));
+        }
+        *old = Some(url);
+    }
+    if args.forget_anchor {
+        settings.anchor = None;
+    }
+    home.save(&settings)
+}
+
+fn show(home: &Home, out: Output) -> Done {
+    let settings = home.settings()?;
+    let names = |keys: &cairn_agent::keys::Keys| keys.names().map(str::to_owned).collect::<Vec<_>>();
+    let (accounts, devices) = (names(&home.account_keys()?), names(&home.device_keys()?));
+    let folder = home.join("").display().to_string();
+    let answer = json!({
+        "home": folder,
+        "node": settings.node(),
+        "verifier": settings.verifier()?,
+        "gateway": settings.gateway()?,
+        "anchor": settings.anchor,
+        "account_keys": accounts,
+        "device_keys": devices,
+    });
+    out.answer(&answer, || {
+        let anchor = match &settings.anchor {
+            Some(anchor) => format!("chain {}, genesis {}", anchor.chain, anchor.genesis),
+            None => "none yet: the node is trusted at the first talk".to_owned(),
+        };
+        let mut lines = vec![format!("home          {folder}")];
+        for name in ["node", "verifier", "gateway"] {
+            lines.push(format!("{name:<13} {}", answer[name].as_str().unwrap_or_default()));
+        }
+        lines.push(format!("trust anchor  {anchor}"));
+        lines.push(format!("account keys  {}", accounts.join(", ")));
+        lines.push(format!("device keys   {}", devices.join(", ")));
+        lines
+    });
+    Ok(())
+}

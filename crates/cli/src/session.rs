@@ -1,0 +1,172 @@
+//! A command's talk with the node of the settings: everything that matters is proven against the anchor kept from the first talk.
+
+use crate::error::{Failure, Kind};
+use crate::home::{AnchorText, Home, Settings};
+use cairn_client::{ClientError, NodeClient};
+use cairn_ledger::account::Rule;
+use cairn_ledger::records::{Account, Chain, Network, NetworkIndex};
+use cairn_ledger::{Genesis, Reject};
+use cairn_types::{AccountId, NetworkId, NetworkNumber};
+use std::path::Path;
+
+pub struct Session {
+    pub home: Home,
+    pub settings: Settings,
+    /// Believes what is proven.
+    pub client: NodeClient,
+    /// Believes the node's word: for lists, whose entries are looked up again before anything is done with them.
+    pub told: NodeClient,
+    pub genesis: Genesis,
+}
+
+impl Session {
+    /// Trusts what the node says of its own key at the first talk, and keeps it: a node of another chain is refused from then on.
+    pub async fn open(home: &Path) -> Result<Self, Failure> {
+        let home = Home::at(home);
+        let mut settings = home.settings()?;
+        let told = NodeClient::new(settings.node()).map_err(failed)?;
+        let anchor = match &settings.anchor {
+            Some(anchor) => anchor.anchor()?,
+            None => {
+                let anchor = told.status().await.map_err(failed)?.anchor_as_told().map_err(failed)?;
+                settings.anchor = Some(AnchorText::from(&anchor));
+                settings.node = Some(settings.node().to_owned());
+                home.save(&settings)?;
+                anchor
+            }
+        };
+        let client = NodeClient::trusting(settings.node(), anchor).map_err(failed)?;
+        let genesis = client.genesis().await.map_err(other_chain)?;
+        Ok(Self {
+            home,
+            settings,
+            client,
+            told,
+            genesis,
+        })
+    }
+
+    pub fn decimals(&self) -> u8 {
+        self.genesis.economics.decimals
+    }
+
+    pub async fn chain(&self) -> Result<Chain, Failure> {
+        let chain = self.client.chain().await.map_err(failed)?.value;
+        chain.ok_or_else(|| Failure::new(Kind::Unreachable, "the chain has no block yet"))
+    }
+
+    /// The id of an account: that of a key by its name, or the id itself.
+    pub fn account_id(&self, name: &str) -> Result<AccountId, Failure> {
+        account_id(&self.home, name)
+    }
+
+    /// An account that must be there.
+    pub async fn account(&self, id: &AccountId) -> Result<Account, Failure> {
+        let account = self.client.account(id).await.map_err(failed)?.value;
+        account.ok_or_else(|| no_account(id))
+    }
+
+    /// Every network, by number.
+    pub async fn networks(&self) -> Result<Vec<(NetworkId, Network)>, Failure> {
+        let numbers: Vec<NetworkNumber> = (0..self.chain().await?.networks).map(NetworkNumber).collect();
+        let ids = self.told.records::<NetworkIndex>(&numbers).await.map_err(failed)?;
+        let ids: Vec<NetworkId> = ids.into_iter().flatten().map(|index| index.id).collect();
+        let networks = self.told.records::<Network>(&ids).await.map_err(failed)?;
+        Ok(ids
+            .into_iter()
+            .zip(networks)
+            .filter_map(|(id, network)| Some((id, network?)))
+            .collect())
+    }
+
+    /// A network by name, number or id; the only one there is, when none is named.
+    pub async fn network(&self, wanted: Option<&str>) -> Result<(NetworkId, Network), Failure> {
+        let id = match wanted.map(str::parse::<NetworkId>) {
+            Some(Ok(id)) => id,
+            _ => choose(&self.networks().await?, wanted)?,
+        };
+        let network = self.client.network(&id).await.map_err(failed)?.value;
+        let network = network.ok_or_else(|| no_network(&id.to_string()))?;
+        Ok((id, network))
+    }
+}
+
+/// The id of an account: that of a key by its name, or the id itself.
+pub fn account_id(home: &Home, name: &str) -> Result<AccountId, Failure> {
+    match name.parse::<AccountId>() {
+        Ok(id) => Ok(id),
+        Err(_) => Ok(Rule::single(home.account_key(name)?.public()).account_id()),
+    }
+}
+
+/// Names are unique among one founder's networks only, so a name may need its id.
+fn choose(networks: &[(NetworkId, Network)], wanted: Option<&str>) -> Result<NetworkId, Failure> {
+    let fits = |network: &Network| match wanted {
+        None => true,
+        Some(wanted) => network.name == wanted || network.number.to_string() == wanted,
+    };
+    let found: Vec<NetworkId> = networks
+        .iter()
+        .filter(|(_, network)| fits(network))
+        .map(|(id, _)| *id)
+        .collect();
+    match (found.as_slice(), wanted) {
+        ([one], _) => Ok(*one),
+        ([], Some(wanted)) => Err(no_network(wanted)),
+        ([], None) => {
+            Err(Failure::new(Kind::NotFound, "the ledger has no network yet")
+                .hint("start one with `cairn network create`"))
+        }
+        (several, _) => Err(Failure::new(Kind::Usage, format!("{} networks fit", several.len()))
+            .hint("name one by its id; `cairn network list` shows them")),
+    }
+}
+
+fn no_network(wanted: &str) -> Failure {
+    Failure::new(Kind::NotFound, format!("the ledger knows no network {wanted}"))
+        .hint("`cairn network list` names the networks")
+}
+
+fn no_account(id: impl std::fmt::Display) -> Failure {
+    Failure::new(Kind::NotFound, format!("the ledger has no account {id}"))
+        .hint("open it with `cairn account open`, sponsored by a network, or let somebody with tokens sponsor it")
+}
+
+fn other_chain(error: ClientError) -> Failure {
+    match error {
+        ClientError::OtherThing(_) => Failure::new(Kind::Refused, "the node's chain is not the one of the settings")
+            .hint("if the chain was begun anew, forget the old one: `cairn config set --forget-anchor`"),
+        other => failed(other),
+    }
+}
+
+/// A client's error as a failed command: its kind by what happened, its hint by what this program offers.
+pub fn failed(error: ClientError) -> Failure {
+    match error.reject() {
+        Some(Reject::CreditsInsufficient) => crate::roles::chain::failed(error).hint("cairn credits buy"),
+        Some(Reject::AccountUnknown) => {
+            crate::roles::chain::failed(error).hint("open the account first: `cairn account open`")
+        }
+        Some(_) => crate::roles::chain::failed(error),
+        None => other(error),
+    }
+}
+
+fn other(error: ClientError) -> Failure {
+    let kind = match &error {
+        ClientError::NoAccount(id) => return no_account(id),
+        ClientError::Address(_) => Kind::Usage,
+        ClientError::Refused { status: 404, .. } => Kind::NotFound,
+        ClientError::Refused { status: 400..500, .. } if !error.is_passing() => Kind::Refused,
+        ClientError::Unproven(_) | ClientError::OtherThing(_) => Kind::Refused,
+        _ => Kind::Unreachable,
+    };
+    let hint = match &error {
+        ClientError::Unreachable(_) => {
+            "start the network with `cairn up`, or say where the node is: `cairn config set --node URL`"
+        }
+        other => other.hint(),
+    }
+    .to_owned();
+    Failure::new(kind, error).hint(hint)
+}

@@ -2,15 +2,18 @@
 
 use crate::chain::Chain;
 use crate::clock::ManualClock;
-use crate::http::{Rate, Timeouts};
+use crate::http::{Rate, Shared, Timeouts, serve};
+use crate::mailbox;
+use crate::metrics::Metrics;
 use crate::world::{self, HOUR, START, World, account, after, device_key, key, sealed};
 use crate::{Config, Handle, start};
-use cairn_types::intake::{IntakeAnswer, IntakeRefusal, MEDIA_TYPE};
+use cairn_types::intake::{IntakeAnswer, MEDIA_TYPE};
 use cairn_types::{EpochNumber, TimeMs, codec};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 struct Running {
     world: World,
@@ -330,5 +333,54 @@ async fn a_body_of_meters_that_nobody_signed_is_refused() {
             .unwrap();
         assert_eq!(response.status(), 422);
     }
-    assert!(IntakeRefusal::ALL.len() > 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_a_503_with_a_time_to_come_back_and_then_it_goes_on() {
+    let world = World::new(1);
+    let now = START.plus_ms(HOUR / 2);
+    let (clock, metrics) = (ManualClock::at(now), Metrics::default());
+    let collector = world.collector();
+    let (mailbox, thread) = mailbox::spawn(collector, Arc::new(clock.clone()), metrics.clone(), 100).unwrap();
+    let shared = Shared {
+        chain: "verifier-test".parse().unwrap(),
+        verifier: account(world::VERIFIER).account,
+        mailbox: mailbox.clone(),
+        metrics,
+        clock: Arc::new(clock),
+        objects: Arc::new(world.objects.clone()),
+        networks: vec![world.network],
+        standing: Arc::default(),
+        rate: Shared::rates(Rate {
+            per_second: 1_000,
+            burst: 1_000,
+        }),
+        readers: Shared::readers(),
+        retry_seconds: 7,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1/reports", listener.local_addr().unwrap());
+    let timeouts = Timeouts {
+        idle: Duration::from_secs(5),
+        request: Duration::from_secs(5),
+    };
+    let (stop, stopped) = oneshot::channel();
+    let serving = tokio::spawn(serve(listener, timeouts, 8, Arc::new(shared), stopped));
+    let post = |sequence| {
+        let request = reqwest::Client::new()
+            .post(&url)
+            .body(sealed(world.network, 0, now, sequence));
+        async move { request.send().await.unwrap() }
+    };
+    world.disk.set_space(0);
+    let refused = post(1).await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["retry-after"], "7");
+    assert!(refused.text().await.unwrap().contains("the disk is full"));
+    world.disk.set_space(1 << 28);
+    assert!(matches!(answers(post(1).await).await[..], [IntakeAnswer::Receipt(_)]));
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+    mailbox.stop();
+    thread.join().unwrap();
 }

@@ -88,7 +88,7 @@ impl Index {
         for (index, id) in (0..).zip(ids) {
             self.newer.insert(*id, Place { height, index });
         }
-        if ids.is_empty() && height % EMPTY_BLOCKS != 0 {
+        if ids.is_empty() && !height.is_multiple_of(EMPTY_BLOCKS) {
             return Ok(());
         }
         let Some(log) = &mut self.log else { return Ok(()) };

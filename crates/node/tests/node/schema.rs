@@ -66,7 +66,7 @@ fn is(kind: &Value, value: &Value) -> bool {
 }
 
 fn has_format(format: &Value, text: &str) -> bool {
-    let hex = text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hex = text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     match format.as_str() {
         Some("hex") => hex,
         Some("id") => hex && text.len() == 64,

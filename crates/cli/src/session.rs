@@ -129,7 +129,7 @@ fn no_network(wanted: &str) -> Failure {
 
 fn no_account(id: impl std::fmt::Display) -> Failure {
     Failure::new(Kind::NotFound, format!("the ledger has no account {id}"))
-        .hint("open it with `cairn account open`, sponsored by a network, or let somebody with tokens sponsor it")
+        .hint("open it with `cairn account open`: a network pays the fee")
 }
 
 fn other_chain(error: ClientError) -> Failure {

@@ -10,6 +10,9 @@ use serde_json::json;
 use std::path::Path;
 use tracing_subscriber::EnvFilter;
 
+/// Errors of all, warnings of ours: the engine warns of every folder that is new.
+const LOG_DEFAULT: &str = "error,cairn_node=warn,cairn_verifier=warn,cairn_gateway=warn";
+
 /// Run a whole network in this process: node, verifier and gateway, with their data in the home folder.
 ///
 /// The first run makes keys (founder, verifier, issuer, gateway), a chain and a network of sensors; later runs go on where the last
@@ -32,7 +35,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, home: &Path, out: Output) -> Done {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
     // Only the first of a process counts; there is no other here.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

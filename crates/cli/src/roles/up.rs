@@ -27,6 +27,7 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often the verifier looks for something to do, at most.
 const PACE_MAX: Duration = Duration::from_secs(5);
+/// How long after its end an epoch takes reports, at most.
 const GRACE_MS_MAX: u64 = 5 * 60 * 1_000;
 
 /// What a person may choose.
@@ -177,7 +178,7 @@ impl Served<'_> {
         let mut config = cairn_verifier::Config::new(data, self.key.clone(), submitter, networks.to_vec(), log_seed);
         config.listen = listen;
         config.archive = cairn_verifier::ArchivePlace::Folder(self.home.join("archive"));
-        config.windows.grace_ms = (self.genesis.epoch_ms / 12).min(GRACE_MS_MAX);
+        config.windows.grace_ms = (self.genesis.epoch_ms / 2).min(GRACE_MS_MAX);
         config.pace = Some(Duration::from_millis(self.genesis.epoch_ms / 20).min(PACE_MAX));
         let feed = Arc::new(FixedPrice(self.price));
         cairn_verifier::start(config, self.chain.clone(), Arc::new(SystemClock), Some(feed))

@@ -1,0 +1,429 @@
+//! The real program against a real network: one `cairn up` on any free port, and a person who takes part in it by commands alone.
+
+use cairn_types::TimeMs;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Epochs in which a reading may fail to be paid, on a machine that is busy.
+const ROUNDS_MAX: usize = 30;
+
+fn program(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
+    command
+        .env_remove("RUST_LOG")
+        .env("CAIRN_HOME", home)
+        .stdin(Stdio::null());
+    command
+}
+
+/// What a command answered.
+struct Answer {
+    code: i32,
+    json: Value,
+    text: String,
+}
+
+impl Answer {
+    fn done(self) -> Value {
+        assert_eq!(self.code, 0, "{}", self.text);
+        self.json
+    }
+
+    /// The kind of a refusal, which must have the exit code of its kind and a hint.
+    fn refused(self, code: i32) -> String {
+        assert_eq!(self.code, code, "{}", self.text);
+        let error = &self.json["error"];
+        assert!(!error["message"].as_str().unwrap().is_empty());
+        assert!(!error["hint"].as_str().unwrap_or_default().is_empty(), "{}", self.text);
+        error["kind"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Runs a command to its end, with `--json`.
+fn cairn(home: &Path, line: &str) -> Answer {
+    cairn_with(home, line, &[])
+}
+
+fn cairn_with(home: &Path, line: &str, more: &[&Path]) -> Answer {
+    let said = program(home)
+        .arg("--json")
+        .args(line.split_whitespace())
+        .args(more)
+        .output()
+        .unwrap();
+    let text = format!(
+        "cairn {line}\n{}{}",
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr)
+    );
+    Answer {
+        code: said.status.code().unwrap(),
+        json: serde_json::from_slice(&said.stdout).unwrap_or_default(),
+        text,
+    }
+}
+
+/// A process that says one line of JSON when it is ready, and runs until it is told to end.
+struct Running {
+    process: Child,
+    ready: Value,
+}
+
+impl Running {
+    fn start(home: &Path, line: &str) -> Self {
+        let mut process = program(home)
+            .arg("--json")
+            .args(line.split_whitespace())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut said)
+            .unwrap();
+        let ready = serde_json::from_str(&said).unwrap_or_else(|_| panic!("cairn {line}: {said}"));
+        Self { process, ready }
+    }
+
+    fn url(&self, name: &str) -> String {
+        self.ready[name].as_str().unwrap().to_owned()
+    }
+
+    /// As a service manager ends it.
+    fn end(mut self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert_eq!(self.process.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that was ended is gone already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value} is no amount"))
+}
+
+/// Reads the ledger's events until one of this kind; nothing waits by the clock.
+fn until_event(node: &str, kind: &str) {
+    let address = node.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET /v1/events HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let wanted = format!("event: {kind}");
+    let told = BufReader::new(stream)
+        .lines()
+        .map_while(Result::ok)
+        .any(|line| line == wanted);
+    assert!(told, "the events ended before {kind}");
+}
+
+/// One message for a device, by HTTP; answers the status line.
+fn tell(agent: &str, device: &str, message: &str) -> String {
+    let address = agent.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = message.len();
+    write!(
+        stream,
+        "POST /v1/devices/{device}/readings HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{message}"
+    )
+    .unwrap();
+    BufReader::new(stream).lines().next().unwrap().unwrap()
+}
+
+struct Place {
+    _folder: tempfile::TempDir,
+    home: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("home");
+        Self { _folder: folder, home }
+    }
+}
+
+#[test]
+fn a_person_takes_part_from_the_first_key_to_the_books() {
+    let place = Place::new();
+    let home = place.home.as_path();
+    let up = Running::start(home, "up --port 0 --epoch-seconds 2");
+    network_is_there(home, &up);
+    keys_and_account(home);
+    credits(home);
+    networks(home);
+    devices(home);
+    let (agent, first) = earn(home, &up);
+    buy(home, first);
+    books(home, &up);
+    agent.end();
+    up.end();
+    let again = Running::start(home, "up --port 0");
+    assert_eq!(
+        cairn(home, "account show").done()["number"],
+        4,
+        "what was there is there again"
+    );
+    again.end();
+    assert_eq!(cairn(home, "up --port 0 --epoch-seconds 9").refused(2), "usage");
+}
+
+fn network_is_there(home: &Path, up: &Running) {
+    assert_eq!(up.ready["networks"].as_array().unwrap().len(), 1);
+    let shown = cairn(home, "config show").done();
+    assert_eq!(shown["node"], up.ready["node"]);
+    assert_eq!(shown["anchor"]["chain"], "cairn-local");
+    let secrets = std::fs::read_to_string(home.join("account.keys")).unwrap();
+    let secret = secrets.split(':').nth(1).unwrap().split_whitespace().next().unwrap();
+    for line in ["config show", "key list", "key show founder"] {
+        assert!(!cairn(home, line).text.contains(secret), "{line} shows a secret");
+    }
+    assert_eq!(cairn(home, "network show").done()["name"], "sensors");
+}
+
+fn keys_and_account(home: &Path) {
+    assert_eq!(cairn(home, "key show").refused(3), "not_found");
+    let made = cairn(home, "key new").done();
+    assert_eq!(made["id"], cairn(home, "key new").done()["id"], "a name keeps its key");
+    assert_eq!(cairn(home, "account show").refused(3), "not_found");
+    let planned = cairn(home, "account open --dry-run").done();
+    assert!(number(&planned["fee_token"]) > 0);
+    assert_eq!(planned["transaction"], Value::Null);
+    assert_eq!(cairn(home, "account show").code, 3, "a dry run opens nothing");
+    assert_eq!(cairn(home, "account open").done()["proven"], true);
+    assert_eq!(cairn(home, "account open").refused(4), "refused");
+    assert_eq!(cairn(home, "account open --sponsor none").refused(2), "usage");
+
+    let before = cairn(home, "account show founder").done();
+    let planned = cairn(home, "account transfer me --token 12.5 --key founder --dry-run").done();
+    assert_eq!(number(&planned["amount_token"]), 12_500_000);
+    assert_eq!(
+        cairn(home, "account show founder").done(),
+        before,
+        "a dry run changes nothing"
+    );
+    cairn(home, "account transfer me --token 12.5 --key founder").done();
+    cairn(home, "account transfer me --stable 3 --key founder").done();
+    assert_eq!(
+        cairn(home, "account transfer founder --token 13").refused(5),
+        "insufficient"
+    );
+    assert_eq!(
+        cairn(home, "account transfer founder --token 0.0000001").refused(2),
+        "usage"
+    );
+    assert_eq!(cairn(home, "account transfer founder").code, 2, "an amount is needed");
+}
+
+fn credits(home: &Path) {
+    let planned = cairn(home, "credits buy --stable 2 --dry-run").done();
+    assert_eq!(
+        (number(&planned["paid_micro_usd"]), &planned["dry_run"]),
+        (2_000_000, &Value::Bool(true))
+    );
+    assert_eq!(number(&cairn(home, "account show").done()["credits"]["total"]), 0);
+    assert_eq!(
+        number(&cairn(home, "credits buy --stable 2").done()["credits_bought"]),
+        2_000_000
+    );
+    assert_eq!(cairn(home, "credits buy --stable 2").refused(5), "insufficient");
+    let back = cairn(home, "credits refund 2").done();
+    assert!(number(&back["paid_micro_usd"]) > 0);
+    assert_eq!(cairn(home, "credits refund 1").refused(5), "insufficient");
+    assert_eq!(number(&cairn(home, "account show").done()["credits"]["total"]), 0);
+}
+
+fn networks(home: &Path) {
+    let create = "network create --name garden --resolution 7";
+    assert_eq!(
+        cairn(home, create).refused(5),
+        "insufficient",
+        "a bond of tokens is needed"
+    );
+    let by_founder = format!("{create} --key founder");
+    let planned = cairn(home, &format!("{by_founder} --dry-run")).done();
+    let made = cairn(home, &by_founder).done();
+    assert_eq!(made["network"], planned["network"]);
+    assert_eq!(cairn(home, &by_founder).refused(4), "refused");
+    assert_eq!(
+        cairn(home, "network create --name x --vertical unknown --key founder").refused(3),
+        "not_found"
+    );
+    let listed = cairn(home, "network list").done();
+    assert_eq!(listed["networks"].as_array().unwrap().len(), 2);
+    assert_eq!(cairn(home, "network show").refused(2), "usage", "there are two now");
+
+    // Parameters as shown are parameters to begin with.
+    let shown = cairn(home, "network show garden").done();
+    let file = home.join("params.json");
+    std::fs::write(&file, shown["parameters"].to_string()).unwrap();
+    let line = "network create --key founder --dry-run --name other --params";
+    cairn_with(home, line, &[&file]).done();
+    std::fs::write(&file, "[1]").unwrap();
+    assert_eq!(cairn_with(home, line, &[&file]).code, 2);
+}
+
+fn devices(home: &Path) {
+    let line = "device register gauge --network sensors --lat 52.37 --lng 4.9";
+    let planned = cairn(home, &format!("{line} --dry-run")).done();
+    assert_eq!(
+        (planned["steps"].as_array().unwrap().len(), &planned["device"]),
+        (2, &Value::Null)
+    );
+    assert_eq!(cairn(home, "key show gauge --device").code, 3, "a dry run makes no key");
+    assert_eq!(cairn(home, "device show gauge").refused(3), "not_found");
+    let tokens = cairn(home, "account show").done()["token"].clone();
+    let made = cairn(home, line).done();
+    assert_eq!(
+        cairn(home, "account show").done()["token"],
+        tokens,
+        "the network paid the fees"
+    );
+    assert_eq!(cairn(home, line).refused(4), "refused");
+
+    let shown = cairn(home, "device show gauge").done();
+    assert_eq!(
+        (&shown["device"], &shown["networks"][0]["cell"]),
+        (&made["device"], &made["cell"])
+    );
+    // The same device in a second network of larger cells: a finer cell is made coarser before it is sent.
+    let cell = made["cell"].as_str().unwrap();
+    let joined = cairn(home, &format!("device register gauge --network garden --cell {cell}")).done();
+    assert_eq!(joined["steps"].as_array().unwrap().len(), 1);
+    assert_ne!(joined["cell"], made["cell"]);
+    let coarse = joined["cell"].as_str().unwrap();
+    let too_coarse = format!("device register other --network sensors --cell {coarse}");
+    assert_eq!(cairn(home, &too_coarse).refused(2), "usage");
+    let listed = cairn(home, "device list --network sensors").done();
+    assert_eq!(listed["devices"][0]["device"], made["device"]);
+    assert_eq!(cairn(home, "device list --network nowhere").refused(3), "not_found");
+}
+
+/// The agent takes a reading of every epoch until one of them is paid. Answers when the first was.
+fn earn(home: &Path, up: &Running) -> (Running, TimeMs) {
+    cairn(home, "agent init --network sensors --http 0 --mqtt 0").done();
+    assert_eq!(cairn(home, "agent init --network sensors").refused(7), "files");
+    let agent = Running::start(home, "agent run");
+    let mut first = None;
+    for _ in 0..ROUNDS_MAX {
+        let sent = cairn(home, "account transfer me --stable 0.000001 --key founder").done();
+        let time: TimeMs = sent["time"].as_str().unwrap().parse().unwrap();
+        first.get_or_insert(time);
+        // One that comes when its epoch is over is refused; the next round has another.
+        tell(&agent.url("http"), "gauge", &format!("{time} rain=0.1"));
+        until_event(&up.url("node"), "epoch_settled");
+        if number(&cairn(home, "account show").done()["token"]) > 12_500_000 {
+            return (agent, first.unwrap());
+        }
+    }
+    panic!("no reading was paid in {ROUNDS_MAX} epochs");
+}
+
+/// Credits first, data then: nothing is delivered unpaid.
+fn buy(home: &Path, from: TimeMs) {
+    let file = home.join("rain.csv");
+    let line = format!("query --network sensors --from {from} --to {}", from.plus_ms(3_600_000));
+    let to_file = |more: &str| cairn_with(home, &format!("{line} {more} --out"), &[&file]);
+    let poor = to_file("--yes");
+    assert!(
+        poor.json["error"]["hint"]
+            .as_str()
+            .unwrap()
+            .starts_with("cairn credits buy"),
+        "{}",
+        poor.text
+    );
+    assert_eq!(poor.refused(5), "insufficient");
+    cairn(home, "credits buy --stable 1").done();
+    let before = cairn(home, "account show").done();
+    let offered = cairn(home, &format!("{line} --dry-run")).done();
+    let price = number(&offered["price_credits"]);
+    assert_eq!(to_file("").refused(4), "refused", "nobody agreed to the price");
+    assert_eq!(to_file(&format!("--max-price {}", price - 1)).refused(4), "refused");
+    assert_eq!(cairn(home, "account show").done()["credits"], before["credits"]);
+    assert!(!file.exists());
+
+    let bought = to_file("--max-price 1000000").done();
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text.lines().count() as u64, 1 + number(&bought["rows"]));
+    let after = cairn(home, "account show").done();
+    let spent = number(&before["credits"]["total"]) - number(&after["credits"]["total"]);
+    assert_eq!(spent, number(&bought["price_credits"]));
+    let order = bought["order"].as_str().unwrap();
+    assert_eq!(
+        cairn(home, &format!("query --resume {order} --yes --out none")).refused(3),
+        "not_found"
+    );
+}
+
+fn books(home: &Path, up: &Running) {
+    let file = home.join("income.csv");
+    let told = cairn_with(home, "export income --account me --out", &[&file]).done();
+    assert_eq!(told["proven"], true);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut amounts = 0;
+    for line in text.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        assert_eq!(
+            (fields.len(), fields[3], fields[6]),
+            (8, "availability", "token"),
+            "{line}"
+        );
+        amounts += fields[4].parse::<u64>().unwrap();
+    }
+    assert_eq!(amounts, number(&told["token"]));
+    assert!(amounts > 0);
+    let nobody = cairn_with(home, "export income --account nobody --out", &[&file]);
+    assert_eq!(nobody.refused(3), "not_found");
+
+    let device = cairn(home, "device show gauge").done()["device"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let (node, verifier) = (up.url("node"), up.url("verifier"));
+    let explain = format!("explain {device} --from {node} --verifier {verifier}");
+    assert_eq!(
+        cairn(home, &format!("{explain} --epoch 1")).code,
+        3,
+        "two networks: which one?"
+    );
+    let sensors = cairn(home, "network show sensors").done()["network"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let explain = format!("{explain} --network {sensors} --epoch");
+    assert_eq!(cairn(home, &format!("{explain} 99999999")).refused(3), "not_found");
+    let epoch = text.lines().nth(1).unwrap().split(',').nth(1).unwrap().to_owned();
+    let explained = cairn(home, &format!("{explain} {epoch}")).done();
+    assert_eq!(explained["reports"][0]["verdict"], "accepted");
+}
+
+#[test]
+fn what_cannot_be_done_has_its_exit_code() {
+    let place = Place::new();
+    let home = place.home.as_path();
+    assert_eq!(cairn(home, "nonsense").code, 2);
+    assert_eq!(cairn(home, "config set --node ftp://x").refused(2), "usage");
+    // A port that was free a moment ago: nobody answers there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let set = format!("config set --node http://127.0.0.1:{port}");
+    assert_eq!(cairn(home, &set).done()["anchor"], Value::Null);
+    assert_eq!(cairn(home, "account show").refused(6), "unreachable");
+    assert_eq!(cairn(home, "agent run").refused(7), "files");
+    assert_eq!(
+        cairn(home, "query --from 2026-01-01T00:00:00Z --to 2026-01-02T00:00:00Z").refused(2),
+        "usage"
+    );
+}

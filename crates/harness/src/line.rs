@@ -1,0 +1,190 @@
+//! The way to the ledger, which can go dead: for a while, or after so many transactions, the last of which got through or not
+//! without anybody hearing of it. Changes nothing of what passes.
+
+use cairn_gateway::ledger::{Facts, Head, Ledger, LedgerError, NetworkNow};
+use cairn_ledger::records::{Account, Order, Settlement};
+use cairn_ledger::tx::Signed;
+use cairn_types::{AccountId, EpochNumber, NetworkId, OrderId, PublicKey};
+use cairn_verifier::chain::local::LocalChain;
+use cairn_verifier::chain::{
+    AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, NetworkAt, OrderAt, SettledOrder,
+};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// What became of the effect at which a line was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It never happened.
+    Before,
+    /// It happened, and nobody heard of it.
+    After,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    away: bool,
+    /// So many effects still pass, then one ends so, then the line is dead.
+    cut: Option<(u32, End)>,
+    dead: bool,
+}
+
+/// One party's line. Clones are the same line.
+#[derive(Clone)]
+pub struct Line {
+    chain: LocalChain,
+    state: Arc<Mutex<State>>,
+}
+
+impl Line {
+    pub fn to(chain: &LocalChain) -> Self {
+        Self {
+            chain: chain.clone(),
+            state: Arc::default(),
+        }
+    }
+
+    /// While away, nothing is answered.
+    pub fn set_away(&self, away: bool) {
+        self.state().away = away;
+    }
+
+    pub fn cut(&self, after: u32, end: End) {
+        self.state().cut = Some((after, end));
+    }
+
+    /// Whether a cut has come true.
+    pub fn is_dead(&self) -> bool {
+        self.state().dead
+    }
+
+    /// Forgets the cut, come true or not.
+    pub fn mend(&self) {
+        let mut state = self.state();
+        (state.cut, state.dead) = (None, false);
+    }
+
+    fn answers(&self) -> bool {
+        let state = self.state();
+        !(state.away || state.dead)
+    }
+
+    /// Does something that can be cut off; `None`: nobody heard of it.
+    pub fn effect<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
+        if !self.answers() {
+            return None;
+        }
+        let end = {
+            let mut state = self.state();
+            match state.cut.take() {
+                Some((0, end)) => {
+                    state.dead = true;
+                    Some(end)
+                }
+                Some((left, end)) => {
+                    state.cut = Some((left - 1, end));
+                    None
+                }
+                None => None,
+            }
+        };
+        match end {
+            None => Some(act()),
+            Some(End::Before) => None,
+            Some(End::After) => {
+                act();
+                None
+            }
+        }
+    }
+
+    fn ask<T>(&self, ask: impl FnOnce(&LocalChain) -> Result<T, ChainError>) -> Result<T, ChainError> {
+        if self.answers() { ask(&self.chain) } else { Err(gone()) }
+    }
+
+    fn ask_ledger<T>(&self, ask: impl FnOnce(&LocalChain) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        if self.answers() {
+            ask(&self.chain)
+        } else {
+            Err(gone().into())
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of the lock panics")
+    }
+}
+
+fn gone() -> ChainError {
+    ChainError::Unreachable("the line is dead".to_owned())
+}
+
+impl ChainView for Line {
+    fn facts(&self) -> Result<ChainFacts, ChainError> {
+        self.ask(ChainView::facts)
+    }
+
+    fn network(&self, network: &NetworkId, epoch: EpochNumber) -> Result<NetworkAt, ChainError> {
+        self.ask(|chain| ChainView::network(chain, network, epoch))
+    }
+
+    fn closed(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Closed>, ChainError> {
+        self.ask(|chain| chain.closed(network, epoch))
+    }
+
+    fn settled_orders(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<SettledOrder>, ChainError> {
+        self.ask(|chain| chain.settled_orders(network, epoch))
+    }
+
+    fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {
+        self.ask(|chain| ChainView::settlement(chain, network, epoch))
+    }
+
+    fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError> {
+        self.ask(|chain| chain.verifier_key(verifier))
+    }
+
+    fn account(&self, account: &AccountId) -> Result<Option<AccountAt>, ChainError> {
+        self.ask(|chain| ChainView::account(chain, account))
+    }
+
+    fn order(&self, order: &OrderId) -> Result<Option<OrderAt>, ChainError> {
+        self.ask(|chain| ChainView::order(chain, order))
+    }
+}
+
+impl Chain for Line {
+    fn submit(&self, transaction: &Signed) -> Result<(), ChainError> {
+        let heard = self.effect(|| Chain::submit(&self.chain, transaction));
+        heard.unwrap_or_else(|| Err(gone()))
+    }
+}
+
+impl Ledger for Line {
+    fn facts(&self) -> Result<Facts, LedgerError> {
+        self.ask_ledger(Ledger::facts)
+    }
+
+    fn head(&self) -> Result<Head, LedgerError> {
+        self.ask_ledger(LocalChain::head)
+    }
+
+    fn network(&self, network: &NetworkId) -> Result<Option<NetworkNow>, LedgerError> {
+        self.ask_ledger(|chain| Ledger::network(chain, network))
+    }
+
+    fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, LedgerError> {
+        self.ask_ledger(|chain| Ledger::settlement(chain, network, epoch))
+    }
+
+    fn account(&self, account: &AccountId) -> Result<Option<Account>, LedgerError> {
+        self.ask_ledger(|chain| Ledger::account(chain, account))
+    }
+
+    fn order(&self, order: &OrderId) -> Result<Option<Order>, LedgerError> {
+        self.ask_ledger(|chain| Ledger::order(chain, order))
+    }
+
+    fn submit(&self, transaction: &Signed) -> Result<(), LedgerError> {
+        Ok(Chain::submit(self, transaction)?)
+    }
+}

@@ -134,9 +134,8 @@ fn nothing_is_rewarded_twice(records: &Records) -> Vec<String> {
             Event::EpochSettled {
                 epoch, leaves, totals, ..
             } => {
-                if settled.insert(*epoch, (*leaves, *totals)).is_some() {
-                    broken.push(format!("epoch {epoch} was settled twice"));
-                }
+                let again = settled.insert(*epoch, (*leaves, *totals)).is_some();
+                broken.extend(again.then(|| format!("epoch {epoch} was settled twice")));
             }
             Event::LeavesPaid {
                 epoch,

@@ -379,7 +379,7 @@ impl World {
         self.troubles.verifier_back = self.step + steps;
         let random = &mut self.random;
         let mut verifier = self.verifier.lock().expect("no holder of the lock panics");
-        verifier.kill(|| random.next_u32() % 2 == 0);
+        verifier.kill(|| random.next_u32().is_multiple_of(2));
         verifier.line.mend();
         if self.step >= self.troubles.archive {
             verifier.objects.stop_after(None);

@@ -143,7 +143,7 @@ fn other_chain(error: ClientError) -> Failure {
 /// A client's error as a failed command: its kind by what happened, its hint by what this program offers.
 pub fn failed(error: ClientError) -> Failure {
     match error.reject() {
-        Some(Reject::CreditsInsufficient) => crate::roles::chain::failed(error).hint("cairn credits buy"),
+        Some(Reject::CreditsInsufficient) => crate::roles::chain::failed(error).hint("cairn credits buy --stable USD"),
         Some(Reject::AccountUnknown) => {
             crate::roles::chain::failed(error).hint("open the account first: `cairn account open`")
         }

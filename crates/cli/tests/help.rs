@@ -1,4 +1,5 @@
 //! The help of every command, as `docs/cli.md` has it. `UPDATE=1 cargo test -p cairn-cli --test help` writes the page anew.
+#![allow(clippy::unwrap_used, reason = "all of it is a test")]
 
 use std::path::Path;
 use std::process::Command;

@@ -15,6 +15,12 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Times a verifier is asked that does not answer.
+const TRIES_MAX: u32 = 5;
+/// Between two of them.
+const RETRY_WAIT: Duration = Duration::from_secs(1);
 
 /// Run the process beside the devices: takes readings, signs reports, keeps them until there is a receipt.
 #[derive(clap::Subcommand)]
@@ -160,15 +166,7 @@ async fn members(session: &Session, network: &NetworkId, number: NetworkNumber) 
 /// The verifier of the settings: what account it says it has, and the key that the ledger has for that.
 async fn taker(session: &Session) -> Result<Taker, Failure> {
     let url = session.settings.verifier()?;
-    let asked = reqwest::get(format!("{url}/v1/status")).await;
-    let status: serde_json::Value = match asked {
-        Ok(answer) => answer.json().await.or_fail(Kind::Unreachable, &url)?,
-        Err(error) => {
-            return Err(
-                Failure::new(Kind::Unreachable, error).hint("say where it is: `cairn config set --verifier URL`")
-            );
-        }
-    };
+    let status = status(&url).await?;
     let account = status["verifier"].as_str().unwrap_or_default().parse::<AccountId>();
     let account = account.or_fail(Kind::Unreachable, format!("{url} is no verifier"))?;
     let verifier = session.client.verifier(&account).await.map_err(failed)?.value;
@@ -178,6 +176,24 @@ async fn taker(session: &Session) -> Result<Taker, Failure> {
         account,
         key: verifier.key,
     })
+}
+
+/// What a verifier says of itself; asked again for a while, since one that takes in a new network is away for a moment.
+async fn status(url: &str) -> Result<serde_json::Value, Failure> {
+    let mut tries = 1;
+    loop {
+        match reqwest::get(format!("{url}/v1/status")).await {
+            Ok(answer) => return answer.json().await.or_fail(Kind::Unreachable, url),
+            Err(_) if tries < TRIES_MAX => {
+                tries += 1;
+                tokio::time::sleep(RETRY_WAIT).await;
+            }
+            Err(error) => {
+                let failure = Failure::new(Kind::Unreachable, format!("the verifier cannot be reached: {error}"));
+                return Err(failure.hint("say where it is: `cairn config set --verifier URL`"));
+            }
+        }
+    }
 }
 
 async fn serve(home: &Path, args: Run, out: Output) -> Done {

@@ -3,9 +3,9 @@
 use super::measured::Measured;
 use crate::error::Failure;
 use cairn_types::{CellId, TimeMs};
-use cairn_verticals::kit::Reading;
 use cairn_verticals::kit::cast::{Cast, Role};
 use cairn_verticals::sensors::cast;
+use cairn_verticals::sensors::driver::senml;
 use std::path::Path;
 
 /// The seed of the made city: the same city everywhere.
@@ -26,8 +26,8 @@ pub struct Station {
     pub cheat: Option<&'static str>,
 }
 
-/// Readings of one hour, by station.
-pub type Hour = Vec<Vec<Reading>>;
+/// What each station says in one hour, as it would send it; `None`: nothing.
+pub type Hour = Vec<Option<Vec<u8>>>;
 
 /// A city of gauges over some hours.
 pub enum City {
@@ -85,13 +85,15 @@ impl City {
 
     /// What every station says in an hour, counted from the start; asked hour by hour, rising. `None` after the last.
     pub fn hour(&mut self, hour: u64) -> Result<Option<Hour>, Failure> {
-        let start = self.start().plus_ms(hour * HOUR_MS);
         match self {
             Self::Made { city, stations } => {
-                let says = |device| city.readings(device, hour, MADE_START);
+                let says = |device| {
+                    let readings = city.readings(device, hour, MADE_START);
+                    (!readings.is_empty()).then(|| senml(&readings).into_bytes())
+                };
                 Ok((hour < city.epochs()).then(|| (0..stations.len()).map(says).collect()))
             }
-            Self::Measured(measured) => measured.hour(start),
+            Self::Measured(measured) => measured.hour(hour),
         }
     }
 }

@@ -14,7 +14,6 @@ use cairn_ledger::tx::buy_credits::{BuyCredits, Payment};
 use cairn_types::{Credit, EpochNumber, MicroUsd, TimeMs, Token};
 use cairn_verifier::archive::EpochArchive;
 use cairn_verifier::audit;
-use cairn_verticals::sensors::driver::senml;
 use indicatif::ProgressBar;
 
 /// Times the agent's uplink may fail in a row before the demo gives up.
@@ -48,9 +47,9 @@ pub async fn play(
     let mut tally = Tally::new(city.stations());
     bar.set_length(hours);
     for hour in 0..hours {
-        let Some(readings) = city.hour(hour)? else { break };
+        let Some(messages) = city.hour(hour)? else { break };
         let start = city.start().plus_ms(hour * HOUR_MS);
-        say(world, &devices, &readings, start, &mut tally)?;
+        say(world, &devices, &messages, start, &mut tally)?;
         let flushed = world.agent.flush(&uplink, &world.time.agent, FAILURES_MAX).await;
         let flushed = flushed.or_fail(Kind::Unreachable, "reports do not reach the verifier")?;
         tally.sent(&flushed);
@@ -69,18 +68,15 @@ pub async fn play(
 fn say(
     world: &mut World,
     devices: &[DeviceIndex],
-    readings: &Hour,
+    messages: &Hour,
     start: TimeMs,
     tally: &mut Tally,
 ) -> Result<(), Failure> {
     world.time.agent.set(start);
-    for (device, readings) in devices
-        .iter()
-        .zip(readings)
-        .filter(|(_, readings)| !readings.is_empty())
-    {
-        let taken = world.agent.submit(*device, senml(readings).as_bytes(), start);
-        tally.readings += taken.or_fail(Kind::Internal, "the agent does not take a reading")? as u64;
+    for (device, message) in devices.iter().zip(messages) {
+        let Some(message) = message else { continue };
+        let taken = world.agent.submit(*device, message, start);
+        tally.readings += taken.or_fail(Kind::Files, format!("a reading of the hour from {start}"))? as u64;
     }
     // The last moment of the hour: the verifier still has the epoch open.
     let end = TimeMs(start.0 + HOUR_MS - 1);

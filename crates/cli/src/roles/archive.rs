@@ -35,7 +35,7 @@ impl HttpArchive {
         }
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(words)? {
-            if (bytes.len() + chunk.len()) as u64 > ARCHIVE_FILE_BYTES_MAX as u64 {
+            if (bytes.len() + chunk.len()) as u64 > ARCHIVE_FILE_BYTES_MAX {
                 return Err("a file longer than any archive has".to_owned());
             }
             bytes.extend_from_slice(&chunk);

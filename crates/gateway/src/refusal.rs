@@ -45,7 +45,11 @@ impl Refusal {
             Kind::Insufficient,
             "credits_insufficient",
             format!("the account has {has} credits, the query costs {needs}"),
-            format!("buy at least {lacks} credits (1 credit = 1 micro-dollar): cairn credits buy {lacks}"),
+            format!(
+                "buy at least {lacks} credits (1 credit = 1 micro-dollar): cairn credits buy --stable {}.{:06}",
+                lacks.0 / 1_000_000,
+                lacks.0 % 1_000_000
+            ),
         )
     }
 

@@ -103,8 +103,9 @@ async fn demo(args: Args, out: Output) -> Done {
         return Err(Failure::new(Kind::Differs, differences.join("\n")));
     }
     if !args.once {
+        let program = std::env::current_exe().map_or("cairn".to_owned(), |path| path.display().to_string());
         out.say(format!(
-            "\nStill serving; Ctrl-C ends it. Try, in another window:\n  cairn explain {} --epoch {} --from {}\n  cairn audit --archive {} --from {}",
+            "\nStill serving; Ctrl-C ends it. Try, in another window:\n  {program} explain {} --epoch {} --from {}\n  {program} audit --archive {} --from {}",
             tally.stations[0].device,
             epochs.saturating_sub(1),
             world.node.url(),

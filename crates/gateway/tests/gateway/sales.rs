@@ -124,7 +124,9 @@ fn without_credits_there_is_a_clear_error_before_any_data() {
         format!("the account has 7 credits, the query costs {price}")
     );
     assert!(
-        refusal.hint.ends_with(&format!("cairn credits buy --stable 0.{:06}", price.0 - 7)),
+        refusal
+            .hint
+            .ends_with(&format!("cairn credits buy --stable 0.{:06}", price.0 - 7)),
         "{}",
         refusal.hint
     );

@@ -25,3 +25,14 @@ fn an_agent_whose_disk_is_full_takes_nothing_it_cannot_keep() {
     assert!(!records.diary.not_taken.is_empty());
     assert!(records.diary.told.values().all(|told| told.heard));
 }
+
+#[test]
+fn what_a_hanging_disk_kept_after_all_never_earns_a_receipt_once_its_epoch_is_sealed() {
+    // The hour's reports are written and not synced; the agent hears nothing, and asks again when the hour is sealed without
+    // them and the verifier, begun anew, finds them in its log.
+    let plan = Plan::calm()
+        .with(12, Fault::VerifierDiskHangs { steps: 6 })
+        .with(13, Fault::Unreached { agent: 0, steps: 8 })
+        .with(19, Fault::VerifierRestarts);
+    told(Shape::of(23, 3), plan);
+}

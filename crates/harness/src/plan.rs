@@ -60,6 +60,8 @@ pub enum Fault {
         moment: Moment,
         steps: u64,
     },
+    /// Its process ends between two things and begins again; the machine goes on, so all that was written stays.
+    VerifierRestarts,
     VerifierDiskFills {
         steps: u64,
     },
@@ -150,7 +152,7 @@ fn draw_moment(random: &mut ChaCha8Rng) -> Moment {
 fn draw(random: &mut ChaCha8Rng, agents: usize) -> Fault {
     let agent = below(random, agents as u64) as usize;
     let steps = 1 + below(random, 6);
-    match below(random, 12) {
+    match below(random, 13) {
         0 => Fault::AgentDies {
             agent,
             kept: below(random, 300) as usize,
@@ -177,6 +179,7 @@ fn draw(random: &mut ChaCha8Rng, agents: usize) -> Fault {
             after: below(random, 4) as u32,
             end: draw_end(random),
         },
+        11 => Fault::VerifierRestarts,
         _ => Fault::VerifierDies {
             moment: draw_moment(random),
             steps: steps - 1,

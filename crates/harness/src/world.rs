@@ -215,6 +215,12 @@ impl World {
             Fault::AnswersLate { agent, late, steps } => troubles.late[agent] = (late, until(steps)),
             Fault::Unreached { agent, steps } => troubles.unreached[agent] = until(steps),
             Fault::VerifierDies { moment, steps } => troubles.death = Some((moment, steps)),
+            Fault::VerifierRestarts => {
+                self.diary.kills += 1;
+                let mut verifier = self.verifier();
+                verifier.kill(|| true);
+                verifier.open();
+            }
             Fault::VerifierDiskFills { steps } => {
                 troubles.verifier_disk = until(steps);
                 self.verifier().disk.set_space(0);

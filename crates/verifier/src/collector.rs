@@ -305,6 +305,7 @@ impl Collector {
         if network.open() > epoch {
             return Ok(());
         }
+        self.log.wipe_torn()?;
         network.seal(epoch);
         self.save(id, None)
     }

@@ -62,6 +62,8 @@ pub struct Log {
     head: Option<(u32, u32)>,
     next: u32,
     spares: Vec<String>,
+    /// Where a group was written that could not be synced: segment, offset and bytes.
+    torn: Option<(u32, u32, usize)>,
 }
 
 impl Log {
@@ -88,6 +90,7 @@ impl Log {
             head: None,
             next: 0,
             spares: Vec::new(),
+            torn: None,
         };
         for name in log.disk.list()? {
             if name.starts_with(SPARE_PREFIX) {
@@ -144,6 +147,7 @@ impl Log {
                 limit: self.segment_bytes as usize,
             });
         }
+        self.wipe_torn()?;
         let (segment, offset) = match self.head {
             Some((segment, end)) if end as usize + framed <= self.segment_bytes as usize => (segment, end),
             _ => (self.roll()?, 0),
@@ -154,6 +158,7 @@ impl Log {
         if let Err(error) = self.disk.sync(&name) {
             // What the disk then holds is unknown and it may not say so twice: the segment is written no more.
             self.head = None;
+            self.torn = Some((segment, offset, bytes.len()));
             return Err(full(error));
         }
         self.head = Some((segment, offset + bytes.len() as u32));
@@ -164,6 +169,21 @@ impl Log {
             bytes: record.bytes.len() as u32,
         };
         Ok(places.into_iter().zip(records).map(location).collect())
+    }
+
+    /// Wipes out what could not be synced: it was never acknowledged, and must not be found at a restart when the epoch it
+    /// belongs to has been sealed without it.
+    pub fn wipe_torn(&mut self) -> Result<(), LogError> {
+        let Some((segment, offset, bytes)) = self.torn else {
+            return Ok(());
+        };
+        if self.live.contains_key(&segment) {
+            let name = segment_name(segment);
+            self.disk.write(&name, offset.into(), &vec![0; bytes])?;
+            self.disk.sync(&name)?;
+        }
+        self.torn = None;
+        Ok(())
     }
 
     /// Starts the next segment, in an old one's place if there is one.

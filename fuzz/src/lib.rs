@@ -6,9 +6,12 @@
 use cairn_types::codec::{decode_canonical, encode};
 use minicbor::{Decode, Encode};
 
+pub mod agent;
 pub mod engine;
+pub mod gateway;
 pub mod ledger;
 pub mod mutate;
+pub mod node;
 pub mod types;
 pub mod verifier;
 pub mod verticals;
@@ -30,7 +33,10 @@ pub fn targets() -> impl Iterator<Item = &'static Target> {
         verticals::TARGETS,
         ledger::TARGETS,
         engine::TARGETS,
+        node::TARGETS,
+        agent::TARGETS,
         verifier::TARGETS,
+        gateway::TARGETS,
     ]
     .into_iter()
     .flatten()

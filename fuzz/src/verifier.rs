@@ -1,15 +1,26 @@
 //! What a verifier reads from providers, and what an auditor reads from somebody's archive.
 
-use cairn_ledger::account::Rule;
+use cairn_ledger::{
+    account::Rule,
+    economics::Parameters,
+    records::{Pool, PoolState},
+    tx::settle_order::chain_meters,
+};
 use cairn_types::{
-    Attestation, Credit, DeviceNumber, Envelope, Hash, NetworkId, OrderId, ReportId, TimeMs,
+    AccountNumber, Attestation, CellId, Credit, DeviceNumber, Envelope, EpochNumber, Finding, Hash, MicroUsd,
+    NetworkId, OrderId, PayoutLeaf, Price, ReportId, TimeMs, Token,
     codec::{decode_canonical, encode},
 };
 use cairn_verifier::{
-    archive::{FileEntry, Manifest, reports},
+    archive::{self, FileEntry, Inputs, Manifest, OrderMeters, reports},
+    assess::judge,
+    chain::SettledOrder,
     collector::Sealed,
+    divide::divide,
     meters::{self, MeterEntry, MeterRecord, SignedMeters},
+    roster::RosterMember,
 };
+use minicbor::bytes::ByteVec;
 
 use crate::{Target, golden, types::key, value};
 
@@ -28,6 +39,30 @@ pub const TARGETS: &[Target] = &[
         name: "archive_manifest",
         run: |bytes| value::<Manifest>(bytes).is_some(),
         seeds: || vec![encode(&manifest())],
+    },
+    Target {
+        name: "archive_inputs",
+        run: archive_inputs,
+        seeds: || vec![encode(&inputs())],
+    },
+    Target {
+        name: "archive_findings",
+        run: archive_findings,
+        seeds: || vec![encode(&Vec::<Finding>::new()), encode(&findings())],
+    },
+    Target {
+        name: "archive_memory",
+        run: archive_memory,
+        seeds: || vec![archive::memory_file(&[]), archive::memory_file(&[7; 300])],
+    },
+    Target {
+        name: "archive_payouts",
+        run: |bytes| value::<Vec<PayoutLeaf>>(bytes).is_some(),
+        seeds: || {
+            let leaf = golden(include_str!("../../crates/types/golden/payout_leaf.hex"));
+            let leaf: PayoutLeaf = decode_canonical(&leaf).expect("a golden leaf");
+            vec![encode(&vec![leaf; 3])]
+        },
     },
 ];
 
@@ -51,6 +86,96 @@ pub fn archive_reports(bytes: &[u8]) -> bool {
     }
     assert!(reports::read(reports::write(&rows)).is_ok_and(|again| again == rows));
     true
+}
+
+/// What nobody may be judged and paid by is refused before or by judging and dividing, never by a panic.
+pub fn archive_inputs(bytes: &[u8]) -> bool {
+    let Some(inputs) = value::<Inputs>(bytes) else {
+        return false;
+    };
+    inputs.hash();
+    if let Ok(assessment) = judge(&inputs, &rows(2), 2) {
+        assert_eq!(assessment.findings.len(), 2);
+    }
+    divide(&inputs, &findings()).is_ok()
+}
+
+/// Findings that somebody else wrote are divided by, as by one's own.
+pub fn archive_findings(bytes: &[u8]) -> bool {
+    let Some(findings) = value::<Vec<Finding>>(bytes) else {
+        return false;
+    };
+    divide(&inputs(), &findings).is_ok()
+}
+
+pub fn archive_memory(bytes: &[u8]) -> bool {
+    let Some(memory) = value::<ByteVec>(bytes) else {
+        return false;
+    };
+    archive::memory_hash(&memory);
+    assert!(archive::memory_file(&memory) == bytes);
+    true
+}
+
+fn findings() -> Vec<Finding> {
+    let finding = |at: u8| Finding {
+        report: ReportId([at; 32]),
+        device: DeviceNumber(at.into()),
+        units: 1_000_000,
+        reason: None,
+        spans: vec![],
+    };
+    (0..3).map(finding).collect()
+}
+
+/// Two operators with a device each, one voucher, and pools to divide.
+fn inputs() -> Inputs {
+    let member = |at: u8| RosterMember {
+        number: DeviceNumber(at.into()),
+        key: key(at).public(),
+        operator: AccountNumber(at.into()),
+        cell: CellId::new(0x08a1_fb46_622d_ffff).expect("a cell of Amsterdam"),
+        joined: EpochNumber(0),
+    };
+    let SignedMeters { record, .. } = made_meters(2);
+    let settled = SettledOrder {
+        order: record.order,
+        paid: Credit(1_000),
+        meters: meters::root(&record.entries),
+    };
+    Inputs {
+        chain: "cairn-fuzz".parse().expect("plain"),
+        network: record.network,
+        epoch: EpochNumber(3),
+        start: TimeMs(1_500_076_800_000),
+        end: TimeMs(1_500_080_400_000),
+        vertical: "sensors".to_owned(),
+        parameters: cairn_verticals::ALL[0].default_params(),
+        economics: Parameters::with_epochs_per_day(24, 6, Token(1_000_000_000_000_000), Token(200_000_000_000_000)),
+        pool: Pool {
+            state: PoolState::Closed,
+            availability: Token(1_000_000),
+            usage: Token(500),
+            cash: MicroUsd(700),
+            verifiers: MicroUsd(50),
+            spent_stable: Credit(1_000),
+            spent_burned: Credit(0),
+            usage_price: Some(Price(10_000_000)),
+            exchange_price: Some(Price(10_000_000)),
+            meters: chain_meters(&Hash::default(), &settled.order, settled.paid, &settled.meters),
+            settled: 1,
+            terms: 0,
+            parameters: Hash([1; 32]),
+            roster: 2,
+        },
+        beacon: Hash([5; 32]),
+        roster: (0..2).map(member).collect(),
+        memory: vec![],
+        meters: vec![OrderMeters {
+            settled,
+            entries: record.entries,
+        }],
+    }
 }
 
 fn made_meters(count: u32) -> SignedMeters {

@@ -138,7 +138,7 @@ async fn connection(stream: TcpStream, mailbox: Mailbox, stop: impl Future<Outpu
 }
 
 /// The version of MQTT that the first packet speaks, as soon as enough of it is there.
-fn version(unread: &[u8]) -> Option<u8> {
+pub fn version(unread: &[u8]) -> Option<u8> {
     let after_length = 1
         + unread
             .iter()

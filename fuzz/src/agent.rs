@@ -1,0 +1,246 @@
+//! What an agent reads from devices, verifiers, its owner and its own disk. What a message says is the target of the verticals;
+//! here it is what stands around it.
+
+use std::sync::LazyLock;
+
+use bytes::BytesMut;
+use cairn_agent::{
+    answers::{Verdict, judge},
+    config::Config,
+    disk::{Disk, MemoryDisk},
+    journal::{Journal, Refused},
+    outbox::{
+        Limits, Outbox,
+        record::{Mark, Message, Record, Sealed, frame},
+    },
+    port::mqtt::{self, PACKET_BYTES_MAX},
+    uplink::Verifier,
+};
+use cairn_types::{
+    AccountId, DeviceId, Receipt, ReportId, TimeMs, codec::encode, intake::IntakeAnswer, intake::IntakeRefusal, receipt,
+};
+use rumqttc::mqttbytes::{
+    QoS,
+    v4::{Connect, Packet, PubAck, Publish, Subscribe},
+};
+
+use crate::{Target, types::key};
+
+const VERIFIER: AccountId = AccountId([9; 32]);
+const OUTBOX_FILE: &str = "outbox-0000000000000001";
+
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "agent_config",
+        run: config,
+        seeds: || vec![include_bytes!("../../crates/agent/examples/agent.toml").to_vec()],
+    },
+    Target {
+        name: "mqtt",
+        run: packets,
+        seeds: mqtt_streams,
+    },
+    Target {
+        name: "verifier_answers",
+        run: verifier_answers,
+        seeds: answer_bodies,
+    },
+    Target {
+        name: "outbox_file",
+        run: |bytes| outbox(bytes).is_some(),
+        seeds: || records().iter().map(|record| frame(1, 0, record)).collect(),
+    },
+    Target {
+        name: "outbox_records",
+        run: |bytes| outbox(&frame(1, 0, bytes)).is_some_and(|torn_bytes| torn_bytes == 0),
+        seeds: records,
+    },
+    Target {
+        name: "agent_journal",
+        run: journal,
+        seeds: || vec![encode(&refused(1)), [encode(&refused(1)), encode(&refused(2))].concat()],
+    },
+];
+
+static RECEIPTS: LazyLock<Vec<Receipt>> = LazyLock::new(|| receipt::issue(VERIFIER, &key(5), TimeMs(7), &reports()));
+
+pub fn config(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let Ok(config) = Config::read(text) else { return false };
+    let parts = config.parts([1; 32]).expect("it was checked");
+    assert_eq!(config.devices().count(), parts.devices.len());
+    config.ports();
+    true
+}
+
+/// Reads packets as a connection does, until one is not whole; each takes some bytes.
+pub fn packets(bytes: &[u8]) -> bool {
+    mqtt::version(bytes);
+    let mut unread = BytesMut::from(bytes);
+    loop {
+        let before = unread.len();
+        match Packet::read(&mut unread, PACKET_BYTES_MAX) {
+            Ok(_) => assert!(unread.len() < before, "a packet of no bytes"),
+            Err(_) => return before < bytes.len(),
+        }
+    }
+}
+
+/// A report counts as taken only under the receipt that the verifier signed for it.
+pub fn verifier_answers(bytes: &[u8]) -> bool {
+    let verifier = Verifier {
+        url: String::new(),
+        account: VERIFIER,
+        key: key(5).public(),
+    };
+    let Ok(verdicts) = judge(&verifier, &reports(), bytes) else {
+        return false;
+    };
+    assert_eq!(verdicts.len(), reports().len());
+    for (verdict, signed) in verdicts.iter().zip(RECEIPTS.iter()) {
+        if let Verdict::Receipted(receipt) = verdict {
+            assert!(
+                receipt.report == signed.report && receipt.group == signed.group,
+                "a forged receipt"
+            );
+        }
+    }
+    true
+}
+
+/// How many bytes were torn off a file that could be opened. What was found in it is read, and found again the second time.
+fn outbox(bytes: &[u8]) -> Option<u64> {
+    let disk = disk(OUTBOX_FILE, bytes);
+    let (mut outbox, kept) = Outbox::open(Box::new(disk.clone()), Limits::default()).ok()?;
+    for message in kept.values().flatten() {
+        // Two devices may claim one number: then only one of them is there.
+        let _ = outbox.read_message(message.entry);
+    }
+    let entries: Vec<u64> = outbox.sealed().collect();
+    for entry in &entries {
+        let sealed = outbox.read_sealed(*entry);
+        assert!(sealed.is_ok_and(|sealed| sealed.is_some_and(|sealed| sealed.entry == *entry)));
+    }
+    let (again, kept_again) = Outbox::open(Box::new(disk), Limits::default()).expect("what was torn is cut off");
+    assert!(again.torn_bytes() == 0 && kept_again == kept && again.sealed().eq(entries));
+    Some(outbox.torn_bytes())
+}
+
+/// Half an item is cut off, in both kinds of file; what is whole stays.
+pub fn journal(bytes: &[u8]) -> bool {
+    let mut disk = disk("refused-0000000000000001", bytes);
+    put(&mut disk, "receipts-0000000000000001", bytes);
+    let open = || Journal::open(Box::new(disk.clone()), 1 << 20, 1 << 20).expect("memory is never out of order");
+    let shown: Vec<Refused> = open().shown().cloned().collect();
+    assert!(open().shown().eq(&shown));
+    !shown.is_empty()
+}
+
+fn disk(name: &str, bytes: &[u8]) -> MemoryDisk {
+    let mut disk = MemoryDisk::default();
+    put(&mut disk, name, bytes);
+    disk
+}
+
+fn put(disk: &mut MemoryDisk, name: &str, bytes: &[u8]) {
+    disk.append(name, bytes).expect("memory is never full");
+}
+
+fn reports() -> Vec<ReportId> {
+    (1..=3).map(|at| ReportId([at; 32])).collect()
+}
+
+/// All taken, all refused, and some of both.
+fn answer_bodies() -> Vec<Vec<u8>> {
+    let taken: Vec<IntakeAnswer> = RECEIPTS.iter().cloned().map(IntakeAnswer::Receipt).collect();
+    let refused: Vec<IntakeAnswer> = (0..3).map(|_| refusal()).collect();
+    let mixed = [taken[0].clone(), refused[0].clone(), taken[2].clone()];
+    [&taken[..], &refused[..], &mixed[..]]
+        .map(IntakeAnswer::encode_sequence)
+        .to_vec()
+}
+
+fn refusal() -> IntakeAnswer {
+    IntakeAnswer::Refused {
+        code: IntakeRefusal::Unavailable.code(),
+        text: "come back".to_owned(),
+    }
+}
+
+/// The records of one group: a message, an envelope, how far a device is, and one that is settled.
+fn records() -> Vec<Vec<u8>> {
+    let device = DeviceId([1; 32]);
+    let message = |entry| {
+        Record::Message(Message {
+            entry,
+            device,
+            now: TimeMs(5),
+            first_end: TimeMs(10),
+            last_end: TimeMs(20),
+            readings: 2,
+            bytes: b"rain=0.1".to_vec(),
+        })
+    };
+    let mark = Mark {
+        sequence: 3,
+        upto: 2,
+        until: TimeMs(20),
+        ..Mark::new(device)
+    };
+    let sealed = |entry, mark| {
+        Record::Sealed(Sealed {
+            entry,
+            at: TimeMs(6),
+            mark,
+            envelope: vec![3; 60],
+        })
+    };
+    let all = [
+        message(1),
+        message(2),
+        sealed(3, Some(mark)),
+        sealed(4, None),
+        Record::Mark(mark),
+        Record::Settled(3),
+    ];
+    let each = all.iter().map(encode);
+    each.chain([all.iter().flat_map(encode).collect()]).collect()
+}
+
+fn refused(code: u16) -> Refused {
+    Refused {
+        at: TimeMs(7),
+        device: DeviceId([1; 32]),
+        report: ReportId([2; 32]),
+        code,
+        text: "a reason".to_owned(),
+        envelope: vec![3; 80],
+    }
+}
+
+/// What a device sends on a connection, and what others might.
+fn mqtt_streams() -> Vec<Vec<u8>> {
+    let mut connect = Connect::new("gauge-1");
+    connect.set_login("somebody", "something");
+    let mut publish = Publish::new("cairn/gauge-1/readings", QoS::AtLeastOnce, "rain=0.1");
+    publish.pkid = 7;
+    let mut subscribe = Subscribe::new("cairn/#", QoS::AtMostOnce);
+    subscribe.pkid = 8;
+    let packets = [
+        Packet::Connect(connect),
+        Packet::Publish(publish),
+        Packet::PingReq,
+        Packet::Subscribe(subscribe),
+        Packet::PubAck(PubAck::new(7)),
+        Packet::Disconnect,
+    ];
+    let written = |packet: &Packet| {
+        let mut bytes = BytesMut::new();
+        packet.write(&mut bytes, PACKET_BYTES_MAX).expect("the packet is short");
+        bytes.to_vec()
+    };
+    let each = packets.iter().map(written);
+    each.chain([packets.iter().flat_map(written).collect()]).collect()
+}

@@ -123,7 +123,7 @@ impl IntakeAnswer {
     pub fn encode_sequence<'a>(answers: impl IntoIterator<Item = &'a Self>) -> Vec<u8> {
         let mut sequence = Vec::new();
         for answer in answers {
-            sequence.extend_from_slice(&codec::encode(answer));
+            minicbor::encode(answer, &mut sequence).expect("writing into memory cannot fail");
         }
         sequence
     }

@@ -67,7 +67,7 @@ impl Tree {
             return None;
         }
         let (mut from, mut to) = (start as usize, end as usize);
-        let mut siblings = Vec::new();
+        let mut siblings = Vec::with_capacity(self.levels.len());
         for level in self.levels.iter().take_while(|level| level.len() > 1) {
             if from % 2 == 1 {
                 siblings.push(level[from - 1]);

@@ -1,7 +1,7 @@
 //! What intake costs beside the signatures it must verify: decoding, membership, the log with its fsync, signed receipts and their
 //! bytes, against bare batch verification of the same envelopes. No socket is in it.
 
-use crate::method::{Section, Spent, Turns, median, spent, whole};
+use crate::method::{self, Row, Section, Spent, Turns, median, spent, whole};
 use crate::roster::{self, Devices, NOW};
 use cairn_types::Envelope;
 use cairn_types::batch::{self, Signed};
@@ -13,6 +13,8 @@ use std::os::unix::fs::FileExt;
 
 const BATCH: usize = 1_024;
 const DEVICES: u32 = 16_384;
+/// About what a batch of reports of 12 readings has.
+const BATCH_BYTES: usize = 304 * 1_024;
 const TURNS: usize = 96;
 /// The first ones make the first segment of the log.
 const WARM: usize = 4;
@@ -29,35 +31,42 @@ const CASES: [Case; 3] = [
     Case { readings: 12, each: 4 },
 ];
 
+pub const PART: &str = "intake-part";
+
+/// Every case once.
+pub fn part() -> Section {
+    let mut devices = Devices::new(DEVICES);
+    let rows: Result<Vec<Row>, _> = CASES.iter().map(|case| measure(&mut devices, case)).collect();
+    Ok(method::rows(rows?))
+}
+
 pub fn run() -> Section {
     let mut text = format!(
         "### Intake, durable and answered\n\n\
          `Collector::take` and the bytes of the answers, for a batch of {BATCH} reports of a network of {} devices, on a real folder: \
          decode, membership, batch verification, log, fsync, one signed receipt for each. Limit: `batch::verify` of the same signatures in \
          the same batch. *All turns* includes making new segments of the log. n = {TURNS}.\n\n\
-         | readings a report | reports a device in a batch | bytes in | reports/s per core | readings/s per core | limit/s per core | ratio (aim 0.70) | all turns | reports/s wall | verify + write + fsync over intake, wall |\n\
-         |---|---|---|---|---|---|---|---|---|---|\n",
+         | readings a report | reports a device in a batch | bytes in | reports/s per core | readings/s per core | limit/s per core | all turns | reports/s wall | verify + write + fsync over intake, wall | ratio (aim 0.70) | range |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
         whole(f64::from(DEVICES)),
     );
-    let mut syncs = Vec::new();
-    let mut devices = Devices::new(DEVICES);
-    for case in &CASES {
-        let row = measure(&mut devices, case, &mut syncs)?;
+    for row in method::in_processes(PART)? {
         text.push_str(&row);
     }
-    let (small, large) = (fsyncs(4_096)?, median(syncs.iter().map(|spent| spent.wall)));
+    let (small, large) = (fsyncs(4_096)?, fsyncs(BATCH_BYTES)?);
     write!(
         text,
-        "\nThe disk alone, in place in a written file, wall: 4 KiB and fdatasync {} a second; one batch's bytes and fdatasync {} a second, \
+        "\nThe disk alone, in place in a written file, wall: 4 KiB and fdatasync {} a second; {} KiB, about a batch, and fdatasync {} a second, \
          which would be {} reports a second.",
         whole(1.0 / small),
+        BATCH_BYTES / 1_024,
         whole(1.0 / large),
         whole(BATCH as f64 / large)
     )?;
     Ok(text)
 }
 
-fn measure(devices: &mut Devices, case: &Case, syncs: &mut Vec<Spent>) -> Section {
+fn measure(devices: &mut Devices, case: &Case) -> Result<Row, Box<dyn Error>> {
     let body = roster::body(case.readings)?;
     let folder = tempfile::tempdir()?;
     let mut collector = roster::collector(devices.chain()?, &folder.path().join("log"))?;
@@ -88,7 +97,6 @@ fn measure(devices: &mut Devices, case: &Case, syncs: &mut Vec<Spent>) -> Sectio
         }
         let (written, sync) = spent(|| bare.write_all_at(&together, 0).and_then(|()| bare.sync_data()));
         written?;
-        syncs.push(sync);
         let mut verifying = Spent::default();
         let mut taking = Spent::default();
         let answered = turns.turn(
@@ -111,18 +119,21 @@ fn measure(devices: &mut Devices, case: &Case, syncs: &mut Vec<Spent>) -> Sectio
         bytes = together.len() / BATCH;
     }
     let per_core = BATCH as f64 / turns.work_core();
-    Ok(format!(
-        "| {} | {} | {bytes} | {} | {} | {} | **{:.2}** | {:.2} | {} | {:.2} |\n",
+    let text = format!(
+        "| {} | {} | {bytes} | {} | {} | {} | {:.2} | {} | {:.2}",
         case.readings,
         case.each,
         whole(per_core),
         whole(per_core * case.readings as f64),
         whole(BATCH as f64 / turns.limit_core()),
-        turns.ratio(),
         turns.ratio_of_sums(),
         whole(BATCH as f64 / turns.work_wall()),
         median(against_wall.into_iter()),
-    ))
+    );
+    Ok(Row {
+        ratio: turns.ratio(),
+        text,
+    })
 }
 
 /// A file of so many bytes that are on disk.

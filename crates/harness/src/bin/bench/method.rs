@@ -2,9 +2,10 @@
 //! measured is not decided here.
 
 use std::error::Error;
-use std::fs;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
+use std::{env, fs};
 
 /// A bench's Markdown, or why there is none.
 pub type Section = Result<String, Box<dyn Error>>;
@@ -104,6 +105,51 @@ impl Turns {
     }
 }
 
+/// Processes a ratio is drawn from. Turns in one process agree to a percent or two while processes differ by ten, with where
+/// memory happens to lie, so one process is one draw however many turns it takes.
+pub const PROCESSES: usize = 9;
+
+/// A row of a table in one process, as it is handed to the process that prints the table.
+pub struct Row {
+    pub ratio: f64,
+    pub text: String,
+}
+
+/// Runs a bench of rows in several processes. Each row is that of the process with the middle ratio, and the range of all.
+pub fn in_processes(name: &str) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut by_row: Vec<Vec<Row>> = Vec::new();
+    for _ in 0..PROCESSES {
+        let output = Command::new(env::current_exe()?)
+            .arg(name)
+            .stderr(Stdio::inherit())
+            .output()?;
+        if !output.status.success() {
+            return Err(format!("{name} ended with {}", output.status).into());
+        }
+        for (at, line) in String::from_utf8(output.stdout)?.lines().enumerate() {
+            let (ratio, text) = line.split_once('\t').ok_or("a row is a ratio, a tab and its text")?;
+            by_row.resize_with(by_row.len().max(at + 1), Vec::new);
+            by_row[at].push(Row {
+                ratio: ratio.parse()?,
+                text: text.to_owned(),
+            });
+        }
+    }
+    let middle = |mut rows: Vec<Row>| {
+        rows.sort_by(|one, other| one.ratio.total_cmp(&other.ratio));
+        let (least, most) = (rows[0].ratio, rows[rows.len() - 1].ratio);
+        let middle = &rows[rows.len() / 2];
+        format!("{} | **{:.2}** | {least:.2} – {most:.2} |\n", middle.text, middle.ratio)
+    };
+    Ok(by_row.into_iter().map(middle).collect())
+}
+
+/// Rows as `in_processes` reads them.
+pub fn rows(rows: Vec<Row>) -> String {
+    let line = |row: &Row| format!("{}\t{}\n", row.ratio, row.text);
+    rows.iter().map(line).collect()
+}
+
 /// The middle one; 0 of none.
 pub fn median(numbers: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = numbers.collect();
@@ -142,7 +188,8 @@ pub fn heading() -> String {
     format!(
         "## Against the limit\n\n\
          Each bench runs on one thread in a process of its own, release build. The work and the limit it is held against take \
-         turns in that process, the other first each time; numbers are medians over n turns. *Per core* is per second of the \
+         turns in that process, the other first each time; numbers are medians over n turns. Where a range stands beside a ratio, it is of {PROCESSES} processes, and the row \
+         is that of the one in the middle: processes differ more than turns do. *Per core* is per second of the \
          thread on its core (`/proc/thread-self/schedstat`), so that waiting for the disk or for other processes does not \
          count; *wall* counts it. A ratio is limit over work, so 1.00 is as good as the limit and 0.50 costs twice as much. \
          Load average at the start: {}.\n",

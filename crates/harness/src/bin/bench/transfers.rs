@@ -1,7 +1,7 @@
 //! What a transfer costs beside its signature: decoding, checking and applying a block of them, against bare batch verification of the
 //! same signatures. The ledger runs on records in memory; a state root and consensus come on top.
 
-use crate::method::{Section, Turns, median, spent, whole};
+use crate::method::{self, Row, Section, Turns, median, spent, whole};
 use cairn_ledger::fixture::{City, OPERATORS_FROM, account};
 use cairn_ledger::tx::{Asset, transfer};
 use cairn_ledger::{Body, Signed, check};
@@ -15,10 +15,26 @@ const TURNS: u32 = 96;
 const WARM: u32 = 4;
 const MS: u64 = 1_000;
 
+pub const PART: &str = "transfers-part";
+
 pub fn run() -> Section {
+    let rows = method::in_processes(PART)?.concat();
+    Ok(format!(
+        "### Ledger transfers\n\n\
+         Blocks of {BATCH} transfers between {} accounts, each sender and recipient another one: `check` (decode, one \
+         form, batch verification), `begin_block`, `apply`; records in memory. Limit: `batch::verify` of the same signatures in the same \
+         batch. n = {TURNS}.\n\n\
+         | bytes each | transfers/s per core | check alone | apply alone | limit/s per core | check alone to limit | ratio (aim 0.70) | range |\n\
+         |---|---|---|---|---|---|---|---|\n{}",
+        whole(ACCOUNTS.into()),
+        rows.trim_end()
+    ))
+}
+
+/// The row once.
+pub fn part() -> Section {
     let mut city = City::new();
     city.write_operators(ACCOUNTS);
-    eprintln!("transfers: funding {ACCOUNTS} accounts");
     for n in 0..ACCOUNTS {
         let signed = city.sign(0, u64::from(n) + 2, give(OPERATORS_FROM + n, 1_000));
         applied(&mut city, &signed)?;
@@ -63,23 +79,16 @@ pub fn run() -> Section {
         done?;
     }
     let per_core = |seconds: f64| whole(f64::from(BATCH) / seconds);
-    Ok(format!(
-        "### Ledger transfers\n\n\
-         Blocks of {BATCH} transfers of {bytes_each} bytes between {} accounts, each sender and recipient another one: `check` (decode, one \
-         form, batch verification), `begin_block`, `apply`; records in memory. Limit: `batch::verify` of the same signatures in the same \
-         batch. n = {}.\n\n\
-         | transfers/s per core | check alone | apply alone | limit/s per core | ratio (aim 0.70) | check alone to limit |\n\
-         |---|---|---|---|---|---|\n\
-         | {} | {} | {} | {} | **{:.2}** | {:.2} |",
-        whole(ACCOUNTS.into()),
-        turns.count(),
+    let text = format!(
+        "| {bytes_each} | {} | {} | {} | {} | {:.2}",
         per_core(turns.work_core()),
         per_core(median(checks.iter().copied())),
         per_core(median(applies.into_iter())),
         per_core(turns.limit_core()),
-        turns.ratio(),
         turns.limit_core() / median(checks.into_iter()),
-    ))
+    );
+    let ratio = turns.ratio();
+    Ok(method::rows(vec![Row { ratio, text }]))
 }
 
 fn give(to: u32, amount: u64) -> Body {

@@ -105,8 +105,8 @@ impl Turns {
     }
 }
 
-/// Processes a ratio is drawn from. Turns in one process agree to a percent or two while processes differ by ten, with where
-/// memory happens to lie, so one process is one draw however many turns it takes.
+/// Processes a ratio is drawn from. Turns in one process agree to a percent or two while processes differ by ten, for a cause
+/// that was not found (not the order of work and limit), so one process is one draw however many turns it takes.
 pub const PROCESSES: usize = 9;
 
 /// A row of a table in one process, as it is handed to the process that prints the table.

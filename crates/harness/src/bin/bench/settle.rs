@@ -26,7 +26,7 @@ pub fn run() -> Section {
         "### Closing and settling, by number of devices\n\n\
          `begin_block` that closes an hour, and `check` + `apply` of the settlement (one verifier's attestation, one transaction signature), \
          on records in memory; microseconds of the wall. *Records* are those asked for and written, which decide the cost in an authenticated store: as many however many devices there are. \
-         The time still rises a little, as the ordered map in memory gets deeper and colder. n = {CLOSES}.\n\n\
+         The time still rises, probably as the ordered map in memory gets deeper and colder (not measured apart). n = {CLOSES}.\n\n\
          | devices | operators | records in memory | close, µs | records | settle_epoch, µs | records |\n\
          |---|---|---|---|---|---|---|\n"
     );

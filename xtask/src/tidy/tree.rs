@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 
 use super::source::{self, Line};
 
-/// Folders that hold no source of ours.
-const SKIPPED_FOLDERS: [&str; 5] = ["target", ".git", "node_modules", "dist", "__pycache__"];
+/// What holds no source of ours: folders, and the file that stands for `.git` in a linked work tree.
+const SKIPPED: [&str; 5] = ["target", ".git", "node_modules", "dist", "__pycache__"];
 /// Larger files are data, not source: they are listed but not read.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
 
@@ -33,7 +33,10 @@ impl Tree {
             for entry in fs::read_dir(&folder)? {
                 let entry = entry?;
                 let (kind, path) = (entry.file_type()?, entry.path());
-                if kind.is_dir() && !SKIPPED_FOLDERS.contains(&entry.file_name().to_string_lossy().as_ref()) {
+                if SKIPPED.contains(&entry.file_name().to_string_lossy().as_ref()) {
+                    continue;
+                }
+                if kind.is_dir() {
                     folders.push(path);
                 } else if kind.is_file() {
                     let small = entry.metadata()?.len() <= TEXT_BYTES_MAX;

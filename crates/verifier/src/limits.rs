@@ -6,8 +6,11 @@ pub const GROUP_MAX: usize = 4_096;
 /// Bytes of the envelopes of one group; a request is always below it.
 pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Bytes of one frame of the log: a group at its limits with all that is written around it. A longer one is neither written nor read.
+pub const FRAME_BYTES_MAX: usize = GROUP_BYTES_MAX + 16 * GROUP_MAX + 64;
+
 /// The shortest segment of a log that takes every group.
-pub const SEGMENT_BYTES_MIN: usize = GROUP_BYTES_MAX + 16 * GROUP_MAX + 64;
+pub const SEGMENT_BYTES_MIN: usize = FRAME_BYTES_MAX;
 
 /// Bytes of one meter record.
 pub const RECORD_BYTES_MAX: usize = 2 * 1024 * 1024;

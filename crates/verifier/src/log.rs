@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! segment-0000000007.log   preallocated   │ frame │ frame │ frame │ 0 0 0 0 …
-//! frame                    magic · length · digest(seed, segment, offset, payload) · payload
+//! frame                    mark(seed, segment) · length · digest(seed, segment, offset, payload) · payload
 //! ```
-//! The digest binds a frame to its place, so the old content of a reused segment means nothing, and it depends on a secret
-//! seed beside the log, so no report can contain a frame. A frame that does not hold ends its segment: it was never
+//! The digest binds a frame to its place, so the old content of a reused segment means nothing. Mark and digest depend on a secret
+//! seed beside the log, so no report can contain a frame, nor what makes a restart look for one. A frame that does not hold ends its segment: it was never
 //! acknowledged. A frame that holds *after* one that does not is damage, and the log refuses to open.
 
 mod frame;
@@ -15,7 +15,9 @@ mod tests;
 pub use frame::{Kind, Record};
 
 use crate::disk::Disk;
+use crate::limits::FRAME_BYTES_MAX;
 use cairn_types::TimeMs;
+use frame::Frames;
 use std::collections::BTreeMap;
 use std::io;
 use thiserror::Error;
@@ -37,7 +39,9 @@ pub enum LogError {
     Disk(#[from] io::Error),
     #[error("{segment} is damaged at byte {offset}: groups that were acknowledged follow it; restore the file")]
     Damaged { segment: String, offset: u64 },
-    #[error("a group of {bytes} bytes does not fit a segment of {limit}")]
+    #[error(
+        "a group of {bytes} bytes is longer than the {limit} that a frame of this log may have; send fewer at once"
+    )]
     GroupTooLong { bytes: usize, limit: usize },
     #[error("record {0:?} is not in the log")]
     NotThere(Location),
@@ -109,9 +113,10 @@ impl Log {
     ) -> Result<(), LogError> {
         let name = segment_name(number);
         let bytes = self.disk.read_all(&name)?.unwrap_or_default();
+        let mut frames = Frames::of(self.seed, number, &bytes);
         let mut live = 0;
         let mut end = 0;
-        while let Some((payload, after)) = frame::read(&self.seed, number, &bytes, end) {
+        while let Some((payload, after)) = frames.read(end) {
             let place =
                 u32::try_from(after - payload.len()).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
             for (at, received, record) in frame::records(payload) {
@@ -124,12 +129,18 @@ impl Log {
             }
             end = after;
         }
-        if frame::any_after(&self.seed, number, &bytes, end) {
+        if frames.any_after(end) {
             return Err(LogError::Damaged {
                 segment: name,
                 offset: end as u64,
             });
         }
+        tracing::debug!(
+            segment = name,
+            bytes = end,
+            hashed = frames.hashed(),
+            "a segment was read"
+        );
         self.live.insert(number, live);
         self.next = self.next.max(number.saturating_add(1));
         // A shorter file is one whose making was cut off, or of an older setting; it is read but not written.
@@ -141,11 +152,9 @@ impl Log {
     pub fn append(&mut self, received: TimeMs, records: &[Record<'_>]) -> Result<Vec<Location>, LogError> {
         let payload_bytes = frame::payload_bytes(records);
         let framed = payload_bytes + frame::HEADER_BYTES;
-        if framed > self.segment_bytes as usize {
-            return Err(LogError::GroupTooLong {
-                bytes: framed,
-                limit: self.segment_bytes as usize,
-            });
+        let limit = FRAME_BYTES_MAX.min(self.segment_bytes as usize);
+        if framed > limit {
+            return Err(LogError::GroupTooLong { bytes: framed, limit });
         }
         self.wipe_torn()?;
         let (segment, offset) = match self.head {

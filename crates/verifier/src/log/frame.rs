@@ -1,15 +1,25 @@
-//! The bytes of a group in the log. Reads what a crash may have left: anything.
+//! The bytes of a group in the log. Reads what a crash may have left: anything. Never hashes more than a frame may be long where
+//! no frame was written: a frame's mark is known to nobody without the log's seed.
 //!
-//! `payload = received u64 · records u32 · { kind u8 · tag u32 · bytes u32 · bytes }`, all big-endian.
+//! ```text
+//! frame      mark · length u32 · digest(seed, segment, offset, payload) · payload
+//! mark       "CGRP" · keyed(seed, segment)
+//! payload    received u64 · records u32 · { kind u8 · tag u32 · bytes u32 · bytes }        all big-endian
+//! ```
 
+use crate::limits::FRAME_BYTES_MAX;
 use cairn_types::TimeMs;
 use cairn_types::hash;
 
 const MAGIC: [u8; 4] = *b"CGRP";
+pub const MARK_BYTES: usize = MAGIC.len() + 8;
+const LENGTH_BYTES: usize = 4;
 const DIGEST_BYTES: usize = 16;
 
+type Mark = [u8; MARK_BYTES];
+
 /// Bytes before a payload.
-pub const HEADER_BYTES: usize = MAGIC.len() + 4 + DIGEST_BYTES;
+pub const HEADER_BYTES: usize = MARK_BYTES + LENGTH_BYTES + DIGEST_BYTES;
 const RECORD_HEADER_BYTES: usize = 9;
 const GROUP_HEADER_BYTES: usize = 12;
 
@@ -64,7 +74,7 @@ pub fn write(
     let payload_bytes = payload_bytes(records);
     let mut out = Vec::with_capacity(HEADER_BYTES + payload_bytes);
     let mut places = Vec::with_capacity(records.len());
-    out.extend(MAGIC);
+    out.extend(mark(seed, segment));
     out.extend((payload_bytes as u32).to_be_bytes());
     out.extend([0; DIGEST_BYTES]);
     out.extend(received.0.to_be_bytes());
@@ -77,7 +87,7 @@ pub fn write(
         out.extend(record.bytes);
     }
     let digest = digest(seed, segment, offset, &out[HEADER_BYTES..]);
-    out[MAGIC.len() + 4..HEADER_BYTES].copy_from_slice(&digest);
+    out[MARK_BYTES + LENGTH_BYTES..HEADER_BYTES].copy_from_slice(&digest);
     (out, places)
 }
 
@@ -89,35 +99,84 @@ fn digest(seed: &[u8; 32], segment: u32, offset: u32, payload: &[u8]) -> [u8; DI
     digest
 }
 
-/// The payload of the frame at `offset` and where the next one begins; `None` when no whole frame is there.
-pub fn read<'a>(seed: &[u8; 32], segment: u32, file: &'a [u8], offset: usize) -> Option<(&'a [u8], usize)> {
-    let header = file.get(offset..offset.checked_add(HEADER_BYTES)?)?;
-    let (magic, rest) = header.split_at(MAGIC.len());
-    let (length, written) = rest.split_at(4);
-    if magic != MAGIC {
-        return None;
-    }
-    let from = offset + HEADER_BYTES;
-    let length = u32::from_be_bytes(length.try_into().ok()?) as usize;
-    let to = from.checked_add(length)?;
-    let payload = file.get(from..to)?;
-    let holds = written == digest(seed, segment, u32::try_from(offset).ok()?, payload);
-    holds.then_some((payload, to))
+/// What every frame of a segment begins with. No report can contain it, nor can what a reused segment held before.
+fn mark(seed: &[u8; 32], segment: u32) -> Mark {
+    let keyed = hash::domain("cairn/log-mark/1", &[seed, &segment.to_be_bytes()]).0;
+    let mut mark = [0; MARK_BYTES];
+    mark[..MAGIC.len()].copy_from_slice(&MAGIC);
+    mark[MAGIC.len()..].copy_from_slice(&keyed[..MARK_BYTES - MAGIC.len()]);
+    mark
 }
 
-/// Whether a whole frame begins anywhere after `offset`.
-pub fn any_after(seed: &[u8; 32], segment: u32, file: &[u8], offset: usize) -> bool {
-    let mut from = offset;
-    while let Some(at) = file
-        .get(from..)
-        .and_then(|rest| rest.iter().position(|byte| *byte == MAGIC[0]))
-    {
-        if read(seed, segment, file, from + at).is_some() {
-            return true;
+/// The frames in a segment's bytes.
+pub struct Frames<'a> {
+    seed: [u8; 32],
+    segment: u32,
+    mark: Mark,
+    bytes: &'a [u8],
+    /// Bytes of payloads hashed so far.
+    hashed: u64,
+}
+
+impl<'a> Frames<'a> {
+    pub fn of(seed: [u8; 32], segment: u32, bytes: &'a [u8]) -> Self {
+        Self {
+            mark: mark(&seed, segment),
+            seed,
+            segment,
+            bytes,
+            hashed: 0,
         }
-        from += at + 1;
     }
-    false
+
+    /// The payload of the frame at `offset` and where the next one begins; `None` when no whole frame is there.
+    pub fn read(&mut self, offset: usize) -> Option<(&'a [u8], usize)> {
+        let header = self.bytes.get(offset..offset.checked_add(HEADER_BYTES)?)?;
+        let (mark, rest) = header.split_at(MARK_BYTES);
+        let (length, written) = rest.split_at(LENGTH_BYTES);
+        if mark != self.mark {
+            return None;
+        }
+        let length = u32::from_be_bytes(length.try_into().ok()?) as usize;
+        if length > FRAME_BYTES_MAX - HEADER_BYTES {
+            return None;
+        }
+        let from = offset + HEADER_BYTES;
+        let to = from.checked_add(length)?;
+        let payload = self.bytes.get(from..to)?;
+        self.hashed += length as u64;
+        let holds = written == digest(&self.seed, self.segment, u32::try_from(offset).ok()?, payload);
+        holds.then_some((payload, to))
+    }
+
+    /// Whether a whole frame begins anywhere after `offset`.
+    pub fn any_after(&mut self, offset: usize) -> bool {
+        let mut from = offset;
+        while let Some(at) = self.next_mark(from) {
+            if self.read(at).is_some() {
+                return true;
+            }
+            from = at + 1;
+        }
+        false
+    }
+
+    fn next_mark(&self, from: usize) -> Option<usize> {
+        let mut from = from;
+        loop {
+            let rest = self.bytes.get(from..)?;
+            let at = rest.iter().position(|byte| *byte == MAGIC[0])?;
+            if rest[at..].starts_with(&self.mark) {
+                return Some(from + at);
+            }
+            from += at + 1;
+        }
+    }
+
+    /// Bytes of payloads hashed so far: what reading cost.
+    pub fn hashed(&self) -> u64 {
+        self.hashed
+    }
 }
 
 /// The records of a payload with the place of their bytes in it. A payload whose digest holds is well-formed; of any other,

@@ -159,6 +159,98 @@ fn a_group_longer_than_a_segment_is_refused() {
     assert!(matches!(append(&mut log, &long), Err(LogError::GroupTooLong { .. })));
 }
 
+/// A group of one record, framed to exactly so many bytes.
+fn framed(bytes: usize) -> Group {
+    vec![(0, vec![7; bytes - frame::HEADER_BYTES - frame::payload_bytes(&[]) - 9])]
+}
+
+#[test]
+fn the_longest_frame_is_written_and_read_and_a_longer_one_neither() {
+    let disk = SimulatedDisk::new(1 << 25);
+    let open = || {
+        let mut found = 0;
+        let mut each = |_: Location, _: TimeMs, record: Record<'_>| {
+            found += record.bytes.len();
+            true
+        };
+        let log = Log::open(Box::new(disk.clone()), 3 * FRAME_BYTES_MAX as u32, [7; 32], &mut each).unwrap();
+        (log, found)
+    };
+    let mut log = open().0;
+    let longest = framed(FRAME_BYTES_MAX);
+    append(&mut log, &longest).unwrap();
+    let refused = append(&mut log, &framed(FRAME_BYTES_MAX + 1)).unwrap_err();
+    let LogError::GroupTooLong { bytes, limit } = refused else {
+        panic!("{refused}")
+    };
+    assert_eq!((bytes, limit), (FRAME_BYTES_MAX + 1, FRAME_BYTES_MAX));
+    assert_eq!(open().1, longest[0].1.len());
+
+    // A frame that is whole but for its length.
+    for (bytes, is_read) in [(FRAME_BYTES_MAX, true), (FRAME_BYTES_MAX + 1, false)] {
+        let group = framed(bytes);
+        let record = Record {
+            kind: Kind::Report,
+            tag: 0,
+            bytes: &group[0].1,
+        };
+        let (written, _) = frame::write(&[7; 32], 1, 0, TimeMs(5), &[record]);
+        assert_eq!(
+            Frames::of([7; 32], 1, &written).read(0).is_some(),
+            is_read,
+            "{bytes} bytes"
+        );
+    }
+}
+
+/// A segment full of beginnings of frames, each of which claims as much of what follows as it can.
+fn crafted(seed: [u8; 32], segment: u32, bytes: usize) -> Vec<u8> {
+    let (frame, _) = frame::write(&seed, segment, 0, TimeMs(0), &[]);
+    let mark = &frame[..frame::MARK_BYTES];
+    let mut crafted = Vec::with_capacity(bytes);
+    while crafted.len() + frame::HEADER_BYTES < bytes {
+        let left = bytes - crafted.len() - frame::HEADER_BYTES;
+        crafted.extend(mark);
+        crafted.extend((left as u32).to_be_bytes());
+    }
+    crafted.resize(bytes, 0);
+    crafted
+}
+
+#[test]
+fn what_strangers_or_a_reused_segment_left_behind_a_torn_frame_is_never_hashed() {
+    for (seed, segment) in [([8; 32], 3), ([7; 32], 2)] {
+        let crafted = crafted(seed, segment, 1 << 14);
+        let mut theirs = Frames::of(seed, segment, &crafted);
+        assert!(!theirs.any_after(crafted.len() / 2));
+        assert!(
+            theirs.hashed() > 100 * crafted.len() as u64,
+            "it would cost {}",
+            theirs.hashed()
+        );
+        let mut frames = Frames::of([7; 32], 3, &crafted);
+        assert!(!frames.any_after(0));
+        assert_eq!(frames.hashed(), 0, "seed {seed:?}, segment {segment}");
+    }
+}
+
+#[test]
+fn looking_behind_damage_hashes_no_byte_twice() {
+    let disk = SimulatedDisk::new(1 << 20);
+    let mut log = open(&disk).0.unwrap();
+    let mut ends = vec![0];
+    for at in 0..9 {
+        append(&mut log, &group(at..at + 3)).unwrap();
+        ends.push(log.head.unwrap().1 as usize);
+    }
+    let mut bytes = disk.content("segment-0000000000.log").unwrap();
+    ends.pop();
+    ends.iter().for_each(|at| bytes[at + frame::HEADER_BYTES] ^= 1);
+    let mut frames = Frames::of([7; 32], 0, &bytes);
+    assert!(!frames.any_after(0));
+    assert!(frames.hashed() > 0 && frames.hashed() <= bytes.len() as u64);
+}
+
 #[test]
 fn random_segments_open_or_are_refused() {
     let mut state = 1u64;
@@ -171,8 +263,9 @@ fn random_segments_open_or_are_refused() {
     for _ in 0..200 {
         let disk = SimulatedDisk::new(1 << 20);
         let mut bytes: Vec<u8> = (0..SEGMENT).map(|_| random() as u8).collect();
-        bytes[..4].copy_from_slice(b"CGRP");
-        bytes[4..8].copy_from_slice(&(random() as u32 % 5_000).to_be_bytes());
+        let (header, _) = frame::write(&[7; 32], 3, 0, TimeMs(5), &[]);
+        bytes[..frame::MARK_BYTES].copy_from_slice(&header[..frame::MARK_BYTES]);
+        bytes[frame::MARK_BYTES..][..4].copy_from_slice(&(random() as u32 % 5_000).to_be_bytes());
         disk.tamper("segment-0000000003.log", bytes);
         let (log, found) = open(&disk);
         assert!(log.is_ok() && found.is_empty());

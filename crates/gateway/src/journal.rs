@@ -50,7 +50,9 @@ pub struct Journal {
 
 impl Journal {
     /// Finds what an earlier life left. Refuses a damaged file rather than forget it.
-    pub fn open(disk: Box<dyn Disk>, pending_max: usize) -> Result<Self, JournalError> {
+    pub fn open(mut disk: Box<dyn Disk>, pending_max: usize) -> Result<Self, JournalError> {
+        // What is found here is settled, so it must still be found after a power loss.
+        disk.sync_names()?;
         let mut journal = Self {
             disk,
             orders: BTreeSet::new(),

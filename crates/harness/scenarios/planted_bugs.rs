@@ -152,6 +152,9 @@ impl Disk for Liar {
     fn sync(&mut self, _: &str) -> io::Result<()> {
         Ok(())
     }
+    fn sync_names(&mut self) -> io::Result<()> {
+        self.0.sync_names()
+    }
     fn read(&self, name: &str, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
         self.0.read(name, offset, bytes)
     }

@@ -96,6 +96,12 @@ impl Verifier {
         self.disk.crash(keep);
     }
 
+    /// Ends the process; the machine goes on, and what was written can be read, on disk or not.
+    pub fn restart(&mut self) {
+        self.alive = None;
+        self.open();
+    }
+
     /// `None` when nobody is there.
     pub fn take(&mut self, now: TimeMs, envelopes: &[&[u8]]) -> Option<Vec<IntakeAnswer>> {
         let (collector, _) = self.alive.as_mut()?;

@@ -217,9 +217,7 @@ impl World {
             Fault::VerifierDies { moment, steps } => troubles.death = Some((moment, steps)),
             Fault::VerifierRestarts => {
                 self.diary.kills += 1;
-                let mut verifier = self.verifier();
-                verifier.kill(|| true);
-                verifier.open();
+                self.verifier().restart();
             }
             Fault::VerifierDiskFills { steps } => {
                 troubles.verifier_disk = until(steps);

@@ -301,13 +301,15 @@ impl Collector {
 
     /// Closes an epoch to reports and meters for ever, restarts included.
     pub fn seal(&mut self, id: &NetworkId, epoch: EpochNumber) -> Result<(), CollectError> {
-        let network = self.intake.network_mut(id).ok_or(CollectError::NotServed(*id))?;
+        let network = self.intake.network(id).ok_or(CollectError::NotServed(*id))?;
         if network.open() > epoch {
             return Ok(());
         }
         self.log.wipe_torn()?;
+        self.save(id, epoch.next(), None)?;
+        let network = self.intake.network_mut(id).ok_or(CollectError::NotServed(*id))?;
         network.seal(epoch);
-        self.save(id, None)
+        Ok(())
     }
 
     /// The reports of a sealed epoch, sorted by id.
@@ -348,23 +350,26 @@ impl Collector {
 
     /// Forgets an archived epoch and all before it, and gives their space back. A resend of theirs is refused as used.
     pub fn forget(&mut self, id: &NetworkId, epoch: EpochNumber) -> Result<(), CollectError> {
-        let network = self.intake.network_mut(id).ok_or(CollectError::NotServed(*id))?;
-        if network.open() <= epoch {
+        let network = self.intake.network(id).ok_or(CollectError::NotServed(*id))?;
+        let open = network.open();
+        if open <= epoch {
             return Ok(());
         }
+        self.save(id, open, Some(epoch))?;
+        let network = self.intake.network_mut(id).ok_or(CollectError::NotServed(*id))?;
         let forgotten = network.forget(epoch);
         let meters = self.meters.forget(id, epoch);
-        self.save(id, Some(epoch))?;
         let locations = forgotten.into_iter().map(|seen| seen.location).chain(meters);
         locations.for_each(|location| self.log.release(location));
         self.log.reclaim()?;
         Ok(())
     }
 
-    fn save(&mut self, id: &NetworkId, forgotten: Option<EpochNumber>) -> Result<(), CollectError> {
+    /// Writes down what is about to change, so that nothing changes here that a restart would not know.
+    fn save(&mut self, id: &NetworkId, open: EpochNumber, forgotten: Option<EpochNumber>) -> Result<(), CollectError> {
         let mut checkpoint = Checkpoint::load(self.log.disk())?;
         let network = self.intake.network(id).ok_or(CollectError::NotServed(*id))?;
-        checkpoint.update(id, network, forgotten);
+        checkpoint.update(id, open, forgotten.map(|last| (last, network.sequences())));
         Ok(checkpoint.save(self.log.disk())?)
     }
 }

@@ -20,8 +20,12 @@ pub trait Disk: Send {
     /// Writes inside a file. Durable only after `sync`.
     fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes all writes to a file durable.
+    /// Makes all writes to a file durable that were made since it was last asked to. When it fails, what was written may be read
+    /// and yet never reach the disk, however often it is asked again: only bytes written again do.
     fn sync(&mut self, name: &str) -> io::Result<()>;
+
+    /// Makes the names of all files durable as they are now.
+    fn sync_names(&mut self) -> io::Result<()>;
 
     /// Reads up to `bytes` bytes; fewer at the end of the file.
     fn read(&self, name: &str, offset: u64, bytes: usize) -> io::Result<Vec<u8>>;

@@ -5,8 +5,11 @@
 //! frame                    mark(seed, segment) · length · digest(seed, segment, offset, payload) · payload
 //! ```
 //! The digest binds a frame to its place, so the old content of a reused segment means nothing. Mark and digest depend on a secret
-//! seed beside the log, so no report can contain a frame, nor what makes a restart look for one. A frame that does not hold ends its segment: it was never
-//! acknowledged. A frame that holds *after* one that does not is damage, and the log refuses to open.
+//! seed beside the log, so no report can contain a frame, nor what makes a restart look for one. A frame that does not hold ends its
+//! segment: it was never acknowledged. A frame that holds *after* one that does not is damage, and the log refuses to open.
+//!
+//! What a sync failed for can still be read after a restart of the process, and be gone after a power loss. It can only be in the
+//! newest segment, since another follows once all before is on disk; so the newest is written and synced again before the log is open.
 
 mod frame;
 #[cfg(test)]
@@ -39,6 +42,8 @@ pub enum LogError {
     Disk(#[from] io::Error),
     #[error("{segment} is damaged at byte {offset}: groups that were acknowledged follow it; restore the file")]
     Damaged { segment: String, offset: u64 },
+    #[error("segments are there, and the file {SEED_FILE} that tells their frames is not, or is damaged; restore it")]
+    SeedLost,
     #[error(
         "a group of {bytes} bytes is longer than the {limit} that a frame of this log may have; send fewer at once"
     )]
@@ -79,10 +84,16 @@ impl Log {
         fresh_seed: [u8; 32],
         each: &mut dyn FnMut(Location, TimeMs, Record<'_>) -> bool,
     ) -> Result<Self, LogError> {
+        // A name whose sync failed in an earlier life is there now, and would not be after a power loss.
+        disk.sync_names()?;
+        let names = disk.list()?;
+        let numbers = |prefix| names.iter().filter_map(move |name| number_of(prefix, name));
+        let segments: Vec<u32> = numbers(SEGMENT_PREFIX).collect();
         let seed = match disk.read_all(SEED_FILE)?.and_then(|bytes| bytes.try_into().ok()) {
             Some(seed) => seed,
+            None if !segments.is_empty() => return Err(LogError::SeedLost),
             None => {
-                disk.replace(SEED_FILE, &fresh_seed)?;
+                disk.replace(SEED_FILE, &fresh_seed).map_err(full)?;
                 fresh_seed
             }
         };
@@ -92,16 +103,15 @@ impl Log {
             segment_bytes,
             live: BTreeMap::new(),
             head: None,
-            next: 0,
-            spares: Vec::new(),
+            // A number is never used again while a file holds frames of it.
+            next: numbers(SPARE_PREFIX).max().map_or(0, |newest| newest.saturating_add(1)),
+            spares: numbers(SPARE_PREFIX)
+                .map(|number| name_of(SPARE_PREFIX, number))
+                .collect(),
             torn: None,
         };
-        for name in log.disk.list()? {
-            if name.starts_with(SPARE_PREFIX) {
-                log.spares.push(name);
-            } else if let Some(number) = segment_number(&name) {
-                log.recover(number, each)?;
-            }
+        for number in &segments {
+            log.recover(*number, segments.last() == Some(number), each)?;
         }
         Ok(log)
     }
@@ -109,6 +119,7 @@ impl Log {
     fn recover(
         &mut self,
         number: u32,
+        is_newest: bool,
         each: &mut dyn FnMut(Location, TimeMs, Record<'_>) -> bool,
     ) -> Result<(), LogError> {
         let name = segment_name(number);
@@ -141,6 +152,11 @@ impl Log {
             hashed = frames.hashed(),
             "a segment was read"
         );
+        if is_newest {
+            // The same bytes in the same place: a power loss meanwhile changes nothing that is on disk.
+            self.disk.write(&name, 0, &bytes[..end])?;
+            self.disk.sync(&name)?;
+        }
         self.live.insert(number, live);
         self.next = self.next.max(number.saturating_add(1));
         // A shorter file is one whose making was cut off, or of an older setting; it is read but not written.
@@ -186,11 +202,9 @@ impl Log {
         let Some((segment, offset, bytes)) = self.torn else {
             return Ok(());
         };
-        if self.live.contains_key(&segment) {
-            let name = segment_name(segment);
-            self.disk.write(&name, offset.into(), &vec![0; bytes])?;
-            self.disk.sync(&name)?;
-        }
+        let name = segment_name(segment);
+        self.disk.write(&name, offset.into(), &vec![0; bytes]).map_err(full)?;
+        self.disk.sync(&name).map_err(full)?;
         self.torn = None;
         Ok(())
     }
@@ -234,25 +248,26 @@ impl Log {
         }
     }
 
-    /// Gives segments without needed records back. Returns how many.
+    /// Gives segments without needed records back. Returns how many. One that the disk does not give up is found at the next start.
     pub fn reclaim(&mut self) -> Result<usize, LogError> {
         let head = self.head.map(|(segment, _)| segment);
+        let torn = self.torn.map(|(segment, ..)| segment);
         let dead: Vec<u32> = self
             .live
             .iter()
-            .filter(|(segment, live)| **live == 0 && Some(**segment) != head)
+            .filter(|(segment, live)| **live == 0 && Some(**segment) != head && Some(**segment) != torn)
             .map(|(segment, _)| *segment)
             .collect();
         for segment in &dead {
+            self.live.remove(segment);
             let name = segment_name(*segment);
             if self.spares.len() < SPARES_MAX {
-                let spare = format!("{SPARE_PREFIX}{segment:010}{SUFFIX}");
+                let spare = name_of(SPARE_PREFIX, *segment);
                 self.disk.rename(&name, &spare)?;
                 self.spares.push(spare);
             } else {
                 self.disk.remove(&name)?;
             }
-            self.live.remove(segment);
         }
         Ok(dead.len())
     }
@@ -269,12 +284,16 @@ impl Log {
 }
 
 fn segment_name(number: u32) -> String {
-    format!("{SEGMENT_PREFIX}{number:010}{SUFFIX}")
+    name_of(SEGMENT_PREFIX, number)
 }
 
-fn segment_number(name: &str) -> Option<u32> {
-    let digits = name.strip_prefix(SEGMENT_PREFIX)?.strip_suffix(SUFFIX)?;
-    digits.parse().ok().filter(|number| segment_name(*number) == name)
+fn name_of(prefix: &str, number: u32) -> String {
+    format!("{prefix}{number:010}{SUFFIX}")
+}
+
+fn number_of(prefix: &str, name: &str) -> Option<u32> {
+    let digits = name.strip_prefix(prefix)?.strip_suffix(SUFFIX)?;
+    digits.parse().ok().filter(|number| name_of(prefix, *number) == name)
 }
 
 fn full(error: io::Error) -> LogError {

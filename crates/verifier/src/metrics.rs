@@ -143,6 +143,10 @@ impl Disk for TimedDisk {
         synced
     }
 
+    fn sync_names(&mut self) -> io::Result<()> {
+        self.disk.sync_names()
+    }
+
     fn read(&self, name: &str, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
         self.disk.read(name, offset, bytes)
     }

@@ -3,7 +3,6 @@
 
 use super::CollectError;
 use crate::disk::Disk;
-use crate::intake::Network;
 use cairn_types::{EpochNumber, NetworkId, codec};
 use minicbor::{CborLen, Decode, Encode};
 use std::io;
@@ -57,13 +56,13 @@ impl Checkpoint {
     }
 
     /// Takes over where a network stands; its sequence numbers only when reports are being forgotten, `forgotten` included.
-    pub fn update(&mut self, id: &NetworkId, network: &Network, forgotten: Option<EpochNumber>) {
+    pub fn update(&mut self, id: &NetworkId, open: EpochNumber, forgotten: Option<(EpochNumber, &[u64])>) {
         let at = match self.networks.binary_search_by_key(id, |saved| saved.id) {
             Ok(at) => at,
             Err(at) => {
                 let new = Saved {
                     id: *id,
-                    open: network.open(),
+                    open,
                     forgotten: None,
                     sequences: Vec::new(),
                 };
@@ -72,10 +71,10 @@ impl Checkpoint {
             }
         };
         let saved = &mut self.networks[at];
-        saved.open = network.open();
-        if forgotten.is_some() {
-            saved.forgotten = forgotten;
-            saved.sequences = network.sequences().to_vec();
+        saved.open = open;
+        if let Some((last, sequences)) = forgotten {
+            saved.forgotten = Some(last);
+            saved.sequences = sequences.to_vec();
         }
     }
 }

@@ -187,8 +187,12 @@ fn after_any_crash_every_receipt_given_is_in_the_log() {
                 .collect();
             let answers = take(&mut collector, &envelopes);
             promised.extend(receipts(&answers).iter().map(|receipt| receipt.report));
-            if random() % 3 == 0 {
-                world.disk.crash(|| random() % 2 == 0);
+            let ends = random() % 6;
+            if ends < 3 {
+                // The power goes, or only the process ends.
+                if ends > 0 {
+                    world.disk.crash(|| random() % 2 == 0);
+                }
                 world.disk.fail_syncs(false);
                 collector = world.collector();
                 let kept = collector.sealed(&world.network, EpochNumber(0)).unwrap();
@@ -197,6 +201,53 @@ fn after_any_crash_every_receipt_given_is_in_the_log() {
             }
         }
     }
+}
+
+#[test]
+fn a_report_whose_sync_failed_has_no_receipt_after_a_restart_that_a_power_loss_breaks() {
+    let world = World::new(1);
+    let mut collector = world.collector();
+    world.disk.fail_syncs(true);
+    let one = [sealed(world.network, 0, now(), 1)];
+    assert_eq!(code(&take(&mut collector, &one)[0]), Some(IntakeRefusal::Unavailable));
+    world.disk.fail_syncs(false);
+    let mut collector = world.collector();
+    assert_eq!(receipts(&take(&mut collector, &one)).len(), 1);
+    world.disk.crash(|| false);
+    let kept = world.collector().sealed(&world.network, EpochNumber(0)).unwrap();
+    assert_eq!(kept.len(), 1);
+}
+
+#[test]
+fn an_epoch_whose_seal_could_not_be_written_is_not_sealed() {
+    let world = World::new(1);
+    let mut collector = world.collector();
+    world.disk.fail_syncs(true);
+    assert!(collector.seal(&world.network, EpochNumber(0)).is_err());
+    assert!(
+        collector.seal(&world.network, EpochNumber(0)).is_err(),
+        "nor is it the second time"
+    );
+    world.disk.fail_syncs(false);
+    collector.seal(&world.network, EpochNumber(0)).unwrap();
+    world.disk.crash(|| false);
+    let open = world.collector().intake().network(&world.network).unwrap().open();
+    assert_eq!(open, EpochNumber(1));
+}
+
+#[test]
+fn what_could_not_be_forgotten_is_forgotten_the_next_time_with_its_space() {
+    let world = World::new(1);
+    let mut collector = world.collector();
+    let many: Vec<_> = (0..9).map(|at| sealed(world.network, at, now(), 1)).collect();
+    take(&mut collector, &many);
+    collector.seal(&world.network, EpochNumber(0)).unwrap();
+    world.disk.fail_syncs(true);
+    assert!(collector.forget(&world.network, EpochNumber(0)).is_err());
+    assert_eq!(collector.sealed(&world.network, EpochNumber(0)).unwrap().len(), 9);
+    world.disk.fail_syncs(false);
+    collector.forget(&world.network, EpochNumber(0)).unwrap();
+    assert!(collector.sealed(&world.network, EpochNumber(0)).unwrap().is_empty());
 }
 
 /// One ledger for all the crashes: making it takes longer than they do.

@@ -27,10 +27,6 @@ impl Folder {
         })
     }
 
-    fn sync_names(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
-    }
-
     fn file(&mut self, name: &str) -> io::Result<&File> {
         if !self.open.contains_key(name) {
             let file = OpenOptions::new().read(true).write(true).open(self.path.join(name))?;
@@ -39,7 +35,7 @@ impl Folder {
         self.open.get(name).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn fill(&self, name: &str, bytes: u64) -> io::Result<File> {
+    fn fill(&mut self, name: &str, bytes: u64) -> io::Result<File> {
         let path = self.path.join(name);
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create(true).truncate(true).open(path)?;
@@ -89,6 +85,10 @@ impl Disk for Folder {
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
         self.file(name)?.sync_data()
+    }
+
+    fn sync_names(&mut self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
     }
 
     fn read(&self, name: &str, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {

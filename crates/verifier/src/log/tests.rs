@@ -95,6 +95,85 @@ fn sectors_lost_in_any_order_cost_only_what_was_not_synced() {
 }
 
 #[test]
+fn what_a_sync_failed_for_is_on_disk_before_a_restarted_process_builds_on_it() {
+    let disk = SimulatedDisk::new(1 << 20);
+    let mut log = open(&disk).0.unwrap();
+    append(&mut log, &group(0..9)).unwrap();
+    disk.fail_syncs(true);
+    assert!(append(&mut log, &group(9..18)).is_err());
+    drop(log);
+    assert!(
+        open(&disk).0.is_err(),
+        "a disk that does not sync is nothing to build on"
+    );
+    disk.fail_syncs(false);
+    let (log, found) = open(&disk);
+    assert_eq!(found, group(0..18), "the cache still shows it");
+    append(&mut log.unwrap(), &group(18..20)).unwrap();
+    disk.crash(|| false);
+    assert_eq!(open(&disk).1, group(0..20));
+}
+
+#[test]
+fn a_segment_whose_name_was_not_synced_keeps_it_after_a_restart() {
+    let disk = SimulatedDisk::new(1 << 20);
+    let mut log = open(&disk).0.unwrap();
+    let locations = append(&mut log, &group(0..40)).unwrap();
+    append(&mut log, &group(40..60)).unwrap();
+    locations.into_iter().for_each(|location| log.release(location));
+    assert_eq!(log.reclaim().unwrap(), 1, "there is a spare to be renamed");
+    disk.fail_syncs(true);
+    assert!(append(&mut log, &group(0..40)).is_err());
+    disk.fail_syncs(false);
+    drop(log);
+    append(&mut open(&disk).0.unwrap(), &group(60..70)).unwrap();
+    disk.crash(|| false);
+    assert_eq!(open(&disk).1, group(40..70));
+}
+
+#[test]
+fn opening_writes_no_more_than_the_newest_segment_again() {
+    let disk = SimulatedDisk::new(1 << 20);
+    let mut log = open(&disk).0.unwrap();
+    for _ in 0..100 {
+        append(&mut log, &group(0..20)).unwrap();
+    }
+    assert!(log.segments() > 9);
+    let before = disk.written();
+    assert!(open(&disk).0.is_ok());
+    let again = disk.written() - before;
+    assert!((1..=u64::from(SEGMENT)).contains(&again), "{again} bytes");
+}
+
+#[test]
+fn segments_whose_seed_is_gone_or_damaged_are_not_taken_for_empty() {
+    let disk = SimulatedDisk::new(1 << 20);
+    append(&mut open(&disk).0.unwrap(), &group(0..3)).unwrap();
+    let seed = disk.content("seed").unwrap();
+    disk.tamper("seed", seed[1..].to_vec());
+    assert!(matches!(open(&disk).0, Err(LogError::SeedLost)));
+    Disk::remove(&mut disk.clone(), "seed").unwrap();
+    assert!(matches!(open(&disk).0, Err(LogError::SeedLost)));
+    disk.tamper("seed", seed);
+    assert_eq!(open(&disk).1, group(0..3));
+}
+
+#[test]
+fn a_segment_the_disk_does_not_give_up_is_given_up_at_the_next_start() {
+    let disk = SimulatedDisk::new(1 << 20);
+    let mut log = open(&disk).0.unwrap();
+    let locations = append(&mut log, &group(0..40)).unwrap();
+    append(&mut log, &group(40..60)).unwrap();
+    locations.into_iter().for_each(|location| log.release(location));
+    disk.fail_syncs(true);
+    assert!(log.reclaim().is_err());
+    disk.fail_syncs(false);
+    assert_eq!((log.reclaim().unwrap(), log.segments()), (0, 1));
+    disk.crash(|| false);
+    assert_eq!(open(&disk).1, group(0..60));
+}
+
+#[test]
 fn damage_before_acknowledged_groups_is_not_taken_for_a_torn_end() {
     let disk = SimulatedDisk::new(1 << 20);
     let mut log = open(&disk).0.unwrap();
@@ -150,6 +229,22 @@ fn released_segments_are_reused_and_their_old_content_means_nothing() {
     assert!(log.is_ok());
     assert!(found.ends_with(&last));
     assert!(found.len() < 100);
+}
+
+#[test]
+fn a_spare_does_not_come_back_under_the_number_its_frames_were_written_for() {
+    let disk = SimulatedDisk::new(1 << 20);
+    let mut log = open(&disk).0.unwrap();
+    let mut locations = append(&mut log, &group(0..1)).unwrap();
+    locations.extend(append(&mut log, &group(1..30)).unwrap());
+    disk.fail_syncs(true);
+    assert!(append(&mut log, &group(40..41)).is_err());
+    disk.fail_syncs(false);
+    log.wipe_torn().unwrap();
+    locations.into_iter().for_each(|location| log.release(location));
+    assert_eq!((log.reclaim().unwrap(), log.segments()), (1, 0));
+    append(&mut open(&disk).0.unwrap(), &group(0..1)).unwrap();
+    assert_eq!(open(&disk).1, group(0..1));
 }
 
 #[test]
@@ -263,6 +358,7 @@ fn random_segments_open_or_are_refused() {
     for _ in 0..200 {
         let disk = SimulatedDisk::new(1 << 20);
         let mut bytes: Vec<u8> = (0..SEGMENT).map(|_| random() as u8).collect();
+        disk.tamper("seed", vec![7; 32]);
         let (header, _) = frame::write(&[7; 32], 3, 0, TimeMs(5), &[]);
         bytes[..frame::MARK_BYTES].copy_from_slice(&header[..frame::MARK_BYTES]);
         bytes[frame::MARK_BYTES..][..4].copy_from_slice(&(random() as u32 % 5_000).to_be_bytes());

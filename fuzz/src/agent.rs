@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use bytes::BytesMut;
 use cairn_agent::{
-    answers::{Verdict, judge},
+    answers::{Awaited, Verdict, judge},
     config::Config,
     disk::{Disk, MemoryDisk},
     journal::{Journal, Refused},
@@ -17,7 +17,8 @@ use cairn_agent::{
     uplink::Verifier,
 };
 use cairn_types::{
-    AccountId, DeviceId, Receipt, ReportId, TimeMs, codec::encode, intake::IntakeAnswer, intake::IntakeRefusal, receipt,
+    AccountId, DeviceId, EpochNumber, NetworkId, Receipt, ReportId, TimeMs, codec::encode, intake::IntakeAnswer,
+    intake::IntakeRefusal, receipt, receipt::Promise,
 };
 use rumqttc::mqttbytes::{
     QoS,
@@ -62,7 +63,7 @@ pub const TARGETS: &[Target] = &[
     },
 ];
 
-static RECEIPTS: LazyLock<Vec<Receipt>> = LazyLock::new(|| receipt::issue(VERIFIER, &key(5), TimeMs(7), &reports()));
+static RECEIPTS: LazyLock<Vec<Receipt>> = LazyLock::new(|| receipt::issue(VERIFIER, &key(5), TimeMs(7), &promises()));
 
 pub fn config(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
@@ -95,14 +96,15 @@ pub fn verifier_answers(bytes: &[u8]) -> bool {
         account: VERIFIER,
         key: key(5).public(),
     };
-    let Ok(verdicts) = judge(&verifier, &reports(), bytes) else {
+    let awaited: Vec<Awaited> = promises().into_iter().map(awaited).collect();
+    let Ok(verdicts) = judge(&verifier, &awaited, bytes) else {
         return false;
     };
-    assert_eq!(verdicts.len(), reports().len());
+    assert_eq!(verdicts.len(), awaited.len());
     for (verdict, signed) in verdicts.iter().zip(RECEIPTS.iter()) {
         if let Verdict::Receipted(receipt) = verdict {
             assert!(
-                receipt.report == signed.report && receipt.group == signed.group,
+                receipt.promise() == signed.promise() && receipt.group == signed.group,
                 "a forged receipt"
             );
         }
@@ -148,8 +150,21 @@ fn put(disk: &mut MemoryDisk, name: &str, bytes: &[u8]) {
     disk.append(name, bytes).expect("memory is never full");
 }
 
-fn reports() -> Vec<ReportId> {
-    (1..=3).map(|at| ReportId([at; 32])).collect()
+fn promises() -> Vec<Promise> {
+    let promise = |at| Promise {
+        report: ReportId([at; 32]),
+        network: NetworkId([3; 32]),
+        epoch: EpochNumber(1_151),
+    };
+    (1..=3).map(promise).collect()
+}
+
+fn awaited(promise: Promise) -> Awaited {
+    Awaited {
+        report: promise.report,
+        network: promise.network,
+        epoch: Some(promise.epoch),
+    }
 }
 
 /// All taken, all refused, and some of both.

@@ -112,6 +112,12 @@ fn a_receipt_means_archived(records: &Records) -> Vec<String> {
         .collect();
     let mut broken = Vec::new();
     for (report, told) in records.diary.told.iter().filter(|(_, told)| told.receipt.is_some()) {
+        if let Some(receipt) = told.receipt.as_ref().filter(|receipt| receipt.epoch != told.epoch) {
+            broken.push(format!(
+                "{report} of epoch {} is promised for epoch {}",
+                told.epoch, receipt.epoch
+            ));
+        }
         match archived.get(&told.epoch) {
             Some(reports) if reports.contains(report) => {}
             Some(_) => broken.push(format!("{report} has a receipt and is not in epoch {}", told.epoch)),

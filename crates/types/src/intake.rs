@@ -193,19 +193,23 @@ impl<'b, C> Decode<'b, C> for IntakeAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{AccountId, ReportId};
+    use crate::ids::{AccountId, EpochNumber, NetworkId, ReportId};
     use crate::keys::SecretKey;
-    use crate::receipt;
+    use crate::receipt::{self, Promise};
     use crate::time::TimeMs;
+
+    fn promise(i: u8, epoch: u64) -> Promise {
+        Promise {
+            report: ReportId([i; 32]),
+            network: NetworkId([3; 32]),
+            epoch: EpochNumber(epoch),
+        }
+    }
 
     fn answers() -> Vec<IntakeAnswer> {
         let key = SecretKey::ed25519([5; 32]);
-        let receipts = receipt::issue(
-            AccountId([9; 32]),
-            &key,
-            TimeMs(77),
-            &[ReportId([1; 32]), ReportId([2; 32])],
-        );
+        let promises = [promise(1, 7), promise(2, 7)];
+        let receipts = receipt::issue(AccountId([9; 32]), &key, TimeMs(77), &promises);
         let mut answers: Vec<_> = receipts.into_iter().map(IntakeAnswer::Receipt).collect();
         answers.insert(1, IntakeAnswer::refused(IntakeRefusal::TooLate, "epoch 7"));
         answers
@@ -230,7 +234,8 @@ mod tests {
     #[test]
     fn every_answer_fits_its_limit() {
         let key = SecretKey::ed25519([5; 32]);
-        let mut receipt = receipt::issue(AccountId([9; 32]), &key, TimeMs(u64::MAX), &[ReportId([1; 32])]).remove(0);
+        let promises = [promise(1, u64::MAX)];
+        let mut receipt = receipt::issue(AccountId([9; 32]), &key, TimeMs(u64::MAX), &promises).remove(0);
         receipt.path.start = u64::MAX;
         receipt.path.count = u64::MAX;
         receipt.path.siblings = vec![crate::Hash([1; 32]); 41];

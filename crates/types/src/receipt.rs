@@ -1,15 +1,28 @@
 //! A verifier's signed promise that a report is on its disk and will be judged.
 //!
-//! A verifier signs once per group of reports that reached the disk together: the root of the tree over the group's report
-//! ids, in the group's order. A receipt is that signature and the path of one report to the root.
+//! A verifier signs once per group of reports that reached the disk together: the root of the tree over the group's promises,
+//! in the group's order. A receipt is that signature and the path of one promise to the root. A promise names its report, network
+//! and epoch, so whoever has the receipt shows a broken one without the report.
+//!
+//! ```text
+//! leaf = H(0 ‖ report ‖ network ‖ epoch as eight big-endian bytes)
+//! ```
 
 use crate::codec;
 use crate::hash::{self, Hash};
-use crate::ids::{AccountId, ReportId};
+use crate::ids::{AccountId, EpochNumber, NetworkId, ReportId};
 use crate::keys::{PublicKey, SecretKey, Signature};
 use crate::merkle::{self, RangeProof};
 use crate::time::TimeMs;
 use minicbor::{CborLen, Decode, Encode};
+
+/// That a report will be judged in an epoch of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    pub report: ReportId,
+    pub network: NetworkId,
+    pub epoch: EpochNumber,
+}
 
 /// What a verifier signs for one group.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -20,23 +33,40 @@ pub struct Group {
     /// When the group was on disk, by the verifier's clock.
     #[n(1)]
     pub received: TimeMs,
-    /// Root of the tree over the group's report ids.
+    /// Root of the tree over the group's promises.
     #[n(2)]
     pub root: Hash,
 }
 
-/// The promise for one report.
+/// The promise for one report, signed.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(array)]
 pub struct Receipt {
     #[n(0)]
     pub report: ReportId,
+    /// The network whose verdict is promised.
     #[n(1)]
-    pub group: Group,
+    pub network: NetworkId,
+    /// The epoch in which it will be judged.
     #[n(2)]
-    pub path: RangeProof,
+    pub epoch: EpochNumber,
     #[n(3)]
+    pub group: Group,
+    #[n(4)]
+    pub path: RangeProof,
+    #[n(5)]
     pub signature: Signature,
+}
+
+impl Promise {
+    /// Its leaf in a group's tree.
+    pub fn leaf(&self) -> Hash {
+        let mut bytes = [0; 72];
+        bytes[..32].copy_from_slice(&self.report.0);
+        bytes[32..64].copy_from_slice(&self.network.0);
+        bytes[64..].copy_from_slice(&self.epoch.0.to_be_bytes());
+        merkle::leaf(&bytes)
+    }
 }
 
 impl Group {
@@ -50,37 +80,49 @@ impl Group {
     }
 }
 
-/// The receipts of a group, in the order of `reports`, with one signature for all.
-pub fn issue(verifier: AccountId, key: &SecretKey, received: TimeMs, reports: &[ReportId]) -> Vec<Receipt> {
-    let tree = merkle::Tree::new(reports.iter().map(|id| merkle::leaf(&id.0)).collect());
+/// The receipts of a group, in the order of `promises`, with one signature for all.
+pub fn issue(verifier: AccountId, key: &SecretKey, received: TimeMs, promises: &[Promise]) -> Vec<Receipt> {
+    let tree = merkle::Tree::new(promises.iter().map(Promise::leaf).collect());
     let group = Group {
         verifier,
         received,
         root: tree.root(),
     };
     let signature = key.sign(&group.signed_bytes());
-    reports
+    promises
         .iter()
         .enumerate()
-        .map(|(at, report)| Receipt {
-            report: *report,
+        .map(|(at, promise)| Receipt {
+            report: promise.report,
+            network: promise.network,
+            epoch: promise.epoch,
             group: group.clone(),
-            path: tree.prove(at as u64, at as u64 + 1).expect("the report is in the tree"),
+            path: tree
+                .prove(at as u64, at as u64 + 1)
+                .expect("the promise is in the tree"),
             signature,
         })
         .collect()
 }
 
 impl Receipt {
-    /// Whether `key` promised this report. Whose key it is, is for the ledger to say.
+    pub fn promise(&self) -> Promise {
+        Promise {
+            report: self.report,
+            network: self.network,
+            epoch: self.epoch,
+        }
+    }
+
+    /// Whether `key` made this promise. Whose key it is, is for the ledger to say.
     pub fn verify(&self, key: &PublicKey) -> bool {
         self.is_in_group() && self.group.is_signed(key, &self.signature)
     }
 
-    /// Whether the path leads from the report to the group's root. The signature is not checked here: one check serves a
+    /// Whether the path leads from the promise to the group's root. The signature is not checked here: one check serves a
     /// whole group.
     pub fn is_in_group(&self) -> bool {
-        self.path.proves(&[merkle::leaf(&self.report.0)], &self.group.root)
+        self.path.proves(&[self.promise().leaf()], &self.group.root)
     }
 }
 
@@ -89,21 +131,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_receipt_holds_for_its_report_only() {
+    fn a_receipt_holds_for_its_report_network_and_epoch_only() {
         let key = SecretKey::ed25519([5; 32]);
-        let reports: Vec<_> = (0..5).map(|i| ReportId([i; 32])).collect();
-        let receipts = issue(AccountId([9; 32]), &key, TimeMs(77), &reports);
-        for (receipt, report) in receipts.iter().zip(&reports) {
-            assert_eq!(receipt.report, *report);
+        let promise = |i| Promise {
+            report: ReportId([i; 32]),
+            network: NetworkId([3; 32]),
+            epoch: EpochNumber(7),
+        };
+        let promises: Vec<_> = (0..5).map(promise).collect();
+        let receipts = issue(AccountId([9; 32]), &key, TimeMs(77), &promises);
+        for (receipt, promise) in receipts.iter().zip(&promises) {
+            assert_eq!(receipt.promise(), *promise);
             assert!(receipt.verify(&key.public()));
-            let other = Receipt {
-                report: ReportId([99; 32]),
-                ..receipt.clone()
-            };
-            assert!(!other.verify(&key.public()));
-            let mut later = receipt.clone();
-            later.group.received = TimeMs(78);
-            assert!(!later.verify(&key.public()));
+            let changes: [fn(&mut Receipt); 4] = [
+                |receipt| receipt.report = ReportId([99; 32]),
+                |receipt| receipt.network = NetworkId([4; 32]),
+                |receipt| receipt.epoch = EpochNumber(8),
+                |receipt| receipt.group.received = TimeMs(78),
+            ];
+            for change in changes {
+                let mut changed = receipt.clone();
+                change(&mut changed);
+                assert!(!changed.verify(&key.public()));
+            }
         }
         assert!(issue(AccountId([9; 32]), &key, TimeMs(77), &[]).is_empty());
     }

@@ -1,8 +1,9 @@
-//! A foreign library (Python's pycose, cbor2, cryptography) makes envelopes that we accept, and reads ours.
+//! A foreign library (Python's pycose, cbor2, cryptography) makes envelopes that we accept, reads ours, and checks our receipts.
 //! Needs a Python with those packages, named by `CAIRN_PYTHON`; `cargo xtask test` makes one.
 
 use cairn_types::codec::encode;
-use cairn_types::{Envelope, NetworkId, PublicKey, Report, SecretKey, TimeMs};
+use cairn_types::receipt::{self, Promise};
+use cairn_types::{AccountId, Envelope, EpochNumber, NetworkId, PublicKey, Report, ReportId, SecretKey, TimeMs};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -70,5 +71,31 @@ fn a_foreign_library_reads_ours() {
     let expected = format!("{} 1500076800000 900 {}", "03".repeat(32), hex::encode(b"readings"));
     for answer in ask(&questions).into_iter().flatten() {
         assert_eq!(answer, expected);
+    }
+}
+
+/// What a stranger must know to hold a verifier to its word: leaf, path, root and what is signed.
+#[test]
+fn a_foreign_library_checks_our_receipts() {
+    let keys = [SecretKey::ed25519([8; 32]), SecretKey::p256([8; 32]).expect("a scalar")];
+    let promises: Vec<Promise> = (0..5)
+        .map(|report| Promise {
+            report: ReportId([report; 32]),
+            network: NetworkId([3; 32]),
+            epoch: EpochNumber(1_151),
+        })
+        .collect();
+    let mut questions = Vec::new();
+    for key in &keys {
+        let receipts = receipt::issue(AccountId([9; 32]), key, TimeMs(1_500_080_400_000), &promises);
+        let line = |receipt| format!("receipt {} {}", key.public(), hex::encode(encode(receipt)));
+        questions.extend(receipts.iter().map(line));
+    }
+    let expected = |report: u8| {
+        let [report, network, verifier] = [report, 3, 9].map(|byte| hex::encode([byte; 32]));
+        format!("{report} {network} 1151 {verifier} 1500080400000")
+    };
+    for (at, answer) in ask(&questions).into_iter().flatten().enumerate() {
+        assert_eq!(answer, expected((at % 5) as u8));
     }
 }

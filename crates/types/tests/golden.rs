@@ -103,9 +103,13 @@ fn an_es256_envelope_of_last_year_still_holds() {
 
 #[test]
 fn a_receipt() {
-    let reports = [ReportId([1; 32]), ReportId([2; 32]), ReportId([3; 32])];
+    let promises = [1, 2, 3].map(|report| cairn_types::receipt::Promise {
+        report: ReportId([report; 32]),
+        network: NetworkId([3; 32]),
+        epoch: EpochNumber(1_151),
+    });
     let key = SecretKey::ed25519([2; 32]);
-    let receipts = cairn_types::receipt::issue(AccountId([9; 32]), &key, TimeMs(1_500_080_400_000), &reports);
+    let receipts = cairn_types::receipt::issue(AccountId([9; 32]), &key, TimeMs(1_500_080_400_000), &promises);
     check("receipt", &receipts[1]);
     check("intake_receipt", &IntakeAnswer::Receipt(receipts[1].clone()));
     check(

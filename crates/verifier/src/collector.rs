@@ -14,9 +14,10 @@ use crate::disk::Disk;
 use crate::intake::{Accepted, Intake, Seen, Verdict, Windows};
 use crate::log::{Kind, Location, Log, LogError, Record};
 use crate::meters::{self, MeterEntry, MeterError, Meters, SignedMeters};
+use cairn_types::codec;
 use cairn_types::intake::{IntakeAnswer, IntakeRefusal};
+use cairn_types::receipt::{self, Promise};
 use cairn_types::{AccountId, DeviceNumber, Envelope, EpochClock, EpochNumber, NetworkId, ReportId, SecretKey, TimeMs};
-use cairn_types::{codec, receipt};
 use cairn_verticals::kit::Vertical;
 use checkpoint::Checkpoint;
 use std::collections::BTreeMap;
@@ -195,10 +196,11 @@ impl Collector {
 
     /// Receipts under one signature for all that is on disk, refusals for the rest.
     fn answer(&self, now: TimeMs, verdicts: Vec<Verdict>) -> Vec<IntakeAnswer> {
-        let on_disk: Vec<ReportId> = verdicts
+        let on_disk: Vec<Promise> = verdicts
             .iter()
             .filter_map(|verdict| match verdict {
-                Verdict::Accepted(Accepted { id, .. }) | Verdict::Known(id) | Verdict::Again(id) => Some(*id),
+                Verdict::Accepted(accepted) => Some(accepted.promise()),
+                Verdict::Known(promise) | Verdict::Again(promise) => Some(*promise),
                 Verdict::Refused(..) => None,
             })
             .collect();

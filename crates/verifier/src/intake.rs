@@ -17,6 +17,7 @@ use crate::roster::RosterMember;
 use cairn_types::batch::{self, Signed};
 use cairn_types::envelope::{Algorithm, EnvelopeError};
 use cairn_types::intake::IntakeRefusal;
+use cairn_types::receipt::Promise;
 use cairn_types::{DeviceNumber, Envelope, EpochClock, EpochNumber, NetworkId, ReportId, TimeMs};
 use cairn_verticals::kit::Vertical;
 use std::collections::{BTreeMap, HashMap};
@@ -40,15 +41,26 @@ pub struct Accepted {
     pub sequence: u64,
 }
 
+impl Accepted {
+    /// What its receipt promises.
+    pub fn promise(&self) -> Promise {
+        Promise {
+            report: self.id,
+            network: self.network,
+            epoch: self.epoch,
+        }
+    }
+}
+
 /// What is decided about one envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// New: gets a receipt once it is on disk.
     Accepted(Accepted),
     /// On disk already: gets a receipt again.
-    Known(ReportId),
+    Known(Promise),
     /// Accepted elsewhere in the same group: gets its receipt if that one does.
-    Again(ReportId),
+    Again(Promise),
     Refused(IntakeRefusal, String),
 }
 
@@ -172,8 +184,12 @@ impl Intake {
                 format!("the device has {}", member.key),
             ));
         }
-        if network.knows(member.number, report.sequence, &envelope) {
-            return Err(Verdict::Known(envelope.id()));
+        if let Some(epoch) = epoch.filter(|_| network.knows(member.number, report.sequence, &envelope)) {
+            return Err(Verdict::Known(Promise {
+                report: envelope.id(),
+                network: report.network,
+                epoch,
+            }));
         }
         if !may_come {
             let limit = self.windows.ahead_ms_max;
@@ -275,7 +291,11 @@ impl Intake {
         if let Some((_, _, sequence, earlier)) = last.filter(|last| (last.0, last.1) == (report.network, member.number))
         {
             if *earlier == id {
-                return Verdict::Again(id);
+                return Verdict::Again(Promise {
+                    report: id,
+                    network: report.network,
+                    epoch: *epoch,
+                });
             }
             if report.sequence <= *sequence {
                 return sequence_used(report.sequence, *sequence);

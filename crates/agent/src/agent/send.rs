@@ -1,12 +1,12 @@
 //! Sending, decided: which envelopes go next, to whom, and what an answer changes. The bytes are moved by others.
 
 use super::Agent;
-use crate::answers::{self, Verdict};
+use crate::answers::{self, Awaited, Verdict};
 use crate::journal::Refused;
 use crate::outbox::OutboxError;
 use crate::uplink::Delivery;
 use cairn_types::intake::{ENVELOPES_MAX, REQUEST_BYTES_MAX};
-use cairn_types::{DeviceId, Envelope, Receipt, ReportId, TimeMs};
+use cairn_types::{DeviceId, Envelope, Receipt, TimeMs};
 use rand_core::Rng;
 
 /// How long an envelope waits that a verifier put off or answered wrongly.
@@ -19,7 +19,7 @@ pub struct Batch {
     pub verifier: usize,
     pub body: Vec<u8>,
     entries: Vec<u64>,
-    reports: Vec<ReportId>,
+    reports: Vec<Awaited>,
     devices: Vec<DeviceId>,
 }
 
@@ -55,7 +55,7 @@ impl Agent {
             let read = read.map(|sealed| sealed.map(|sealed| (Envelope::parse(&sealed.envelope), sealed.envelope)));
             match read {
                 Ok(Some((Ok(envelope), bytes))) => {
-                    batch.reports.push(envelope.id());
+                    batch.reports.push(self.awaited(&envelope));
                     batch.devices.push(envelope.device);
                     batch.body.extend(bytes);
                 }
@@ -72,6 +72,17 @@ impl Agent {
         }
         self.status.sent += batch.entries.len() as u64;
         Ok((!batch.entries.is_empty()).then_some(batch))
+    }
+
+    /// What the receipt of an envelope must say.
+    fn awaited(&self, envelope: &Envelope) -> Awaited {
+        let report = &envelope.report;
+        let network = self.networks.iter().find(|network| network.id == report.network);
+        Awaited {
+            report: envelope.id(),
+            network: report.network,
+            epoch: network.and_then(|network| network.clock.epoch_of(report.time)),
+        }
     }
 
     /// Takes a batch back that was never sent.
@@ -167,7 +178,7 @@ impl Agent {
                     let item = Refused {
                         at: now,
                         device: *device,
-                        report: *report,
+                        report: report.report,
                         code,
                         text,
                         envelope,

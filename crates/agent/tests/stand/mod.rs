@@ -10,6 +10,7 @@ use cairn_agent::keys::{KeyKind, Keys};
 use cairn_agent::outbox::Limits;
 use cairn_agent::uplink::{Delivery, Uplink, Verifier};
 use cairn_types::intake::{IntakeAnswer, IntakeRefusal, split_sequence};
+use cairn_types::receipt::Promise;
 use cairn_types::{
     AccountId, DeviceId, Envelope, EpochClock, NetworkId, PublicKey, ReportId, SecretKey, TimeMs, receipt,
 };
@@ -20,6 +21,10 @@ use std::sync::{Arc, Mutex};
 pub const HOUR_MS: u64 = 3_600_000;
 pub const NOON: TimeMs = TimeMs(1_500_076_800_000);
 pub const NETWORK: NetworkId = NetworkId([3; 32]);
+const CLOCK: EpochClock = EpochClock {
+    genesis: TimeMs(0),
+    epoch_ms: HOUR_MS,
+};
 const ACCOUNT: AccountId = AccountId([9; 32]);
 
 /// What the verifier does with the next batch instead of taking it.
@@ -114,7 +119,11 @@ impl TestVerifier {
                     None => answers.push(refused(IntakeRefusal::UnknownDevice)),
                     Some(key) if !envelope.verify(key) => answers.push(refused(IntakeRefusal::WrongSignature)),
                     Some(_) => {
-                        reports.push(envelope.id());
+                        reports.push(Promise {
+                            report: envelope.id(),
+                            network: envelope.report.network,
+                            epoch: CLOCK.epoch_of(envelope.report.time).expect("after 1970"),
+                        });
                         answers.push(None);
                         if inside.taken.insert(envelope.id(), envelope.clone()).is_none() {
                             inside.order.push(envelope.id());
@@ -128,7 +137,7 @@ impl TestVerifier {
             _ => Self::key(),
         };
         if let Some(Mood::OtherReports) = mood {
-            reports.iter_mut().for_each(|report| report.0[0] ^= 1);
+            reports.iter_mut().for_each(|promise| promise.report.0[0] ^= 1);
         }
         let mut receipts = receipt::issue(ACCOUNT, &key, NOON, &reports).into_iter();
         let answers: Vec<_> = answers
@@ -222,10 +231,7 @@ pub fn network() -> Network {
         id: NETWORK,
         vertical,
         params: vertical.default_params(),
-        clock: EpochClock {
-            genesis: TimeMs(0),
-            epoch_ms: HOUR_MS,
-        },
+        clock: CLOCK,
         readings_max: 10_000,
         grace_ms: 60_000,
     }

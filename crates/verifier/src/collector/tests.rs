@@ -50,6 +50,7 @@ fn receipts_are_for_the_reports_sent_and_signed_by_the_verifier() {
     assert_eq!(receipts.len(), 9);
     for (receipt, envelope) in receipts.iter().zip(&envelopes) {
         assert_eq!(receipt.report, id(envelope));
+        assert_eq!((receipt.network, receipt.epoch), (world.network, EpochNumber(0)));
         assert_eq!(
             (receipt.group.verifier, receipt.group.received),
             (account(world::VERIFIER).account, now())

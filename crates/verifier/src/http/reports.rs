@@ -150,6 +150,8 @@ fn as_json(answer: &IntakeAnswer) -> Value {
     match answer {
         IntakeAnswer::Receipt(receipt) => json!({
             "report": receipt.report.to_string(),
+            "network": receipt.network.to_string(),
+            "epoch": receipt.epoch.0,
             "verifier": receipt.group.verifier.to_string(),
             "received": receipt.group.received.to_string(),
             "receipt": hex(receipt),

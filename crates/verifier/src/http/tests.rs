@@ -119,6 +119,8 @@ async fn a_sequence_gets_one_answer_each_in_order_and_json_when_asked() {
     let json: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(json[1]["reason"], "UnknownDevice");
     assert_eq!(json[0]["report"], receipt.report.to_string());
+    assert_eq!(json[0]["network"], receipt.network.to_string());
+    assert_eq!(json[0]["epoch"], receipt.epoch.0);
 
     let metrics = running.get("/metrics").await.text().await.unwrap();
     for line in [

@@ -4,10 +4,10 @@
 use cairn_gateway::ledger::{Facts, Head, Ledger, LedgerError, NetworkNow};
 use cairn_ledger::records::{Account, Order, Settlement};
 use cairn_ledger::tx::Signed;
-use cairn_types::{AccountId, EpochNumber, NetworkId, OrderId, PublicKey};
+use cairn_types::{AccountId, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 use cairn_verifier::chain::local::LocalChain;
 use cairn_verifier::chain::{
-    AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, NetworkAt, OrderAt, SettledOrder,
+    AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
 };
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -141,6 +141,10 @@ impl ChainView for Line {
 
     fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError> {
         self.ask(|chain| chain.verifier_key(verifier))
+    }
+
+    fn device(&self, device: &DeviceId) -> Result<Option<DeviceAt>, ChainError> {
+        self.ask(|chain| chain.device(device))
     }
 
     fn account(&self, account: &AccountId) -> Result<Option<AccountAt>, ChainError> {

@@ -79,6 +79,7 @@ refusals! {
     SequenceUsed = 12, "another report of the device has this sequence number or a later one";
     DeviceBusy = 100, "the device sends faster than its limit";
     Unavailable = 101, "the verifier cannot write to its disk";
+    LedgerAway = 102, "not a device the verifier knows, and it cannot ask the ledger now";
 }
 
 /// The answer to one envelope.

@@ -13,14 +13,15 @@ mod tests;
 use crate::archive::{self, ArchiveError, EpochArchive, Inputs};
 use crate::assess::{self, JudgeError};
 use crate::attest;
-use crate::chain::{ChainError, ChainView};
+use crate::chain::{ChainError, ChainView, DeviceAt};
 use crate::collector::Sealed;
 use crate::divide::{self, DivideError};
 use crate::objects::Objects;
 use crate::roster::{self, RosterMember};
 use cairn_types::batch::{self, Signed};
-use cairn_types::{Envelope, EpochNumber, Hash, NetworkId, codec, hash};
+use cairn_types::{DeviceId, DeviceNumber, Envelope, EpochNumber, Hash, NetworkId, PublicKey, codec, hash};
 use compare::first_difference;
+use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
 
@@ -252,12 +253,14 @@ impl Audit<'_> {
         Ok(inputs)
     }
 
-    /// Every row is an envelope of a member, rightly signed, of this epoch, and says what its columns say.
+    /// Every row is an envelope of a device, rightly signed, of this epoch, and says what its columns say. A device need not be a
+    /// member: one that left after its report was taken is found to be none.
     fn reports(&self, bytes: Vec<u8>, inputs: &Inputs) -> Result<Vec<Sealed>, Stop> {
         let file = archive::REPORTS;
         let rows = archive::reports::read(bytes).map_err(|error| self.unusable(file, error))?;
         let clock = self.chain.facts()?.clock;
         let mut signed = Vec::with_capacity(rows.len());
+        let mut left = Left::default();
         for (row, report) in rows.iter().enumerate() {
             let at = Some(row);
             let envelope = Envelope::parse(&report.envelope)
@@ -267,8 +270,12 @@ impl Audit<'_> {
             self.expect(file, at, "sequence", &report.sequence, &envelope.report.sequence)?;
             self.expect(file, at, "network", &envelope.report.network, self.network)?;
             self.expect(file, at, "epoch", &clock.epoch_of(report.time), &Some(self.epoch))?;
-            let member = roster::find(&inputs.roster, report.device).filter(|member| envelope.is_of(&member.key));
-            let member = member.ok_or_else(|| {
+            let member = roster::find(&inputs.roster, report.device).map(|member| member.key);
+            let key = match member.filter(|key| envelope.is_of(key)) {
+                Some(key) => Some(key),
+                None => left.key(self.chain, &envelope, report.device)?,
+            };
+            let key = key.ok_or_else(|| {
                 self.differs(
                     file,
                     at,
@@ -277,7 +284,7 @@ impl Audit<'_> {
                     format!("the number of {}", envelope.device),
                 )
             })?;
-            signed.push((member.key, envelope));
+            signed.push((key, envelope));
         }
         let batch: Vec<Signed<'_>> = signed
             .iter()
@@ -437,6 +444,27 @@ impl Audit<'_> {
                 .map_or("the end".to_owned(), |byte| format!("{byte:#04x} at byte {at}"))
         };
         Err(self.differs(file, None, field, byte(archived), byte(recomputed)))
+    }
+}
+
+/// Devices outside the roster, as the ledger knows them.
+#[derive(Default)]
+struct Left(BTreeMap<DeviceId, Option<DeviceAt>>);
+
+impl Left {
+    /// The key of an envelope's device, if its number is this one.
+    fn key(
+        &mut self,
+        chain: &dyn ChainView,
+        envelope: &Envelope,
+        number: DeviceNumber,
+    ) -> Result<Option<PublicKey>, ChainError> {
+        let device = match self.0.get(&envelope.device) {
+            Some(known) => *known,
+            None => *self.0.entry(envelope.device).or_insert(chain.device(&envelope.device)?),
+        };
+        let device = device.filter(|device| device.number == number && envelope.is_of(&device.key));
+        Ok(device.map(|device| device.key))
     }
 }
 

@@ -8,7 +8,9 @@ use crate::roster::RosterMember;
 use cairn_ledger::economics::Parameters;
 use cairn_ledger::records::{Pool, PoolState, Settlement};
 use cairn_ledger::tx::Signed;
-use cairn_types::{AccountId, ChainId, Credit, EpochClock, EpochNumber, Hash, NetworkId, OrderId, PublicKey};
+use cairn_types::{
+    AccountId, ChainId, Credit, DeviceId, DeviceNumber, EpochClock, EpochNumber, Hash, NetworkId, OrderId, PublicKey,
+};
 use minicbor::{CborLen, Decode, Encode};
 use thiserror::Error;
 
@@ -66,6 +68,13 @@ pub struct SettledOrder {
     pub meters: Hash,
 }
 
+/// A device by the ledger's number for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceAt {
+    pub number: DeviceNumber,
+    pub key: PublicKey,
+}
+
 /// An order's parties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderAt {
@@ -98,6 +107,9 @@ pub trait ChainView: Send + Sync {
 
     /// The key with which a bonded verifier signs.
     fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError>;
+
+    /// A device that was ever registered.
+    fn device(&self, device: &DeviceId) -> Result<Option<DeviceAt>, ChainError>;
 
     fn account(&self, account: &AccountId) -> Result<Option<AccountAt>, ChainError>;
 

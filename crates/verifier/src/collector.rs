@@ -6,6 +6,7 @@
 //! Synchronous, so that a simulation drives it step by step. Never judges; a receipt it gave is in the log.
 
 mod checkpoint;
+mod rosters;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use cairn_types::receipt::{self, Promise};
 use cairn_types::{AccountId, DeviceNumber, Envelope, EpochClock, EpochNumber, NetworkId, ReportId, SecretKey, TimeMs};
 use cairn_verticals::kit::Vertical;
 use checkpoint::Checkpoint;
+use rosters::Asking;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
@@ -33,7 +35,8 @@ pub struct Settings {
     pub windows: Windows,
     pub clock: EpochClock,
     pub segment_bytes: u32,
-    /// Rosters are asked for again at most this often when a device is not known.
+    /// Rosters are asked for again at most this often when a device is not known; a ledger that does not answer is left alone for
+    /// this long, then ever longer.
     pub roster_ms_min: u64,
     /// Makes frames of the log unforgeable; used when the log is new.
     pub log_seed: [u8; 32],
@@ -79,8 +82,7 @@ pub struct Collector {
     intake: Intake,
     log: Log,
     meters: Meters,
-    /// When a roster was last asked for because of an unknown device.
-    asked: Option<TimeMs>,
+    asking: Asking,
 }
 
 impl Collector {
@@ -114,7 +116,7 @@ impl Collector {
             intake,
             log,
             meters,
-            asked: None,
+            asking: Asking::default(),
         })
     }
 
@@ -128,10 +130,14 @@ impl Collector {
 
     /// Decides about a group, makes it durable, and answers. Nobody learns of a receipt before its report is on disk.
     pub fn take(&mut self, now: TimeMs, envelopes: &[&[u8]]) -> Answered {
-        self.load_rosters(now, false);
+        self.read_rosters(now);
         let mut verdicts = self.intake.check(now, envelopes);
-        if verdicts.iter().any(is_of_stranger) && self.load_rosters(now, true) {
-            verdicts = self.intake.check(now, envelopes);
+        if verdicts.iter().any(is_of_stranger) {
+            verdicts = if self.read_rosters_again(now) {
+                self.intake.check(now, envelopes)
+            } else {
+                verdicts.into_iter().map(put_off).collect()
+            };
         }
         let new: Vec<(Accepted, &[u8])> = verdicts
             .iter()
@@ -218,64 +224,6 @@ impl Collector {
             .collect()
     }
 
-    /// Asks the chain for the rosters of the epochs that take reports now: those not here, or all of them `again`, but not
-    /// too often. Whether it asked again.
-    fn load_rosters(&mut self, now: TimeMs, again: bool) -> bool {
-        if again {
-            let too_soon = self
-                .asked
-                .is_some_and(|asked| now.since_ms(asked) < self.settings.roster_ms_min);
-            if too_soon {
-                return false;
-            }
-            self.asked = Some(now);
-        }
-        let latest = self
-            .intake
-            .clock()
-            .epoch_of(now.plus_ms(self.settings.windows.ahead_ms_max));
-        let ids: Vec<(NetworkId, EpochNumber)> = self
-            .intake
-            .networks()
-            .map(|(id, network)| (*id, network.open()))
-            .collect();
-        for (id, open) in ids {
-            let Some(latest) = latest else { continue };
-            let oldest = EpochNumber(open.0.max(self.oldest_taken(now, latest).0));
-            for epoch in (oldest.0..=latest.0).map(EpochNumber) {
-                if again
-                    || self
-                        .intake
-                        .network(&id)
-                        .is_some_and(|network| !network.has_roster(epoch))
-                {
-                    self.load_roster(&id, epoch);
-                }
-            }
-        }
-        again
-    }
-
-    /// The oldest epoch that takes reports by the clock.
-    fn oldest_taken(&self, now: TimeMs, latest: EpochNumber) -> EpochNumber {
-        let mut oldest = latest;
-        while oldest.0 > 0 && !self.intake.is_over(EpochNumber(oldest.0 - 1), now) {
-            oldest.0 -= 1;
-        }
-        oldest
-    }
-
-    fn load_roster(&mut self, id: &NetworkId, epoch: EpochNumber) {
-        match self.chain.network(id, epoch) {
-            Ok(view) => {
-                if let Some(network) = self.intake.network_mut(id) {
-                    network.set_roster(epoch, &view.roster);
-                }
-            }
-            Err(error) => tracing::warn!(%error, network = %id, %epoch, "no roster from the chain"),
-        }
-    }
-
     /// Keeps what a provider says it served, checked against the ledger.
     pub fn take_meters(&mut self, now: TimeMs, bytes: &[u8]) -> Result<(), MeterError> {
         let checked = meters::check(bytes, self.chain.as_ref())?;
@@ -301,17 +249,21 @@ impl Collector {
         Ok(())
     }
 
-    /// Closes an epoch to reports and meters for ever, restarts included.
-    pub fn seal(&mut self, id: &NetworkId, epoch: EpochNumber) -> Result<(), CollectError> {
+    /// Closes an epoch to reports and meters for ever, restarts included. `false` when it still takes some, since its roster could
+    /// not be read in time.
+    pub fn seal(&mut self, now: TimeMs, id: &NetworkId, epoch: EpochNumber) -> Result<bool, CollectError> {
         let network = self.intake.network(id).ok_or(CollectError::NotServed(*id))?;
         if network.open() > epoch {
-            return Ok(());
+            return Ok(true);
+        }
+        if network.is_late(epoch) && !self.is_late_over(now, id, epoch) {
+            return Ok(false);
         }
         self.log.wipe_torn()?;
         self.save(id, epoch.next(), None)?;
         let network = self.intake.network_mut(id).ok_or(CollectError::NotServed(*id))?;
         network.seal(epoch);
-        Ok(())
+        Ok(true)
     }
 
     /// The reports of a sealed epoch, sorted by id.
@@ -410,6 +362,16 @@ fn is_of_stranger(verdict: &Verdict) -> bool {
         verdict,
         Verdict::Refused(IntakeRefusal::UnknownDevice | IntakeRefusal::NotMember, _)
     )
+}
+
+/// Nobody can say now whether the ledger knows the device: it may come again.
+fn put_off(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Refused(IntakeRefusal::UnknownDevice | IntakeRefusal::NotMember, detail) => {
+            Verdict::Refused(IntakeRefusal::LedgerAway, detail)
+        }
+        other => other,
+    }
 }
 
 fn unavailable(verdict: Verdict, error: &LogError) -> Verdict {

@@ -62,7 +62,7 @@ impl Stage {
 /// What an epoch waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waits {
-    /// Its end and the grace after it.
+    /// Its end and the grace after it, or after its roster could be read.
     Time,
     /// The ledger's closing of it, or its beacon.
     Ledger,
@@ -89,7 +89,8 @@ pub enum EpochError {
 
 /// What the epochs need of the collector: itself, or the mailbox of the thread that owns it.
 pub trait Collect {
-    fn seal(&mut self, network: &NetworkId, epoch: EpochNumber) -> Result<(), CollectError>;
+    /// `false`: the epoch still takes reports.
+    fn seal(&mut self, now: TimeMs, network: &NetworkId, epoch: EpochNumber) -> Result<bool, CollectError>;
     fn sealed(&mut self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<Sealed>, CollectError>;
     fn meters_of(
         &mut self,
@@ -252,7 +253,9 @@ impl Epochs {
                 if self.chain.closed(id, epoch)?.is_none() {
                     return Ok(Some(Waits::Ledger));
                 }
-                collect.seal(id, epoch)?;
+                if !collect.seal(now, id, epoch)? {
+                    return Ok(Some(Waits::Time));
+                }
                 Stage::Sealed
             }
             Stage::Sealed => {
@@ -431,8 +434,8 @@ fn oldest_unpaid(
 }
 
 impl Collect for Collector {
-    fn seal(&mut self, network: &NetworkId, epoch: EpochNumber) -> Result<(), CollectError> {
-        Self::seal(self, network, epoch)
+    fn seal(&mut self, now: TimeMs, network: &NetworkId, epoch: EpochNumber) -> Result<bool, CollectError> {
+        Self::seal(self, now, network, epoch)
     }
 
     fn sealed(&mut self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<Sealed>, CollectError> {

@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Windows {
     /// A report may be dated so far after the verifier's clock.
     pub ahead_ms_max: u64,
-    /// An epoch takes reports for so long after its end.
+    /// An epoch takes reports for so long after its end, or after its roster could be read.
     pub grace_ms: u64,
 }
 
@@ -156,7 +156,7 @@ impl Intake {
         let network = self.networks.get(&report.network);
         let network = network.ok_or_else(|| refused(IntakeRefusal::OtherNetwork, report.network.to_string()))?;
         let epoch = self.clock.epoch_of(report.time);
-        let is_taken = |epoch: &EpochNumber| *epoch >= network.open() && !self.is_over(*epoch, now);
+        let is_taken = |epoch: &EpochNumber| *epoch >= network.open() && !self.is_over(network, *epoch, now);
         let ahead_ms = report.time.since_ms(now);
         let may_come = ahead_ms <= self.windows.ahead_ms_max;
         if let Some(epoch) = epoch.filter(|epoch| may_come && is_taken(epoch) && !network.has_roster(*epoch)) {
@@ -222,9 +222,10 @@ impl Intake {
         })
     }
 
-    /// Whether an epoch takes no more reports by the clock.
-    pub fn is_over(&self, epoch: EpochNumber, now: TimeMs) -> bool {
-        now >= self.clock.end(epoch).plus_ms(self.windows.grace_ms)
+    /// Whether an epoch of a network takes no more reports by the clock.
+    pub fn is_over(&self, network: &Network, epoch: EpochNumber, now: TimeMs) -> bool {
+        let over = network.over_at(epoch, self.clock.end(epoch), self.windows.grace_ms);
+        over.is_some_and(|over| now >= over)
     }
 
     /// Whether each signature holds: suspects one by one, all others together.

@@ -13,7 +13,7 @@ use crate::meters::{MeterEntry, MeterError};
 use crate::metrics::Metrics;
 use bytes::Bytes;
 use cairn_types::intake::IntakeAnswer;
-use cairn_types::{EpochNumber, NetworkId};
+use cairn_types::{EpochNumber, NetworkId, TimeMs};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,7 +39,7 @@ type Reply<T> = oneshot::Sender<Result<T, CollectError>>;
 enum Message {
     Take(Envelopes, oneshot::Sender<Vec<IntakeAnswer>>),
     TakeMeters(Bytes, oneshot::Sender<Result<(), MeterError>>),
-    Seal(NetworkId, EpochNumber, Reply<()>),
+    Seal(TimeMs, NetworkId, EpochNumber, Reply<bool>),
     Sealed(NetworkId, EpochNumber, Reply<Vec<Sealed>>),
     MetersOf(NetworkId, Vec<SettledOrder>, Reply<Vec<Vec<MeterEntry>>>),
     Forget(NetworkId, EpochNumber, Reply<()>),
@@ -127,8 +127,8 @@ impl Mailbox {
 
 /// Called from the epochs' thread, never from an async one.
 impl Collect for Mailbox {
-    fn seal(&mut self, network: &NetworkId, epoch: EpochNumber) -> Result<(), CollectError> {
-        self.ask(|reply| Message::Seal(*network, epoch, reply))
+    fn seal(&mut self, now: TimeMs, network: &NetworkId, epoch: EpochNumber) -> Result<bool, CollectError> {
+        self.ask(|reply| Message::Seal(now, *network, epoch, reply))
     }
 
     fn sealed(&mut self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<Sealed>, CollectError> {
@@ -215,8 +215,8 @@ impl Owner {
             Message::TakeMeters(body, reply) => {
                 let _ = reply.send(self.collector.take_meters(self.clock.now(), &body));
             }
-            Message::Seal(network, epoch, reply) => {
-                let _ = reply.send(self.collector.seal(&network, epoch));
+            Message::Seal(now, network, epoch, reply) => {
+                let _ = reply.send(self.collector.seal(now, &network, epoch));
             }
             Message::Sealed(network, epoch, reply) => {
                 let _ = reply.send(self.collector.sealed(&network, epoch));

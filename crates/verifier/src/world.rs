@@ -15,6 +15,7 @@ use cairn_ledger::genesis::{Allocation, Fees, GenesisIssuer, GenesisVerifier, Li
 use cairn_ledger::tx::buy_credits::{BuyCredits, Payment};
 use cairn_ledger::tx::create_network::CreateNetwork;
 use cairn_ledger::tx::join_network::JoinNetwork;
+use cairn_ledger::tx::leave_network::LeaveNetwork;
 use cairn_ledger::tx::open_account::OpenAccount;
 use cairn_ledger::tx::register_device::RegisterDevice;
 use cairn_ledger::{Body, Genesis};
@@ -152,6 +153,16 @@ impl World {
         join(&self.chain, self.network, operator, device, self.city.devices()[0].cell);
     }
 
+    /// Has a device of the city leave: the ledger's open epoch is its last.
+    pub fn leave(&self, at: usize) {
+        let operator = account(100 + self.city.devices()[at].operator.0 as u8);
+        let leave = LeaveNetwork {
+            device: device_key(at).public().device_id(),
+            network: self.network,
+        };
+        operator.submit(&self.chain, Body::LeaveNetwork(leave)).unwrap();
+    }
+
     pub fn settings(&self) -> Settings {
         Settings {
             verifier: account(VERIFIER).account,
@@ -165,9 +176,13 @@ impl World {
     }
 
     pub fn collector(&self) -> Collector {
+        self.collector_of(self.settings())
+    }
+
+    pub fn collector_of(&self, settings: Settings) -> Collector {
         let chain: Arc<dyn ChainView> = Arc::new(self.chain.clone());
         let networks: [(NetworkId, &'static dyn Vertical, EpochNumber); 1] = [(self.network, &SENSORS, EpochNumber(0))];
-        Collector::open(self.settings(), chain, Box::new(self.disk.clone()), &networks).unwrap()
+        Collector::open(settings, chain, Box::new(self.disk.clone()), &networks).unwrap()
     }
 
     pub fn epochs(&self) -> Epochs {

@@ -12,9 +12,9 @@ use cairn_ledger::tables::Table;
 use cairn_ledger::tx::Signed;
 use cairn_ledger::{Event, Genesis, view};
 use cairn_node::{NodeHandle, OutcomeError, SubmitError, events, unpad};
-use cairn_types::{AccountId, EpochNumber, NetworkId, OrderId, PublicKey};
+use cairn_types::{AccountId, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 use cairn_verifier::chain::{
-    AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, NetworkAt, OrderAt, SettledOrder, records,
+    AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder, records,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -125,6 +125,10 @@ impl ChainView for NodeChain {
 
     fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError> {
         self.look(|store| records::verifier_key(store, verifier))
+    }
+
+    fn device(&self, device: &DeviceId) -> Result<Option<DeviceAt>, ChainError> {
+        self.look(|store| records::device(store, device))
     }
 
     fn account(&self, account: &AccountId) -> Result<Option<AccountAt>, ChainError> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::archive::{FILES, MANIFEST};
 use crate::objects::Memory;
-use crate::world::World;
+use crate::world::{World, device_key};
 use cairn_types::{Finding, PayoutLeaf, Token};
 
 fn archived() -> World {
@@ -118,6 +118,39 @@ fn a_verifier_that_rewrites_all_its_files_still_differs_from_the_ledger() {
     archive.put(archive::MANIFEST, &codec::encode(&manifest)).unwrap();
     let found = audited(&world).unwrap();
     assert_eq!((found.file.as_str(), found.row), (archive::PAYOUTS, Some(0)));
+}
+
+#[test]
+fn a_report_of_a_device_that_left_stands_under_its_own_number_and_signature() {
+    let world = World::new(3);
+    let (mut collector, mut epochs) = (world.collector(), world.epochs());
+    world.feed(&mut collector, 0);
+    world.leave(3);
+    world.close(&mut epochs, &mut collector, 0);
+    world.feed(&mut collector, 1);
+    let advanced = world.close(&mut epochs, &mut collector, 1);
+    assert!(advanced.failed.is_empty(), "{:?}", advanced.failed);
+    assert_eq!(audited(&world), None);
+    let left = device_key(3).public().device_id();
+    let change = |change: &mut dyn FnMut(&mut Sealed)| {
+        with_changed(&world, archive::REPORTS, |changed| {
+            let mut all = archive::reports::read(changed.clone()).unwrap();
+            let of_left = |row: &&mut Sealed| Envelope::parse(&row.envelope).unwrap().device == left;
+            change(all.iter_mut().find(of_left).unwrap());
+            *changed = archive::reports::write(&all);
+        })
+        .unwrap()
+    };
+    let last = |row: &mut Sealed| row.envelope.len() - 1;
+    let signature = change(&mut |row| {
+        let last = last(row);
+        row.envelope[last] ^= 1;
+    });
+    assert_eq!(signature.field, "signature");
+    for number in [0, 999] {
+        let device = change(&mut |row| row.device = DeviceNumber(number));
+        assert_eq!(device.field, "device", "{device}");
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! A whole ledger in memory that makes a block when it is told to: for tests and for networks in one deterministic process. The
 //! rules are the real ones; only consensus is left out.
 
-use super::{AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, NetworkAt, OrderAt, SettledOrder, records};
+use super::{
+    AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder, records,
+};
 use cairn_ledger::records::Settlement;
 use cairn_ledger::{Block, Event, Genesis, GenesisError, Ledger, MemoryStore, Signed, check, view};
-use cairn_types::{AccountId, EpochNumber, NetworkId, OrderId, PublicKey, TimeMs, hash};
+use cairn_types::{AccountId, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey, TimeMs, hash};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -20,6 +22,9 @@ struct State {
     orders: BTreeMap<(NetworkId, EpochNumber), Vec<SettledOrder>>,
     /// So many submissions are still heard; `None`: all.
     hears: Option<u32>,
+    /// Nobody is answered.
+    away: bool,
+    asked: u64,
 }
 
 impl LocalChain {
@@ -36,6 +41,8 @@ impl LocalChain {
             events: Vec::new(),
             orders: BTreeMap::new(),
             hears: None,
+            away: false,
+            asked: 0,
         };
         state.begin(time);
         Ok(Self(Arc::new(Mutex::new(state))))
@@ -63,6 +70,25 @@ impl LocalChain {
     /// Lets so many transactions through, then none, as if the network went away; `None` lifts it.
     pub fn hear(&self, transactions: Option<u32>) {
         self.state().hears = transactions;
+    }
+
+    /// While away it goes on and answers no question, as if the network to it were gone.
+    pub fn set_away(&self, away: bool) {
+        self.state().away = away;
+    }
+
+    /// Questions so far, answered or not.
+    pub fn asked(&self) -> u64 {
+        self.state().asked
+    }
+
+    fn ask<T>(&self, ask: impl FnOnce(&mut State) -> Result<T, ChainError>) -> Result<T, ChainError> {
+        let mut state = self.state();
+        state.asked += 1;
+        if state.away {
+            return Err(ChainError::Unreachable("the chain is away".to_owned()));
+        }
+        ask(&mut state)
     }
 
     /// Reads the ledger's records.
@@ -119,35 +145,39 @@ impl State {
 
 impl ChainView for LocalChain {
     fn facts(&self) -> Result<ChainFacts, ChainError> {
-        Ok(records::facts(self.state().ledger.genesis()))
+        self.ask(|state| Ok(records::facts(state.ledger.genesis())))
     }
 
     fn network(&self, network: &NetworkId, epoch: EpochNumber) -> Result<NetworkAt, ChainError> {
-        self.read(|store| records::network(store, network, epoch))
+        self.ask(|state| records::network(&mut state.store, network, epoch))
     }
 
     fn closed(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Closed>, ChainError> {
-        self.read(|store| records::closed(store, network, epoch))
+        self.ask(|state| records::closed(&mut state.store, network, epoch))
     }
 
     fn settled_orders(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<SettledOrder>, ChainError> {
-        Ok(self.state().orders.get(&(*network, epoch)).cloned().unwrap_or_default())
+        self.ask(|state| Ok(state.orders.get(&(*network, epoch)).cloned().unwrap_or_default()))
     }
 
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {
-        self.read(|store| records::settlement(store, network, epoch))
+        self.ask(|state| records::settlement(&mut state.store, network, epoch))
     }
 
     fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError> {
-        self.read(|store| records::verifier_key(store, verifier))
+        self.ask(|state| records::verifier_key(&mut state.store, verifier))
+    }
+
+    fn device(&self, device: &DeviceId) -> Result<Option<DeviceAt>, ChainError> {
+        self.ask(|state| records::device(&mut state.store, device))
     }
 
     fn account(&self, account: &AccountId) -> Result<Option<AccountAt>, ChainError> {
-        self.read(|store| records::account(store, account))
+        self.ask(|state| records::account(&mut state.store, account))
     }
 
     fn order(&self, order: &OrderId) -> Result<Option<OrderAt>, ChainError> {
-        self.read(|store| records::order(store, order))
+        self.ask(|state| records::order(&mut state.store, order))
     }
 }
 

@@ -1,10 +1,10 @@
 //! The verifier's questions answered from the ledger's records, wherever they come from: memory, a node, proofs over HTTP.
 
-use super::{AccountAt, ChainError, ChainFacts, Closed, NetworkAt, OrderAt};
+use super::{AccountAt, ChainError, ChainFacts, Closed, DeviceAt, NetworkAt, OrderAt};
 use crate::roster::RosterMember;
 use cairn_ledger::records::{Device, Settlement};
 use cairn_ledger::{Genesis, Missing, Store, view};
-use cairn_types::{AccountId, EpochNumber, NetworkId, OrderId, PublicKey};
+use cairn_types::{AccountId, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 
 fn unreachable(missing: Missing) -> ChainError {
     ChainError::Unreachable(format!("a record is not at hand: {missing:?}"))
@@ -82,6 +82,14 @@ pub fn settlement(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> 
 pub fn verifier_key(store: &mut dyn Store, id: &AccountId) -> Result<Option<PublicKey>, ChainError> {
     let verifier = view::verifier(store, id).map_err(unreachable)?;
     Ok(verifier.map(|verifier| verifier.key))
+}
+
+pub fn device(store: &mut dyn Store, id: &DeviceId) -> Result<Option<DeviceAt>, ChainError> {
+    let device = view::device(store, id).map_err(unreachable)?;
+    Ok(device.map(|device| DeviceAt {
+        number: device.number,
+        key: device.key,
+    }))
 }
 
 pub fn account(store: &mut dyn Store, id: &AccountId) -> Result<Option<AccountAt>, ChainError> {

@@ -78,7 +78,7 @@ fn a_resend_gets_its_receipt_again_also_after_a_restart_and_after_the_seal() {
     again(&mut collector, now());
     let mut collector = world.collector();
     again(&mut collector, now());
-    collector.seal(&world.network, EpochNumber(0)).unwrap();
+    collector.seal(now(), &world.network, EpochNumber(0)).unwrap();
     again(&mut collector, after(0));
     let mut collector = world.collector();
     again(&mut collector, after(0));
@@ -99,7 +99,7 @@ fn forgotten_epochs_leave_used_sequences_and_space() {
             .collect();
         assert_eq!(receipts(&take_at(&mut collector, now, &envelopes)).len(), 180);
         sent.push(envelopes);
-        collector.seal(&world.network, EpochNumber(hour)).unwrap();
+        collector.seal(now, &world.network, EpochNumber(hour)).unwrap();
         if hour >= 2 {
             collector.forget(&world.network, EpochNumber(hour - 2)).unwrap();
         }
@@ -224,13 +224,13 @@ fn an_epoch_whose_seal_could_not_be_written_is_not_sealed() {
     let world = World::new(1);
     let mut collector = world.collector();
     world.disk.fail_syncs(true);
-    assert!(collector.seal(&world.network, EpochNumber(0)).is_err());
+    assert!(collector.seal(now(), &world.network, EpochNumber(0)).is_err());
     assert!(
-        collector.seal(&world.network, EpochNumber(0)).is_err(),
+        collector.seal(now(), &world.network, EpochNumber(0)).is_err(),
         "nor is it the second time"
     );
     world.disk.fail_syncs(false);
-    collector.seal(&world.network, EpochNumber(0)).unwrap();
+    collector.seal(now(), &world.network, EpochNumber(0)).unwrap();
     world.disk.crash(|| false);
     let open = world.collector().intake().network(&world.network).unwrap().open();
     assert_eq!(open, EpochNumber(1));
@@ -242,7 +242,7 @@ fn what_could_not_be_forgotten_is_forgotten_the_next_time_with_its_space() {
     let mut collector = world.collector();
     let many: Vec<_> = (0..9).map(|at| sealed(world.network, at, now(), 1)).collect();
     take(&mut collector, &many);
-    collector.seal(&world.network, EpochNumber(0)).unwrap();
+    collector.seal(now(), &world.network, EpochNumber(0)).unwrap();
     world.disk.fail_syncs(true);
     assert!(collector.forget(&world.network, EpochNumber(0)).is_err());
     assert_eq!(collector.sealed(&world.network, EpochNumber(0)).unwrap().len(), 9);

@@ -3,9 +3,10 @@
 use super::*;
 use crate::audit::{audit, settled_epochs};
 use crate::chain::ChainView;
-use crate::world::{World, after};
+use crate::world::{WINDOWS, World, after, device_key};
 use cairn_ledger::records::PoolState;
-use cairn_types::Hash;
+use cairn_types::{Envelope, Hash, Reason};
+use cairn_verticals::kit::vertical::NOT_A_MEMBER;
 
 fn leaves_of(world: &World, epoch: u64) -> Vec<PayoutLeaf> {
     EpochArchive::of(&world.objects, &world.network, EpochNumber(epoch))
@@ -50,6 +51,55 @@ fn hours_are_judged_paid_to_the_last_unit_and_audited_equal() {
         assert!(pool.availability.0 > 0);
     }
     assert_eq!(settled_epochs(&world.chain, &world.network).unwrap().len(), 3);
+}
+
+/// What became of the reports of one of the city's devices.
+fn reasons_of(world: &World, epoch: u64, device: usize) -> Vec<Option<Reason>> {
+    let archive = EpochArchive::of(&world.objects, &world.network, EpochNumber(epoch));
+    let rows = archive::reports::read(archive.need(archive::REPORTS).unwrap()).unwrap();
+    let device = device_key(device).public().device_id();
+    let of_device = |row: &Sealed| Envelope::parse(&row.envelope).unwrap().device == device;
+    let findings = archive.findings().unwrap();
+    let pairs = rows.iter().zip(findings).filter(|(row, _)| of_device(row));
+    pairs.map(|(_, finding)| finding.reason).collect()
+}
+
+#[test]
+fn what_a_device_sent_that_had_left_meanwhile_is_archived_found_to_be_no_members_and_audited_equal() {
+    for is_away in [false, true] {
+        let world = World::new(3);
+        let (mut collector, mut epochs) = (world.collector(), world.epochs());
+        world.feed(&mut collector, 0);
+        world.close(&mut epochs, &mut collector, 0);
+        // Before its end the members of the next hour are read, or presumed while the ledger is away; then one leaves.
+        world.chain.set_away(is_away);
+        world.feed(&mut collector, 1);
+        world.chain.set_away(false);
+        world.leave(3);
+        world.close(&mut epochs, &mut collector, 1);
+        world.chain.set_away(is_away);
+        let accepted = world.feed(&mut collector, 2);
+        world.chain.set_away(false);
+        let advanced = world.close(&mut epochs, &mut collector, 2);
+        assert_eq!(
+            advanced.paid.is_empty(),
+            is_away,
+            "a presumed roster is given time once it is here"
+        );
+        if is_away {
+            let now = after(2).plus_ms(2 * WINDOWS.grace_ms);
+            assert_eq!(
+                epochs.advance(now, &mut collector).paid,
+                [(world.network, EpochNumber(2))]
+            );
+        }
+        assert_paid(&world, 2);
+        let archived = collector.sealed(&world.network, EpochNumber(2)).unwrap();
+        assert_eq!(archived.len(), accepted);
+        assert_eq!(reasons_of(&world, 1, 3), [None]);
+        assert_eq!(reasons_of(&world, 2, 3), [Some(NOT_A_MEMBER)]);
+        assert_eq!(reasons_of(&world, 2, 4), [None]);
+    }
 }
 
 #[test]

@@ -1,16 +1,20 @@
 //! What goes out: health, where the networks stand, numbers, findings and the archive's files. Only reads.
 
 use super::{Refused, Shared};
-use crate::archive::{self, ArchiveError, EpochArchive};
+use crate::archive::{self, ArchiveError, EpochArchive, REPORTS, reports};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cairn_types::{DeviceId, EpochNumber, Finding, NetworkId, PayoutLeaf, Reason, Span};
+use cairn_types::{
+    DeviceId, DeviceNumber, Envelope, EpochNumber, Finding, NetworkId, PayoutLeaf, Reason, ReportId, Span,
+};
 use cairn_verticals::Vertical;
 use cairn_verticals::by_name;
+use cairn_verticals::kit::vertical::NOT_A_MEMBER;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub async fn health() -> &'static str {
@@ -86,28 +90,33 @@ pub async fn findings(
         .ok_or_else(|| nothing("no such device in this epoch, or the epoch is not archived here"))
 }
 
-fn explain(epoch: &EpochArchive<'_>, device: DeviceId) -> Result<Option<Value>, ArchiveError> {
+pub(super) fn explain(epoch: &EpochArchive<'_>, device: DeviceId) -> Result<Option<Value>, ArchiveError> {
     if epoch.manifest()?.is_none() {
         return Ok(None);
     }
     let inputs = epoch.inputs()?;
-    let Some(member) = inputs.roster.iter().find(|member| member.device() == device).copied() else {
-        return Ok(None);
+    let findings = epoch.findings()?;
+    let member = inputs.roster.iter().find(|member| member.device() == device);
+    let (number, operator) = match member {
+        Some(member) => (member.number, Some(member.operator)),
+        None => match number_of_left(epoch, &findings, &device)? {
+            Some(number) => (number, None),
+            None => return Ok(None),
+        },
     };
     let vertical = by_name(&inputs.vertical);
-    let findings = epoch.findings()?;
-    let of_device = findings.iter().filter(|finding| finding.device == member.number);
+    let of_device = findings.iter().filter(|finding| finding.device == number);
     let payouts = epoch.payouts()?;
-    let payout = payouts.iter().find(|leaf| leaf.operator == member.operator);
+    let payout = payouts.iter().find(|leaf| Some(leaf.operator) == operator);
     let siblings = inputs
         .roster
         .iter()
-        .filter(|other| other.operator == member.operator)
+        .filter(|other| Some(other.operator) == operator)
         .count();
     Ok(Some(json!({
         "device": device.to_string(),
-        "number": member.number.0,
-        "operator": member.operator.0,
+        "number": number.0,
+        "operator": operator.map(|operator| operator.0),
         "operator_devices": siblings,
         "network": inputs.network.to_string(),
         "epoch": inputs.epoch.0,
@@ -116,6 +125,27 @@ fn explain(epoch: &EpochArchive<'_>, device: DeviceId) -> Result<Option<Value>, 
         "findings": of_device.map(|finding| finding_json(finding, vertical)).collect::<Vec<_>>(),
         "payout": payout.map(payout_json),
     })))
+}
+
+/// The number of a device that left the network after a report of it was taken.
+fn number_of_left(
+    epoch: &EpochArchive<'_>,
+    findings: &[Finding],
+    device: &DeviceId,
+) -> Result<Option<DeviceNumber>, ArchiveError> {
+    let is_of_left = |finding: &&Finding| finding.reason == Some(NOT_A_MEMBER);
+    let left: BTreeSet<ReportId> = findings
+        .iter()
+        .filter(is_of_left)
+        .map(|finding| finding.report)
+        .collect();
+    if left.is_empty() {
+        return Ok(None);
+    }
+    let rows = reports::read(epoch.need(REPORTS)?).map_err(|what| epoch.wrong(REPORTS, what))?;
+    let mut rows = rows.iter().filter(|row| left.contains(&row.id));
+    let of_device = rows.find(|row| Envelope::parse(&row.envelope).is_ok_and(|envelope| envelope.device == *device));
+    Ok(of_device.map(|row| row.device))
 }
 
 fn finding_json(finding: &Finding, vertical: Option<&dyn Vertical>) -> Value {

@@ -1,5 +1,7 @@
 //! Real sockets on loopback: honest agents, and all who do not speak properly.
 
+use super::read;
+use crate::archive::EpochArchive;
 use crate::chain::Chain;
 use crate::clock::ManualClock;
 use crate::http::{Rate, Shared, Timeouts, serve};
@@ -210,6 +212,24 @@ async fn an_hour_is_sealed_paid_and_served_to_auditors_and_operators() {
             .unwrap()
             .contains("epochs_paid_total 1")
     );
+}
+
+#[test]
+fn a_device_that_left_is_told_what_became_of_its_last_report() {
+    let world = World::new(3);
+    let (mut collector, mut epochs) = (world.collector(), world.epochs());
+    world.feed(&mut collector, 0);
+    world.leave(3);
+    for hour in 0..2 {
+        world.close(&mut epochs, &mut collector, hour);
+        world.feed(&mut collector, hour + 1);
+    }
+    let archive = EpochArchive::of(&world.objects, &world.network, EpochNumber(1));
+    let told = |at| read::explain(&archive, device_key(at).public().device_id()).unwrap();
+    let found = told(3).unwrap();
+    assert_eq!(found["findings"][0]["reason"]["code"], 1, "{found}");
+    assert!(found["operator"].is_null() && found["payout"].is_null());
+    assert_eq!(told(900), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,11 +29,15 @@ fn intake() -> Intake {
     let mut roster: Vec<_> = (0..4).map(|at| member(at, device_key(at as usize).public())).collect();
     roster.push(member(8, p256().public()));
     let network = intake.network_mut(&NETWORK).unwrap();
-    network.set_roster(EpochNumber(9), &roster[..1]);
-    network.set_roster(EpochNumber(10), &roster);
-    network.set_roster(EpochNumber(11), &[roster[0], member(4, device_key(4).public())]);
+    network.set_roster(EpochNumber(9), &roster[..1], TimeMs(0));
+    network.set_roster(EpochNumber(10), &roster, TimeMs(0));
+    network.set_roster(
+        EpochNumber(11),
+        &[roster[0], member(4, device_key(4).public())],
+        TimeMs(0),
+    );
     let other = intake.network_mut(&OTHER).unwrap();
-    other.set_roster(EpochNumber(10), &[member(9, device_key(9).public())]);
+    other.set_roster(EpochNumber(10), &[member(9, device_key(9).public())], TimeMs(0));
     intake
 }
 

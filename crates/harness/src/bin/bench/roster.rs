@@ -3,10 +3,12 @@
 
 use cairn_ledger::records::Settlement;
 use cairn_types::{
-    AccountId, AccountNumber, DeviceNumber, Envelope, EpochClock, EpochNumber, NetworkId, OrderId, PublicKey, Report,
-    SecretKey, TimeMs, hash,
+    AccountId, AccountNumber, DeviceId, DeviceNumber, Envelope, EpochClock, EpochNumber, NetworkId, OrderId, PublicKey,
+    Report, SecretKey, TimeMs, hash,
 };
-use cairn_verifier::chain::{AccountAt, ChainError, ChainFacts, ChainView, Closed, NetworkAt, OrderAt, SettledOrder};
+use cairn_verifier::chain::{
+    AccountAt, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
+};
 use cairn_verifier::collector::{Collector, Settings};
 use cairn_verifier::disk::Folder;
 use cairn_verifier::intake::Windows;
@@ -142,6 +144,9 @@ impl ChainView for Roster {
         not_asked()
     }
     fn verifier_key(&self, _: &AccountId) -> Result<Option<PublicKey>, ChainError> {
+        not_asked()
+    }
+    fn device(&self, _: &DeviceId) -> Result<Option<DeviceAt>, ChainError> {
         not_asked()
     }
     fn account(&self, _: &AccountId) -> Result<Option<AccountAt>, ChainError> {

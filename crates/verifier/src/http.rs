@@ -10,7 +10,7 @@ mod rate;
 mod read;
 mod reports;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use guard::{Guarded, Peer, Timeouts};
 pub use rate::Rate;

@@ -1,5 +1,7 @@
 //! Where archives are kept: a folder, S3 and its kin, or memory. Whole objects, put at once; an object is there or not.
 
+#[cfg(test)]
+pub mod moto;
 mod remote;
 #[cfg(test)]
 mod tests;

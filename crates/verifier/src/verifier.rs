@@ -6,6 +6,9 @@
 //!                                      ▲────────── seal, read ──────────┘   ▲ advance(now), or every `pace`
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use crate::chain::{Chain, ChainError};
 use crate::clock::Clock;
 use crate::collector::{self, CollectError, Collector};

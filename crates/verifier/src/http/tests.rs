@@ -17,14 +17,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-struct Running {
-    world: World,
-    clock: ManualClock,
-    handle: Handle,
-    _folder: tempfile::TempDir,
+/// A verifier as a service, its world, and the time.
+pub struct Running {
+    pub world: World,
+    pub clock: ManualClock,
+    pub handle: Handle,
+    pub folder: tempfile::TempDir,
 }
 
-async fn run(change: impl FnOnce(&mut Config)) -> Running {
+pub async fn run(change: impl FnOnce(&mut Config)) -> Running {
     let world = tokio::task::spawn_blocking(|| World::new(2)).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::at(START.plus_ms(HOUR / 2));
@@ -45,7 +46,7 @@ async fn run(change: impl FnOnce(&mut Config)) -> Running {
         world,
         clock,
         handle,
-        _folder: folder,
+        folder,
     }
 }
 
@@ -54,14 +55,14 @@ impl Running {
         format!("{}{path}", self.handle.url())
     }
 
-    async fn post(&self, body: Vec<u8>) -> reqwest::Response {
+    pub async fn post(&self, body: Vec<u8>) -> reqwest::Response {
         let request = reqwest::Client::new()
             .post(self.url("/v1/reports"))
             .header("content-type", MEDIA_TYPE);
         request.body(body).send().await.unwrap()
     }
 
-    async fn get(&self, path: &str) -> reqwest::Response {
+    pub async fn get(&self, path: &str) -> reqwest::Response {
         reqwest::get(self.url(path)).await.unwrap()
     }
 
@@ -76,7 +77,7 @@ impl Running {
     }
 }
 
-async fn answers(response: reqwest::Response) -> Vec<IntakeAnswer> {
+pub async fn answers(response: reqwest::Response) -> Vec<IntakeAnswer> {
     assert_eq!(response.status(), 200);
     IntakeAnswer::decode_sequence(&response.bytes().await.unwrap(), 4_096).unwrap()
 }

@@ -58,9 +58,13 @@ enum Command {
     Device(commands::device::Command),
     #[command(subcommand)]
     Agent(commands::agent::Command),
+    #[command(subcommand)]
+    Gateway(commands::gateway::Command),
     Query(commands::query::Args),
     Explain(commands::explain::Args),
     Audit(commands::audit::Args),
+    #[command(subcommand)]
+    Verify(commands::verify::Command),
     #[command(subcommand)]
     Export(commands::export::Command),
     #[command(subcommand)]
@@ -79,9 +83,11 @@ fn main() -> ExitCode {
         Command::Network(command) => commands::network::run(command, &cli.home, out),
         Command::Device(command) => commands::device::run(command, &cli.home, out),
         Command::Agent(command) => commands::agent::run(command, &cli.home, out),
+        Command::Gateway(command) => commands::gateway::run(command, &cli.home, out),
         Command::Query(args) => commands::query::run(args, &cli.home, out),
         Command::Explain(args) => commands::explain::run(args, out),
         Command::Audit(args) => commands::audit::run(args, out),
+        Command::Verify(command) => commands::verify::run(command, &cli.home, out),
         Command::Export(command) => commands::export::run(command, &cli.home, out),
         Command::Config(command) => commands::config::run(command, &cli.home, out),
     };

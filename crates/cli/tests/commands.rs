@@ -162,6 +162,7 @@ fn a_person_takes_part_from_the_first_key_to_the_books() {
     credits(home);
     networks(home);
     devices(home);
+    proofs(home);
     let (agent, first) = earn(home, &up);
     buy(home, first);
     books(home, &up);
@@ -308,6 +309,44 @@ fn devices(home: &Path) {
     assert_eq!(cairn(home, "device list --network nowhere").refused(3), "not_found");
 }
 
+/// A light client's answers, kept in a file and checked again without a network; what does not hold is named.
+fn proofs(home: &Path) {
+    let shown = cairn(home, "account show").done();
+    let account = cairn(home, "verify account me").done();
+    let record = &account["records"][0];
+    assert_eq!((&record["present"], &record["value"]["nonce"]), (&Value::Bool(true), &shown["nonce"]));
+    assert!(number(&record["certificate_bytes"]) > 96 && number(&record["record_proof_bytes"]) > 32);
+    assert!(number(&record["headers"]) >= 1 && number(&account["proof_bytes"]) == number(&record["proof_bytes"]));
+    let nobody = cairn(home, &format!("verify account {}", "ab".repeat(32))).done();
+    assert_eq!(
+        (&nobody["records"][0]["present"], &nobody["records"][0]["value"]),
+        (&Value::Bool(false), &Value::Null)
+    );
+    let parameters = cairn(home, "verify parameters sensors").done();
+    let network = cairn(home, "network show sensors").done();
+    assert_eq!(parameters["parameters"], network["parameters"]);
+    cairn(home, "verify device gauge").done();
+    let file = home.join("proofs.json");
+    let kept = cairn_with(home, "verify epoch 0 --network sensors --save", &[&file]).done();
+    assert_eq!(kept["records"].as_array().unwrap().len(), 4);
+
+    let again = cairn_with(home, "verify file", &[&file]).done();
+    assert_eq!(again["records"][0]["value"], kept["records"][0]["value"]);
+    let whole = std::fs::read_to_string(&file).unwrap();
+    let digit = whole.rfind(|letter: char| letter.is_ascii_digit()).unwrap();
+    let other = if whole.as_bytes()[digit] == b'0' { "1" } else { "0" };
+    for (wrong, code) in [
+        (whole.replacen("epoch/0", "epoch/1", 1), 1),
+        (format!("{}{other}{}", &whole[..digit], &whole[digit + 1..]), 1),
+        (whole.replacen("epoch/0", "epochs/0", 1), 7),
+        (whole[..whole.len() / 2].to_owned(), 7),
+        ("{\"chain\": \"cairn-local\", \"proofs\": []}".to_owned(), 7),
+    ] {
+        std::fs::write(&file, wrong).unwrap();
+        assert_eq!(cairn_with(home, "verify file", &[&file]).code, code);
+    }
+}
+
 /// The agent takes a reading of every epoch until one of them is paid. Answers when the first was.
 fn earn(home: &Path, up: &Running) -> (Running, TimeMs) {
     cairn(home, "agent init --network sensors --http 0 --mqtt 0").done();
@@ -364,6 +403,20 @@ fn buy(home: &Path, from: TimeMs) {
         cairn(home, &format!("query --resume {order} --yes --out none")).refused(3),
         "not_found"
     );
+    another_gateway(home, &line, &text);
+}
+
+/// A gateway as a process of its own sells the same rows from the verifier's archive.
+fn another_gateway(home: &Path, line: &str, rows: &str) {
+    cairn(home, "key new shop").done();
+    cairn(home, "account open --key shop --sponsor sensors").done();
+    cairn(home, "account transfer shop --token 1 --key founder").done();
+    let gateway = Running::start(home, "gateway run --key shop --listen 127.0.0.1:0");
+    let file = home.join("again.csv");
+    let line = format!("{line} --gateway {} --max-price 1000000 --out", gateway.url("gateway"));
+    cairn_with(home, &line, &[&file]).done();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), rows);
+    gateway.end();
 }
 
 fn books(home: &Path, up: &Running) {

@@ -12,6 +12,8 @@ mod http;
 
 pub mod verify;
 
+mod question;
+
 mod node;
 mod raw;
 mod submit;
@@ -24,6 +26,7 @@ pub use cairn_engine::light::Anchor;
 pub use error::ClientError;
 pub use events::{Events, Told};
 pub use node::{NodeClient, Seen, Status};
+pub use question::{NoQuestion, Question};
 pub use raw::SettledVoucher;
 pub use submit::Confirmed;
 pub use wallet::Wallet;

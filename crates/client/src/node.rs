@@ -11,6 +11,7 @@ use cairn_ledger::records::{
     Account, AccountIndex, Chain, Device, Epoch, Network, Order, ParameterPage, Pool, Roots, RosterEntry, Settlement,
     Terms, Verifier,
 };
+use cairn_ledger::store::Key;
 use cairn_ledger::tables::Record;
 use cairn_ledger::view;
 use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, Hash, NetworkId, OrderId, TimeMs};
@@ -147,9 +148,7 @@ impl NodeClient {
     pub async fn proven<R: Record>(&self, id: &R::Id) -> Result<Seen<Option<R>>, ClientError> {
         let anchor = self.anchor.as_ref().ok_or(ClientError::NoAnchor)?;
         let floor = self.seen.load(Ordering::Relaxed);
-        let path = format!("/v1/proofs/{}", hex::encode(view::key::<R>(id).0));
-        let body: ProofBody = self.http.get(&path).await?;
-        let proof = hex::decode(body.proof).map_err(|_| ClientError::Nonsense("a proof not in hexadecimal"))?;
+        let proof = self.proof(&view::key::<R>(id)).await?;
         let Checked { header, value } = verify::record(anchor, id, &proof)?;
         self.not_before(floor, header.height)?;
         Ok(Seen {
@@ -158,6 +157,14 @@ impl NodeClient {
             time: TimeMs(header.time_ms),
             proven: true,
         })
+    }
+
+    /// The bytes with which a node proves what is under a key, or that nothing is. Not checked: [`verify::bytes`] does that, here or
+    /// anywhere else and at any later time.
+    pub async fn proof(&self, key: &Key) -> Result<Vec<u8>, ClientError> {
+        let path = format!("/v1/proofs/{}", hex::encode(key.0));
+        let body: ProofBody = self.http.get(&path).await?;
+        hex::decode(body.proof).map_err(|_| ClientError::Nonsense("a proof not in hexadecimal"))
     }
 
     /// Refuses what holds for an earlier height than was proven before the question.

@@ -22,6 +22,18 @@ pub struct Checked<T> {
     pub value: T,
 }
 
+/// How long a proof is, in bytes, part by part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    pub whole: usize,
+    /// The validators' signatures over a header.
+    pub certificate: usize,
+    /// From the header proven to the one that is certified.
+    pub headers: usize,
+    /// From the record, or its absence, to the header's root.
+    pub record: usize,
+}
+
 /// A final transaction, as a node proves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TxProof {
@@ -52,6 +64,17 @@ pub fn bytes(anchor: &Anchor, key: &Key, proof: &[u8]) -> Result<Checked<Option<
         None => None,
     };
     Ok(Checked { header, value })
+}
+
+/// The sizes of a proof's parts; checks its form only.
+pub fn sizes(proof: &[u8]) -> Result<Sizes, ClientError> {
+    let read: Proof = read(proof)?;
+    Ok(Sizes {
+        whole: proof.len(),
+        certificate: read.finality.certificate.len(),
+        headers: read.finality.headers.len(),
+        record: read.proof.len(),
+    })
 }
 
 /// Checks that a transaction is final and what it came to; answers its place in the block and its events.

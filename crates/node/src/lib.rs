@@ -19,7 +19,7 @@ mod index;
 
 mod state;
 
-mod faces;
+pub mod faces;
 
 mod serve;
 

@@ -191,7 +191,7 @@ async fn register(session: &Session, args: &Register, out: Output) -> Done {
     Ok(())
 }
 
-fn device_id(session: &Session, name: &str) -> Result<DeviceId, Failure> {
+pub(super) fn device_id(session: &Session, name: &str) -> Result<DeviceId, Failure> {
     if let Ok(id) = name.parse::<DeviceId>() {
         return Ok(id);
     }

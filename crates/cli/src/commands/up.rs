@@ -3,15 +3,12 @@
 use crate::error::Done;
 use crate::home::Home;
 use crate::output::Output;
+use crate::roles::logs::Logs;
 use crate::roles::up::{self, Options};
 use crate::units::usd;
 use cairn_types::{MicroUsd, Price};
 use serde_json::json;
 use std::path::Path;
-use tracing_subscriber::EnvFilter;
-
-/// Errors of all, warnings of ours: the engine warns of every folder that is new.
-const LOG_DEFAULT: &str = "error,cairn_node=warn,cairn_verifier=warn,cairn_gateway=warn";
 
 /// Run a whole network in this process: node, verifier and gateway, with their data in the home folder.
 ///
@@ -32,15 +29,12 @@ pub struct Args {
     /// What the verifier says a token is worth, while there is no market.
     #[arg(long, value_name = "USD", value_parser = usd, default_value = "0.05")]
     token_price: MicroUsd,
+    #[command(flatten)]
+    logs: Logs,
 }
 
 pub fn run(args: Args, home: &Path, out: Output) -> Done {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
-    // Only the first of a process counts; there is no other here.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
+    args.logs.start();
     let options = Options {
         chain: args.chain,
         epoch_ms: args.epoch_seconds.map(|seconds| seconds * 1_000),
@@ -58,7 +52,7 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
             "node": up.settings.node,
             "verifier": up.settings.verifier,
             "gateway": up.settings.gateway,
-            "networks": up.networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "networks": up.verifier.networks().iter().map(ToString::to_string).collect::<Vec<_>>(),
         });
         out.answer(&answer, || {
             let text = |field: &str| answer[field].as_str().unwrap_or_default();

@@ -4,8 +4,10 @@ pub mod archive;
 pub mod chain;
 mod first_run;
 pub mod gateway;
+pub mod logs;
 pub mod shop;
 pub mod up;
+pub mod verifier;
 pub mod wallet;
 
 use crate::error::{Failure, Kind, OrFail};

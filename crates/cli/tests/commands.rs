@@ -314,7 +314,10 @@ fn proofs(home: &Path) {
     let shown = cairn(home, "account show").done();
     let account = cairn(home, "verify account me").done();
     let record = &account["records"][0];
-    assert_eq!((&record["present"], &record["value"]["nonce"]), (&Value::Bool(true), &shown["nonce"]));
+    assert_eq!(
+        (&record["present"], &record["value"]["nonce"]),
+        (&Value::Bool(true), &shown["nonce"])
+    );
     assert!(number(&record["certificate_bytes"]) > 96 && number(&record["record_proof_bytes"]) > 32);
     assert!(number(&record["headers"]) >= 1 && number(&account["proof_bytes"]) == number(&record["proof_bytes"]));
     let nobody = cairn(home, &format!("verify account {}", "ab".repeat(32))).done();

@@ -268,7 +268,10 @@ fn read(path: &Path) -> Result<String, Failure> {
     if length > FILE_BYTES_MAX {
         return Err(Failure::new(
             Kind::Files,
-            format!("{} has {length} bytes, at most {FILE_BYTES_MAX} are read", path.display()),
+            format!(
+                "{} has {length} bytes, at most {FILE_BYTES_MAX} are read",
+                path.display()
+            ),
         ));
     }
     std::fs::read_to_string(path).or_fail(Kind::Files, path.display())
@@ -381,13 +384,20 @@ fn lines(anchor: &Anchor, verified: &[Verified], answer: &Value) -> Vec<String> 
     let mut lines = Vec::new();
     for (one, shown) in verified.iter().zip(answer["records"].as_array().into_iter().flatten()) {
         let there = if one.value.is_some() { "" } else { ": there is none" };
-        lines.push(format!("{}{there}, at height {}, {}", one.question, one.height, one.time));
+        lines.push(format!(
+            "{}{there}, at height {}, {}",
+            one.question, one.height, one.time
+        ));
         let fields = shown["value"].as_object().into_iter().flatten();
         lines.extend(fields.map(|(name, value)| format!("  {name:<18} {}", plain(value))));
     }
     if let Some(parameters) = answer["parameters"].as_object() {
         lines.push("parameters".to_owned());
-        lines.extend(parameters.iter().map(|(name, value)| format!("  {name:<18} {}", plain(value))));
+        lines.extend(
+            parameters
+                .iter()
+                .map(|(name, value)| format!("  {name:<18} {}", plain(value))),
+        );
     }
     lines.push(String::new());
     let row = |one: &Verified| {
@@ -397,7 +407,8 @@ fn lines(anchor: &Anchor, verified: &[Verified], answer: &Value) -> Vec<String> 
             one.sizes.certificate.to_string(),
             one.sizes.headers.to_string(),
             one.sizes.record.to_string(),
-            one.fetched.map_or("–".to_owned(), |time| format!("{:.3}", millis(time))),
+            one.fetched
+                .map_or("–".to_owned(), |time| format!("{:.3}", millis(time))),
             format!("{:.3}", millis(one.checked)),
         ]
     };
@@ -413,7 +424,10 @@ fn lines(anchor: &Anchor, verified: &[Verified], answer: &Value) -> Vec<String> 
     ];
     lines.extend(table(&header, &rows));
     let key = hex::encode(&anchor.group_key[..8]);
-    lines.push(format!("proven under the group key {key}… of {}, era {}", anchor.chain, anchor.era));
+    lines.push(format!(
+        "proven under the group key {key}… of {}, era {}",
+        anchor.chain, anchor.era
+    ));
     lines
 }
 

@@ -138,6 +138,7 @@ async fn ask<T: Send + 'static>(
     let answer = tokio::task::spawn_blocking(move || question(&chain)).await;
     let answer = answer.or_fail(Kind::Internal, "a question to the chain")?;
     answer.map_err(|error| {
-        Failure::new(Kind::Unreachable, error).hint("see that the node runs: `cairn config show` says which one is asked")
+        Failure::new(Kind::Unreachable, error)
+            .hint("see that the node runs: `cairn config show` says which one is asked")
     })
 }

@@ -3,17 +3,24 @@
 
 use std::sync::LazyLock;
 
+use axum::http::StatusCode;
 use bytes::BytesMut;
 use cairn_agent::{
+    agent::Agent,
     answers::{Awaited, Verdict, judge},
     config::Config,
     disk::{Disk, MemoryDisk},
     journal::{Journal, Refused},
+    keys::Keys,
     outbox::{
         Limits, Outbox,
         record::{Mark, Message, Record, Sealed, frame},
     },
-    port::mqtt::{self, PACKET_BYTES_MAX},
+    port::{
+        http,
+        mqtt::{self, PACKET_BYTES_MAX},
+    },
+    shell::Desk,
     uplink::Verifier,
 };
 use cairn_types::{
@@ -25,16 +32,26 @@ use rumqttc::mqttbytes::{
     v4::{Connect, Packet, PubAck, Publish, Subscribe},
 };
 
-use crate::{Target, types::key};
+use crate::{
+    Target,
+    http::{answer, explains, request},
+    types::key,
+};
 
 const VERIFIER: AccountId = AccountId([9; 32]);
 const OUTBOX_FILE: &str = "outbox-0000000000000001";
+const CONFIG: &str = include_str!("../../crates/agent/examples/agent.toml");
 
 pub const TARGETS: &[Target] = &[
     Target {
         name: "agent_config",
         run: config,
-        seeds: || vec![include_bytes!("../../crates/agent/examples/agent.toml").to_vec()],
+        seeds: || vec![CONFIG.as_bytes().to_vec()],
+    },
+    Target {
+        name: "agent_request",
+        run: agent_request,
+        seeds: requests,
     },
     Target {
         name: "mqtt",
@@ -74,6 +91,46 @@ pub fn config(bytes: &[u8]) -> bool {
     assert_eq!(config.devices().count(), parts.devices.len());
     config.ports();
     true
+}
+
+/// What is answered with 200 to a message is on disk; every refusal has a code and a sentence.
+pub fn agent_request(bytes: &[u8]) -> bool {
+    let Some(request) = request(bytes) else { return false };
+    let parts = CONFIGURED.parts([1; 32]).expect("the example is a configuration");
+    let keys = Keys::in_memory(CONFIGURED.devices().map(|(name, _)| (name.to_owned(), key(6))));
+    let disk = MemoryDisk::default();
+    let agent = Agent::open(parts, &keys, Box::new(disk.clone()), Box::new(MemoryDisk::default()));
+    let (mut desk, mailbox) = Desk::new(agent.expect("nothing is kept yet"));
+    let posted = request.method() == "POST";
+    let (status, body) = answer(http::routes(mailbox), request, || {
+        desk.answer(NOON).expect("memory is never full");
+    });
+    if status != StatusCode::OK {
+        explains(status, &body, &["code", "message"]);
+        return false;
+    }
+    let (_, kept) = Outbox::open(Box::new(disk), Limits::default()).expect("what was acknowledged can be read");
+    assert_eq!(
+        kept.values().flatten().count(),
+        usize::from(posted),
+        "acknowledged is kept"
+    );
+    true
+}
+
+/// Some time in the first day of the example's network.
+const NOON: TimeMs = TimeMs(1_500_120_000_000);
+
+static CONFIGURED: LazyLock<Config> = LazyLock::new(|| Config::read(CONFIG).expect("the example is a configuration"));
+
+fn requests() -> Vec<Vec<u8>> {
+    [
+        "GET /v1/status\n\n",
+        "POST /v1/devices/gauge-1/readings\n\n2017-07-15T11:59:00Z rain=0.1",
+        "POST /v1/devices/gauge%2D2/readings\ncontent-type: text/plain\n\nrain=0.1",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
 }
 
 /// Reads packets as a connection does, until one is not whole; each takes some bytes.

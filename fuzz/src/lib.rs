@@ -9,6 +9,7 @@ use minicbor::{Decode, Encode};
 pub mod agent;
 pub mod engine;
 pub mod gateway;
+pub mod http;
 pub mod ledger;
 pub mod mutate;
 pub mod node;

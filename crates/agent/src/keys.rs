@@ -93,6 +93,14 @@ impl Keys {
         Ok(keys)
     }
 
+    /// Keys that are in no file, as long as nobody adds one.
+    pub fn in_memory(keys: impl IntoIterator<Item = (String, SecretKey)>) -> Self {
+        Self {
+            path: PathBuf::new(),
+            keys: keys.into_iter().collect(),
+        }
+    }
+
     pub fn get(&self, name: &str) -> Option<&SecretKey> {
         self.keys.get(name)
     }
@@ -142,6 +150,18 @@ impl Keys {
             })?;
         }
         Ok(taken)
+    }
+
+    /// Gives the key of one name to another, whose own key is forgotten. Nothing happens when there is no such key.
+    pub fn replace(&mut self, name: &str, by: &str) -> Result<(), KeysError> {
+        let Some(key) = self.keys.remove(by) else {
+            return Ok(());
+        };
+        self.keys.insert(name.to_owned(), key);
+        self.save().map_err(|error| KeysError::Io {
+            path: self.path.clone(),
+            error,
+        })
     }
 
     /// Writes a new file beside the old one, syncs it, and puts it in the old one's place.
@@ -250,6 +270,19 @@ mod tests {
         let keys = Keys::open(&path).unwrap();
         assert_eq!(keys.get("new").unwrap().public(), mine().public());
         assert_ne!(keys.get("roof").unwrap().public(), mine().public());
+    }
+
+    #[test]
+    fn a_key_takes_the_place_of_another() {
+        let (_folder, path) = made();
+        let mut keys = Keys::open(&path).unwrap();
+        let roof = keys.get("roof").unwrap().public();
+        keys.replace("gauge-7", "nothing").unwrap();
+        keys.replace("gauge-7", "roof").unwrap();
+        let keys = Keys::open(&path).unwrap();
+        assert_eq!(keys.names().collect::<Vec<_>>(), ["gauge-7"]);
+        assert_eq!(keys.get("gauge-7").unwrap().public(), roof);
+        assert_eq!(mode(&path), 0o600);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use cairn_engine::{ManualClock, SystemClock};
 pub use machine::{LedgerMachine, events, pad, reject, unpad};
 pub use mempool::admission::{SubmitError, Submitted};
 pub use node::{Final, LISTEN_DEFAULT, NodeConfig, NodeError, NodeHandle, OutcomeError, start};
-pub use serve::{HttpLimits, ROUTES};
+pub use serve::{ApiError, HttpLimits, ROUTES, from_json, reading};
 pub use state::StateError;
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! HTTP: `POST /v1/devices/{name}/readings` takes what a device says, `GET /v1/status` says how the agent stands. An answer
 //! with 200 means that the message is on disk.
 //!
-//! Refusals are JSON: a code for the machine, a sentence for the person.
+//! Every refusal is JSON: a code for the machine, a sentence for the person.
 
 use super::guard::Guard;
 use crate::agent::TakeError;
 use crate::device::MESSAGE_BYTES_MAX;
 use crate::shell::mailbox::Mailbox;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -30,15 +31,39 @@ pub async fn serve(guard: Guard, mailbox: Mailbox, stop: impl Future<Output = ()
     axum::serve(guard, routes(mailbox)).with_graceful_shutdown(stop).await
 }
 
-fn routes(mailbox: Mailbox) -> Router {
+/// Every route, for whoever has requests and needs no socket.
+pub fn routes(mailbox: Mailbox) -> Router {
     Router::new()
         .route("/v1/devices/{name}/readings", post(take))
         .route("/v1/status", get(status))
+        .fallback(|| async {
+            refused(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "there is no such path; see `cairn help agent run`",
+            )
+        })
+        .method_not_allowed_fallback(|| async {
+            let says = "readings are posted, the status is got";
+            refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", says)
+        })
         .layer(DefaultBodyLimit::max(MESSAGE_BYTES_MAX))
         .with_state(mailbox)
 }
 
-async fn take(State(mailbox): State<Mailbox>, Path(name): Path<String>, message: Bytes) -> Response {
+async fn take(
+    State(mailbox): State<Mailbox>,
+    name: Result<Path<String>, PathRejection>,
+    message: Result<Bytes, BytesRejection>,
+) -> Response {
+    let Ok(Path(name)) = name else {
+        return refusal(&TakeError::UnknownDevice);
+    };
+    let message = match message {
+        Ok(message) => message,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => return refusal(&TakeError::TooLong),
+        Err(rejection) => return refused(rejection.status(), "not_read", &rejection.body_text()),
+    };
     match mailbox.take_now(&name, message).await {
         Ok(readings) => Json(json!({ "readings": readings })).into_response(),
         Err(error) => refusal(&error),
@@ -61,10 +86,14 @@ fn refusal(error: &TakeError) -> Response {
         TakeError::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
         TakeError::Disk => (StatusCode::INSUFFICIENT_STORAGE, "disk"),
     };
-    let mut response = (status, Json(json!({ "code": code, "message": error.to_string() }))).into_response();
+    let mut response = refused(status, code, &error.to_string());
     if error.is_temporary() {
         let seconds = header::HeaderValue::from_static(RETRY_AFTER_S);
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
     response
+}
+
+fn refused(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, Json(json!({ "code": code, "message": message }))).into_response()
 }

@@ -240,6 +240,27 @@ async fn commit(
     }
 }
 
+/// An agent without threads and clock, for whoever drives it by hand: what is asked waits until it is answered.
+pub struct Desk {
+    agent: Agent,
+    asks: mpsc::Receiver<Ask>,
+}
+
+impl Desk {
+    pub fn new(agent: Agent) -> (Self, Mailbox) {
+        let (mailbox, asks) = Mailbox::new();
+        (Self { agent, asks }, mailbox)
+    }
+
+    /// Answers all that waits, as the committer does.
+    pub fn answer(&mut self, now: TimeMs) -> Result<(), OutboxError> {
+        let group = std::iter::from_fn(|| self.asks.try_recv().ok())
+            .take(GROUP_MAX)
+            .collect();
+        answer(&mut self.agent, group, now)
+    }
+}
+
 /// Answers a group of asks: messages are answered once they are on disk. A disk that fails stops no sending.
 fn answer(agent: &mut Agent, group: Vec<Ask>, now: TimeMs) -> Result<(), OutboxError> {
     let mut taken = Vec::new();

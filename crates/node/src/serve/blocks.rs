@@ -1,6 +1,6 @@
 //! Final blocks: the newest few, and one with everything in it.
 
-use super::ask::{Asked, Named};
+use super::ask::{Asked, Named, Part};
 use super::{Answer, ApiError, Desk};
 use crate::faces::{Face, event, hex, object, with};
 use crate::follow::Told;
@@ -41,14 +41,18 @@ pub async fn list(Shared(desk): Shared<Arc<Desk>>, Asked(query): Asked<ListQuery
     Ok(Json(object([("blocks", blocks.into())])).into_response())
 }
 
-pub async fn one(Shared(desk): Shared<Arc<Desk>>, Named(height): Named<String>) -> Answer {
-    let height = height.parse().map_err(|_| {
-        ApiError::bad_request(
-            "bad_height",
-            "a height is a whole number",
-            "GET /v1/status says the newest",
-        )
-    })?;
+/// Counted from 1.
+pub struct Height(u64);
+
+impl Part for Height {
+    fn read(text: &str) -> Result<Self, ApiError> {
+        let hint = "GET /v1/status says the newest";
+        let height = text.parse().map(Self);
+        height.map_err(|_| ApiError::bad_request("bad_height", "a height is a whole number", hint))
+    }
+}
+
+pub async fn one(Shared(desk): Shared<Arc<Desk>>, Named(Height(height)): Named<Height>) -> Answer {
     let told = told(&desk, height).await?;
     let begin: Vec<Value> = events(&told.block.begin).iter().map(named).collect();
     let transactions: Vec<Value> = told

@@ -1,12 +1,13 @@
 //! What the chain is and how far: status, health, genesis, raw records, and proofs for those who believe nothing else.
 
-use super::ask::{Asked, Named};
+use super::ask::{Asked, Named, Part};
 use super::{Answer, ApiError, Desk};
 use crate::faces::{Face, hex, object, with};
 use crate::genesis;
 use crate::machine::unpad;
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::{FromRequestParts, State as Shared};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use cairn_engine::{Header, KEY_BYTES, Key};
@@ -33,7 +34,7 @@ pub fn place(header: &Header) -> [(&'static str, Value); 2] {
     ]
 }
 
-pub async fn status(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+pub async fn status(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     let service = &desk.service;
     let latest = service.chain.latest();
     let anchor = service.chain.anchor();
@@ -63,7 +64,7 @@ fn running(desk: &Desk) -> bool {
 }
 
 /// Whether the process should live on.
-pub async fn health(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+pub async fn health(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     let running = running(&desk);
     let status = if running {
         StatusCode::OK
@@ -74,7 +75,7 @@ pub async fn health(Shared(desk): Shared<Arc<Desk>>) -> Answer {
 }
 
 /// Whether it has caught up and answers.
-pub async fn ready(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+pub async fn ready(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     let height = desk.service.chain.latest().header.height;
     let head = *desk.service.follower.head().borrow();
     let ready = running(&desk) && height > 0 && head >= height;
@@ -90,33 +91,46 @@ pub async fn ready(Shared(desk): Shared<Arc<Desk>>) -> Answer {
         .into_response())
 }
 
-pub async fn genesis(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+pub async fn genesis(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     let text = genesis::write(&desk.service.genesis);
     Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
 }
 
 /// The genesis in its one byte form, whose digest a trust anchor names.
-pub async fn genesis_cbor(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+pub async fn genesis_cbor(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     let bytes = desk.service.genesis.bytes();
     Ok(([(header::CONTENT_TYPE, "application/cbor")], bytes).into_response())
 }
 
-pub async fn openapi() -> Answer {
+pub async fn openapi(_: Shared<Arc<Desk>>, (): ()) -> Answer {
     Ok(([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response())
 }
 
 #[derive(Deserialize)]
-pub struct RecordsQuery {
+struct RecordsQuery {
     keys: String,
 }
 
-/// Records by key as this node has them, without proof.
-pub async fn records(Shared(desk): Shared<Arc<Desk>>, Asked(query): Asked<RecordsQuery>) -> Answer {
-    let keys = query.keys.split(',').map(key).collect::<Result<Vec<_>, _>>()?;
-    if keys.len() > KEYS_MAX {
-        let message = format!("one question names at most {KEYS_MAX} keys");
-        return Err(ApiError::bad_request("too_many", message, "cut the list"));
+/// The records asked for.
+pub struct Keys(Vec<Key>);
+
+impl<S: Sync> FromRequestParts<S> for Keys {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Asked(query) = Asked::<RecordsQuery>::from_request_parts(parts, state).await?;
+        let mut names = query.keys.split(',');
+        let keys = names.by_ref().take(KEYS_MAX).map(Key::read).collect::<Result<_, _>>()?;
+        if names.next().is_some() {
+            let message = format!("one question names at most {KEYS_MAX} keys");
+            return Err(ApiError::bad_request("too_many", message, "cut the list"));
+        }
+        Ok(Self(keys))
     }
+}
+
+/// Records by key as this node has them, without proof.
+pub async fn records(Shared(desk): Shared<Arc<Desk>>, Keys(keys): Keys) -> Answer {
     let records = desk.service.chain.read(keys).await?;
     let values: Vec<Value> = records
         .values
@@ -128,8 +142,8 @@ pub async fn records(Shared(desk): Shared<Arc<Desk>>, Asked(query): Asked<Record
 }
 
 /// A record's value, or its absence, with all that a stranger needs to believe it.
-pub async fn proof(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) -> Answer {
-    let proof = desk.service.chain.prove(key(&text)?).await?;
+pub async fn proof(Shared(desk): Shared<Arc<Desk>>, Named(key): Named<Key>) -> Answer {
+    let proof = desk.service.chain.prove(key).await?;
     let first = proof.finality.headers.first();
     let header = first.and_then(|header| Header::decode(&header.0).ok());
     let header = header.ok_or_else(|| ApiError::unavailable("the proof has no header"))?;
@@ -145,10 +159,12 @@ pub async fn proof(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) 
     Ok(Json(found).into_response())
 }
 
-fn key(text: &str) -> Result<Key, ApiError> {
-    let mut key = [0; KEY_BYTES];
-    hex::decode_to_slice(text, &mut key).map_err(|_| key_error())?;
-    Ok(key)
+impl Part for Key {
+    fn read(text: &str) -> Result<Self, ApiError> {
+        let mut key = [0; KEY_BYTES];
+        hex::decode_to_slice(text, &mut key).map_err(|_| key_error())?;
+        Ok(key)
+    }
 }
 
 fn key_error() -> ApiError {

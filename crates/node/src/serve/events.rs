@@ -13,8 +13,8 @@ use super::{Answer, ApiError, Desk};
 use crate::faces::{Face, hex, object};
 use crate::follow::Told;
 use crate::machine::events;
-use axum::extract::State as Shared;
-use axum::http::HeaderMap;
+use axum::extract::{FromRequestParts, State as Shared};
+use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use cairn_ledger::Event;
@@ -27,7 +27,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 #[derive(Deserialize)]
-pub struct StreamQuery {
+struct StreamQuery {
     /// The first height to tell of; the next block when left out.
     from: Option<u64>,
 }
@@ -44,18 +44,30 @@ struct Reader {
     _place: OwnedSemaphorePermit,
 }
 
-pub async fn stream(Shared(desk): Shared<Arc<Desk>>, Asked(query): Asked<StreamQuery>, headers: HeaderMap) -> Answer {
+/// From which height to tell: after the last one heard, or as asked.
+pub struct Start(Option<u64>);
+
+impl<S: Sync> FromRequestParts<S> for Start {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Asked(query) = Asked::<StreamQuery>::from_request_parts(parts, state).await?;
+        let heard = parts
+            .headers
+            .get("last-event-id")
+            .and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
+        Ok(Self(heard.map(|heard| heard.saturating_add(1)).or(query.from)))
+    }
+}
+
+pub async fn stream(Shared(desk): Shared<Arc<Desk>>, Start(start): Start) -> Answer {
     let place = desk
         .streams
         .clone()
         .try_acquire_owned()
         .map_err(|_| ApiError::busy("streams_full", "as many event streams are open as may be"))?;
     let head = desk.service.follower.head();
-    let seen = headers
-        .get("last-event-id")
-        .and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
-    let next = seen.map(|seen| seen.saturating_add(1)).or(query.from);
-    let next = next.unwrap_or_else(|| head.borrow().saturating_add(1)).max(1);
+    let next = start.unwrap_or_else(|| head.borrow().saturating_add(1)).max(1);
     let reader = Reader {
         stop: desk.service.stop.clone(),
         desk,

@@ -1,6 +1,6 @@
 //! What the ledger's records say: accounts, networks, devices, epochs, orders, verifiers, prices, books.
 
-use super::ask::{Asked, Named};
+use super::ask::{Asked, Id, Name, Named};
 use super::chain::place;
 use super::{Answer, ApiError, Desk};
 use crate::faces::{Face, hex, object, with};
@@ -15,33 +15,12 @@ use cairn_ledger::view;
 use cairn_types::{AccountId, AccountNumber, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId};
 use serde::Deserialize;
 use serde_json::Value;
-use std::str::FromStr;
 use std::sync::Arc;
 
 /// Networks of one page.
 const NETWORKS_MAX: u32 = 100;
 /// Roster entries of one page.
 const ROSTER_MAX: u32 = 500;
-
-/// By id, or by the number given at registration.
-enum Name<Id, Number> {
-    Id(Id),
-    Number(Number),
-}
-
-fn name<Id: FromStr, Number: FromStr>(text: &str) -> Result<Name<Id, Number>, ApiError> {
-    let id = || text.parse().map(Name::Id).ok();
-    let number = || text.parse().map(Name::Number).ok();
-    number().or_else(id).ok_or_else(|| {
-        let hint = "use the id as it is shown, or the number given at registration";
-        ApiError::bad_request("bad_id", "an id is 64 hexadecimal digits", hint)
-    })
-}
-
-fn parse<T: FromStr>(text: &str) -> Result<T, ApiError> {
-    text.parse()
-        .map_err(|_| ApiError::bad_request("bad_id", "neither an id nor a number", "ids have 64 hexadecimal digits"))
-}
 
 /// Looks, and answers with where it holds.
 async fn answer(desk: &Desk, what: &str, look: impl FnMut(&mut dyn Store) -> Result<Option<Value>, Missing>) -> Answer {
@@ -54,8 +33,7 @@ fn reply(header: &Header, found: Value) -> Answer {
 }
 
 /// The account, and the nonce for its next transaction, counting those that wait.
-pub async fn account(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) -> Answer {
-    let name = name::<AccountId, AccountNumber>(&text)?;
+pub async fn account(Shared(desk): Shared<Arc<Desk>>, Named(name): Named<Name<AccountId, AccountNumber>>) -> Answer {
     answer(&desk, "account", |store| {
         let found = match name {
             Name::Id(id) => view::account(store, &id)?.map(|account| (id, account)),
@@ -105,8 +83,7 @@ pub async fn networks(Shared(desk): Shared<Arc<Desk>>, Asked(query): Asked<PageQ
 }
 
 /// One network: its record, its terms with their bytes, and what is used of it in the open epoch.
-pub async fn network(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) -> Answer {
-    let name = name::<NetworkId, NetworkNumber>(&text)?;
+pub async fn network(Shared(desk): Shared<Arc<Desk>>, Named(name): Named<Name<NetworkId, NetworkNumber>>) -> Answer {
     answer(&desk, "network", |store| {
         let found = match name {
             Name::Id(id) => view::network(store, &id)?.map(|network| (id, network)),
@@ -135,10 +112,8 @@ pub async fn network(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>
 /// The stays of a network's devices, in the order they began.
 pub async fn roster(
     Shared(desk): Shared<Arc<Desk>>,
-    Named(text): Named<String>,
-    Asked(query): Asked<PageQuery>,
+    (Named(Id(id)), Asked(query)): (Named<Id<NetworkId>>, Asked<PageQuery>),
 ) -> Answer {
-    let id: NetworkId = parse(&text)?;
     let page = page(query, ROSTER_MAX);
     let keys = page.clone().map(|entry| view::key::<RosterEntry>(&(id, entry)));
     let (header, found) = desk
@@ -163,9 +138,8 @@ pub async fn roster(
 /// One epoch of one network: its pool, what was attested, how far it is paid.
 pub async fn network_epoch(
     Shared(desk): Shared<Arc<Desk>>,
-    Named((network, epoch)): Named<(String, String)>,
+    Named((Id(id), Id(number))): Named<(Id<NetworkId>, Id<EpochNumber>)>,
 ) -> Answer {
-    let (id, number): (NetworkId, EpochNumber) = (parse(&network)?, parse(&epoch)?);
     answer(&desk, "closed epoch of this network", |store| {
         let (pool, epoch) = (view::pool(store, &id, number), view::epoch(store, number));
         let (settlement, roots) = (view::settlement(store, &id, number), view::roots(store, &id, number));
@@ -185,8 +159,7 @@ pub async fn network_epoch(
 }
 
 /// A closed epoch, the same for all networks.
-pub async fn epoch(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) -> Answer {
-    let number: EpochNumber = parse(&text)?;
+pub async fn epoch(Shared(desk): Shared<Arc<Desk>>, Named(Id(number)): Named<Id<EpochNumber>>) -> Answer {
     answer(&desk, "closed epoch", |store| {
         Ok(view::epoch(store, number)?.map(|epoch| with(epoch.face(), [("number", number.face())])))
     })
@@ -194,8 +167,7 @@ pub async fn epoch(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) 
 }
 
 /// A device and where it is a member. What became of its reports is for the verifiers to say.
-pub async fn device(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) -> Answer {
-    let name = name::<DeviceId, DeviceNumber>(&text)?;
+pub async fn device(Shared(desk): Shared<Arc<Desk>>, Named(name): Named<Name<DeviceId, DeviceNumber>>) -> Answer {
     answer(&desk, "device", |store| {
         let found = match name {
             Name::Id(id) => view::device(store, &id)?.map(|device| (id, device)),
@@ -228,8 +200,7 @@ pub async fn device(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>)
     .await
 }
 
-pub async fn order(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) -> Answer {
-    let id: OrderId = parse(&text)?;
+pub async fn order(Shared(desk): Shared<Arc<Desk>>, Named(Id(id)): Named<Id<OrderId>>) -> Answer {
     answer(&desk, "order", |store| {
         Ok(view::order(store, &id)?.map(|order| with(order.face(), [("id", id.face())])))
     })
@@ -237,7 +208,7 @@ pub async fn order(Shared(desk): Shared<Arc<Desk>>, Named(text): Named<String>) 
 }
 
 /// All verifiers, in the order of their list.
-pub async fn verifiers(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+pub async fn verifiers(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     answer(&desk, "chain", |store| {
         let Some(chain) = view::chain(store)? else {
             return Ok(None);
@@ -259,7 +230,7 @@ pub async fn verifiers(Shared(desk): Shared<Arc<Desk>>) -> Answer {
 }
 
 /// Dollars per whole token, times 10^8; nulls while there is no usable price.
-pub async fn price(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+pub async fn price(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     answer(&desk, "chain", |store| {
         let Some(chain) = view::chain(store)? else {
             return Ok(None);
@@ -277,7 +248,7 @@ pub async fn price(Shared(desk): Shared<Arc<Desk>>) -> Answer {
 }
 
 /// The books of token, stablecoin and credits.
-pub async fn supply(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+pub async fn supply(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     answer(&desk, "chain", |store| {
         let (token, stable, credits) = (view::emission(store), view::stable(store), view::credits(store));
         let (Some(token), Some(stable), Some(credits)) = (token?, stable?, credits?) else {

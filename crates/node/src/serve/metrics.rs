@@ -105,7 +105,7 @@ impl Metrics {
     }
 }
 
-pub async fn text(Shared(desk): Shared<Arc<Desk>>) -> Answer {
+pub async fn text(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     let metrics = &desk.metrics;
     let latest = desk.service.chain.latest().header;
     let level = desk.service.pool.level();

@@ -14,13 +14,14 @@ mod transactions;
 
 pub use error::ApiError;
 pub use listener::HttpLimits;
-pub use routes::ROUTES;
+pub use routes::{ROUTES, reading};
+pub use transactions::from_json;
 
 use crate::follow::Follower;
 use crate::mempool::SharedPool;
 use crate::mempool::admission::Admission;
 use crate::state::{State, StateError};
-use axum::extract::{DefaultBodyLimit, Request, State as Shared};
+use axum::extract::{Request, State as Shared};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -63,17 +64,7 @@ pub async fn run(listener: TcpListener, service: Service, stop: watch::Receiver<
         streams: Arc::new(Semaphore::new(limits.streams_max)),
         service,
     });
-    let router = routes::router()
-        .fallback(|| async { ApiError::not_found("path").into_response() })
-        .method_not_allowed_fallback(|| async {
-            ApiError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "the path does not have this method",
-                "GET /v1/openapi.json lists every path with its methods",
-            )
-        })
-        .layer(DefaultBodyLimit::max(limits.body_bytes_max))
+    let router = routes::router(limits.body_bytes_max)
         .layer(middleware::from_fn_with_state(desk.clone(), in_time))
         .with_state(desk);
     listener::run(listener, router, limits, stop).await;

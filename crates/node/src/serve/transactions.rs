@@ -1,6 +1,6 @@
 //! The way in for transactions, and what became of them.
 
-use super::ask::{Asked, Named};
+use super::ask::{Asked, Named, Part};
 use super::blocks::{named, told};
 use super::{Answer, ApiError, Desk};
 use crate::faces::{Face, hex, object, with};
@@ -9,8 +9,8 @@ use crate::mempool::admission::{Progress, SubmitError, Submitted};
 use crate::mempool::{PoolRefusal, Why};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State as Shared;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{FromRequest, FromRequestParts, Request, State as Shared};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cairn_ledger::Reject;
 use cairn_types::{Hash, codec};
@@ -19,7 +19,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 #[derive(Deserialize)]
-pub struct SubmitQuery {
+struct SubmitQuery {
     wait: Option<String>,
 }
 
@@ -28,38 +28,41 @@ struct SubmitBody {
     transaction: String,
 }
 
+/// A transaction handed in, and whether to wait until it is final.
+pub struct Handed {
+    bytes: Vec<u8>,
+    wait: bool,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Handed {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let Asked(query) = Asked::<SubmitQuery>::from_request_parts(&mut parts, state).await?;
+        let wait = match query.wait.as_deref() {
+            None => false,
+            Some("final") => true,
+            Some(_) => {
+                let hint = "use ?wait=final";
+                return Err(ApiError::bad_request("bad_wait", "wait can only be final", hint));
+            }
+        };
+        let kind = parts.headers.get(header::CONTENT_TYPE);
+        let json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
+        let body = body.map_err(|rejection| {
+            let hint = "send one transaction, at most 64 KiB";
+            ApiError::new(rejection.status(), "bad_body", rejection.body_text(), hint)
+        })?;
+        let bytes = if json { from_json(&body)? } else { body.to_vec() };
+        Ok(Self { bytes, wait })
+    }
+}
+
 /// Takes canonical CBOR as it is, or `{"transaction": "HEX"}`. With `?wait=final` it answers when the transaction is final
 /// or cannot be.
-pub async fn submit(
-    Shared(desk): Shared<Arc<Desk>>,
-    Asked(query): Asked<SubmitQuery>,
-    headers: HeaderMap,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> Answer {
-    let body = body.map_err(|rejection| {
-        let status = rejection.status();
-        ApiError::new(
-            status,
-            "bad_body",
-            rejection.body_text(),
-            "send one transaction, at most 64 KiB",
-        )
-    })?;
-    let wait = match query.wait.as_deref() {
-        None => false,
-        Some("final") => true,
-        Some(_) => {
-            return Err(ApiError::bad_request(
-                "bad_wait",
-                "wait can only be final",
-                "use ?wait=final",
-            ));
-        }
-    };
-    let json = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    let bytes = if json { from_json(&body)? } else { body.to_vec() };
+pub async fn submit(Shared(desk): Shared<Arc<Desk>>, Handed { bytes, wait }: Handed) -> Answer {
     let Submitted { id, progress } = desk.service.admission.submit(bytes, wait).await?;
     desk.metrics.submitted.inc();
     match progress {
@@ -77,8 +80,7 @@ pub async fn submit(
     }
 }
 
-pub async fn one(Shared(desk): Shared<Arc<Desk>>, Named(id): Named<String>) -> Answer {
-    let id = parse(&id)?;
+pub async fn one(Shared(desk): Shared<Arc<Desk>>, Named(id): Named<Hash>) -> Answer {
     let service = &desk.service;
     if let Some(place) = service.follower.find(&id) {
         return settled(&desk, id, place.height, place.index).await;
@@ -105,8 +107,7 @@ pub async fn one(Shared(desk): Shared<Arc<Desk>>, Named(id): Named<String>) -> A
 }
 
 /// A final transaction with the proof that it stands in a final block.
-pub async fn proof(Shared(desk): Shared<Arc<Desk>>, Named(id): Named<String>) -> Answer {
-    let id = parse(&id)?;
+pub async fn proof(Shared(desk): Shared<Arc<Desk>>, Named(id): Named<Hash>) -> Answer {
     let place = desk
         .service
         .follower
@@ -137,14 +138,17 @@ pub async fn proof(Shared(desk): Shared<Arc<Desk>>, Named(id): Named<String>) ->
     Ok(Json(found).into_response())
 }
 
-fn parse(id: &str) -> Result<Hash, ApiError> {
-    id.parse().map_err(|_| {
-        let hint = "use the id that submitting answered";
-        ApiError::bad_request("bad_id", "a transaction's id is 64 hexadecimal digits", hint)
-    })
+impl Part for Hash {
+    fn read(text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|_| {
+            let hint = "use the id that submitting answered";
+            ApiError::bad_request("bad_id", "a transaction's id is 64 hexadecimal digits", hint)
+        })
+    }
 }
 
-fn from_json(body: &[u8]) -> Result<Vec<u8>, ApiError> {
+/// The transaction's bytes out of the JSON body.
+pub fn from_json(body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let read: Option<SubmitBody> = serde_json::from_slice(body).ok();
     read.and_then(|body| hex::decode(body.transaction).ok()).ok_or_else(|| {
         ApiError::bad_request(

@@ -180,7 +180,7 @@ fn device() -> DeviceId {
     key(2).public().device_id()
 }
 
-fn founding() -> Genesis {
+pub(crate) fn founding() -> Genesis {
     let whole = |tokens: u64| Token(tokens * WHOLE);
     let (premine, bond) = (whole(200_000_000), whole(1_000_000));
     let schedule = Schedule::halving(EpochNumber(0), 8_760, whole(100_000_000), 2, 16).expect("the notes' schedule");

@@ -1,4 +1,4 @@
-//! What a verifier reads from providers, and what an auditor reads from somebody's archive.
+//! What a verifier reads from providers and, after a crash, of its own disk, and what an auditor reads from somebody's archive.
 
 use cairn_ledger::{
     account::Rule,
@@ -7,28 +7,51 @@ use cairn_ledger::{
     tx::settle_order::chain_meters,
 };
 use cairn_types::{
-    AccountNumber, Attestation, CellId, Credit, DeviceNumber, Envelope, EpochNumber, Finding, Hash, MicroUsd,
-    NetworkId, OrderId, PayoutLeaf, Price, ReportId, TimeMs, Token,
+    AccountId, AccountNumber, Attestation, CellId, Credit, DeviceNumber, Envelope, EpochNumber, Finding, Hash,
+    MicroUsd, NetworkId, OrderId, PayoutLeaf, Price, ReportId, TimeMs, Token,
     codec::{decode_canonical, encode},
 };
 use cairn_verifier::{
     archive::{self, FileEntry, Inputs, Manifest, OrderMeters, reports},
     assess::judge,
-    chain::SettledOrder,
-    collector::Sealed,
+    chain::{ChainView, SettledOrder, local::LocalChain},
+    collector::{Collector, Sealed, Settings, checkpoint::Checkpoint},
+    disk::{Disk, SimulatedDisk},
     divide::divide,
+    intake::Windows,
+    log::{Kind, Log, Record},
     meters::{self, MeterEntry, MeterRecord, SignedMeters},
     roster::RosterMember,
 };
 use minicbor::bytes::ByteVec;
+use std::sync::{Arc, LazyLock};
 
 use crate::{Target, golden, types::key, value};
+
+const SEGMENT_BYTES: u32 = 1 << 13;
+
+/// It says what time it counts; nothing else is asked of it.
+static CHAIN: LazyLock<LocalChain> = LazyLock::new(|| {
+    let genesis = crate::ledger::founding();
+    let start = genesis.start;
+    LocalChain::start(genesis, start).expect("its numbers fit")
+});
 
 pub const TARGETS: &[Target] = &[
     Target {
         name: "meters",
         run: meters,
         seeds: || vec![encode(&made_meters(0)), encode(&made_meters(3))],
+    },
+    Target {
+        name: "log_segment",
+        run: log_segment,
+        seeds: || vec![segment(&[1]), segment(&[3, 1, 40])],
+    },
+    Target {
+        name: "collector_checkpoint",
+        run: collector_checkpoint,
+        seeds: || vec![encode(&Checkpoint::default()), encode(&checkpoint())],
     },
     Target {
         name: "archive_reports",
@@ -74,6 +97,46 @@ pub fn meters(bytes: &[u8]) -> bool {
     signed.witness.rule.is_valid() && signed.witness.is_complete()
 }
 
+/// A segment as a crash or a strange hand left it is refused, or opened to its whole groups; then the log goes on, and what is written
+/// next does no damage and loses nothing.
+pub fn log_segment(bytes: &[u8]) -> bool {
+    let disk = SimulatedDisk::new(1 << 20);
+    let mut bytes = bytes.to_vec();
+    bytes.resize(SEGMENT_BYTES as usize, 0);
+    disk.tamper("seed", vec![7; 32]);
+    disk.tamper("segment-0000000000.log", bytes);
+    let Some((mut log, mut records)) = opened(&disk) else {
+        return false;
+    };
+    let is_taken = !records.is_empty();
+    append(&mut log, &[vec![9; 90]]);
+    records.push(vec![9; 90]);
+    let (_, again) = opened(&disk).expect("it opened before");
+    assert_eq!(again, records);
+    is_taken
+}
+
+/// A checkpoint as a strange hand left it is refused, or a collector goes on from it: it seals, forgets, and another life stands where
+/// this one did.
+pub fn collector_checkpoint(bytes: &[u8]) -> bool {
+    let disk = SimulatedDisk::new(1 << 20);
+    disk.tamper("checkpoint", bytes.to_vec());
+    let Some(mut one) = collector(&disk) else {
+        return false;
+    };
+    let network = NetworkId([3; 32]);
+    let stands = |collector: &Collector| {
+        let network = collector.intake().network(&network).expect("it is served");
+        (network.open(), network.sequences().to_vec())
+    };
+    let (open, sequences) = stands(&one);
+    assert!(one.seal(TimeMs(u64::MAX), &network, open).expect("the disk is sound"));
+    one.forget(&network, open).expect("the disk is sound");
+    let again = collector(&disk).expect("it was written by a collector");
+    assert_eq!(stands(&again), (open.next(), sequences));
+    true
+}
+
 /// Rows that were read can be written and read again. The reader catches what the Parquet decoder panics about, which a fuzzer that
 /// aborts on every panic does not see: there, only the tests speak.
 pub fn archive_reports(bytes: &[u8]) -> bool {
@@ -115,6 +178,70 @@ pub fn archive_memory(bytes: &[u8]) -> bool {
     archive::memory_hash(&memory);
     assert!(archive::memory_file(&memory) == bytes);
     true
+}
+
+/// A log's first segment with so many records in each group, without what is empty at its end.
+fn segment(groups: &[u32]) -> Vec<u8> {
+    let disk = SimulatedDisk::new(1 << 20);
+    disk.tamper("seed", vec![7; 32]);
+    let (mut log, _) = opened(&disk).expect("a new log opens");
+    for records in groups {
+        let records: Vec<Vec<u8>> = (0..*records).map(|record| vec![record as u8; 30]).collect();
+        append(&mut log, &records);
+    }
+    let mut bytes = disk.content("segment-0000000000.log").expect("groups were appended");
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("frames are not empty");
+    bytes.truncate(end + 1);
+    bytes
+}
+
+fn append(log: &mut Log, records: &[Vec<u8>]) {
+    let record = |bytes| Record {
+        kind: Kind::Report,
+        tag: 5,
+        bytes,
+    };
+    let records: Vec<Record> = records.iter().map(|bytes| record(bytes.as_slice())).collect();
+    log.append(TimeMs(7), &records).expect("the disk has space");
+}
+
+/// A log and its records; `None` when it is refused.
+fn opened(disk: &SimulatedDisk) -> Option<(Log, Vec<Vec<u8>>)> {
+    let mut records = Vec::new();
+    let log = Log::open(Box::new(disk.clone()), SEGMENT_BYTES, [7; 32], &mut |_, _, record| {
+        records.push(record.bytes.to_vec());
+        true
+    });
+    Some((log.ok()?, records))
+}
+
+fn collector(disk: &SimulatedDisk) -> Option<Collector> {
+    let settings = Settings {
+        verifier: AccountId([9; 32]),
+        key: key(9),
+        windows: Windows {
+            ahead_ms_max: 600_000,
+            grace_ms: 300_000,
+        },
+        clock: CHAIN.facts().expect("it is in memory").clock,
+        segment_bytes: SEGMENT_BYTES,
+        roster_ms_min: 0,
+        log_seed: [7; 32],
+    };
+    let networks = [(NetworkId([3; 32]), cairn_verticals::ALL[0], EpochNumber(0))];
+    let disk: Box<dyn Disk> = Box::new(disk.clone());
+    Collector::open(settings, Arc::new(CHAIN.clone()), disk, &networks).ok()
+}
+
+fn checkpoint() -> Checkpoint {
+    let mut checkpoint = Checkpoint::default();
+    checkpoint.update(
+        &NetworkId([3; 32]),
+        EpochNumber(9),
+        Some((EpochNumber(7), &[0, 5, 1 << 40])),
+    );
+    checkpoint.update(&NetworkId([4; 32]), EpochNumber(2), None);
+    checkpoint
 }
 
 fn findings() -> Vec<Finding> {

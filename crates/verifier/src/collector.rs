@@ -5,7 +5,7 @@
 //! ```
 //! Synchronous, so that a simulation drives it step by step. Never judges; a receipt it gave is in the log.
 
-mod checkpoint;
+pub mod checkpoint;
 mod rosters;
 #[cfg(test)]
 mod tests;
@@ -47,7 +47,7 @@ pub struct Settings {
 pub enum CollectError {
     #[error(transparent)]
     Log(#[from] LogError),
-    #[error("the checkpoint beside the log cannot be read: {0}")]
+    #[error("the checkpoint beside the log cannot be read: {0}; restore the file")]
     Checkpoint(String),
     #[error("network {0} is not served here")]
     NotServed(NetworkId),

@@ -1,5 +1,6 @@
 //! What a collector must remember of epochs whose reports left the log: where each network stands, and which sequence numbers are
-//! used. One small file beside the log, replaced whole.
+//! used. One small file beside the log, replaced whole. A file that does not hold together is refused: an empty one in its place
+//! would take reports of sealed epochs.
 
 use super::CollectError;
 use crate::disk::Disk;
@@ -40,7 +41,16 @@ impl Checkpoint {
         let Some(bytes) = bytes else {
             return Ok(Self::default());
         };
-        codec::decode_canonical(&bytes).map_err(|error| CollectError::Checkpoint(error.to_string()))
+        let loaded: Self =
+            codec::decode_canonical(&bytes).map_err(|error| CollectError::Checkpoint(error.to_string()))?;
+        let wrong = |what: &str| Err(CollectError::Checkpoint(what.to_owned()));
+        if !loaded.networks.is_sorted_by(|one, next| one.id < next.id) {
+            return wrong("its networks are not sorted, each once");
+        }
+        if loaded.networks.iter().any(|saved| saved.forgotten >= Some(saved.open)) {
+            return wrong("it has forgotten an epoch that is not sealed");
+        }
+        Ok(loaded)
     }
 
     pub fn save(&self, disk: &mut dyn Disk) -> Result<(), crate::log::LogError> {

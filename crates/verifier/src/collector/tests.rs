@@ -220,6 +220,37 @@ fn a_report_whose_sync_failed_has_no_receipt_after_a_restart_that_a_power_loss_b
 }
 
 #[test]
+fn a_checkpoint_that_does_not_hold_together_is_refused() {
+    let (one, two) = (NetworkId([1; 32]), NetworkId([2; 32]));
+    let of = |networks: &[NetworkId], forgotten| {
+        let mut checkpoint = Checkpoint::default();
+        networks
+            .iter()
+            .for_each(|id| checkpoint.update(id, EpochNumber(3), Some((EpochNumber(forgotten), &[1, 2]))));
+        codec::encode(&checkpoint)
+    };
+    let swapped = {
+        let mut bytes = of(&[one, two], 1);
+        let at = |bytes: &[u8], byte| bytes.windows(32).position(|window| window == [byte; 32]).unwrap();
+        let (first, second) = (at(&bytes, 1), at(&bytes, 2));
+        bytes[first..first + 32].fill(2);
+        bytes[second..second + 32].fill(1);
+        bytes
+    };
+    let world = World::new(1);
+    for (bytes, holds) in [
+        (of(&[one, two], 2), true),
+        (swapped, false),
+        (of(&[one], 3), false),
+        (vec![], false),
+    ] {
+        world.disk.tamper("checkpoint", bytes);
+        let loaded = Checkpoint::load(&mut world.disk.clone());
+        assert_eq!(loaded.is_ok(), holds, "{loaded:?}");
+    }
+}
+
+#[test]
 fn an_epoch_whose_seal_could_not_be_written_is_not_sealed() {
     let world = World::new(1);
     let mut collector = world.collector();

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! settings.json   where node, verifier and gateway are, and the trust anchor of the node's chain
+//! accounts.json   accounts that are not just the key of their name: rotated ones, and those of several keys
 //! account.keys    the keys of accounts, 0600        agent/keys   the keys of devices, where the agent finds them
 //! ```
 
@@ -9,6 +10,7 @@ use crate::error::{Done, Failure, Kind, OrFail};
 use cairn_agent::keys::{Keys, KeysError};
 use cairn_client::Anchor;
 use cairn_types::SecretKey;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -17,8 +19,8 @@ use std::path::{Path, PathBuf};
 /// Where the node is unless settings say otherwise.
 pub const NODE_DEFAULT: &str = "http://127.0.0.1:8640";
 const SETTINGS: &str = "settings.json";
-/// More is not settings.
-const SETTINGS_BYTES_MAX: u64 = 64 * 1024;
+/// More is not settings, nor a list of accounts.
+const JSON_BYTES_MAX: u64 = 64 * 1024;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -27,6 +29,8 @@ pub struct Settings {
     pub verifier: Option<String>,
     pub gateway: Option<String>,
     pub anchor: Option<AnchorText>,
+    /// Of the chain's token, so that amounts can be read where no node is asked.
+    pub decimals: Option<u8>,
 }
 
 /// The trust anchor as people can compare it.
@@ -117,43 +121,40 @@ impl Home {
     }
 
     pub fn settings(&self) -> Result<Settings, Failure> {
-        let path = self.join(SETTINGS);
+        self.read(
+            SETTINGS,
+            "mend the file, or remove it: addresses and trust anchor are learned again",
+        )
+    }
+
+    /// What a JSON file of this folder says; the default of its kind while there is none.
+    pub fn read<T: DeserializeOwned + Default>(&self, name: &str, hint: &str) -> Result<T, Failure> {
+        let path = self.join(name);
         match std::fs::metadata(&path) {
-            Err(_) => return Ok(Settings::default()),
-            Ok(meta) if meta.len() > SETTINGS_BYTES_MAX => {
-                return Err(Failure::new(
-                    Kind::Files,
-                    format!("{} is too long for settings", path.display()),
-                ));
+            Err(_) => return Ok(T::default()),
+            Ok(meta) if meta.len() > JSON_BYTES_MAX => {
+                return Err(Failure::new(Kind::Files, format!("{} is too long", path.display())).hint(hint));
             }
             Ok(_) => {}
         }
         let text = std::fs::read_to_string(&path).or_fail(Kind::Files, path.display())?;
         let read = serde_json::from_str(&text).or_fail(Kind::Files, path.display());
-        read.map_err(|failure| {
-            failure.hint("mend the file, or remove it: addresses and trust anchor are learned again")
-        })
+        read.map_err(|failure| failure.hint(hint))
     }
 
     pub fn save(&self, settings: &Settings) -> Done {
-        let text = serde_json::to_string_pretty(settings).or_fail(Kind::Internal, "settings")?;
-        self.write(SETTINGS, format!("{text}\n").as_bytes())
+        self.write_json(SETTINGS, settings)
+    }
+
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Done {
+        let text = serde_json::to_string_pretty(value).or_fail(Kind::Internal, name)?;
+        self.write(name, format!("{text}\n").as_bytes())
     }
 
     /// Writes a file that only its owner reads, whole or not at all.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Done {
         self.make()?;
-        let path = self.join(name);
-        let draft = path.with_extension("new");
-        let put = || {
-            let _ = std::fs::remove_file(&draft);
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o600).open(&draft)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&draft, &path)
-        };
-        put().or_fail(Kind::Files, path.display())
+        write_whole(&self.join(name), bytes)
     }
 
     pub fn account_keys(&self) -> Result<Keys, Failure> {
@@ -181,6 +182,22 @@ impl Home {
             ))
         })
     }
+}
+
+/// Writes a file that only its owner reads, whole or not at all.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Done {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = PathBuf::from(draft);
+    let put = || {
+        let _ = std::fs::remove_file(&draft);
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&draft, path)
+    };
+    put().or_fail(Kind::Files, path.display())
 }
 
 pub fn keys_failed(error: KeysError) -> Failure {

@@ -1,7 +1,10 @@
 //! `cairn`: the one binary. Every role and every question is a sub-command; nothing is decided here.
 
+mod accounts;
 mod commands;
+mod consent;
 mod demo;
+mod describe;
 mod error;
 mod home;
 mod output;
@@ -9,6 +12,7 @@ mod params;
 mod roles;
 mod session;
 mod spend;
+mod tx_file;
 mod units;
 
 use clap::{Parser, Subcommand};
@@ -51,11 +55,15 @@ enum Command {
     #[command(subcommand)]
     Account(commands::account::Command),
     #[command(subcommand)]
+    Tx(commands::tx::Command),
+    #[command(subcommand)]
     Credits(commands::credits::Command),
     #[command(subcommand)]
     Network(commands::network::Command),
     #[command(subcommand)]
     Device(commands::device::Command),
+    #[command(subcommand)]
+    Verifier(commands::verifier::Command),
     #[command(subcommand)]
     Agent(commands::agent::Command),
     #[command(subcommand)]
@@ -79,14 +87,16 @@ fn main() -> ExitCode {
         Command::Up(args) => commands::up::run(args, &cli.home, out),
         Command::Key(command) => commands::key::run(command, &cli.home, out),
         Command::Account(command) => commands::account::run(command, &cli.home, out),
+        Command::Tx(command) => commands::tx::run(command, &cli.home, out),
         Command::Credits(command) => commands::credits::run(command, &cli.home, out),
         Command::Network(command) => commands::network::run(command, &cli.home, out),
         Command::Device(command) => commands::device::run(command, &cli.home, out),
+        Command::Verifier(command) => commands::verifier::run(command, &cli.home, out),
         Command::Agent(command) => commands::agent::run(command, &cli.home, out),
         Command::Gateway(command) => commands::gateway::run(command, &cli.home, out),
         Command::Query(args) => commands::query::run(args, &cli.home, out),
-        Command::Explain(args) => commands::explain::run(args, out),
-        Command::Audit(args) => commands::audit::run(args, out),
+        Command::Explain(args) => commands::explain::run(args, &cli.home, out),
+        Command::Audit(args) => commands::audit::run(args, &cli.home, out),
         Command::Verify(command) => commands::verify::run(command, &cli.home, out),
         Command::Export(command) => commands::export::run(command, &cli.home, out),
         Command::Config(command) => commands::config::run(command, &cli.home, out),

@@ -1,12 +1,13 @@
 //! A command's talk with the node of the settings: everything that matters is proven against the anchor kept from the first talk.
 
+use crate::accounts::{Accounts, Known, Signer};
 use crate::error::{Failure, Kind};
 use crate::home::{AnchorText, Home, Settings};
 use cairn_client::{ClientError, NodeClient};
 use cairn_ledger::account::Rule;
 use cairn_ledger::records::{Account, Chain, Network, NetworkIndex};
 use cairn_ledger::{Genesis, Reject};
-use cairn_types::{AccountId, NetworkId, NetworkNumber};
+use cairn_types::{AccountId, DeviceId, NetworkId, NetworkNumber};
 use std::path::Path;
 
 pub struct Session {
@@ -37,6 +38,10 @@ impl Session {
         };
         let client = NodeClient::trusting(settings.node(), anchor).map_err(failed)?;
         let genesis = client.genesis().await.map_err(other_chain)?;
+        if settings.decimals != Some(genesis.economics.decimals) {
+            settings.decimals = Some(genesis.economics.decimals);
+            home.save(&settings)?;
+        }
         Ok(Self {
             home,
             settings,
@@ -55,9 +60,39 @@ impl Session {
         chain.ok_or_else(|| Failure::new(Kind::Unreachable, "the chain has no block yet"))
     }
 
-    /// The id of an account: that of a key by its name, or the id itself.
+    /// The id of an account: the id itself, that of a noted account, or that of a key by its name.
     pub fn account_id(&self, name: &str) -> Result<AccountId, Failure> {
         account_id(&self.home, name)
+    }
+
+    /// Who acts under a name: a noted account by the rule that the ledger says is in force, or the account of a key.
+    pub async fn signer(&self, name: &str) -> Result<Signer, Failure> {
+        let keys = self.home.account_keys()?;
+        let Some(known) = Accounts::of(&self.home)?.get(name)? else {
+            let rule = Rule::single(self.home.account_key(name)?.public());
+            return Ok(Signer::new(rule.account_id(), rule, &keys));
+        };
+        let rule = self.rule_in_force(name, &known).await?;
+        Ok(Signer::new(known.id, rule, &keys))
+    }
+
+    async fn rule_in_force(&self, name: &str, known: &Known) -> Result<Rule, Failure> {
+        let account = self.client.account(&known.id).await.map_err(failed)?.value;
+        let Some(account) = account else {
+            // Not opened yet: by the rule that gives it its id.
+            let opens = known.rules.iter().find(|rule| rule.account_id() == known.id);
+            return opens.cloned().ok_or_else(|| no_account(known.id));
+        };
+        known.in_force(&account.rule).cloned().ok_or_else(|| {
+            Failure::new(
+                Kind::Refused,
+                format!("the keys of account {name} were changed elsewhere"),
+            )
+            .hint(format!(
+                "note its present ones with `cairn account add {name} --id {} --key KEY …`",
+                known.id
+            ))
+        })
     }
 
     /// An account that must be there.
@@ -91,12 +126,28 @@ impl Session {
     }
 }
 
-/// The id of an account: that of a key by its name, or the id itself.
+/// The id of an account: the id itself, that of a noted account, or that of a key by its name.
 pub fn account_id(home: &Home, name: &str) -> Result<AccountId, Failure> {
-    match name.parse::<AccountId>() {
-        Ok(id) => Ok(id),
-        Err(_) => Ok(Rule::single(home.account_key(name)?.public()).account_id()),
+    if let Ok(id) = name.parse::<AccountId>() {
+        return Ok(id);
     }
+    match Accounts::of(home)?.get(name)? {
+        Some(known) => Ok(known.id),
+        None => Ok(Rule::single(home.account_key(name)?.public()).account_id()),
+    }
+}
+
+/// The id of a device: the id itself, or that of a key by its name.
+pub fn device_id(home: &Home, name: &str) -> Result<DeviceId, Failure> {
+    if let Ok(id) = name.parse::<DeviceId>() {
+        return Ok(id);
+    }
+    let keys = home.device_keys()?;
+    let key = keys.get(name).ok_or_else(|| {
+        Failure::new(Kind::NotFound, format!("there is no device key called {name}"))
+            .hint("`cairn key list` names the keys here; a device has an id of 64 hexadecimal digits as well")
+    })?;
+    Ok(key.public().device_id())
 }
 
 /// Names are unique among one founder's networks only, so a name may need its id.
@@ -132,7 +183,7 @@ fn no_account(id: impl std::fmt::Display) -> Failure {
         .hint("open it with `cairn account open`: a network pays the fee")
 }
 
-fn other_chain(error: ClientError) -> Failure {
+pub fn other_chain(error: ClientError) -> Failure {
     match error {
         ClientError::OtherThing(_) => Failure::new(Kind::Refused, "the node's chain is not the one of the settings")
             .hint("if the chain was begun anew, forget the old one: `cairn config set --forget-anchor`"),

@@ -1,156 +1,17 @@
 //! The real program against a real network: one `cairn up` on any free port, and a person who takes part in it by commands alone.
 #![allow(clippy::unwrap_used, reason = "all of it is a test")]
 
+mod stand;
+
 use cairn_types::TimeMs;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use stand::turnstile::{Hold, Turnstile};
+use stand::*;
+use std::path::Path;
+use std::process::Stdio;
 
 /// Epochs in which a reading may fail to be paid, on a machine that is busy.
 const ROUNDS_MAX: usize = 30;
-
-fn program(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
-    command
-        .env_remove("RUST_LOG")
-        .env("CAIRN_HOME", home)
-        .stdin(Stdio::null());
-    command
-}
-
-/// What a command answered.
-struct Answer {
-    code: i32,
-    json: Value,
-    text: String,
-}
-
-impl Answer {
-    fn done(self) -> Value {
-        assert_eq!(self.code, 0, "{}", self.text);
-        self.json
-    }
-
-    /// The kind of a refusal, which must have the exit code of its kind and a hint.
-    fn refused(self, code: i32) -> String {
-        assert_eq!(self.code, code, "{}", self.text);
-        let error = &self.json["error"];
-        assert!(!error["message"].as_str().unwrap().is_empty());
-        assert!(!error["hint"].as_str().unwrap_or_default().is_empty(), "{}", self.text);
-        error["kind"].as_str().unwrap().to_owned()
-    }
-}
-
-/// Runs a command to its end, with `--json`.
-fn cairn(home: &Path, line: &str) -> Answer {
-    cairn_with(home, line, &[])
-}
-
-fn cairn_with(home: &Path, line: &str, more: &[&Path]) -> Answer {
-    let said = program(home)
-        .arg("--json")
-        .args(line.split_whitespace())
-        .args(more)
-        .output()
-        .unwrap();
-    let text = format!(
-        "cairn {line}\n{}{}",
-        String::from_utf8_lossy(&said.stdout),
-        String::from_utf8_lossy(&said.stderr)
-    );
-    Answer {
-        code: said.status.code().unwrap(),
-        json: serde_json::from_slice(&said.stdout).unwrap_or_default(),
-        text,
-    }
-}
-
-/// A process that says one line of JSON when it is ready, and runs until it is told to end.
-struct Running {
-    process: Child,
-    ready: Value,
-}
-
-impl Running {
-    fn start(home: &Path, line: &str) -> Self {
-        let mut process = program(home)
-            .arg("--json")
-            .args(line.split_whitespace())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = String::new();
-        BufReader::new(process.stdout.take().unwrap())
-            .read_line(&mut said)
-            .unwrap();
-        let ready = serde_json::from_str(&said).unwrap_or_else(|_| panic!("cairn {line}: {said}"));
-        Self { process, ready }
-    }
-
-    fn url(&self, name: &str) -> String {
-        self.ready[name].as_str().unwrap().to_owned()
-    }
-
-    /// As a service manager ends it.
-    fn end(mut self) {
-        let line = format!("kill -TERM {}", self.process.id());
-        assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
-        assert_eq!(self.process.wait().unwrap().code(), Some(0));
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // One that was ended is gone already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is no amount"))
-}
-
-/// Reads the ledger's events until one of this kind; nothing waits by the clock.
-fn until_event(node: &str, kind: &str) {
-    let address = node.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET /v1/events HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
-    let wanted = format!("event: {kind}");
-    let told = BufReader::new(stream)
-        .lines()
-        .map_while(Result::ok)
-        .any(|line| line == wanted);
-    assert!(told, "the events ended before {kind}");
-}
-
-/// One message for a device, by HTTP; answers the status line.
-fn tell(agent: &str, device: &str, message: &str) -> String {
-    let address = agent.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(address).unwrap();
-    let length = message.len();
-    write!(
-        stream,
-        "POST /v1/devices/{device}/readings HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{message}"
-    )
-    .unwrap();
-    BufReader::new(stream).lines().next().unwrap().unwrap()
-}
-
-struct Place {
-    _folder: tempfile::TempDir,
-    home: PathBuf,
-}
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let home = folder.path().join("home");
-        Self { _folder: folder, home }
-    }
-}
 
 #[test]
 fn a_person_takes_part_from_the_first_key_to_the_books() {
@@ -165,6 +26,7 @@ fn a_person_takes_part_from_the_first_key_to_the_books() {
     proofs(home);
     let (agent, first) = earn(home, &up);
     buy(home, first);
+    killed_while_buying(home, &up, first);
     books(home, &up);
     agent.end();
     up.end();
@@ -422,23 +284,76 @@ fn another_gateway(home: &Path, line: &str, rows: &str) {
     gateway.end();
 }
 
+/// Killed between paying and receiving, whether the gateway has heard of it or not: the file comes later, and is paid once.
+fn killed_while_buying(home: &Path, up: &Running, from: TimeMs) {
+    let credits = || number(&cairn(home, "account show").done()["credits"]["total"]);
+    let line = format!("query --network sensors --from {from} --to {}", from.plus_ms(3_600_000));
+    let buy = |turnstile: &Turnstile, gateway: &str| {
+        let mut command = program(home);
+        command.args(["--json"]).args(line.split_whitespace());
+        command.args(["--max-price", "1000000", "--gateway", gateway, "--out"]);
+        command.arg(home.join("lost.csv")).stdout(Stdio::null());
+        turnstile.kill_at(&mut command);
+        assert!(!home.join("lost.csv").exists());
+    };
+    let price = number(&cairn(home, &format!("{line} --dry-run")).done()["price_credits"]);
+    let before = credits();
+    for hold in [Hold::Before, Hold::After] {
+        let turnstile = Turnstile::before(&up.url("gateway"), "POST /v1/queries", hold);
+        buy(&turnstile, &turnstile.url);
+    }
+    assert_eq!(credits(), before - 2 * price, "both are held or paid");
+
+    let which = cairn(home, "query --resume --out none");
+    let hint = which.json["error"]["hint"].as_str().unwrap().to_owned();
+    assert_eq!(which.refused(2), "usage", "two files have not arrived");
+    let orders: Vec<&str> = hint.split_whitespace().filter(|word| word.len() == 64).collect();
+    assert_eq!(orders.len(), 2);
+    let file = home.join("found.csv");
+    for order in orders {
+        let got = cairn_with(home, &format!("query --resume {order} --out"), &[&file]).done();
+        assert_eq!(number(&got["bytes"]), std::fs::metadata(&file).unwrap().len());
+        assert!(std::fs::read_to_string(&file).unwrap().lines().count() > 1);
+        let record = get(&up.url("node"), &format!("/v1/orders/{order}"));
+        assert_eq!(record["settled"], price.to_string(), "{record}");
+        let again = format!("query --resume {order} --out none");
+        assert_eq!(cairn(home, &again).refused(3), "not_found");
+    }
+    assert_eq!(credits(), before - 2 * price, "nothing is paid twice");
+
+    // Killed before the ledger has heard of the order: nothing is paid, and there is nothing to fetch.
+    let turnstile = Turnstile::before(&up.url("node"), "POST /v1/transactions", Hold::Before);
+    cairn(home, &format!("config set --node {}", turnstile.url)).done();
+    buy(&turnstile, &up.url("gateway"));
+    cairn(home, &format!("config set --node {}", up.url("node"))).done();
+    let nothing = home.join("nothing.csv");
+    assert_eq!(
+        cairn_with(home, "query --resume --out", &[&nothing]).refused(3),
+        "not_found"
+    );
+    assert!(!nothing.exists() && !home.join("nothing.csv.part").exists());
+    assert_eq!(credits(), before - 2 * price);
+}
+
 fn books(home: &Path, up: &Running) {
     let file = home.join("income.csv");
     let told = cairn_with(home, "export income --account me --out", &[&file]).done();
     assert_eq!(told["proven"], true);
     let text = std::fs::read_to_string(&file).unwrap();
-    let mut amounts = 0;
+    // What was bought in between may be paid already, in either asset.
+    let (mut tokens, mut dollars) = (0, 0);
     for line in text.lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
-        assert_eq!(
-            (fields.len(), fields[3], fields[6]),
-            (8, "availability", "token"),
-            "{line}"
-        );
-        amounts += fields[4].parse::<u64>().unwrap();
+        let amount: u64 = fields[4].parse().unwrap();
+        match (fields.len(), fields[3], fields[6]) {
+            (8, "availability" | "usage", "token") => tokens += amount,
+            (8, "cash", "stablecoin_usd") => dollars += amount,
+            _ => panic!("{line}"),
+        }
     }
-    assert_eq!(amounts, number(&told["token"]));
-    assert!(amounts > 0);
+    assert_eq!(tokens, number(&told["token"]));
+    assert_eq!(dollars, number(&told["stable_micro_usd"]));
+    assert!(text.contains(",availability,") && tokens > 0);
     let nobody = cairn_with(home, "export income --account nobody --out", &[&file]);
     assert_eq!(nobody.refused(3), "not_found");
 
@@ -446,8 +361,9 @@ fn books(home: &Path, up: &Running) {
         .as_str()
         .unwrap()
         .to_owned();
-    let (node, verifier) = (up.url("node"), up.url("verifier"));
-    let explain = format!("explain {device} --from {node} --verifier {verifier}");
+    // Where the home's own network is, unless told otherwise; a device by its name here, or by its id.
+    assert_eq!(cairn(home, "explain nothing --epoch 1").refused(3), "not_found");
+    let explain = format!("explain {device} --from {}", up.url("node"));
     assert_eq!(
         cairn(home, &format!("{explain} --epoch 1")).code,
         3,
@@ -459,9 +375,23 @@ fn books(home: &Path, up: &Running) {
         .to_owned();
     let explain = format!("{explain} --network {sensors} --epoch");
     assert_eq!(cairn(home, &format!("{explain} 99999999")).refused(3), "not_found");
-    let epoch = text.lines().nth(1).unwrap().split(',').nth(1).unwrap().to_owned();
+    let first = text.lines().find(|line| line.contains(",availability,")).unwrap();
+    let epoch = first.split(',').nth(1).unwrap().to_owned();
     let explained = cairn(home, &format!("{explain} {epoch}")).done();
     assert_eq!(explained["reports"][0]["verdict"], "accepted");
+    let by_name = cairn(home, &format!("explain gauge --network {sensors} --epoch {epoch}")).done();
+    assert_eq!(by_name, explained);
+    let archive = home.join("archive");
+    let audited = cairn_with(
+        home,
+        &format!("audit --network {sensors} --epoch {epoch} --archive"),
+        &[&archive],
+    )
+    .done();
+    assert_eq!(
+        (&audited["matching"], &audited["first_difference"]),
+        (&Value::from(1), &Value::Null)
+    );
 }
 
 #[test]

@@ -1,49 +1,55 @@
-//! `cairn account`: what an account holds, opening one, and giving token or stablecoin to another.
+//! `cairn account`: what an account holds, opening one, changing who signs for it, and giving token or stablecoin to another.
 
-use crate::error::{Done, Failure, Kind};
+mod add;
+mod open;
+mod rotate;
+
+use crate::accounts::{Accounts, RuleText};
+use crate::error::{Done, Failure};
 use crate::output::{Output, decimal};
 use crate::session::Session;
-use crate::spend::{Spender, Spending, sponsor};
+use crate::spend::{Spender, Spending, merge};
 use crate::units::{Decimal, usd};
+use cairn_ledger::account::Rule;
 use cairn_ledger::records::Account;
-use cairn_ledger::tx::open_account::OpenAccount;
 use cairn_ledger::tx::transfer::Transfer;
 use cairn_ledger::tx::{Asset, Body};
 use cairn_types::{MicroUsd, Token};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Look at, open and pay from accounts.
+/// Open accounts, look at them, pay from them, and change who signs for them.
+///
+/// An account's id follows from the key that opened it and stays for ever; the keys that sign for it can be changed. Several keys
+/// can share an account, so that two of three must sign, say.
 #[derive(clap::Subcommand)]
 pub enum Command {
     Show(Show),
-    Open(Open),
+    Open(open::Open),
+    Add(add::Add),
+    Rotate(rotate::Rotate),
     Transfer(Send),
 }
 
-/// Show what an account holds, proven against the chain's key.
+/// Show what an account holds and who signs for it, proven against the chain's key. Costs nothing.
+///
+/// Example: cairn account show founder
 #[derive(clap::Args)]
 pub struct Show {
-    /// A key's name here, or an account's id.
+    /// The name of a key or of a noted account here, or an account's id.
     #[arg(default_value = "me")]
     account: String,
 }
 
-/// Open the account of a key; a network's allowance pays the fee.
+/// Give token or stablecoin to another account, which must be open. Costs the ledger's base fee.
+///
+/// Examples: cairn account transfer ID --token 12.5
+///           cairn account transfer ID --stable 3 --key team --export gift.tx
 #[derive(clap::Args)]
-pub struct Open {
-    /// The network that pays, by name or id; the only one there is, unless told otherwise.
-    #[arg(long, value_name = "NETWORK")]
-    sponsor: Option<String>,
-    #[command(flatten)]
-    spending: Spending,
-}
-
-/// Give token or stablecoin to another account.
-#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
 #[command(group(clap::ArgGroup::new("amount").required(true).args(["token", "stable"])))]
 pub struct Send {
-    /// A key's name here, or an account's id.
+    /// Who receives: an account's id, or the name of a key or of a noted account here.
     to: String,
     /// Whole tokens, like 12.5.
     #[arg(long, value_name = "TOKENS")]
@@ -60,7 +66,9 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
         let session = Session::open(home).await?;
         match command {
             Command::Show(args) => show(&session, &args, out).await,
-            Command::Open(args) => open(&session, &args, out).await,
+            Command::Open(args) => open::open(&session, &args, out).await,
+            Command::Add(args) => add::add(&session, &args, out).await,
+            Command::Rotate(args) => rotate::rotate(&session, &args, out).await,
             Command::Transfer(args) => transfer(&session, &args, out).await,
         }
     })
@@ -69,9 +77,26 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
 async fn show(session: &Session, args: &Show, out: Output) -> Done {
     let id = session.account_id(&args.account)?;
     let account = session.account(&id).await?;
-    let answer = face(&id.to_string(), &account);
+    let mut answer = face(&id.to_string(), &account);
+    merge(
+        &mut answer,
+        json!({ "rule": known_rule(session, &args.account, &account)? }),
+    );
     out.answer(&answer, || lines(&answer, session.decimals()));
     Ok(())
+}
+
+/// The rule in force, where it is known here; the ledger keeps its hash only.
+fn known_rule(session: &Session, name: &str, account: &Account) -> Result<Option<RuleText>, Failure> {
+    if let Some(known) = Accounts::of(&session.home)?.get(name)? {
+        return Ok(known.in_force(&account.rule).map(RuleText::from));
+    }
+    let keys = session.home.account_keys()?;
+    let single = keys.get(name).map(|key| Rule::single(key.public()));
+    Ok(single
+        .filter(|rule| rule.hash() == account.rule)
+        .as_ref()
+        .map(RuleText::from))
 }
 
 fn face(id: &str, account: &Account) -> Value {
@@ -79,6 +104,7 @@ fn face(id: &str, account: &Account) -> Value {
         "account": id,
         "number": account.number.0,
         "nonce": account.nonce,
+        "rule_hash": account.rule.to_string(),
         "token": account.token.0,
         "stable_micro_usd": account.stable.0,
         "credits": {
@@ -94,12 +120,24 @@ fn face(id: &str, account: &Account) -> Value {
 fn lines(answer: &Value, decimals: u8) -> Vec<String> {
     let amount = |value: &Value, decimals| decimal(value.as_u64().unwrap_or_default(), decimals);
     let credits = &answer["credits"];
+    let signs = match answer["rule"]["keys"].as_array() {
+        Some(keys) => format!(
+            "{} of {} keys, as this folder knows them",
+            answer["rule"]["threshold"],
+            keys.len()
+        ),
+        None => format!(
+            "keys that this folder does not know; their hash is {}",
+            answer["rule_hash"]
+        ),
+    };
     vec![
         format!(
             "account     {} (number {})",
             answer["account"].as_str().unwrap_or_default(),
             answer["number"]
         ),
+        format!("signed by   {signs}"),
         format!("token       {}", amount(&answer["token"], decimals)),
         format!("stablecoin  {} US dollars", amount(&answer["stable_micro_usd"], 6)),
         format!(
@@ -110,23 +148,6 @@ fn lines(answer: &Value, decimals: u8) -> Vec<String> {
             credits["burn_backed"]
         ),
     ]
-}
-
-async fn open(session: &Session, args: &Open, out: Output) -> Done {
-    let sponsor = sponsor(session, args.sponsor.as_deref()).await?;
-    if sponsor.is_none() {
-        let failure = Failure::new(
-            Kind::Usage,
-            "an account that does not exist yet cannot pay the fee of opening it",
-        );
-        return Err(failure.hint("name a network that pays: --sponsor NETWORK"));
-    }
-    let spender = Spender::new(session, &args.spending)?.sponsored_by(sponsor);
-    let sent = spender
-        .send("open_account", json!({}), Body::OpenAccount(OpenAccount {}))
-        .await?;
-    spender.answer(out, &sent.answer, &format!("open account {}", spender.account()));
-    Ok(())
 }
 
 async fn transfer(session: &Session, args: &Send, out: Output) -> Done {
@@ -149,7 +170,7 @@ async fn transfer(session: &Session, args: &Send, out: Output) -> Done {
             )
         }
     };
-    let spender = Spender::new(session, &args.spending)?;
+    let spender = Spender::new(session, &args.spending).await?;
     let body = Body::Transfer(Transfer { to, amount });
     let sent = spender.send("transfer", facts, body).await?;
     spender.answer(out, &sent.answer, &format!("transfer {words} to {to}"));

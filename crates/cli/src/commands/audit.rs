@@ -2,37 +2,41 @@
 
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::output::Output;
-use crate::roles::chain::{NodeChain, RemoteNode};
+use crate::roles::chain::{NodeChain, Origin, RemoteNode};
 use cairn_types::{EpochNumber, NetworkId};
 use cairn_verifier::audit::{Audited, audit, settled_epochs};
 use cairn_verifier::objects::{Objects, Remote};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Recompute every epoch from its archive, and compare with the ledger.
 ///
 /// Believes nothing of the archive that does not follow from device signatures, the ledger and the public rules. Prints one line for
-/// each epoch; exits with 1 at the first difference and names it. The settled results are proven against the node's network key.
+/// each epoch; exits with 1 at the first difference and names it. The settled results are proven against the chain's key. Costs
+/// nothing. The archive of a network that runs here lies in the home folder, as `archive`.
+///
+/// Example: cairn audit --archive .cairn/archive
 #[derive(clap::Args)]
 pub struct Args {
     /// Folder of the archive: <network>/<epoch>/reports.parquet and its neighbours.
     #[arg(long, value_name = "DIR")]
     archive: PathBuf,
-    /// A node of the chain.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8640")]
-    from: String,
+    /// A node of the chain; that of the home folder's settings, or http://127.0.0.1:8640, unless told otherwise.
+    #[arg(long, value_name = "URL")]
+    from: Option<String>,
     /// Only this epoch.
     #[arg(long, value_name = "N")]
     epoch: Option<EpochNumber>,
-    /// Only this network; every network in the archive unless told otherwise.
+    /// Only the network of this id; every network in the archive, unless told otherwise.
     #[arg(long, value_name = "ID")]
     network: Option<NetworkId>,
 }
 
-pub fn run(args: Args, out: Output) -> Done {
+pub fn run(args: Args, home: &Path, out: Output) -> Done {
     let runtime = crate::roles::runtime()?;
-    let (chain, _client) = runtime.block_on(RemoteNode::chain(&args.from))?;
+    let origin = Origin::of(home, args.from.as_deref())?;
+    let (chain, _client) = runtime.block_on(RemoteNode::chain(&origin))?;
     if !args.archive.is_dir() {
         let failure = Failure::new(Kind::Files, format!("{} is not a folder", args.archive.display()));
         return Err(failure.hint("name the folder that holds a folder for each network"));

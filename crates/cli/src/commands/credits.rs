@@ -60,7 +60,7 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
 }
 
 async fn buy(session: &Session, args: &Buy, out: Output) -> Done {
-    let spender = Spender::new(session, &args.spending)?;
+    let spender = Spender::new(session, &args.spending).await?;
     let (payment, facts, words) = match &args.burn {
         None => with_stable(args.stable.unwrap_or_default()),
         Some(burn) => by_burning(session, burn, args.credits_min).await?,
@@ -123,7 +123,7 @@ async fn expected_credits(session: &Session, tokens: u64) -> Result<Option<u64>,
 }
 
 async fn refund(session: &Session, args: &Refund, out: Output) -> Done {
-    let spender = Spender::new(session, &args.spending)?;
+    let spender = Spender::new(session, &args.spending).await?;
     let credits = Credit(args.amount.0);
     let sent = spender
         .send(

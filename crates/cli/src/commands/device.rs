@@ -1,10 +1,12 @@
-//! `cairn device`: registering a device and letting it join a network, and looking at devices. A place finer than the network's
-//! cells never leaves this program.
+//! `cairn device`: registering a device, letting it join, move and leave networks, and looking at devices. A place finer than the
+//! network's cells never leaves this program.
+
+mod stays;
 
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::home::keys_failed;
 use crate::output::{Output, table};
-use crate::session::{Session, failed};
+use crate::session::{Session, device_id, failed};
 use crate::spend::{Spender, Spending, merge, sponsor};
 use cairn_agent::keys::KeyKind;
 use cairn_ledger::records::{Device, Membership, NetworkIndex, RosterEntry};
@@ -15,10 +17,13 @@ use cairn_types::{CellId, DeviceId, NetworkId, SecretKey};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Register devices, and look at them.
+/// Register devices, say where they stand, and look at them.
 #[derive(clap::Subcommand)]
 pub enum Command {
     Register(Register),
+    Move(stays::Move),
+    Leave(stays::Leave),
+    Retire(stays::Retire),
     Show(Show),
     List(List),
 }
@@ -26,24 +31,19 @@ pub enum Command {
 /// Register a device as yours and let it join a network at a public place.
 ///
 /// The device's key is made in the agent's key file if it is not there; the device signs that it is yours. What was done before is
-/// not done again.
+/// not done again, so a second run lets the device join a second network. Costs the ledger's base fee twice and its fees for
+/// registering and joining, which the network's allowance pays: you need no token.
+///
+/// Example: cairn device register gauge --lat 52.37 --lng 4.9
 #[derive(clap::Args)]
-#[command(group(clap::ArgGroup::new("place").required(true).args(["cell", "lat"])))]
 pub struct Register {
     /// The device's name here, as its agent calls it.
     name: String,
     /// The network to join: name, number or id; the only one there is, unless told otherwise.
     #[arg(long)]
     network: Option<String>,
-    /// Its place as an H3 cell; a finer one than the network's is made coarser before it is sent.
-    #[arg(long, value_name = "H3")]
-    cell: Option<CellId>,
-    /// Its place as degrees north; made a cell of the network's size here, and never sent.
-    #[arg(long, value_name = "DEGREES", allow_negative_numbers = true, requires = "lng")]
-    lat: Option<f64>,
-    /// Degrees east.
-    #[arg(long, value_name = "DEGREES", allow_negative_numbers = true, requires = "lat")]
-    lng: Option<f64>,
+    #[command(flatten)]
+    place: Place,
     /// The kind of key to make.
     #[arg(long, value_enum, default_value = "ed25519")]
     kind: super::key::Kinds,
@@ -54,14 +54,29 @@ pub struct Register {
     spending: Spending,
 }
 
-/// Show a device: whose it is and where it stands.
+/// A public place: all that anybody will know of where the device stands.
+#[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("where").required(true).args(["cell", "lat"])))]
+pub struct Place {
+    /// Its place as an H3 cell; a finer one than the network's is made coarser before it is sent.
+    #[arg(long, value_name = "H3")]
+    cell: Option<CellId>,
+    /// Its place as degrees north; made a cell of the network's size here, and never sent.
+    #[arg(long, value_name = "DEGREES", allow_negative_numbers = true, requires = "lng")]
+    lat: Option<f64>,
+    /// Degrees east.
+    #[arg(long, value_name = "DEGREES", allow_negative_numbers = true, requires = "lat")]
+    lng: Option<f64>,
+}
+
+/// Show a device: whose it is and where it stands, proven against the chain's key. Costs nothing.
 #[derive(clap::Args)]
 pub struct Show {
     /// Its name here, or its id.
     device: String,
 }
 
-/// List the devices of a network.
+/// List the devices of a network, those that left among them, as the node tells them. Costs nothing.
 #[derive(clap::Args)]
 pub struct List {
     /// Name, number or id; the only one there is, unless told otherwise.
@@ -80,28 +95,33 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
         let session = Session::open(home).await?;
         match command {
             Command::Register(args) => register(&session, &args, out).await,
+            Command::Move(args) => stays::relocate(&session, &args, out).await,
+            Command::Leave(args) => stays::leave(&session, &args, out).await,
+            Command::Retire(args) => stays::retire(&session, &args, out).await,
             Command::Show(args) => show(&session, &args, out).await,
             Command::List(args) => list(&session, &args, out).await,
         }
     })
 }
 
-/// The public place: a cell of exactly the network's resolution.
-fn place(args: &Register, resolution: u8) -> Result<CellId, Failure> {
-    let cell = match (args.cell, args.lat.zip(args.lng)) {
-        (Some(cell), _) => cell,
-        (None, Some((lat, lng))) => cell_at(lat, lng, resolution)?,
-        (None, None) => {
-            return Err(Failure::new(
-                Kind::Usage,
-                "a device stands somewhere: --cell, or --lat and --lng",
-            ));
-        }
-    };
-    cell.parent(resolution).ok_or_else(|| {
-        let fact = format!("the cell {cell} is coarser than the network's, of resolution {resolution}");
-        Failure::new(Kind::Usage, fact).hint("name a cell of that resolution, or --lat and --lng")
-    })
+impl Place {
+    /// A cell of exactly the network's resolution.
+    fn cell(&self, resolution: u8) -> Result<CellId, Failure> {
+        let cell = match (self.cell, self.lat.zip(self.lng)) {
+            (Some(cell), _) => cell,
+            (None, Some((lat, lng))) => cell_at(lat, lng, resolution)?,
+            (None, None) => {
+                return Err(Failure::new(
+                    Kind::Usage,
+                    "a device stands somewhere: --cell, or --lat and --lng",
+                ));
+            }
+        };
+        cell.parent(resolution).ok_or_else(|| {
+            let fact = format!("the cell {cell} is coarser than the network's, of resolution {resolution}");
+            Failure::new(Kind::Usage, fact).hint("name a cell of that resolution, or --lat and --lng")
+        })
+    }
 }
 
 fn cell_at(lat: f64, lng: f64, resolution: u8) -> Result<CellId, Failure> {
@@ -119,7 +139,7 @@ fn cell_at(lat: f64, lng: f64, resolution: u8) -> Result<CellId, Failure> {
 /// The device's key; `None` when it is not there and this is a dry run.
 fn key(session: &Session, args: &Register) -> Result<Option<SecretKey>, Failure> {
     let mut keys = session.home.device_keys()?;
-    if !args.spending.dry_run {
+    if !args.spending.sending.dry_run {
         let kind: KeyKind = args.kind.into();
         keys.make_missing([(args.name.as_str(), kind)]).map_err(keys_failed)?;
     }
@@ -128,12 +148,12 @@ fn key(session: &Session, args: &Register) -> Result<Option<SecretKey>, Failure>
 
 async fn register(session: &Session, args: &Register, out: Output) -> Done {
     let (network, record) = session.network(args.network.as_deref()).await?;
-    let cell = place(args, record.resolution)?;
+    let cell = args.place.cell(record.resolution)?;
     let payer = match &args.sponsor {
         None => Some(network),
         Some(named) => sponsor(session, Some(named)).await?,
     };
-    let spender = Spender::new(session, &args.spending)?.sponsored_by(payer);
+    let spender = Spender::new(session, &args.spending).await?.sponsored_by(payer);
     let device = match key(session, args)? {
         Some(key) => key,
         // In a dry run the fees are the same whatever the key.
@@ -142,7 +162,7 @@ async fn register(session: &Session, args: &Register, out: Output) -> Done {
     let id = device.public().device_id();
     let known = session.client.device(&id).await.map_err(failed)?.value;
     let mut answer = json!({ "device": id.to_string(), "name": args.name, "network": network.to_string() });
-    if args.spending.dry_run && session.home.device_keys()?.get(&args.name).is_none() {
+    if args.spending.sending.dry_run && session.home.device_keys()?.get(&args.name).is_none() {
         merge(&mut answer, json!({ "device": null }));
     }
     let mut steps = Vec::new();
@@ -173,11 +193,15 @@ async fn register(session: &Session, args: &Register, out: Output) -> Done {
         let sent = spender.send(action, facts, body).await?;
         fee = fee.saturating_add(sent.answer["fee_token"].as_u64().unwrap_or_default());
         done.push(sent.answer);
+        if spender.exports() {
+            // A file holds one transaction: the next step is exported when this one is final.
+            break;
+        }
     }
     let last = done.last().cloned().unwrap_or_default();
     merge(
         &mut answer,
-        json!({ "cell": cell.to_string(), "steps": done, "dry_run": args.spending.dry_run }),
+        json!({ "cell": cell.to_string(), "steps": done, "dry_run": args.spending.sending.dry_run }),
     );
     // The line of costs shows the sum of the steps and the place of the last one.
     let mut told = last;
@@ -191,20 +215,8 @@ async fn register(session: &Session, args: &Register, out: Output) -> Done {
     Ok(())
 }
 
-pub(super) fn device_id(session: &Session, name: &str) -> Result<DeviceId, Failure> {
-    if let Ok(id) = name.parse::<DeviceId>() {
-        return Ok(id);
-    }
-    let keys = session.home.device_keys()?;
-    let key = keys.get(name).ok_or_else(|| {
-        Failure::new(Kind::NotFound, format!("there is no device key called {name}"))
-            .hint("`cairn key list` names the keys here; a device has an id of 64 hexadecimal digits as well")
-    })?;
-    Ok(key.public().device_id())
-}
-
 async fn show(session: &Session, args: &Show, out: Output) -> Done {
-    let id = device_id(session, &args.device)?;
+    let id = device_id(&session.home, &args.device)?;
     let device = session.client.device(&id).await.map_err(failed)?.value;
     let device = device.ok_or_else(|| {
         Failure::new(Kind::NotFound, format!("the ledger knows no device {id}"))

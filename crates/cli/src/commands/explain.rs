@@ -1,9 +1,10 @@
 //! `cairn explain`: what became of every report of a device in an epoch, in words, units and money.
 
 use crate::error::{Done, Failure, Kind};
+use crate::home::Home;
 use crate::output::{Output, decimal, table};
 use crate::roles::archive::HttpArchive;
-use crate::roles::chain::{RemoteNode, failed};
+use crate::roles::chain::{Origin, RemoteNode, failed};
 use cairn_client::NodeClient;
 use cairn_ledger::records::{NetworkIndex, Roots, Settlement};
 use cairn_types::{
@@ -12,37 +13,39 @@ use cairn_types::{
 use cairn_verifier::archive::EpochArchive;
 use cairn_verticals::Vertical;
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// Say what became of each report of a device in an epoch: verdict, reason, measured value, limit, units, money.
 ///
 /// Findings and payouts come from the verifier's archive; they are shown only if their roots are the ones that the ledger has, proven
-/// against the node's network key.
+/// against the chain's key. Costs nothing. An epoch can be explained once it is settled; `cairn network show` says which are not.
+///
+/// Example: cairn explain gauge --epoch 71
 #[derive(clap::Args)]
 pub struct Args {
-    /// The device's id, 64 hexadecimal digits.
-    device: DeviceId,
+    /// The device: its name here, or its id of 64 hexadecimal digits.
+    device: String,
     /// The epoch.
     #[arg(long, value_name = "N")]
     epoch: EpochNumber,
-    /// A node of the chain.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8640")]
-    from: String,
-    /// A verifier with the epoch's archive; unless told otherwise the one beside the node, at the next port.
+    /// A node of the chain; that of the home folder's settings, or http://127.0.0.1:8640, unless told otherwise.
+    #[arg(long, value_name = "URL")]
+    from: Option<String>,
+    /// A verifier with the epoch's archive; that of the settings, or the one at the port after the named node's, unless told otherwise.
     #[arg(long, value_name = "URL")]
     verifier: Option<String>,
-    /// The network, where the device serves several.
+    /// The network's id, where the device serves several; `cairn network list` shows it.
     #[arg(long, value_name = "ID")]
     network: Option<NetworkId>,
 }
 
-pub fn run(args: Args, out: Output) -> Done {
+pub fn run(args: Args, home: &Path, out: Output) -> Done {
     let runtime = crate::roles::runtime()?;
-    let (_, client) = runtime.block_on(RemoteNode::chain(&args.from))?;
-    let verifier = match &args.verifier {
-        Some(url) => url.clone(),
-        None => crate::roles::beside(&args.from, 1)?,
-    };
-    let ledger = runtime.block_on(Ledger::read(&client, &args))?;
+    let origin = Origin::of(home, args.from.as_deref())?;
+    let device = crate::session::device_id(&Home::at(home), &args.device)?;
+    let (_, client) = runtime.block_on(RemoteNode::chain(&origin))?;
+    let verifier = args.verifier.clone().unwrap_or(origin.verifier);
+    let ledger = runtime.block_on(Ledger::read(&client, &device, &args))?;
     let objects = HttpArchive::new(&verifier, runtime.handle().clone());
     let archive = EpochArchive::of(&objects, &ledger.network, args.epoch);
     let unread = |error| {
@@ -67,7 +70,7 @@ pub fn run(args: Args, out: Output) -> Done {
         )
     })?;
     let answer = json!({
-        "device": args.device.to_string(),
+        "device": device.to_string(),
         "network": ledger.network.to_string(),
         "epoch": args.epoch.0,
         "reports": own.iter().map(|found| report(vertical, found)).collect::<Vec<_>>(),
@@ -75,7 +78,8 @@ pub fn run(args: Args, out: Output) -> Done {
         "proven": true,
     });
     out.answer(&answer, || {
-        lines(vertical, &own, &answer["operator"], &args, ledger.decimals)
+        let head = format!("device {device}, epoch {}", args.epoch);
+        lines(vertical, &own, &answer["operator"], head, ledger.decimals)
     });
     Ok(())
 }
@@ -92,10 +96,10 @@ struct Ledger {
 }
 
 impl Ledger {
-    async fn read(client: &NodeClient, args: &Args) -> Result<Self, Failure> {
-        let device = client.device(&args.device).await.map_err(failed)?.value;
+    async fn read(client: &NodeClient, id: &DeviceId, args: &Args) -> Result<Self, Failure> {
+        let device = client.device(id).await.map_err(failed)?.value;
         let device = device.ok_or_else(|| {
-            Failure::new(Kind::NotFound, format!("the ledger knows no device {}", args.device))
+            Failure::new(Kind::NotFound, format!("the ledger knows no device {id}"))
                 .hint("`cairn device list` names the devices of a network")
         })?;
         let network = match (args.network, device.networks.as_slice()) {
@@ -192,8 +196,8 @@ fn quantity(vertical: &dyn Vertical, number: u16) -> &'static str {
         .map_or("unknown", |text| text.name)
 }
 
-fn lines(vertical: &dyn Vertical, own: &[&Finding], operator: &Value, args: &Args, decimals: u8) -> Vec<String> {
-    let mut lines = vec![format!("device {}, epoch {}", args.device, args.epoch)];
+fn lines(vertical: &dyn Vertical, own: &[&Finding], operator: &Value, head: String, decimals: u8) -> Vec<String> {
+    let mut lines = vec![head];
     if own.is_empty() {
         lines.push("no report of this device was received in this epoch".to_owned());
     }

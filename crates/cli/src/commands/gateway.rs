@@ -50,7 +50,7 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
 async fn serve(args: Run, home: &Path, out: Output) -> Done {
     let session = Session::open(home).await?;
     let home = Home::at(home);
-    let key = home.account_key(&args.key)?;
+    let key = crate::accounts::single_key(&home, &args.key)?;
     let verifier = match args.verifier {
         Some(url) => url,
         None => session.settings.verifier()?,

@@ -1,5 +1,6 @@
 //! `cairn key`: keys of accounts and devices in this folder. Shows public keys and ids; a secret never.
 
+use crate::accounts::{Accounts, NEXT};
 use crate::error::{Done, Failure, Kind};
 use crate::home::{Home, keys_failed};
 use crate::output::{Output, table};
@@ -10,6 +11,9 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// Make and show keys of accounts and devices.
+///
+/// Keys are kept in the home folder, in files that only their owner can read: account.keys, and agent/keys for devices. Whoever has
+/// the file has the account: keep a copy of it where nobody else gets it. No command prints a secret.
 #[derive(clap::Subcommand)]
 pub enum Command {
     New(New),
@@ -17,7 +21,9 @@ pub enum Command {
     List(List),
 }
 
-/// Make a key; a name that has one keeps it.
+/// Make a key; a name that has one keeps it. Asks no network and costs nothing: `cairn account open` opens the account.
+///
+/// Example: cairn key new
 #[derive(clap::Args)]
 pub struct New {
     /// Its name here.
@@ -26,7 +32,7 @@ pub struct New {
     /// For a device instead of an account.
     #[arg(long)]
     device: bool,
-    /// The kind of key.
+    /// The kind of key: p256 is what secure elements and passkeys have.
     #[arg(long, value_enum, default_value = "ed25519")]
     kind: Kinds,
 }
@@ -65,6 +71,10 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
     let home = Home::at(home);
     match command {
         Command::New(args) => {
+            if args.name.ends_with(NEXT) {
+                let failure = Failure::new(Kind::Usage, format!("names that end in {NEXT} are for keys to be"));
+                return Err(failure.hint("choose another name; `cairn account rotate` makes such keys"));
+            }
             home.make()?;
             let mut keys = file(&home, args.device)?;
             let made = keys
@@ -73,9 +83,9 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
             if made == 0 {
                 out.say(format!("{} has a key already; it keeps it", args.name));
             }
-            show(&keys, &args.name, args.device, out)
+            show(&home, &keys, &args.name, args.device, out)
         }
-        Command::Show(args) => show(&file(&home, args.device)?, &args.name, args.device, out),
+        Command::Show(args) => show(&home, &file(&home, args.device)?, &args.name, args.device, out),
         Command::List(List {}) => list(&home, out),
     }
 }
@@ -88,23 +98,25 @@ fn file(home: &Home, device: bool) -> Result<Keys, Failure> {
     }
 }
 
-/// What the public may know of a key.
-fn face(name: &str, key: &PublicKey, device: bool) -> Value {
+/// What the public may know of a key. An account whose keys were changed keeps its id.
+fn face(name: &str, key: &PublicKey, device: bool, accounts: &Accounts) -> Result<Value, Failure> {
     let (of, id) = if device {
         ("device", key.device_id().to_string())
     } else {
-        ("account", Rule::single(*key).account_id().to_string())
+        let known = accounts.get(name)?.map(|known| known.id);
+        let id = known.unwrap_or_else(|| Rule::single(*key).account_id());
+        ("account", id.to_string())
     };
-    json!({ "name": name, "of": of, "id": id, "public_key": key.to_string() })
+    Ok(json!({ "name": name, "of": of, "id": id, "public_key": key.to_string() }))
 }
 
-fn show(keys: &Keys, name: &str, device: bool, out: Output) -> Done {
+fn show(home: &Home, keys: &Keys, name: &str, device: bool, out: Output) -> Done {
     let key = keys.get(name).ok_or_else(|| {
         let flag = if device { " --device" } else { "" };
         Failure::new(Kind::NotFound, format!("there is no key called {name}"))
             .hint(format!("make it with `cairn key new {name}{flag}`"))
     })?;
-    let answer = face(name, &key.public(), device);
+    let answer = face(name, &key.public(), device, &Accounts::of(home)?)?;
     out.answer(&answer, || {
         let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
         vec![
@@ -116,13 +128,13 @@ fn show(keys: &Keys, name: &str, device: bool, out: Output) -> Done {
 }
 
 fn list(home: &Home, out: Output) -> Done {
+    let accounts = Accounts::of(home)?;
     let mut keys = Vec::new();
     for device in [false, true] {
         let file = file(home, device)?;
-        let faces = file
-            .names()
-            .filter_map(|name| Some(face(name, &file.get(name)?.public(), device)));
-        keys.extend(faces);
+        for (name, key) in file.names().filter_map(|name| Some((name, file.get(name)?))) {
+            keys.push(face(name, &key.public(), device, &accounts)?);
+        }
     }
     let answer = json!({ "keys": keys });
     out.answer(&answer, || {

@@ -13,5 +13,7 @@ pub mod gateway;
 pub mod key;
 pub mod network;
 pub mod query;
+pub mod tx;
 pub mod up;
+pub mod verifier;
 pub mod verify;

@@ -1,4 +1,8 @@
-//! `cairn network`: starting a network, and looking at those there are.
+//! `cairn network`: starting a network, setting its terms, its treasury, closing it, and looking at those there are.
+
+mod close;
+mod terms;
+mod treasury;
 
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::output::{Output, decimal, table};
@@ -14,15 +18,25 @@ use cairn_verticals::Vertical;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Start a network, or look at those there are.
+/// Start networks, run their terms and treasuries, and look at them.
 #[derive(clap::Subcommand)]
 pub enum Command {
     Create(Create),
+    Set(terms::Set),
+    Fund(treasury::Fund),
+    Withdraw(treasury::Withdraw),
+    Close(close::Close),
     Show(Show),
     List(List),
 }
 
 /// Start a network: what it measures, by which rules, at what price.
+///
+/// Whoever starts it is its founder, who sets its terms and may close it, and its treasurer. The bond must reach the chain's least
+/// bond. Costs the ledger's base fee, its fee for networks and a fee for each 240 bytes of parameters; bond and allowance come from the
+/// account as well, and return when the network is closed.
+///
+/// Example: cairn network create --name garden --resolution 7 --key founder
 #[derive(clap::Args)]
 pub struct Create {
     /// Its name, of a-z, 0-9 and -, unique among your networks.
@@ -40,24 +54,26 @@ pub struct Create {
     /// US dollars for a million service units.
     #[arg(long, value_name = "USD", value_parser = usd, default_value = "100")]
     price: MicroUsd,
-    /// Tokens put up as a bond, returned when the network is closed.
+    /// Whole tokens put up as a bond, returned when the network is closed.
     #[arg(long, value_name = "TOKENS", default_value = "1000")]
     bond: Decimal,
-    /// Tokens set aside for the fees of those who join.
+    /// Whole tokens set aside for the fees of those who join.
     #[arg(long, value_name = "TOKENS", default_value = "100")]
     allowance: Decimal,
     #[command(flatten)]
     spending: Spending,
 }
 
-/// Show a network's terms, treasury and parameters.
+/// Show a network's terms, treasury and parameters, proven against the chain's key. Costs nothing.
+///
+/// `next_terms` in the JSON answer are those that follow at the next epoch, if they were changed.
 #[derive(clap::Args)]
 pub struct Show {
     /// Name, number or id; the only one there is, unless told otherwise.
     network: Option<String>,
 }
 
-/// List the networks of the ledger.
+/// List the networks of the ledger, as the node tells them. Costs nothing.
 #[derive(clap::Args)]
 pub struct List {}
 
@@ -66,6 +82,10 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
         let session = Session::open(home).await?;
         match command {
             Command::Create(args) => create(&session, &args, out).await,
+            Command::Set(args) => terms::set(&session, &args, out).await,
+            Command::Fund(args) => treasury::fund(&session, &args, out).await,
+            Command::Withdraw(args) => treasury::withdraw(&session, &args, out).await,
+            Command::Close(args) => close::close(&session, &args, out).await,
             Command::Show(args) => show(&session, &args, out).await,
             Command::List(List {}) => list(&session, out).await,
         }
@@ -95,7 +115,7 @@ fn parameters(vertical: &dyn Vertical, from: &str) -> Result<Vec<u8>, Failure> {
 
 async fn create(session: &Session, args: &Create, out: Output) -> Done {
     let vertical = vertical(&args.vertical)?;
-    let spender = Spender::new(session, &args.spending)?;
+    let spender = Spender::new(session, &args.spending).await?;
     let (bond, allowance) = (
         args.bond.units(session.decimals())?,
         args.allowance.units(session.decimals())?,
@@ -159,6 +179,10 @@ fn face(id: &NetworkId, network: &Network, terms: &Terms, parameters: Option<Val
         "treasury": { "token": network.treasury_token.0, "stable_micro_usd": network.treasury_stable.0 },
         "carry": { "token": network.carry_token.0, "stable_micro_usd": network.carry_stable.0 },
         "terms": terms.current.version,
+        "next_terms": terms.next.map(|next| json!({
+            "terms": next.version, "from_epoch": next.from.0, "price_micro_usd": next.price_micro_usd,
+            "parameters_hash": next.hash.to_string(),
+        })),
         "parameters_hash": terms.current.hash.to_string(),
         "parameters": parameters,
         "proven": true,
@@ -169,7 +193,7 @@ fn lines(network: &Network, answer: &Value, decimals: u8) -> Vec<String> {
     let token = |amount: Token| decimal(amount.0, decimals);
     let text = |field: &str| answer[field].as_str().unwrap_or_default();
     let closing = network.closes.map(|epoch| format!(", closes after epoch {epoch}"));
-    vec![
+    let mut lines = vec![
         format!(
             "network     {} (number {}), {}",
             network.name,
@@ -203,7 +227,17 @@ fn lines(network: &Network, answer: &Value, decimals: u8) -> Vec<String> {
             closing.unwrap_or_default()
         ),
         format!("parameters  {}", answer["parameters"]),
-    ]
+    ];
+    let next = &answer["next_terms"];
+    if let Some(price) = next["price_micro_usd"].as_u64() {
+        lines.push(format!(
+            "next terms  from epoch {} on: {} US dollars for a million service units, parameters of hash {}",
+            next["from_epoch"],
+            decimal(price, 6),
+            next["parameters_hash"].as_str().unwrap_or_default()
+        ));
+    }
+    lines
 }
 
 async fn list(session: &Session, out: Output) -> Done {

@@ -135,7 +135,7 @@ async fn ask(command: Command, home: &Path, out: Output) -> Done {
             &args.keep,
         ),
         Command::Device(args) => {
-            let id = super::device::device_id(&session, &args.id)?;
+            let id = crate::session::device_id(&session.home, &args.id)?;
             (one(&session, Question::Device(id)).await?, &args.keep)
         }
         Command::Network(args) => {

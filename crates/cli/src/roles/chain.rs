@@ -5,7 +5,9 @@
 //! of a closed epoch no longer changes.
 
 use crate::error::{Failure, Kind};
-use cairn_client::{ClientError, NodeClient, SettledVoucher};
+use crate::home::{AnchorText, Home};
+use crate::session::other_chain;
+use cairn_client::{Anchor, ClientError, NodeClient, SettledVoucher};
 use cairn_ledger::records::Settlement;
 use cairn_ledger::store::{Key, Missing, Store};
 use cairn_ledger::tables::Table;
@@ -17,6 +19,7 @@ use cairn_verifier::chain::{
     AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder, records,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -199,13 +202,46 @@ pub struct RemoteNode {
     pub runtime: Handle,
 }
 
+/// Where an auditor looks.
+pub struct Origin {
+    pub node: String,
+    /// Where the archive is, unless told otherwise.
+    pub verifier: String,
+    /// The chain that is trusted; without it the node is believed this once in what it says of its own key.
+    anchor: Option<Anchor>,
+}
+
+impl Origin {
+    /// The node that is named, with the verifier beside it; or those of the home's settings, held against the chain trusted there.
+    pub fn of(home: &Path, named: Option<&str>) -> Result<Self, Failure> {
+        let settings = Home::at(home).settings()?;
+        match named {
+            Some(node) if node.trim_end_matches('/') != settings.node() => Ok(Self {
+                node: node.to_owned(),
+                verifier: super::beside(node, 1)?,
+                anchor: None,
+            }),
+            _ => Ok(Self {
+                node: settings.node().to_owned(),
+                verifier: settings.verifier()?,
+                anchor: settings.anchor.as_ref().map(AnchorText::anchor).transpose()?,
+            }),
+        }
+    }
+}
+
 impl RemoteNode {
-    /// The chain of the node at an address, trusting what it says of its own key this once: everything proven is held against that.
-    pub async fn chain(address: &str) -> Result<(NodeChain, NodeClient), Failure> {
-        let told = NodeClient::new(address).map_err(failed)?;
-        let anchor = told.status().await.map_err(failed)?.anchor_as_told().map_err(failed)?;
-        let client = NodeClient::trusting(address, anchor).map_err(failed)?;
-        let genesis = client.genesis().await.map_err(failed)?;
+    /// The chain of a node: everything proven is held against the trusted key, or the one that the node says it has.
+    pub async fn chain(origin: &Origin) -> Result<(NodeChain, NodeClient), Failure> {
+        let anchor = match &origin.anchor {
+            Some(anchor) => anchor.clone(),
+            None => {
+                let told = NodeClient::new(&origin.node).map_err(failed)?;
+                told.status().await.map_err(failed)?.anchor_as_told().map_err(failed)?
+            }
+        };
+        let client = NodeClient::trusting(&origin.node, anchor).map_err(failed)?;
+        let genesis = client.genesis().await.map_err(other_chain)?;
         let node = Self {
             client: client.clone(),
             runtime: Handle::current(),
@@ -292,5 +328,39 @@ impl Store for Found {
 
     fn delete(&mut self, _: &Key) {
         unreachable!("getters never write")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::Settings;
+
+    #[test]
+    fn an_auditor_looks_where_it_is_told_then_where_the_home_says_then_beside_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |named| Origin::of(folder.path(), named).map(|origin| (origin.node, origin.verifier, origin.anchor));
+        let urls = |node: u16, verifier: u16| [node, verifier].map(|port| format!("http://127.0.0.1:{port}"));
+        let [node, verifier] = urls(8640, 8641);
+        assert_eq!(of(None).unwrap(), (node, verifier, None));
+        let anchor = Anchor {
+            chain: "x".to_owned(),
+            group_key: [1; 96],
+            genesis: [2; 32],
+            era: 0,
+        };
+        let settings = Settings {
+            node: Some("http://127.0.0.1:9000".to_owned()),
+            verifier: Some("http://127.0.0.1:9005".to_owned()),
+            anchor: Some(AnchorText::from(&anchor)),
+            ..Settings::default()
+        };
+        Home::at(folder.path()).save(&settings).unwrap();
+        let [node, verifier] = urls(9000, 9005);
+        let own = (node, verifier, Some(anchor));
+        assert_eq!(of(None).unwrap(), own);
+        assert_eq!(of(Some("http://127.0.0.1:9000/")).unwrap(), own);
+        let [node, verifier] = urls(7000, 7001);
+        assert_eq!(of(Some("http://127.0.0.1:7000")).unwrap(), (node, verifier, None));
     }
 }

@@ -89,6 +89,7 @@ pub async fn start(home: &Home, options: &Options) -> Result<Up, Failure> {
         verifier: Some(verifier.url()),
         gateway: Some(gateway.url().to_owned()),
         anchor: Some(AnchorText::from(node.chain().anchor())),
+        decimals: Some(genesis.economics.decimals),
     };
     home.save(&settings)?;
     Ok(Up {

@@ -62,7 +62,10 @@ pub fn refused(reject: Reject) -> Failure {
         Reject::FeeUnaffordable
         | Reject::TokenInsufficient
         | Reject::StableInsufficient
-        | Reject::CreditsInsufficient => Kind::Insufficient,
+        | Reject::CreditsInsufficient
+        | Reject::BondInsufficient
+        | Reject::TreasuryInsufficient
+        | Reject::PotInsufficient => Kind::Insufficient,
         _ => Kind::Refused,
     };
     Failure::new(

@@ -17,8 +17,13 @@ const AWAY_MS_MAX: u64 = 60_000;
 pub(super) struct Asking {
     /// When all rosters were last read because of a device that was not known.
     again: Option<TimeMs>,
-    /// While the ledger does not answer: until when it is left alone, and how long that is.
+    /// While the ledger does not answer: when it was asked, and for how long it is left alone then.
     away: Option<(TimeMs, u64)>,
+}
+
+/// Whether less than a time has passed. Never so for a clock that went back: who waits for it would wait too long.
+fn is_sooner(now: TimeMs, since: TimeMs, ms: u64) -> bool {
+    now >= since && now.since_ms(since) < ms
 }
 
 impl Collector {
@@ -29,7 +34,7 @@ impl Collector {
 
     /// Reads all rosters of the epochs that take reports now, but not too often. Whether they are now as the ledger has them.
     pub(super) fn read_rosters_again(&mut self, now: TimeMs) -> bool {
-        let too_soon = |read: TimeMs| now.since_ms(read) < self.settings.roster_ms_min;
+        let too_soon = |read| is_sooner(now, read, self.settings.roster_ms_min);
         if self.asking.again.is_some_and(too_soon) || !self.read_all(now, true) {
             return false;
         }
@@ -52,7 +57,8 @@ impl Collector {
 
     /// Reads rosters until the ledger does not answer; presumes those that it was not asked for then.
     fn read_all(&mut self, now: TimeMs, again: bool) -> bool {
-        let mut answers = self.asking.away.is_none_or(|(until, _)| now >= until);
+        let is_left_alone = |(asked, wait_ms)| is_sooner(now, asked, wait_ms);
+        let mut answers = !self.asking.away.is_some_and(is_left_alone);
         for (id, epoch) in self.taking(now) {
             let is_read = self
                 .intake
@@ -84,7 +90,7 @@ impl Collector {
                 let wait_ms = self.asking.away.map_or(0, |(_, wait_ms)| wait_ms * 2);
                 let wait_ms = wait_ms.clamp(self.settings.roster_ms_min.min(AWAY_MS_MAX), AWAY_MS_MAX);
                 tracing::warn!(%error, network = %id, %epoch, wait_ms, "no roster from the chain: who was a member last is heard");
-                self.asking.away = Some((now.plus_ms(wait_ms), wait_ms));
+                self.asking.away = Some((now, wait_ms));
                 false
             }
             Err(error) => {

@@ -147,3 +147,24 @@ fn a_device_that_joined_since_the_rosters_were_read_is_not_turned_away() {
     assert_eq!(told(&mut collector, soon, &late), Some(IntakeRefusal::LedgerAway));
     assert_eq!(told(&mut collector, START.plus_ms(1_000), &late), None);
 }
+
+#[test]
+fn a_clock_that_went_back_does_not_keep_the_ledger_unasked() {
+    let world = World::new(1);
+    let settings = Settings {
+        roster_ms_min: 60_000,
+        ..world.settings()
+    };
+    let mut collector = world.collector_of(settings);
+    let (early, late) = (START.plus_ms(1_000), START.plus_ms(30_000));
+    world.chain.set_away(true);
+    let one = sealed(world.network, 0, early, 1);
+    assert_eq!(told(&mut collector, late, &one), Some(IntakeRefusal::LedgerAway));
+    world.chain.set_away(false);
+    assert_eq!(
+        told(&mut collector, late, &one),
+        Some(IntakeRefusal::LedgerAway),
+        "it is left alone"
+    );
+    assert_eq!(told(&mut collector, early, &one), None);
+}

@@ -7,6 +7,8 @@ use cairn_types::TimeMs;
 use serde_json::Value;
 use stand::turnstile::{Hold, Turnstile};
 use stand::*;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -19,6 +21,7 @@ fn a_person_takes_part_from_the_first_key_to_the_books() {
     let home = place.home.as_path();
     let up = Running::start(home, "up --port 0 --epoch-seconds 2");
     network_is_there(home, &up);
+    metrics(&up);
     keys_and_account(home);
     credits(home);
     networks(home);
@@ -51,6 +54,44 @@ fn network_is_there(home: &Path, up: &Running) {
         assert!(!cairn(home, line).text.contains(secret), "{line} shows a secret");
     }
     assert_eq!(cairn(home, "network show").done()["name"], "sensors");
+}
+
+/// Every metric of the dashboard and the alerts is one that a service tells.
+fn metrics(up: &Running) {
+    let told: String = ["node", "verifier", "gateway"]
+        .map(|name| get(&up.url(name), "/metrics"))
+        .concat();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operate");
+    let mut named = 0;
+    for file in ["grafana.json", "alerts.yml"] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        let words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
+        for metric in words.filter(|word| word.starts_with("cairn_")) {
+            let family = metric.trim_end_matches("_total").trim_end_matches("_bucket");
+            assert!(
+                told.contains(&format!("# TYPE {family} ")),
+                "{file}: nobody tells {metric}"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 20);
+    for name in ["node", "verifier", "gateway"] {
+        assert!(get(&up.url(name), "/v1/health").starts_with("HTTP/1.1 200"), "{name}");
+    }
+}
+
+fn get(service: &str, path: &str) -> String {
+    let address = service.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
 }
 
 fn keys_and_account(home: &Path) {

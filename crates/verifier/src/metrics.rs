@@ -57,6 +57,11 @@ impl Default for Metrics {
             "Reports with a receipt, first time",
             made.accepted.clone(),
         );
+        // Every reason is told from the start, so that the first refusal shows as a rise.
+        for refusal in IntakeRefusal::ALL {
+            let reason = refusal.name();
+            drop(made.refused.get_or_create(&Reason { reason }));
+        }
         registry.register("reports_refused", "Envelopes refused, by reason", made.refused.clone());
         registry.register("requests_busy", "Requests told to come back later", made.busy.clone());
         registry.register("group_envelopes", "Envelopes decided together", made.group.clone());

@@ -214,6 +214,7 @@ fn verifiers(home: &Path, up: &Running) {
         (number(&shown["bond_token"]), number(&shown["joining_token"])),
         (1_500_000_000, 0)
     );
+    another_verifier(home);
     assert_eq!(
         cairn(home, "verifier unbond 600 --key founder").refused(4),
         "refused",
@@ -223,6 +224,33 @@ fn verifiers(home: &Path, up: &Running) {
     let shown = cairn(home, "verifier show founder").done();
     assert_eq!(shown["returns_epoch"], unbonded["returns_epoch"]);
     assert_eq!(number(&shown["unbonding_token"]), 1_500_000_000);
+}
+
+/// A verifier as a process of its own: only for who has a bond, with the key it was bonded for; it takes reports for every network.
+fn another_verifier(home: &Path) {
+    let line = "verifier run --listen 127.0.0.1:0 --data second --archive second-archive";
+    let place = |name: &str| home.join(name).display().to_string();
+    let line = line.replace("second-archive", &place("second-archive"));
+    let line = line.replace("--data second", &format!("--data {}", place("second")));
+    assert_eq!(
+        cairn(home, &format!("{line} --key me")).refused(4),
+        "refused",
+        "no bond"
+    );
+    assert_eq!(
+        cairn(home, &format!("{line} --key founder")).refused(4),
+        "refused",
+        "bonded for another key"
+    );
+    let second = Running::start(home, &format!("{line} --key founder --attests attester"));
+    let founder = cairn(home, "account show founder").done();
+    assert_eq!(second.ready["account"], founder["account"]);
+    let networks = cairn(home, "network list").done();
+    assert_eq!(
+        second.ready["networks"].as_array().unwrap().len(),
+        networks["networks"].as_array().unwrap().len()
+    );
+    second.end();
 }
 
 fn end(home: &Path) {

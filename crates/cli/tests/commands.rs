@@ -59,7 +59,7 @@ fn network_is_there(home: &Path, up: &Running) {
 /// Every metric of the dashboard and the alerts is one that a service tells.
 fn metrics(up: &Running) {
     let told: String = ["node", "verifier", "gateway"]
-        .map(|name| get(&up.url(name), "/metrics"))
+        .map(|name| page(&up.url(name), "/metrics"))
         .concat();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operate");
     let mut named = 0;
@@ -77,11 +77,11 @@ fn metrics(up: &Running) {
     }
     assert!(named > 20);
     for name in ["node", "verifier", "gateway"] {
-        assert!(get(&up.url(name), "/v1/health").starts_with("HTTP/1.1 200"), "{name}");
+        assert!(page(&up.url(name), "/v1/health").starts_with("HTTP/1.1 200"), "{name}");
     }
 }
 
-fn get(service: &str, path: &str) -> String {
+fn page(service: &str, path: &str) -> String {
     let address = service.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).unwrap();
     write!(

@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod key;
 pub mod network;
 pub mod query;
+pub mod run_verifier;
 pub mod tx;
 pub mod up;
 pub mod verifier;

@@ -1,5 +1,6 @@
-//! `cairn verifier`: what a verifier has at stake: bonding it, taking it back, and looking at it. Runs no verifier.
+//! `cairn verifier`: what a verifier has at stake: bonding it, taking it back, and looking at it. Running one is `run_verifier`'s.
 
+use super::run_verifier;
 use crate::error::{Done, Failure, Kind};
 use crate::output::{Output, decimal, table};
 use crate::session::{Session, failed};
@@ -14,12 +15,13 @@ use cairn_types::{AccountId, PublicKey, Token};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Bond token as a verifier, take it back, and look at verifiers.
+/// Run a verifier, bond token as one, take it back, and look at verifiers.
 ///
 /// A verifier attests what an epoch came to. Its word counts by its bond: a result holds when more than two thirds of all bond signed
 /// it. Who signs two different results of one epoch loses all of it.
 #[derive(clap::Subcommand)]
 pub enum Command {
+    Run(run_verifier::Args),
     Bond(Bond),
     Unbond(Unbond),
     Show(Show),
@@ -91,9 +93,13 @@ impl std::str::FromStr for Amount {
 }
 
 pub fn run(command: Command, home: &Path, out: Output) -> Done {
+    if let Command::Run(args) = command {
+        return run_verifier::run(args, home, out);
+    }
     crate::roles::runtime()?.block_on(async {
         let session = Session::open(home).await?;
         match command {
+            Command::Run(_) => unreachable!("answered above"),
             Command::Bond(args) => bond(&session, &args, out).await,
             Command::Unbond(args) => unbond(&session, &args, out).await,
             Command::Show(args) => show(&session, &args, out).await,

@@ -67,6 +67,7 @@ pub async fn start(home: &Home, options: &Options) -> Result<Up, Failure> {
     let archive = folder.join("archive");
     let verifier = verifier::start(verifier::Settings {
         chain: chain.clone(),
+        account: people.verifier.clone(),
         key: people.verifier.clone(),
         data: folder.join("verifier"),
         archive: ArchivePlace::Folder(archive.clone()),

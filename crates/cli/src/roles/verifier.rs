@@ -26,6 +26,9 @@ const GRACE_MS_MAX: u64 = 5 * 60 * 1_000;
 /// What a verifier is told.
 pub struct Settings {
     pub chain: Arc<NodeChain>,
+    /// Of the account, which submits.
+    pub account: SecretKey,
+    /// Signs receipts and results.
     pub key: SecretKey,
     /// The folder of its log.
     pub data: PathBuf,
@@ -62,7 +65,7 @@ pub async fn start(mut settings: Settings) -> Result<Service, Failure> {
 async fn open(settings: &Settings, epoch_ms: u64, networks: &[NetworkId]) -> Result<cairn_verifier::Handle, Failure> {
     let mut log_seed = [0; 32];
     getrandom::fill(&mut log_seed).or_fail(Kind::Internal, "the system gives no randomness")?;
-    let submitter = Submitter::single(settings.key.clone());
+    let submitter = Submitter::single(settings.account.clone());
     let data = settings.data.clone();
     let mut config = cairn_verifier::Config::new(data, settings.key.clone(), submitter, networks.to_vec(), log_seed);
     config.listen = settings.listen;

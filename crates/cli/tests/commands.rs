@@ -7,8 +7,6 @@ use cairn_types::TimeMs;
 use serde_json::Value;
 use stand::turnstile::{Hold, Turnstile};
 use stand::*;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -79,19 +77,6 @@ fn metrics(up: &Running) {
     for name in ["node", "verifier", "gateway"] {
         assert!(page(&up.url(name), "/v1/health").starts_with("HTTP/1.1 200"), "{name}");
     }
-}
-
-fn page(service: &str, path: &str) -> String {
-    let address = service.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
 }
 
 fn keys_and_account(home: &Path) {

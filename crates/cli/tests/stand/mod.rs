@@ -151,8 +151,8 @@ impl Place {
     }
 }
 
-/// What a service says as JSON.
-pub fn get(service: &str, path: &str) -> Value {
+/// All that a service answers, from the status line on.
+pub fn page(service: &str, path: &str) -> String {
     let address = service.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).unwrap();
     write!(
@@ -162,6 +162,12 @@ pub fn get(service: &str, path: &str) -> Value {
     .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// What a service says as JSON.
+pub fn get(service: &str, path: &str) -> Value {
+    let answer = page(service, path);
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
     serde_json::from_str(body).unwrap_or_else(|_| panic!("GET {path}: {answer}"))
 }

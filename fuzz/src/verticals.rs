@@ -100,6 +100,7 @@ fn judged(vertical: &dyn Vertical, reports: &[Admitted], memory: &[u8], shards: 
             operator: AccountNumber(number),
             cell: device.cell,
             joined: EpochNumber(0),
+            barred_until: None,
         })
         .collect();
     let params = vertical.default_params();

@@ -405,6 +405,11 @@ fn books(home: &Path, up: &Running) {
     let epoch = first.split(',').nth(1).unwrap().to_owned();
     let explained = cairn(home, &format!("{explain} {epoch}")).done();
     assert_eq!(explained["reports"][0]["verdict"], "accepted");
+    let reputation = &explained["reputation"];
+    assert_eq!(
+        (&reputation["paid"], &reputation["excluded"]),
+        (&reputation["of"], &Value::Null)
+    );
     let by_name = cairn(home, &format!("explain gauge --network {sensors} --epoch {epoch}")).done();
     assert_eq!(by_name, explained);
     let archive = home.join("archive");

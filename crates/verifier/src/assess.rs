@@ -5,7 +5,7 @@ use crate::collector::Sealed;
 use crate::roster;
 use cairn_types::Envelope;
 use cairn_verticals::by_name;
-use cairn_verticals::kit::{self, Admitted, Assessment};
+use cairn_verticals::kit::{self, Admitted, Assessment, Member};
 use thiserror::Error;
 
 /// An epoch that cannot be judged.
@@ -21,18 +21,23 @@ pub enum JudgeError {
 pub fn judge(inputs: &Inputs, reports: &[Sealed], shards: usize) -> Result<Assessment, JudgeError> {
     let vertical = by_name(&inputs.vertical).ok_or_else(|| JudgeError::Vertical(inputs.vertical.clone()))?;
     let roster = roster::members(&inputs.roster);
-    let epoch = kit::Epoch {
+    let epoch = epoch(inputs, &roster);
+    let admitted: Vec<Admitted> = reports.iter().map(admitted).collect();
+    Ok(kit::assess(vertical, &epoch, &admitted, shards)?)
+}
+
+/// What the vertical is told of an epoch besides its reports.
+pub fn epoch<'a>(inputs: &'a Inputs, roster: &'a [Member]) -> kit::Epoch<'a> {
+    kit::Epoch {
         network: inputs.network,
         epoch: inputs.epoch,
         start: inputs.start,
         end: inputs.end,
         params: &inputs.parameters,
-        roster: &roster,
+        roster,
         memory: &inputs.memory,
         beacon: inputs.beacon.0,
-    };
-    let admitted: Vec<Admitted> = reports.iter().map(admitted).collect();
-    Ok(kit::assess(vertical, &epoch, &admitted, shards)?)
+    }
 }
 
 fn admitted(report: &Sealed) -> Admitted {

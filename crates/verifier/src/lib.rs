@@ -30,6 +30,7 @@ pub mod archive;
 
 pub mod assess;
 pub mod divide;
+pub mod standing;
 
 pub mod attest;
 

@@ -34,6 +34,7 @@ pub fn members(roster: &[RosterMember]) -> Vec<Member> {
         operator: entry.operator,
         cell: entry.cell,
         joined: entry.joined,
+        barred_until: None,
     };
     roster.iter().map(member).collect()
 }

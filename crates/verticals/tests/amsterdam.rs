@@ -4,8 +4,9 @@
 use cairn_types::{
     AccountNumber, CellId, DeviceId, DeviceNumber, EpochNumber, NetworkId, Reason, ReportId, TimeMs, hash,
 };
+use cairn_verticals::kit::memory::Memory;
+use cairn_verticals::kit::reasons::{self, EXCLUDED, REDUCED, STANDING};
 use cairn_verticals::kit::{Admitted, Epoch, Member, Reading, assess};
-use cairn_verticals::sensors::judge::reasons::REASONS;
 use cairn_verticals::sensors::report::{self, RAIN};
 use cairn_verticals::{Vertical, sensors::Sensors};
 use std::collections::BTreeMap;
@@ -87,20 +88,32 @@ fn episodes(folder: &Path, data: &Data) -> Vec<Episode> {
     table.records().map(|row| episode(row.expect("a row"))).collect()
 }
 
-/// The reason each reading was refused for, and the micro-units of each gauge.
-fn judge(data: &Data) -> (Vec<Vec<Option<Reason>>>, Vec<u64>) {
+/// What became of a gauge in 48 days, besides its readings.
+#[derive(Clone, Debug, Default)]
+struct Life {
+    /// Micro-units.
+    units: u64,
+    /// Exclusions: the first hour, and the first after it.
+    exclusions: Vec<(u64, u64)>,
+    /// Hours of reports that were paid in part only.
+    reduced: u64,
+}
+
+/// The reason each reading was refused for, and the life of each gauge.
+fn judge(data: &Data) -> (Vec<Vec<Option<Reason>>>, Vec<Life>) {
     let member = |(number, cell): (u32, &CellId)| Member {
         number: DeviceNumber(number),
         device: DeviceId([number as u8; 32]),
         operator: AccountNumber(number),
         cell: *cell,
         joined: EpochNumber(0),
+        barred_until: None,
     };
     let roster: Vec<Member> = (0..).zip(&data.cells).map(member).collect();
     let params = Sensors.default_params();
     let steps = data.rain[0].len();
     let mut refused = vec![vec![None; steps]; data.cells.len()];
-    let mut units = vec![0; data.cells.len()];
+    let mut lives = vec![Life::default(); data.cells.len()];
     let mut memory = Vec::new();
     for hour in 0..steps / SLOTS {
         let start = data.start.plus_ms((hour * SLOTS) as u64 * SLOT_MS);
@@ -143,15 +156,25 @@ fn judge(data: &Data) -> (Vec<Vec<Option<Reason>>>, Vec<u64>) {
         assert_eq!(assessment.findings.len(), reports.len());
         for finding in &assessment.findings {
             assert_eq!(finding.units == 0, finding.reason.is_some());
-            units[finding.device.index()] += finding.units;
-            for span in finding.spans.iter().filter(|span| span.reason.is_some()) {
+            let life = &mut lives[finding.device.index()];
+            life.units += finding.units;
+            life.reduced += u64::from(finding.spans.iter().any(|span| span.reason == Some(REDUCED)));
+            let about_readings = finding.spans.iter().filter(|span| span.quantity != STANDING);
+            for span in about_readings.filter(|span| span.reason.is_some()) {
                 let steps = [span.start, span.end].map(|time| (time.since_ms(data.start) / SLOT_MS) as usize);
                 refused[finding.device.index()][steps[0]..steps[1]].fill(span.reason);
             }
         }
+        for record in Memory::decode(&assessment.memory).expect("its own").records {
+            let Some(exclusion) = record.exclusion.filter(|exclusion| exclusion.from.0 == hour as u64 + 1) else {
+                continue;
+            };
+            let life = &mut lives[record.number.index()];
+            life.exclusions.push((exclusion.from.0, exclusion.until.0));
+        }
         memory = assessment.memory;
     }
-    (refused, units)
+    (refused, lives)
 }
 
 #[test]
@@ -162,7 +185,7 @@ fn published_episodes_are_found_and_little_else_is_refused() {
     };
     let data = read(&folder);
     let episodes = episodes(&folder, &data);
-    let (refused, units) = judge(&data);
+    let (refused, lives) = judge(&data);
 
     let reported = |gauge: usize, step: usize| data.rain[gauge][step].is_some();
     let mut inside = vec![vec![false; data.rain[0].len()]; data.cells.len()];
@@ -197,10 +220,7 @@ fn published_episodes_are_found_and_little_else_is_refused() {
         for (step, reason) in series.iter().enumerate().filter(|(step, _)| reported(gauge, *step)) {
             outside += usize::from(!inside[gauge][step]);
             if let Some(reason) = reason {
-                let text = REASONS
-                    .iter()
-                    .find(|text| text.reason == *reason)
-                    .expect("a reason has a text");
+                let text = reasons::text(&Sensors, *reason).expect("a reason has a text");
                 let count = wrongly.entry(text.name).or_default();
                 if inside[gauge][step] {
                     count.0 += 1
@@ -210,6 +230,7 @@ fn published_episodes_are_found_and_little_else_is_refused() {
             }
         }
     }
+    let excluded = wrongly.remove("excluded").unwrap_or_default();
     let wrong: usize = wrongly.values().map(|count| count.1).sum();
     println!(
         "episodes {} answered {answered}, of which without any reading {silent}",
@@ -230,7 +251,7 @@ fn published_episodes_are_found_and_little_else_is_refused() {
                 }
             }
             if !by.is_empty() {
-                println!("{name} outside {by:?} units {}", units[gauge]);
+                println!("{name} outside {by:?} {:?}", lives[gauge]);
             }
         }
     }
@@ -246,4 +267,50 @@ fn published_episodes_are_found_and_little_else_is_refused() {
         wrong * 100 <= outside,
         "{wrong} of {outside} readings outside episodes refused"
     );
+    check_reputation(&data, &refused, &lives);
+    println!("readings lost to exclusion alone (inside, outside): {excluded:?}");
+    assert!(
+        (wrong + excluded.1) * 1_000 <= 15 * outside,
+        "{wrong} + {excluded:?} of {outside} readings outside episodes refused"
+    );
+}
+
+/// Reputation leaves every gauge alone of which most is believed, and what it takes is little.
+fn check_reputation(data: &Data, refused: &[Vec<Option<Reason>>], lives: &[Life]) {
+    let (mut lost, mut gauges, mut in_part) = (0, 0, 0);
+    for (gauge, life) in lives.iter().enumerate() {
+        let (name, reported) = (&data.names[gauge], data.rain[gauge].iter().flatten().count());
+        let by_rules = refused[gauge]
+            .iter()
+            .flatten()
+            .filter(|reason| **reason != EXCLUDED)
+            .count();
+        let percent = by_rules * 100 / reported.max(1);
+        in_part += usize::from(life.reduced > 0 && life.exclusions.is_empty());
+        if life.exclusions.is_empty() {
+            continue;
+        }
+        let hours: u64 = life.exclusions.iter().map(|(from, until)| until - from).sum();
+        let believed = refused[gauge]
+            .iter()
+            .filter(|reason| **reason == Some(EXCLUDED))
+            .count();
+        println!(
+            "{name}: {percent} % refused by the rules; excluded {} times, {hours} hours, in them {} hours of readings that \
+             would have been believed; {} hours paid in part",
+            life.exclusions.len(),
+            believed / SLOTS,
+            life.reduced
+        );
+        assert!(percent >= 25, "{name} is excluded, and only {percent} % of it refused");
+        gauges += 1;
+        lost += believed;
+    }
+    let all: usize = data.rain.iter().map(|rain| rain.iter().flatten().count()).sum();
+    println!(
+        "of {} gauges {gauges} were excluded at some time, {in_part} others were paid in part at some time; {lost} of {all} \
+         readings lost to it",
+        lives.len()
+    );
+    assert!(gauges <= 8 && lost * 200 <= all, "{gauges} gauges, {lost} readings");
 }

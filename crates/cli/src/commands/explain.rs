@@ -1,6 +1,6 @@
 //! `cairn explain`: what became of every report of a device in an epoch, in words, units and money.
 
-use crate::error::{Done, Failure, Kind};
+use crate::error::{Done, Failure, Kind, OrFail};
 use crate::home::Home;
 use crate::output::{Output, decimal, table};
 use crate::roles::archive::HttpArchive;
@@ -8,10 +8,13 @@ use crate::roles::chain::{Origin, RemoteNode, failed};
 use cairn_client::NodeClient;
 use cairn_ledger::records::{NetworkIndex, Roots, Settlement};
 use cairn_types::{
-    AccountNumber, DeviceId, EpochNumber, Finding, NetworkId, PayoutLeaf, Reason, Span, finding, merkle,
+    AccountNumber, DeviceId, DeviceNumber, EpochNumber, Finding, NetworkId, PayoutLeaf, Reason, Span, finding, merkle,
 };
-use cairn_verifier::archive::EpochArchive;
+use cairn_verifier::archive::{EpochArchive, Inputs};
+use cairn_verifier::assess;
+use cairn_verifier::standing::standing;
 use cairn_verticals::Vertical;
+use cairn_verticals::kit::reasons::{self, STANDING};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -57,7 +60,8 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
     };
     let findings = archive.findings().map_err(unread)?;
     let leaves = archive.payouts().map_err(unread)?;
-    ledger.check(&findings, &leaves)?;
+    let inputs = archive.inputs().map_err(unread)?;
+    ledger.check(&inputs, &findings, &leaves)?;
     let own: Vec<&Finding> = findings
         .iter()
         .filter(|found| found.device.0 == ledger.number)
@@ -69,17 +73,20 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
             format!("this program does not know the vertical {}", ledger.vertical),
         )
     })?;
+    let reputation = standing(vertical, &assess::epoch(&inputs, &[]), DeviceNumber(ledger.number));
+    let reputation = reputation.or_fail(Kind::Differs, "the memory of the epoch before")?;
     let answer = json!({
         "device": device.to_string(),
         "network": ledger.network.to_string(),
         "epoch": args.epoch.0,
+        "reputation": reputation,
         "reports": own.iter().map(|found| report(vertical, found)).collect::<Vec<_>>(),
         "operator": money(&ledger, leaf, own.iter().map(|found| found.units).sum()),
         "proven": true,
     });
     out.answer(&answer, || {
         let head = format!("device {device}, epoch {}", args.epoch);
-        lines(vertical, &own, &answer["operator"], head, ledger.decimals)
+        lines(vertical, &own, &answer, head, ledger.decimals)
     });
     Ok(())
 }
@@ -136,9 +143,10 @@ impl Ledger {
     }
 
     /// What is shown must be what was attested.
-    fn check(&self, findings: &[Finding], leaves: &[PayoutLeaf]) -> Done {
+    fn check(&self, inputs: &Inputs, findings: &[Finding], leaves: &[PayoutLeaf]) -> Done {
         let payouts = merkle::root(leaves.iter().map(PayoutLeaf::hash).collect());
-        if finding::root(findings) != self.roots.findings || payouts != self.settlement.payouts {
+        let judged = (inputs.hash(), finding::root(findings));
+        if judged != (self.roots.inputs, self.roots.findings) || payouts != self.settlement.payouts {
             let failure = Failure::new(Kind::Differs, "the archive's findings are not those that were attested");
             return Err(failure.hint("ask another verifier, and run `cairn audit` on this one's archive"));
         }
@@ -160,7 +168,7 @@ fn report(vertical: &dyn Vertical, found: &Finding) -> Value {
             "reason": span.reason.map(|reason| name(vertical, reason)),
             "measured": span.measured,
             "limit": span.limit,
-            "unit": span.reason.and_then(|reason| text(vertical, reason)).map(|text| text.unit),
+            "unit": span.reason.and_then(|reason| reasons::text(vertical, reason)).map(|text| text.unit),
         })).collect::<Vec<_>>(),
     })
 }
@@ -180,15 +188,14 @@ fn money(ledger: &Ledger, leaf: Option<&PayoutLeaf>, units: u64) -> Value {
     })
 }
 
-fn text(vertical: &dyn Vertical, reason: Reason) -> Option<&'static cairn_verticals::kit::ReasonText> {
-    vertical.reasons().iter().find(|text| text.reason == reason)
-}
-
 fn name(vertical: &dyn Vertical, reason: Reason) -> &'static str {
-    text(vertical, reason).map_or("unknown", |text| text.name)
+    reasons::text(vertical, reason).map_or("unknown", |text| text.name)
 }
 
 fn quantity(vertical: &dyn Vertical, number: u16) -> &'static str {
+    if number == STANDING {
+        return "standing";
+    }
     vertical
         .quantities()
         .iter()
@@ -196,8 +203,45 @@ fn quantity(vertical: &dyn Vertical, number: u16) -> &'static str {
         .map_or("unknown", |text| text.name)
 }
 
-fn lines(vertical: &dyn Vertical, own: &[&Finding], operator: &Value, head: String, decimals: u8) -> Vec<String> {
+/// How the device stands: what of its units is paid, and until when it is excluded, and why.
+fn reputation_lines(reputation: &Value) -> Vec<String> {
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    let excluded = &reputation["excluded"];
+    if excluded.is_null() {
+        let (paid, of) = (number(&reputation["paid"]), number(&reputation["of"]));
+        let part = if paid == of {
+            "in full".to_owned()
+        } else {
+            format!("{paid} of {of}")
+        };
+        return vec![format!(
+            "reputation {} of {of}: units are paid {part}",
+            reputation["score"]
+        )];
+    }
+    let mut lines = vec![format!(
+        "excluded from epoch {} until epoch {} ({}): its reputation was {}, the limit is {} {}",
+        excluded["from_epoch"],
+        excluded["until_epoch"],
+        excluded["until"].as_str().unwrap_or_default(),
+        excluded["measured"],
+        excluded["limit"],
+        excluded["unit"].as_str().unwrap_or_default(),
+    )];
+    let evidence = excluded["evidence"].as_array().map_or(&[][..], Vec::as_slice);
+    let marks: Vec<String> = evidence
+        .iter()
+        .map(|mark| format!("{} {}", mark["epoch"], mark["reason"].as_str().unwrap_or("unknown")))
+        .collect();
+    lines.push(format!("  evidence, the findings of epochs {}", marks.join(", ")));
+    lines.push("  its reports are still judged: what is believed counts for its return".to_owned());
+    lines
+}
+
+fn lines(vertical: &dyn Vertical, own: &[&Finding], answer: &Value, head: String, decimals: u8) -> Vec<String> {
+    let operator = &answer["operator"];
     let mut lines = vec![head];
+    lines.extend(reputation_lines(&answer["reputation"]));
     if own.is_empty() {
         lines.push("no report of this device was received in this epoch".to_owned());
     }
@@ -206,7 +250,7 @@ fn lines(vertical: &dyn Vertical, own: &[&Finding], operator: &Value, head: Stri
             None => format!("accepted, {} units ({})", decimal(found.units, 6), vertical.unit()),
             Some(reason) => format!(
                 "refused: {}",
-                text(vertical, reason).map_or("unknown", |text| text.sentence)
+                reasons::text(vertical, reason).map_or("unknown", |text| text.sentence)
             ),
         };
         lines.push(format!("\nreport {}  {verdict}", found.report));
@@ -244,7 +288,7 @@ fn row(vertical: &dyn Vertical, span: &Span) -> Vec<String> {
     let (verdict, measured, limit, unit) = match span.reason {
         None => ("accepted".to_owned(), String::new(), String::new(), ""),
         Some(reason) => {
-            let unit = text(vertical, reason).map_or("", |text| text.unit);
+            let unit = reasons::text(vertical, reason).map_or("", |text| text.unit);
             (
                 name(vertical, reason).to_owned(),
                 span.measured.to_string(),

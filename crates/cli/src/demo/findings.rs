@@ -4,6 +4,7 @@ use super::city::Station;
 use crate::error::{Failure, Kind, OrFail};
 use cairn_types::{Finding, Reason};
 use cairn_verticals::Vertical;
+use cairn_verticals::kit::reasons::{self, STANDING};
 use cairn_verticals::sensors::Sensors;
 use std::fs::File;
 use std::io::BufWriter;
@@ -46,7 +47,7 @@ impl FindingsFile {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         for finding in findings {
             let device = self.names.get(finding.device.index()).map_or("?", String::as_str);
-            for span in &finding.spans {
+            for span in finding.spans.iter().filter(|span| span.quantity != STANDING) {
                 let (start, end) = (span.start.to_string(), span.end.to_string());
                 let verdict = if span.reason.is_none() { "accepted" } else { "refused" };
                 let (measured, limit) = (span.measured.to_string(), span.limit.to_string());
@@ -77,11 +78,7 @@ impl FindingsFile {
 
 /// A reason as people and scripts call it.
 pub fn reason_name(reason: Reason) -> &'static str {
-    Sensors
-        .reasons()
-        .iter()
-        .find(|text| text.reason == reason)
-        .map_or("unknown", |text| text.name)
+    reasons::text(&Sensors, reason).map_or("unknown", |text| text.name)
 }
 
 fn quantity_name(quantity: u16) -> &'static str {

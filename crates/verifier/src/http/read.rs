@@ -2,6 +2,8 @@
 
 use super::{Refused, Shared};
 use crate::archive::{self, ArchiveError, EpochArchive, REPORTS, reports};
+use crate::assess;
+use crate::standing::standing;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -11,7 +13,7 @@ use cairn_types::{
 };
 use cairn_verticals::Vertical;
 use cairn_verticals::by_name;
-use cairn_verticals::kit::vertical::NOT_A_MEMBER;
+use cairn_verticals::kit::reasons::{self, NOT_A_MEMBER, STANDING};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -105,6 +107,7 @@ pub(super) fn explain(epoch: &EpochArchive<'_>, device: DeviceId) -> Result<Opti
         },
     };
     let vertical = by_name(&inputs.vertical);
+    let reputation = vertical.and_then(|vertical| standing(vertical, &assess::epoch(&inputs, &[]), number).ok());
     let of_device = findings.iter().filter(|finding| finding.device == number);
     let payouts = epoch.payouts()?;
     let payout = payouts.iter().find(|leaf| Some(leaf.operator) == operator);
@@ -122,6 +125,7 @@ pub(super) fn explain(epoch: &EpochArchive<'_>, device: DeviceId) -> Result<Opti
         "epoch": inputs.epoch.0,
         "start": inputs.start.to_string(),
         "end": inputs.end.to_string(),
+        "reputation": reputation,
         "findings": of_device.map(|finding| finding_json(finding, vertical)).collect::<Vec<_>>(),
         "payout": payout.map(payout_json),
     })))
@@ -158,12 +162,18 @@ fn finding_json(finding: &Finding, vertical: Option<&dyn Vertical>) -> Value {
 }
 
 fn span_json(span: &Span, vertical: Option<&dyn Vertical>) -> Value {
-    let quantity =
-        vertical.and_then(|vertical| vertical.quantities().iter().find(|text| text.quantity == span.quantity));
+    let quantity = match span.quantity {
+        STANDING => "standing".to_owned(),
+        number => {
+            let mut quantities = vertical.into_iter().flat_map(Vertical::quantities);
+            let text = quantities.find(|text| text.quantity == number);
+            text.map_or_else(|| number.to_string(), |text| text.name.to_owned())
+        }
+    };
     json!({
         "start": span.start.to_string(),
         "end": span.end.to_string(),
-        "quantity": quantity.map_or_else(|| span.quantity.to_string(), |text| text.name.to_owned()),
+        "quantity": quantity,
         "reason": span.reason.map(|reason| reason_json(reason, vertical)),
         "measured": span.measured,
         "limit": span.limit,
@@ -171,7 +181,7 @@ fn span_json(span: &Span, vertical: Option<&dyn Vertical>) -> Value {
 }
 
 fn reason_json(reason: Reason, vertical: Option<&dyn Vertical>) -> Value {
-    let text = vertical.and_then(|vertical| vertical.reasons().iter().find(|text| text.reason == reason));
+    let text = vertical.and_then(|vertical| reasons::text(vertical, reason));
     json!({
         "code": reason.0,
         "name": text.map(|text| text.name),

@@ -193,6 +193,7 @@ async fn an_hour_is_sealed_paid_and_served_to_auditors_and_operators() {
     let found: serde_json::Value = found.json().await.unwrap();
     assert_eq!(found["findings"].as_array().map(Vec::len), Some(1), "{found}");
     assert!(found["payout"]["availability"].as_u64().unwrap() > 0);
+    assert_eq!(found["reputation"]["paid"], 10_000, "{found}");
     let stranger = device_key(900).public().device_id();
     assert_eq!(
         running

@@ -3,7 +3,9 @@
 
 mod golden;
 mod play;
+mod standing;
 
+use super::reasons::{self, OWN_FROM};
 use super::vertical::{BODY_BYTES_MAX, PARAMS_BYTES_MAX};
 use super::{Role, Vertical, assess};
 use crate::ALL;
@@ -46,16 +48,23 @@ fn mutate(random: &mut ChaCha8Rng, bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn names_and_numbers_of_reasons_and_quantities_are_unique() {
     for vertical in ALL {
-        let reasons = vertical.reasons();
-        let names: BTreeSet<_> = reasons.iter().map(|text| text.name).collect();
-        let numbers: BTreeSet<Reason> = reasons.iter().map(|text| text.reason).collect();
+        let own = vertical.reasons();
+        assert!(own.iter().all(|text| text.reason >= OWN_FROM), "{}", vertical.name());
+        assert!(reasons::REASONS.iter().all(|text| text.reason < OWN_FROM));
+        let all: Vec<_> = own.iter().chain(reasons::REASONS).collect();
+        let names: BTreeSet<_> = all.iter().map(|text| text.name).collect();
+        let numbers: BTreeSet<Reason> = all.iter().map(|text| text.reason).collect();
         assert_eq!(
             (names.len(), numbers.len()),
-            (reasons.len(), reasons.len()),
+            (all.len(), all.len()),
             "{}",
             vertical.name()
         );
-        assert!(reasons.iter().all(|text| !text.sentence.is_empty()));
+        assert!(all.iter().all(|text| !text.sentence.is_empty()));
+        assert!(
+            all.iter()
+                .all(|text| reasons::text(*vertical, text.reason) == Some(*text))
+        );
         let quantities: BTreeSet<_> = vertical
             .quantities()
             .iter()
@@ -99,6 +108,11 @@ fn sizes_are_bounded() {
         assert!(bodies(*vertical).iter().all(|body| body.len() <= BODY_BYTES_MAX));
         assert!(vertical.default_params().len() <= PARAMS_BYTES_MAX);
         assert_eq!(vertical.check_params(&vertical.default_params()), Ok(()));
+        assert!(
+            vertical
+                .reputation(&vertical.default_params())
+                .is_ok_and(|rules| rules.check().is_ok())
+        );
         let story = play(*vertical, &Scene::default());
         let devices = vertical.cast(SEED).devices().len();
         assert!(
@@ -172,18 +186,12 @@ fn strangers_bytes_never_panic() {
 #[test]
 fn every_report_has_units_or_one_known_reason() {
     for vertical in ALL {
-        let known: BTreeSet<Reason> = vertical.reasons().iter().map(|text| text.reason).collect();
+        let known = |reason: Reason| reasons::text(*vertical, reason).is_some();
         let story = play(*vertical, &Scene::default());
         for finding in story.findings.iter().flatten() {
             assert_eq!(finding.units == 0, finding.reason.is_some());
             let spans = finding.spans.iter().filter_map(|span| span.reason);
-            assert!(
-                finding
-                    .reason
-                    .into_iter()
-                    .chain(spans)
-                    .all(|reason| known.contains(&reason))
-            );
+            assert!(finding.reason.into_iter().chain(spans).all(known));
             assert!(finding.spans.iter().all(|span| span.start < span.end));
         }
     }

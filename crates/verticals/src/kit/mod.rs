@@ -6,9 +6,12 @@ pub mod cast;
 #[cfg(test)]
 mod conformance;
 pub mod crowding;
+pub mod memory;
 pub mod neighbours;
 pub mod query;
 pub mod range;
+pub mod reasons;
+pub mod reputation;
 pub mod roster;
 pub mod survey;
 pub mod vertical;
@@ -16,9 +19,11 @@ pub mod vertical;
 pub use assess::{AssessError, Assessment, assess};
 pub use cast::{Cast, CastDevice, CastReport, Role};
 pub use query::{Bill, Offer};
+pub use reasons::ReasonText;
+pub use reputation::{Rules, Standing};
 pub use roster::Roster;
 pub use survey::{Reading, Survey, Surveyed};
 pub use vertical::{
     Admitted, BodyError, Driver, DriverError, Epoch, Judgement, Member, MemoryError, Pack, ParamsError, QuantityText,
-    ReasonText, Shape, Vertical,
+    Shape, Vertical,
 };

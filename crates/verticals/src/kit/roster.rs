@@ -145,6 +145,7 @@ mod tests {
             operator: AccountNumber(number),
             cell: *cell,
             joined: EpochNumber(0),
+            barred_until: None,
         };
         (0..).zip(cells).map(member).collect()
     }

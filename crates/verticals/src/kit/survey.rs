@@ -3,7 +3,8 @@
 //! Surveys of shards merge in any order; `settle` then puts reports in the order of device, sequence and id, so that the
 //! bytes are those of a survey of everything at once.
 
-use super::vertical::{Admitted, BodyError, MALFORMED};
+use super::reasons::MALFORMED;
+use super::vertical::{Admitted, BodyError};
 use cairn_types::{DeviceNumber, Reason, ReportId, TimeMs};
 use minicbor::{Decode, Encode};
 
@@ -18,6 +19,28 @@ pub struct Reading {
     /// In the quantity's fixed unit.
     #[n(2)]
     pub value: i64,
+}
+
+/// Why nothing in a report can be judged, with what was measured and the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Fault {
+    #[n(0)]
+    pub reason: Reason,
+    #[n(1)]
+    pub measured: i64,
+    #[n(2)]
+    pub limit: i64,
+}
+
+impl Fault {
+    pub fn of(reason: Reason) -> Self {
+        Self {
+            reason,
+            measured: 0,
+            limit: 0,
+        }
+    }
 }
 
 /// One report, and where its readings stand.
@@ -36,10 +59,13 @@ pub struct Surveyed {
     pub received: TimeMs,
     /// Set when nothing in the report can be judged.
     #[n(5)]
-    pub fault: Option<Reason>,
+    pub fault: Option<Fault>,
+    /// The device is excluded: it is judged, so that it can come back, but it is no witness and takes no share of a place.
     #[n(6)]
-    first: u32,
+    pub excluded: bool,
     #[n(7)]
+    first: u32,
+    #[n(8)]
     count: u32,
 }
 
@@ -69,7 +95,9 @@ impl Survey {
         };
         for report in reports {
             let first = survey.readings.len();
-            let fault = read(&report.body, &mut survey.readings).err().map(|_| MALFORMED);
+            let fault = read(&report.body, &mut survey.readings)
+                .err()
+                .map(|_| Fault::of(MALFORMED));
             survey
                 .readings
                 .truncate(if fault.is_some() { first } else { survey.readings.len() });
@@ -80,6 +108,7 @@ impl Survey {
                 time: report.time,
                 received: report.received,
                 fault,
+                excluded: false,
                 first: place(first),
                 count: place(survey.readings.len() - first),
             });

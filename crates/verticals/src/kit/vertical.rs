@@ -7,8 +7,10 @@
 
 use super::cast::Cast;
 use super::query::{Bill, Offer};
+use super::reasons::ReasonText;
+use super::reputation::Rules;
 use super::survey::{Reading, Survey};
-use cairn_types::{AccountNumber, CellId, DeviceId, DeviceNumber, EpochClock, EpochNumber, Finding, NetworkId, Reason};
+use cairn_types::{AccountNumber, CellId, DeviceId, DeviceNumber, EpochClock, EpochNumber, Finding, NetworkId};
 use cairn_types::{ReportId, TimeMs};
 use thiserror::Error;
 
@@ -21,10 +23,6 @@ pub const PARAMS_BYTES_MAX: usize = 1024;
 /// The number of micro-units in one unit.
 pub const MICRO_UNITS: u64 = 1_000_000;
 
-/// Reasons that every vertical can give; its own start at 100.
-pub const NOT_A_MEMBER: Reason = Reason(1);
-pub const MALFORMED: Reason = Reason(2);
-
 /// A device of a network in an epoch. Numbers rise in the order of registration, so the smaller one was there first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -33,6 +31,8 @@ pub struct Member {
     pub operator: AccountNumber,
     pub cell: CellId,
     pub joined: EpochNumber,
+    /// The first epoch in which its reports are judged again, where the ledger bars it.
+    pub barred_until: Option<EpochNumber>,
 }
 
 /// A report of which admission proved who signed it, that it is new, and that the device is in the network.
@@ -62,15 +62,6 @@ pub struct Epoch<'a> {
     /// What judging the epoch before gave to remember; empty for the first.
     pub memory: &'a [u8],
     pub beacon: [u8; 32],
-}
-
-/// A reason for people: what it is called, what it means, and in which unit `measured` and `limit` of a span are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReasonText {
-    pub reason: Reason,
-    pub name: &'static str,
-    pub sentence: &'static str,
-    pub unit: &'static str,
 }
 
 /// A quantity for people: a value `v` reads as `v / 10^decimals` of `unit`.
@@ -149,7 +140,8 @@ pub trait Driver: Send {
 
 /// A judged epoch, asked report by report.
 pub trait Judgement {
-    /// The finding of the survey's report at this place.
+    /// The finding of the survey's report at this place; never asked of one with a fault. What the device's reputation
+    /// makes of it is not the vertical's business.
     fn finding(&self, report: usize) -> Finding;
 
     /// What to remember for the next epoch: the same bytes wherever they are computed.
@@ -161,11 +153,14 @@ pub trait Vertical: Sync {
     fn name(&self) -> &'static str;
     /// What one unit is, in words.
     fn unit(&self) -> &'static str;
+    /// Its own reasons, numbered from `reasons::OWN_FROM`; the kit's are in `reasons::REASONS`.
     fn reasons(&self) -> &'static [ReasonText];
     fn quantities(&self) -> &'static [QuantityText];
 
     fn default_params(&self) -> Vec<u8>;
     fn check_params(&self, params: &[u8]) -> Result<(), ParamsError>;
+    /// How the network counts reputation: the kit's defaults, or what its parameters say instead.
+    fn reputation(&self, params: &[u8]) -> Result<Rules, ParamsError>;
 
     /// Whether intake may take this body: its one byte form, within its bounds. Says nothing about its truth.
     fn check_body(&self, body: &[u8]) -> Result<(), BodyError>;
@@ -175,7 +170,7 @@ pub trait Vertical: Sync {
 
     /// What these reports say, without judging. Surveys of parts merge into the survey of the whole.
     fn survey(&self, reports: &[Admitted]) -> Survey;
-    /// Judges a settled survey of all reports of an epoch.
+    /// Judges a settled survey of all reports of an epoch. The memory is what the vertical left in the epoch before.
     fn judge<'a>(&self, epoch: &Epoch<'a>, survey: &'a Survey) -> Result<Box<dyn Judgement + 'a>, AssessInputError>;
 
     fn shape(&self) -> Shape;

@@ -6,7 +6,7 @@
 //!              memory of the epoch before ─┘                                                   └─▶ memory
 //! ```
 //! A reading gets the first reason that applies, in that order. Devices that were found copying, in another place or in
-//! another unit are not asked about their neighbours: a cheat does not move what others are held against.
+//! another unit are not asked about their neighbours, nor are excluded ones: a cheat does not move what others are held against.
 
 pub mod crowd;
 pub mod findings;
@@ -61,9 +61,11 @@ pub fn judge<'a>(epoch: &Epoch<'a>, survey: &'a Survey) -> Result<Judged<'a>, As
     let said = said(survey, &rows, &board, epoch.roster.len());
     judge_series(epoch, &params, &said, &board, &mut devices, &mut verdicts);
     let roster = Roster::by_cell(epoch.roster, params.near_resolution);
+    let excluded = excluded(survey, &rows, epoch.roster.len());
     let ignored: Vec<bool> = devices
         .iter()
-        .map(|device| distrust(&params, device).is_some())
+        .zip(&excluded)
+        .map(|(device, excluded)| *excluded || distrust(&params, device).is_some())
         .collect();
     for (quantity, series) in (0u16..).zip(&board) {
         let Some(series) = series else { continue };
@@ -77,7 +79,7 @@ pub fn judge<'a>(epoch: &Epoch<'a>, survey: &'a Survey) -> Result<Judged<'a>, As
         }
         judge_tracks(quantity, limits, series, &mut devices, &mut verdicts);
     }
-    let crowd = Crowd::of(epoch, &params, &board, &verdicts, slots);
+    let crowd = Crowd::of(epoch, &params, &board, &verdicts, &excluded, slots);
     let memory = Memory { devices };
     Ok(Judged {
         params,
@@ -102,6 +104,16 @@ fn rows(epoch: &Epoch, survey: &Survey) -> Vec<Option<u32>> {
             .map(|(row, _)| *row)
     };
     survey.reports.iter().map(&mut row_of).collect()
+}
+
+/// Which members are excluded, of those that sent a report that can be judged.
+fn excluded(survey: &Survey, rows: &[Option<u32>], members: usize) -> Vec<bool> {
+    let mut excluded = vec![false; members];
+    for (report, row) in survey.reports.iter().zip(rows) {
+        let Some(row) = row else { continue };
+        excluded[*row as usize] = report.excluded;
+    }
+    excluded
 }
 
 /// Each member's memory; a new one for those who were not in the network before.

@@ -17,7 +17,7 @@ pub mod service;
 use crate::kit::vertical::AssessInputError;
 use crate::kit::{
     Admitted, Bill, BodyError, Cast, Driver, Epoch, Judgement, Member, Offer, ParamsError, QuantityText, Reading,
-    ReasonText, Shape, Survey, Vertical,
+    ReasonText, Rules, Shape, Survey, Vertical,
 };
 use cairn_types::{EpochClock, Finding};
 use params::Params;
@@ -48,6 +48,10 @@ impl Vertical for Sensors {
 
     fn check_params(&self, params: &[u8]) -> Result<(), ParamsError> {
         Params::decode(params).map(|_| ())
+    }
+
+    fn reputation(&self, params: &[u8]) -> Result<Rules, ParamsError> {
+        Params::decode(params).map(|params| params.rules())
     }
 
     fn check_body(&self, body: &[u8]) -> Result<(), BodyError> {

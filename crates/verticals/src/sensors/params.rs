@@ -1,8 +1,8 @@
 //! What a network of sensors may tune: its slots, what it pays for, and how strictly it believes. Every number has bounds.
 
 use super::report::{HUMIDITY, QUANTITIES_MAX, RAIN, TEMPERATURE, VALUE_MAX};
-use crate::kit::ParamsError;
 use crate::kit::range::Limits;
+use crate::kit::{ParamsError, Rules};
 use cairn_types::codec;
 use minicbor::{Decode, Encode};
 
@@ -76,6 +76,9 @@ pub struct Params {
     /// What each quantity may do, by its number.
     #[n(21)]
     pub limits: [Limits; QUANTITIES_MAX],
+    /// How reputation is counted, where it is not as the kit does by itself.
+    #[n(22)]
+    pub reputation: Option<Rules>,
 }
 
 impl Default for Params {
@@ -120,6 +123,7 @@ impl Default for Params {
                 limits(0, 5_000_000, 0, 288, 0, 0), // pm10
                 limits(0, 140_000, 0, 288, i64::MIN, 0), // noise
             ],
+            reputation: None,
         }
     }
 }
@@ -142,6 +146,10 @@ impl Params {
 
     pub fn is_paid(&self, quantity: u16) -> bool {
         self.paid.checked_shr(quantity.into()).is_some_and(|bits| bits & 1 == 1)
+    }
+
+    pub fn rules(&self) -> Rules {
+        self.reputation.unwrap_or_default()
     }
 
     /// Each number within its bounds.
@@ -181,6 +189,7 @@ impl Params {
         if let Some((name, value, min, max)) = outside {
             return Err(ParamsError::OutOfBounds { name, value, min, max });
         }
+        self.rules().check()?;
         for limits in &self.limits {
             let bounds = [
                 ("limits.min", limits.min, -VALUE_MAX, limits.max),

@@ -47,6 +47,7 @@ mod tests {
             operator: AccountNumber(1),
             cell,
             joined: EpochNumber(0),
+            barred_until: None,
         };
         let span = |quantity, reason| Span {
             start: TimeMs(0),

@@ -143,6 +143,7 @@ fn roster(devices: &[kit::CastDevice]) -> Vec<Member> {
         operator: AccountNumber(device.operator.0),
         cell: device.cell,
         joined: device.joined,
+        barred_until: None,
     };
     (0..).zip(devices).map(member).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::SEED;
 use super::play::{CLOCK, Scene, play};
+use crate::kit::reasons;
 use crate::{ALL, Vertical};
 use cairn_types::{EpochNumber, codec, finding, hash};
 use std::fmt::Write;
@@ -24,13 +25,7 @@ fn reports(vertical: &dyn Vertical) -> String {
 fn findings(vertical: &dyn Vertical) -> String {
     let story = play(vertical, &Scene::default());
     let cast = vertical.cast(SEED);
-    let name = |reason| {
-        vertical
-            .reasons()
-            .iter()
-            .find(|text| text.reason == reason)
-            .map_or("?", |text| text.name)
-    };
+    let name = |reason| reasons::text(vertical, reason).map_or("?", |text| text.name);
     let mut text = format!("# findings of epoch {SAMPLE}: device, units, reason; its runs\n");
     let mut sample = story.findings[SAMPLE as usize].clone();
     sample.sort_unstable_by_key(|finding| finding.device);

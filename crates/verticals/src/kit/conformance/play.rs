@@ -77,6 +77,7 @@ pub fn roster(vertical: &dyn Vertical, scene: &Scene) -> Vec<Member> {
         }),
         cell: device.cell,
         joined: device.joined,
+        barred_until: None,
     };
     let cast = vertical.cast(scene.seed);
     cast.devices()
@@ -103,7 +104,7 @@ pub fn epoch<'a>(epoch: u64, params: &'a [u8], roster: &'a [Member], memory: &'a
 }
 
 /// The cast's reports of an epoch, as admitted.
-fn admitted(vertical: &dyn Vertical, scene: &Scene, epoch: u64) -> Vec<Admitted> {
+pub fn admitted(vertical: &dyn Vertical, scene: &Scene, epoch: u64) -> Vec<Admitted> {
     let cast = vertical.cast(scene.seed);
     let plays = |device: usize| (scene.plays)(&cast.devices()[device]);
     let reports = cast

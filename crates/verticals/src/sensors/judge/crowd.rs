@@ -1,4 +1,5 @@
-//! How many believed devices share a cell, quantity by quantity and slot by slot. Who is refused takes nothing from others.
+//! How many believed devices share a cell, quantity by quantity and slot by slot. Who is refused or excluded takes nothing
+//! from others.
 
 use super::slots::{Board, NONE};
 use super::verdicts::Verdicts;
@@ -15,7 +16,14 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    pub fn of(epoch: &Epoch, params: &Params, board: &Board, verdicts: &Verdicts, slots: usize) -> Self {
+    pub fn of(
+        epoch: &Epoch,
+        params: &Params,
+        board: &Board,
+        verdicts: &Verdicts,
+        excluded: &[bool],
+        slots: usize,
+    ) -> Self {
         let roster = Roster::by_cell(epoch.roster, params.crowd_resolution);
         let mut crowd = Self {
             slots,
@@ -30,7 +38,7 @@ impl Crowd {
         crowd.shares = vec![0; roster.len() * params.paid_count() as usize * slots];
         for (quantity, series) in (0u16..).zip(board).filter(|(quantity, _)| params.is_paid(*quantity)) {
             let Some(series) = series else { continue };
-            for row in 0..epoch.roster.len() {
+            for row in (0..epoch.roster.len()).filter(|row| !excluded[*row]) {
                 for (slot, value) in series.row(row).iter().enumerate() {
                     if *value != NONE && verdicts.get(series.owner(row, slot)).is_none() {
                         let place = crowd.place(params, row, quantity, slot);

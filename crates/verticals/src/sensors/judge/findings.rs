@@ -4,7 +4,7 @@ use super::crowd::Crowd;
 use super::memory::Memory;
 use super::reasons::{CROWDED, NOT_BOUGHT};
 use super::verdicts::Verdicts;
-use crate::kit::vertical::{MALFORMED, NOT_A_MEMBER};
+use crate::kit::reasons::MALFORMED;
 use crate::kit::{Judgement, Survey, Surveyed};
 use crate::sensors::params::Params;
 use cairn_types::money::mul_div_floor;
@@ -96,18 +96,15 @@ impl Judged<'_> {
 impl Judgement for Judged<'_> {
     fn finding(&self, place: usize) -> Finding {
         let report = &self.survey.reports[place];
-        let finding = |units, reason, spans| Finding {
+        let row = self.rows[place].expect("the kit answers whoever is no member");
+        let units = self.units(report, row as usize);
+        Finding {
             report: report.id,
             device: report.device,
             units,
-            reason,
-            spans,
-        };
-        let Some(row) = self.rows[place] else {
-            return finding(0, Some(report.fault.unwrap_or(NOT_A_MEMBER)), Vec::new());
-        };
-        let units = self.units(report, row as usize);
-        finding(units, (units == 0).then(|| self.reason(report)), self.spans(report))
+            reason: (units == 0).then(|| self.reason(report)),
+            spans: self.spans(report),
+        }
     }
 
     fn memory(&self) -> Vec<u8> {

@@ -3,8 +3,8 @@
 
 use super::memory::Memory;
 use super::reasons::*;
-use crate::kit::vertical::{MALFORMED, NOT_A_MEMBER};
-use crate::kit::{Admitted, Assessment, Epoch, Member, Reading, assess};
+use crate::kit::reasons::{MALFORMED, NOT_A_MEMBER, STANDING};
+use crate::kit::{self, Admitted, Assessment, Epoch, Member, Reading, assess};
 use crate::sensors::Sensors;
 use crate::sensors::params::{Params, weather};
 use crate::sensors::report::{self, RAIN, TEMPERATURE};
@@ -24,6 +24,7 @@ fn members(count: u32, cell_of: impl Fn(u32) -> usize) -> Vec<Member> {
         operator: AccountNumber(number),
         cell: city[cell_of(number)],
         joined: EpochNumber(0),
+        barred_until: None,
     };
     (0..count).map(member).collect()
 }
@@ -77,6 +78,7 @@ fn verdicts(assessments: &[Assessment], device: u32) -> String {
         .filter(|finding| finding.device.0 == device)
         .flat_map(|finding| &finding.spans);
     spans
+        .filter(|span| span.quantity != STANDING)
         .flat_map(|span| (0..(span.end.0 - span.start.0) / SLOT_MS).map(move |_| letter(span.reason)))
         .collect()
 }
@@ -508,6 +510,7 @@ fn strangers_and_nonsense_get_a_reason_too() {
     let nonsense = Admitted {
         body: vec![0xff; 9],
         id: ReportId([9; 32]),
+        sequence: 2,
         ..good.clone()
     };
     let stranger = admitted(7, 1, &[dry(0)]);
@@ -577,7 +580,8 @@ fn a_device_that_leaves_is_forgotten_and_one_that_joins_starts_anew() {
         .expect("an epoch")
         .memory;
     let numbers = |memory| {
-        Memory::decode(memory)
+        let memory = kit::memory::Memory::decode(memory).expect("the kit's");
+        Memory::decode(memory.vertical)
             .expect("ours")
             .devices
             .iter()

@@ -6,7 +6,7 @@ use crate::chain::ChainView;
 use crate::world::{WINDOWS, World, after, device_key};
 use cairn_ledger::records::PoolState;
 use cairn_types::{Envelope, Hash, Reason};
-use cairn_verticals::kit::vertical::NOT_A_MEMBER;
+use cairn_verticals::kit::reasons::NOT_A_MEMBER;
 
 fn leaves_of(world: &World, epoch: u64) -> Vec<PayoutLeaf> {
     EpochArchive::of(&world.objects, &world.network, EpochNumber(epoch))

@@ -219,13 +219,23 @@ pub fn weather() -> Params {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Vertical;
     use crate::kit::vertical::PARAMS_BYTES_MAX;
+    use crate::sensors::Sensors;
 
     #[test]
     fn parameters_read_back_and_fit_the_ledger() {
-        for params in [Params::default(), weather()] {
+        let tuned = Params {
+            reputation: Some(Rules {
+                line: 0,
+                ..Rules::default()
+            }),
+            ..weather()
+        };
+        for params in [Params::default(), weather(), tuned] {
             let bytes = params.encode();
             assert!(bytes.len() <= PARAMS_BYTES_MAX, "{} bytes", bytes.len());
+            assert_eq!(Sensors.reputation(&bytes), Ok(params.reputation.unwrap_or_default()));
             assert_eq!(Params::decode(&bytes), Ok(params));
         }
     }
@@ -258,6 +268,16 @@ mod tests {
                 "near_min",
                 Params {
                     near_min: 1,
+                    ..Params::default()
+                },
+            ),
+            (
+                "reputation.floor",
+                Params {
+                    reputation: Some(Rules {
+                        floor: 0,
+                        ..Rules::default()
+                    }),
                     ..Params::default()
                 },
             ),

@@ -12,6 +12,7 @@ use cairn_ledger::{
     invariants, reads,
     tx::{
         Asset,
+        anchor_epoch::{AnchorEpoch, NetworkAnchor},
         bond_verifier::BondVerifier,
         buy_credits::BuyCredits,
         buy_credits::Payment,
@@ -313,6 +314,15 @@ fn signed_bodies() -> Vec<Signed> {
             device: device(),
             network: network(),
             cell: cell(0x08a1_fb46_622d_7fff),
+        }),
+        Body::AnchorEpoch(AnchorEpoch {
+            epoch: EpochNumber(0),
+            anchors: vec![NetworkAnchor {
+                network: network(),
+                root: Hash([7; 32]),
+                count: 3,
+                reports_hash: Hash([8; 32]),
+            }],
         }),
         Body::SettleEpoch(SettleEpoch {
             attestation,

@@ -7,7 +7,7 @@ use cairn_ledger::tx::Signed;
 use cairn_types::{AccountId, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 use cairn_verifier::chain::local::LocalChain;
 use cairn_verifier::chain::{
-    AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
+    AccountAt, Anchoring, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
 };
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -133,6 +133,10 @@ impl ChainView for Line {
 
     fn settled_orders(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<SettledOrder>, ChainError> {
         self.ask(|chain| chain.settled_orders(network, epoch))
+    }
+
+    fn anchoring(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Anchoring, ChainError> {
+        self.ask(|chain| chain.anchoring(network, epoch))
     }
 
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {

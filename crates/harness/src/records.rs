@@ -4,8 +4,8 @@
 use crate::diary::Diary;
 use crate::market::Bought;
 use crate::people::network_id;
-use cairn_ledger::Event;
-use cairn_ledger::records::{Pool, Settlement};
+use cairn_ledger::records::{Pool, Roots, Settlement};
+use cairn_ledger::{Event, view};
 use cairn_types::{Credit, DeviceId, EpochNumber, Finding, Hash, PayoutLeaf};
 use cairn_verifier::archive::{EpochArchive, Inputs, REPORTS, reports};
 use cairn_verifier::audit::audit;
@@ -29,6 +29,7 @@ pub struct Paid {
     pub epoch: EpochNumber,
     pub pool: Pool,
     pub settlement: Settlement,
+    pub roots: Roots,
     pub inputs: Inputs,
     pub reports: Vec<Sealed>,
     pub findings: Vec<Finding>,
@@ -62,6 +63,17 @@ impl Records {
     pub fn roots(&self) -> Vec<Hash> {
         self.epochs.iter().map(|paid| paid.settlement.result).collect()
     }
+
+    /// What was judged and what it came to, without the hashes of the files that were anchored: those say when reports were received as
+    /// well, and a kill delays that.
+    pub fn judged(&self) -> Vec<[Hash; 5]> {
+        let judged = |paid: &Paid| {
+            let roots = &paid.roots;
+            let payouts = paid.settlement.payouts;
+            [roots.inputs, roots.archive, roots.findings, roots.memory, payouts]
+        };
+        self.epochs.iter().map(judged).collect()
+    }
 }
 
 /// Reads a paid epoch; what cannot be read is the difference.
@@ -74,6 +86,7 @@ pub fn paid(chain: &LocalChain, objects: &dyn Objects, epoch: EpochNumber) -> Re
     let (Some(closed), Some(settlement)) = (closed, settlement) else {
         return Err(says(&"not settled"));
     };
+    let roots = chain.read(|store| view::roots(store, &network, epoch).ok().flatten());
     let archive = EpochArchive::of(objects, &network, epoch);
     let rows = archive.need(REPORTS).map_err(|error| says(&error))?;
     let difference = match audit(objects, chain, &network, epoch) {
@@ -84,6 +97,7 @@ pub fn paid(chain: &LocalChain, objects: &dyn Objects, epoch: EpochNumber) -> Re
         epoch,
         pool: closed.pool,
         settlement,
+        roots: roots.ok_or_else(|| says(&"no roots"))?,
         inputs: archive.inputs().map_err(|error| says(&error))?,
         reports: reports::read(rows).map_err(|error| says(&error))?,
         findings: archive.findings().map_err(|error| says(&error))?,

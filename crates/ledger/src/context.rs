@@ -3,7 +3,7 @@
 
 use crate::event::Event;
 use crate::genesis::Genesis;
-use crate::records::{Account, Chain, Emission, Network, StableSupply};
+use crate::records::{Account, Chain, Emission, Moment, Network, StableSupply};
 use crate::reject::Reject;
 use crate::store::{Key, Missing, Overlay, Store};
 use crate::tables::{self, Loaded, Record};
@@ -73,6 +73,14 @@ impl<'a> Context<'a> {
     pub fn commit(self, events: &mut Vec<Event>) {
         self.store.flush();
         events.extend(self.events);
+    }
+
+    /// The block's moment.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            time: self.block.time,
+            height: self.block.height,
+        }
     }
 
     pub fn load<R: Record>(&mut self, id: &R::Id) -> Result<Option<Loaded<R>>, Missing> {

@@ -74,6 +74,9 @@ pub enum Event {
     #[n(54)] EpochExpired { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] unpaid_token: Token, #[n(3)] unpaid_stable: MicroUsd },
     #[n(55)] LeavesPaid { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] start: u32, #[n(3)] end: u32, #[n(4)] sums: Totals },
     #[n(56)] PayoutsCompleted { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber },
+    #[n(57)] EpochAnchored {
+        #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] verifier: AccountId, #[n(3)] root: Hash, #[n(4)] count: u64,
+    },
 
     #[n(60)] OrderOpened {
         #[n(0)] order: OrderId, #[n(1)] network: NetworkId, #[n(2)] customer: AccountId, #[n(3)] provider: AccountId, #[n(4)] held: Credit,

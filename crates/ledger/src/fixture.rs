@@ -219,11 +219,12 @@ impl City {
         put(&mut self.store, &self.network, &network);
     }
 
-    /// Closes the open epoch and reveals its beacon; returns its number.
+    /// Closes the open epoch, reveals its beacon and anchors it; returns its number.
     pub fn close_epoch(&mut self) -> EpochNumber {
         let open = view::chain(&mut self.store).expect("memory").expect("block 1").epoch;
         self.advance(HOUR_MS);
         self.advance(1);
+        self.anchor(open);
         open
     }
 
@@ -251,12 +252,38 @@ impl City {
             .collect()
     }
 
+    /// The only verifier there is anchors one report of an epoch.
+    fn anchor(&mut self, epoch: EpochNumber) {
+        let anchor = Anchor {
+            verifier: account(1),
+            root: merkle::root(vec![merkle::leaf(&[0; 32])]),
+            count: 1,
+            reports_hash: Hash::default(),
+        };
+        let (at, network) = ((self.network, epoch), self.network);
+        let book = Anchors::default().with(&anchor, true).expect("the first one");
+        put(&mut self.store, &at, &book);
+        put(&mut self.store, &(network, epoch, 0u16), &anchor);
+        put(
+            &mut self.store,
+            &(network, epoch, AccountNumber(1)),
+            &AnchorPlace { place: 0 },
+        );
+    }
+
+    fn record<R: tables::Record>(&self, id: &R::Id) -> Option<R> {
+        self.store.record(&R::key(id)).map(tables::decode)
+    }
+
     /// The verifier's settlement of an epoch over these leaves.
     pub fn settlement(&self, epoch: EpochNumber, leaves: &[PayoutLeaf], nonce: u64) -> Signed {
         let totals = leaves
             .iter()
             .try_fold(Totals::default(), |sum, leaf| sum.plus(leaf))
             .expect("within the pool");
+        let anchors: Option<Anchors> = self.record(&(self.network, epoch));
+        let before = epoch.0.checked_sub(1).map(EpochNumber);
+        let before: Option<Settlement> = before.and_then(|before| self.record(&(self.network, before)));
         let result = EpochResult {
             chain: self.ledger.genesis().chain.clone(),
             network: self.network,
@@ -268,6 +295,8 @@ impl City {
             payouts: merkle::root(leaves.iter().map(PayoutLeaf::hash).collect()),
             leaves: u32::try_from(leaves.len()).expect("numbers have 32 bits"),
             totals,
+            anchors: anchors.map(|book| book.digest).unwrap_or_default(),
+            previous: before.map(|settlement| settlement.result).unwrap_or_default(),
         };
         let signatures = vec![(account(1), result.sign(&secret(1)))];
         let attestation = Attestation { result, signatures };

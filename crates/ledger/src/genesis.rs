@@ -2,6 +2,7 @@
 
 use crate::account::Rule;
 use crate::economics::{Error, Parameters, Schedule, Step};
+use crate::records::Moment;
 use cairn_types::{AccountId, ChainId, EpochClock, Hash, MicroUsd, PublicKey, TimeMs, Token, codec, hash};
 use minicbor::{CborLen, Decode, Encode};
 use std::collections::BTreeSet;
@@ -72,10 +73,16 @@ pub struct Limits {
     /// An order's longest life.
     #[n(8)]
     pub order_ms_max: u64,
+    /// After an epoch was closed, for verifiers to anchor its reports; less when all of them have.
+    #[n(9)]
+    pub anchor_window_ms: u64,
+    /// A window lasts so many blocks as well: nobody misses one because the chain stood still.
+    #[n(10)]
+    pub window_blocks: u64,
 }
 
-/// Fees in token, burned. Transactions that can succeed only once and serve everybody are free: post_price, settle_epoch,
-/// pay, expire_order, slash_verifier.
+/// Fees in token, burned. Transactions that can succeed only once and serve everybody are free: post_price, anchor_epoch,
+/// settle_epoch, pay, expire_order, slash_verifier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(array)]
 pub struct Fees {
@@ -165,7 +172,14 @@ impl Limits {
             closes_per_block: 4,
             beacon_blocks: 2,
             order_ms_max: 400 * 24 * 60 * 60 * 1_000,
+            anchor_window_ms: 6 * 60 * 60 * 1_000,
+            window_blocks: 10,
         }
+    }
+
+    /// Whether a window that a moment opened is over.
+    pub fn is_over(&self, window_ms: u64, opened: Moment, now: Moment) -> bool {
+        now.time >= opened.time.plus_ms(window_ms) && now.height >= opened.height.saturating_add(self.window_blocks)
     }
 }
 
@@ -223,6 +237,16 @@ impl Genesis {
             ("closes_per_block", (1..=1_024).contains(&limits.closes_per_block)),
             ("beacon_blocks", (1..=1_024).contains(&limits.beacon_blocks)),
             ("order_ms_max", (1..1 << 53).contains(&limits.order_ms_max)),
+            ("anchor_window_ms", (1..1 << 53).contains(&limits.anchor_window_ms)),
+            (
+                "anchor_window_ms beside settle_epochs",
+                limits.anchor_window_ms < limits.settle_epochs.saturating_mul(self.epoch_ms),
+            ),
+            (
+                "unbond_epochs beside anchor_window_ms",
+                limits.anchor_window_ms < limits.unbond_epochs.saturating_mul(self.epoch_ms),
+            ),
+            ("window_blocks", (1..=1_024).contains(&limits.window_blocks)),
             ("allocations", self.allocations.len() <= LIST_MAX),
             (
                 "verifiers",

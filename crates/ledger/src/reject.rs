@@ -104,6 +104,16 @@ pub enum Reject {
     TotalsNotReached = 160,
     ChoicesWrong = 161,
     ExchangeDiffers = 162,
+    // Anchoring.
+    AnchorsUnsorted = 163,
+    AnchorsTooMany = 164,
+    NoPool = 165,
+    AnchorExists = 166,
+    AnchorsClosed = 167,
+    AnchorsOpen = 168,
+    AnchorsDiffer = 169,
+    ReportsNotAnchored = 170,
+    PreviousDiffers = 171,
     // Orders.
     ProviderIsCustomer = 180,
     ExpiryInvalid = 181,
@@ -540,6 +550,52 @@ const TABLE: &[Row] = &[
         Reject::ExchangeDiffers,
         "The offers do not come to what was attested.",
         "What was attested is wrong itself: keep it as evidence.",
+    ),
+    // Anchoring.
+    (
+        Reject::AnchorsUnsorted,
+        "Anchors must be sorted by network, each once, at least one.",
+        "Sort them.",
+    ),
+    (
+        Reject::AnchorsTooMany,
+        "There are more anchors than one transaction may have.",
+        "Send them in several.",
+    ),
+    (
+        Reject::NoPool,
+        "The network takes no part in this epoch.",
+        "Leave it out.",
+    ),
+    (
+        Reject::AnchorExists,
+        "The verifier has anchored this epoch of the network already.",
+        "Nothing to do: an anchor never changes.",
+    ),
+    (
+        Reject::AnchorsClosed,
+        "Anchoring this epoch has ended.",
+        "Anchor sooner after an epoch is closed.",
+    ),
+    (
+        Reject::AnchorsOpen,
+        "Verifiers are still anchoring this epoch.",
+        "Wait for the last of them, or for the end of the window.",
+    ),
+    (
+        Reject::AnchorsDiffer,
+        "The result judges other anchors than those of the ledger.",
+        "Judge the reports of all anchors.",
+    ),
+    (
+        Reject::ReportsNotAnchored,
+        "The result judges reports, and none were anchored.",
+        "Attest the root of no reports.",
+    ),
+    (
+        Reject::PreviousDiffers,
+        "The result does not build on the one in force for the epoch before.",
+        "Judge with what the epoch before left to remember.",
     ),
     // Orders.
     (

@@ -32,6 +32,9 @@ pub enum Table {
     Settlement = 42,
     Roots = 43,
     ExchangeBook = 44,
+    Anchors = 45,
+    Anchor = 46,
+    AnchorPlace = 47,
     Verifier = 50,
     VerifierIndex = 51,
     Order = 60,
@@ -161,8 +164,27 @@ impl Id for u16 {
 
 impl Id for (NetworkId, EpochNumber) {
     fn key(&self, table: Table) -> Key {
-        key(table, &joined::<40>(&self.0.0, &self.1.0.to_be_bytes()))
+        key(table, &epoch_of(&self.0, self.1))
     }
+}
+
+impl Id for (NetworkId, EpochNumber, u16) {
+    fn key(&self, table: Table) -> Key {
+        key(table, &joined::<42>(&epoch_of(&self.0, self.1), &self.2.to_be_bytes()))
+    }
+}
+
+impl Id for (NetworkId, EpochNumber, AccountNumber) {
+    fn key(&self, table: Table) -> Key {
+        key(
+            table,
+            &joined::<44>(&epoch_of(&self.0, self.1), &self.2.0.to_be_bytes()),
+        )
+    }
+}
+
+fn epoch_of(network: &NetworkId, epoch: EpochNumber) -> [u8; 40] {
+    joined(&network.0, &epoch.0.to_be_bytes())
 }
 
 impl Id for (NetworkId, u32) {

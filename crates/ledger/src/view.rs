@@ -3,7 +3,7 @@
 //! A client that holds proven bytes of single records uses [`key`] to name them and `tables::decode` to read them.
 
 use crate::economics::Quote;
-use crate::genesis::Genesis;
+use crate::genesis::{Genesis, Limits};
 use crate::records::*;
 use crate::store::{Key, Missing, Store};
 use crate::tables::{self, Record};
@@ -149,6 +149,27 @@ pub fn pool(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> R
 /// What was attested of it and how far it is paid.
 pub fn settlement(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Option<Settlement>> {
     record(store, &(*network, epoch))
+}
+
+/// Who anchored an epoch of a network, in order of arrival.
+pub fn anchors(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Vec<Anchor>> {
+    let count = anchor_book(store, network, epoch)?.count;
+    let anchors = all((0..count).map(|place| record::<Anchor>(store, &(*network, epoch, place))))?;
+    Ok(anchors.into_iter().flatten().collect())
+}
+
+/// What all anchors of an epoch of a network come to.
+pub fn anchor_book(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Anchors> {
+    Ok(record(store, &(*network, epoch))?.unwrap_or_default())
+}
+
+/// Whether anchoring a closed epoch of a network has ended: what may be judged is known.
+pub fn is_anchored(store: &mut dyn Store, limits: &Limits, network: &NetworkId, number: EpochNumber) -> Read<bool> {
+    let (book, closed, now) = (anchor_book(store, network, number), epoch(store, number), chain(store));
+    let (book, closed, now) = (book?, closed?, now?);
+    Ok(closed
+        .zip(now)
+        .is_some_and(|(closed, now)| closed.is_anchored(&book, limits, now.moment())))
 }
 
 /// The attested roots.

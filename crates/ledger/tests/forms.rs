@@ -99,6 +99,7 @@ fn a_chunk_with_too_many_leaves_is_refused() {
     world.line("alice create_network red");
     world.advance(HOUR_MS);
     world.advance(1);
+    assert_eq!(world.line("vera anchor_epoch 0 red"), "ok EpochAnchored");
     let network = NetworkId::of(&chain(), &id("alice"), "red");
     let leaf = |operator| PayoutLeaf {
         operator: AccountNumber(operator),

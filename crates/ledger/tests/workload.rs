@@ -8,7 +8,7 @@ use cairn_ledger::economics::invariants::price_moved_within;
 use cairn_ledger::tx::*;
 use cairn_ledger::{Body, Reject, view};
 use cairn_types::*;
-use model::{Model, NAMES};
+use model::{Model, NAMES, Wrong};
 use proptest::prelude::*;
 use world::*;
 
@@ -30,8 +30,10 @@ enum Step {
     EndOrder(usize, usize, bool),
     Bond(usize, u64),
     Unbond(usize, u64),
-    /// Shares of what customers paid for two operators in hundredths, and how much too much is attested.
-    Settle(usize, u64, u64),
+    /// By whom, of which network, how many epochs after the oldest unsettled one, and how many reports.
+    Anchor(usize, usize, u64, u64),
+    /// Shares of what customers paid for two operators in hundredths, how much too much is attested, and what else is wrong.
+    Settle(usize, u64, u64, Wrong),
     Block(u64),
     /// Last transaction again, byte for byte.
     Replay,
@@ -46,6 +48,15 @@ fn amount() -> impl Strategy<Value = u64> {
         30 => 1_000u64..20_000_000,
         5 => 1_000_000_000u64..2_000_000_000_000,
         1 => Just(u64::MAX),
+    ]
+}
+
+fn wrong() -> impl Strategy<Value = Wrong> {
+    prop_oneof![
+        12 => Just(Wrong::Nothing),
+        1 => Just(Wrong::Anchors),
+        1 => Just(Wrong::Archive),
+        1 => Just(Wrong::Previous),
     ]
 }
 
@@ -68,7 +79,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0usize..4, 0usize..8, any::<bool>()).prop_map(|(a, b, c)| Step::EndOrder(a, b, c)),
         2 => (1usize..3, 0u64..4_000_000).prop_map(|(a, b)| Step::Bond(a, b)),
         2 => (1usize..3, 0u64..4_000_000).prop_map(|(a, b)| Step::Unbond(a, b)),
-        12 => (0usize..2, 0u64..=100, prop_oneof![8 => Just(0u64), 1 => Just(1u64)]).prop_map(|(a, b, c)| Step::Settle(a, b, c)),
+        12 => (prop_oneof![9 => Just(5usize), 3 => 1usize..3, 1 => who()], few(), 0u64..3, 0u64..3).prop_map(|(a, b, c, d)| Step::Anchor(a, b, c, d)),
+        14 => (0usize..2, 0u64..=100, prop_oneof![8 => Just(0u64), 1 => Just(1u64)], wrong()).prop_map(|(a, b, c, d)| Step::Settle(a, b, c, d)),
         16 => prop_oneof![Just(1u64), Just(3_600_000), Just(3_600_000), 1u64..8_000_000, Just(30_000_000)].prop_map(Step::Block),
         2 => Just(Step::Replay),
         1 => (prop::collection::vec(any::<u8>(), 0..80), any::<usize>()).prop_map(|(a, b)| Step::Garbage(a, b)),
@@ -289,7 +301,21 @@ impl Pair {
                     Body::UnbondVerifier(unbond_verifier::UnbondVerifier { amount: Token(amount) }),
                 )
             }
-            Step::Settle(network, percent, too_much) => return self.settle_and_pay(network, percent, too_much),
+            Step::Anchor(by, network, later, count) => {
+                let epoch = self.model.networks.get(network).map_or(0, |network| network.unsettled) + later;
+                expected = self.model.anchor(by, network, epoch, count.into());
+                let anchor = anchor_epoch::NetworkAnchor {
+                    network: self.network(network),
+                    root: Hash([7; 32]),
+                    count,
+                    reports_hash: Hash([8; 32]),
+                };
+                let (epoch, anchors) = (EpochNumber(epoch), vec![anchor]);
+                self.act(by, Body::AnchorEpoch(anchor_epoch::AnchorEpoch { epoch, anchors }))
+            }
+            Step::Settle(network, percent, too_much, wrong) => {
+                return self.settle_and_pay(network, percent, too_much, wrong);
+            }
             Step::Block(ms) => {
                 self.model.advance(ms.into());
                 let before = view::single::<cairn_ledger::records::Prices>(&mut self.world.store).expect("memory");
@@ -312,7 +338,7 @@ impl Pair {
     }
 
     /// Two operators share what the pool allows; the second leaf is paid in a chunk of its own.
-    fn settle_and_pay(&mut self, at: usize, percent: u64, too_much: u64) {
+    fn settle_and_pay(&mut self, at: usize, percent: u64, too_much: u64, wrong: Wrong) {
         let Some(due) = self.model.networks.get(at).map(|network| network.unsettled) else {
             return;
         };
@@ -338,14 +364,22 @@ impl Pair {
                 }
             })
             .collect();
-        let result = self.world.result(self.network(at), due, &leaves);
+        let mut result = self.world.result(self.network(at), due, &leaves);
+        match wrong {
+            Wrong::Anchors => result.anchors.0[0] ^= 1,
+            Wrong::Previous => result.previous.0[0] ^= 1,
+            Wrong::Nothing | Wrong::Archive => {}
+        }
+        if pool.reports == 0 && wrong != Wrong::Archive {
+            result.archive = merkle::root(Vec::new());
+        }
         let totals = [
             result.totals.availability.0,
             result.totals.usage.0,
             result.totals.cash.0,
         ]
         .map(u128::from);
-        let expected = self.model.settle(5, at, totals, false);
+        let expected = self.model.settle(5, at, totals, wrong);
         let attestation = self.world.attest(result, &["vera"]);
         let answer = self.act(
             5,

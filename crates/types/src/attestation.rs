@@ -37,6 +37,13 @@ pub struct EpochResult {
     pub leaves: u32,
     #[n(9)]
     pub totals: Totals,
+    /// The ledger's hash over the anchors whose reports were judged.
+    #[n(10)]
+    pub anchors: Hash,
+    /// Hash of the result in force for the epoch before, whose memory was judged with; zero at the network's first epoch, and after one
+    /// that expired. Attesting an epoch again, because the one before was replaced, is so no second word on the first.
+    #[n(11)]
+    pub previous: Hash,
 }
 
 /// Sums over all payout leaves of an epoch.

@@ -58,6 +58,8 @@ fn result() -> EpochResult {
         payouts: Hash([5; 32]),
         leaves: 1,
         totals: Totals::default().plus(&payout()).expect("small"),
+        anchors: Hash([6; 32]),
+        previous: Hash([7; 32]),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Puts an epoch's roots and sums into one result and signs it. Pure; the auditor makes the same result.
 
 use crate::archive::{self, Inputs};
+use crate::chain::Basis;
 use crate::collector::Sealed;
 use cairn_types::attestation::Totals;
 use cairn_types::{AccountId, Attestation, EpochResult, Finding, Hash, PayoutLeaf, SecretKey, finding, merkle};
@@ -18,6 +19,7 @@ pub fn result(
     memory: &[u8],
     leaves: &[PayoutLeaf],
     totals: Totals,
+    basis: Basis,
 ) -> EpochResult {
     EpochResult {
         chain: inputs.chain.clone(),
@@ -30,6 +32,8 @@ pub fn result(
         payouts: merkle::root(leaves.iter().map(PayoutLeaf::hash).collect()),
         leaves: u32::try_from(leaves.len()).expect("operators have numbers of 32 bits"),
         totals,
+        anchors: basis.anchors,
+        previous: basis.previous,
     }
 }
 

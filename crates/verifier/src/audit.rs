@@ -13,7 +13,7 @@ mod tests;
 use crate::archive::{self, ArchiveError, EpochArchive, Inputs};
 use crate::assess::{self, JudgeError};
 use crate::attest;
-use crate::chain::{ChainError, ChainView, DeviceAt};
+use crate::chain::{Basis, ChainError, ChainView, DeviceAt};
 use crate::collector::Sealed;
 use crate::divide::{self, DivideError};
 use crate::objects::Objects;
@@ -145,7 +145,16 @@ impl Audit<'_> {
         )?;
         self.same_rows(archive::PAYOUTS, &payouts, &leaves)?;
 
-        let result = attest::result(&inputs, &reports, &judged.findings, &judged.memory, &leaves, totals);
+        let basis = self.basis(&reports)?;
+        let result = attest::result(
+            &inputs,
+            &reports,
+            &judged.findings,
+            &judged.memory,
+            &leaves,
+            totals,
+            basis,
+        );
         audited.result = result.hash();
         self.attestation(&result)
     }
@@ -309,6 +318,27 @@ impl Audit<'_> {
             )),
             None => Ok(rows),
         }
+    }
+
+    /// The anchors hash to what the ledger says, and what was judged is what was anchored, as far as one archive can show it: of
+    /// several verifiers' reports each is under its own root, and the union is in nobody's.
+    fn basis(&self, reports: &[Sealed]) -> Result<Basis, Stop> {
+        let file = archive::REPORTS;
+        let anchoring = self.chain.anchoring(self.network, self.epoch)?;
+        let recomputed = anchoring.recomputed().unwrap_or_default();
+        self.expect("ledger", None, "anchors", &anchoring.digest, &recomputed)?;
+        let mut filled = anchoring.anchors.iter().filter(|anchor| anchor.count > 0);
+        match (filled.next(), filled.next()) {
+            (None, _) => self.expect(file, None, "rows", &reports.len(), &0)?,
+            (Some(only), None) => {
+                let root = attest::archive_root(reports);
+                self.expect(file, None, "rows", &(reports.len() as u64), &only.count)?;
+                self.expect(file, None, "anchored root", &root, &only.root)?;
+            }
+            (Some(_), Some(_)) => {}
+        }
+        let first = self.chain.network(self.network, self.epoch)?.first;
+        Ok(Basis::of(self.chain, self.network, first, self.epoch)?)
     }
 
     /// The attested result is the recomputed one, the ledger settled it, verifiers signed it, and it is paid.

@@ -6,7 +6,8 @@ pub mod records;
 
 use crate::roster::RosterMember;
 use cairn_ledger::economics::Parameters;
-use cairn_ledger::records::{Pool, PoolState, Settlement};
+use cairn_ledger::genesis::Limits;
+use cairn_ledger::records::{Anchor, Anchors, Pool, PoolState, Settlement};
 use cairn_ledger::tx::Signed;
 use cairn_types::{
     AccountId, ChainId, Credit, DeviceId, DeviceNumber, EpochClock, EpochNumber, Hash, NetworkId, OrderId, PublicKey,
@@ -34,6 +35,7 @@ pub struct ChainFacts {
     /// Prices are posted once in each round of so many milliseconds.
     pub round_ms: u64,
     pub economics: Parameters,
+    pub limits: Limits,
 }
 
 /// A network as it counts for one epoch.
@@ -54,6 +56,56 @@ pub struct NetworkAt {
 pub struct Closed {
     pub pool: Pool,
     pub beacon: Hash,
+}
+
+/// What verifiers anchored of a closed epoch of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchoring {
+    /// In order of arrival.
+    pub anchors: Vec<Anchor>,
+    /// The ledger's hash over them, which a result names.
+    pub digest: Hash,
+    /// No more come: what is judged is known.
+    pub has_ended: bool,
+}
+
+impl Anchoring {
+    /// The anchor of a verifier.
+    pub fn of(&self, verifier: &AccountId) -> Option<&Anchor> {
+        self.anchors.iter().find(|anchor| anchor.verifier == *verifier)
+    }
+
+    /// The hash over the anchors as they are listed here.
+    pub fn recomputed(&self) -> Option<Hash> {
+        let mut all = self.anchors.iter();
+        let book = all.try_fold(Anchors::default(), |book, anchor| book.with(anchor, false));
+        book.map(|book| book.digest)
+    }
+}
+
+/// What the ledger says a result rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Basis {
+    pub anchors: Hash,
+    /// The result in force for the epoch before; zero where there is none.
+    pub previous: Hash,
+}
+
+impl Basis {
+    /// The basis of an epoch whose anchoring has ended, of a network with this first epoch.
+    pub fn of(
+        chain: &(impl ChainView + ?Sized),
+        network: &NetworkId,
+        first: EpochNumber,
+        epoch: EpochNumber,
+    ) -> Result<Self, ChainError> {
+        let before = epoch.0.checked_sub(1).map(EpochNumber).filter(|_| epoch > first);
+        let settlement = before.map(|before| chain.settlement(network, before)).transpose()?;
+        Ok(Self {
+            anchors: chain.anchoring(network, epoch)?.digest,
+            previous: settlement.flatten().map(|before| before.result).unwrap_or_default(),
+        })
+    }
 }
 
 /// A voucher the ledger settled: so much of an order was paid, for what has this root.
@@ -101,6 +153,9 @@ pub trait ChainView: Send + Sync {
 
     /// The vouchers settled in a closed epoch, in the ledger's order. Whoever asks checks them against the pool's chain of hashes.
     fn settled_orders(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<SettledOrder>, ChainError>;
+
+    /// Nobody and open until the epoch is closed.
+    fn anchoring(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Anchoring, ChainError>;
 
     /// `None` until a result is settled.
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError>;

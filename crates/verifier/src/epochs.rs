@@ -1,8 +1,8 @@
 //! Takes every epoch of every network from open to paid, one step at a time, and can be killed between any two.
 //!
 //! ```text
-//! Open ──grace over, ledger closed it──▶ Sealed ─▶ Assessed ─▶ Attested ─▶ Settled ─▶ Paid ─▶ the next epoch
-//!        intake refuses from here on     archive files written   manifest    ledger     cursor at the end
+//! Open ──grace over, ledger closed it──▶ Sealed ─▶ Anchored ─▶ Assessed ─▶ Attested ─▶ Settled ─▶ Paid ─▶ the next epoch
+//!        intake refuses from here on     root on the ledger   files written   manifest    ledger     cursor at the end
 //! ```
 //! Nothing is remembered here that is not in the collector's checkpoint, the archive or the ledger: at a restart they say where each
 //! network stands. Epochs follow each other: the ledger settles them in order, and each hands its memory to the next.
@@ -13,13 +13,14 @@ mod tests;
 use crate::archive::{self, ArchiveError, EpochArchive, FileEntry, Inputs, Manifest, OrderMeters};
 use crate::assess::{self, JudgeError};
 use crate::attest;
-use crate::chain::{Chain, ChainError, ChainFacts, Closed, SettledOrder};
+use crate::chain::{Basis, Chain, ChainError, ChainFacts, Closed, SettledOrder};
 use crate::collector::{CollectError, Collector, Sealed};
 use crate::divide::{self, DivideError};
 use crate::meters::MeterEntry;
 use crate::objects::Objects;
 use crate::price::{self, PriceFeed};
 use crate::submit::{self, SubmitError, Submitter};
+use cairn_ledger::tx::anchor_epoch::NetworkAnchor;
 use cairn_types::attestation::Totals;
 use cairn_types::{EpochNumber, Finding, NetworkId, PayoutLeaf, SecretKey, TimeMs, codec, hash};
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ use thiserror::Error;
 pub enum Stage {
     Open,
     Sealed,
+    /// Nobody anchors any more: what is judged is known.
+    Anchored,
     Assessed,
     Attested,
     Settled,
@@ -38,9 +41,10 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Open,
         Self::Sealed,
+        Self::Anchored,
         Self::Assessed,
         Self::Attested,
         Self::Settled,
@@ -51,6 +55,7 @@ impl Stage {
         match self {
             Self::Open => "open",
             Self::Sealed => "sealed",
+            Self::Anchored => "anchored",
             Self::Assessed => "assessed",
             Self::Attested => "attested",
             Self::Settled => "settled",
@@ -66,6 +71,8 @@ pub enum Waits {
     Time,
     /// The ledger's closing of it, or its beacon.
     Ledger,
+    /// Other verifiers' anchors, or the end of the window for them.
+    Anchors,
     /// Nothing: the network is closed.
     Closed,
 }
@@ -259,6 +266,15 @@ impl Epochs {
                 Stage::Sealed
             }
             Stage::Sealed => {
+                if archive.manifest()?.is_none() && !self.is_expired(id, epoch)? {
+                    self.anchor(id, epoch, &archive, collect)?;
+                    if !self.chain.anchoring(id, epoch)?.has_ended {
+                        return Ok(Some(Waits::Anchors));
+                    }
+                }
+                Stage::Anchored
+            }
+            Stage::Anchored => {
                 if archive.manifest()?.is_none() {
                     progress.judged = Some(self.judge(id, progress, &archive, collect)?);
                 }
@@ -301,6 +317,43 @@ impl Epochs {
         Ok(self.chain.closed(id, epoch)?.is_some_and(|closed| closed.is_expired()))
     }
 
+    /// Seals the file of our reports and binds us to it. Too late, it costs what our receipts promised.
+    fn anchor(
+        &self,
+        id: &NetworkId,
+        epoch: EpochNumber,
+        archive: &EpochArchive<'_>,
+        collect: &mut dyn Collect,
+    ) -> Result<(), EpochError> {
+        let reports = collect.sealed(id, epoch)?;
+        let file = archive::reports::write(&reports);
+        archive.put(archive::REPORTS, &file)?;
+        let anchor = NetworkAnchor {
+            network: *id,
+            root: attest::archive_root(&reports),
+            count: reports.len() as u64,
+            reports_hash: hash::sha256(&file),
+        };
+        if !submit::anchor(self.chain.as_ref(), &self.settings.submitter, epoch, anchor)? {
+            tracing::error!(network = %id, %epoch, reports = reports.len(), "anchored too late: our reports are not judged");
+        }
+        Ok(())
+    }
+
+    /// The reports that are judged: ours, if they are anchored.
+    fn anchored(
+        &self,
+        id: &NetworkId,
+        epoch: EpochNumber,
+        collect: &mut dyn Collect,
+    ) -> Result<Vec<Sealed>, EpochError> {
+        let anchoring = self.chain.anchoring(id, epoch)?;
+        Ok(match anchoring.of(&self.settings.submitter.account) {
+            Some(_) => collect.sealed(id, epoch)?,
+            None => Vec::new(),
+        })
+    }
+
     /// Writes all files but the manifest. Done again after a kill, it writes the same bytes.
     fn judge(
         &self,
@@ -310,7 +363,7 @@ impl Epochs {
         collect: &mut dyn Collect,
     ) -> Result<Judged, EpochError> {
         let epoch = progress.epoch;
-        let reports = collect.sealed(id, epoch)?;
+        let reports = self.anchored(id, epoch, collect)?;
         // Meters that came after an earlier try must not change what that try wrote.
         let inputs = match archive.get(archive::INPUTS)? {
             Some(_) => archive.inputs()?,
@@ -336,6 +389,7 @@ impl Epochs {
             &outcome.memory,
             &outcome.leaves,
             outcome.totals,
+            Basis::of(self.chain.as_ref(), id, progress.first, epoch)?,
         );
         let mut files = Vec::with_capacity(archive::FILES.len());
         for (name, bytes) in files_of(&inputs, &reports, &outcome) {

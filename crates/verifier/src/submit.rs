@@ -1,8 +1,9 @@
 //! Brings a result to the ledger and pushes its payouts until the cursor is at the end. Restartable anywhere: it reads where the
 //! ledger stands and does what is left; what another verifier did meanwhile is as good.
 
-use crate::chain::{Chain, ChainError};
+use crate::chain::{Anchoring, Chain, ChainError};
 use cairn_ledger::account::Rule;
+use cairn_ledger::tx::anchor_epoch::{AnchorEpoch, NetworkAnchor};
 use cairn_ledger::tx::pay::{PAY_LEAVES_MAX, Pay};
 use cairn_ledger::tx::settle_epoch::SettleEpoch;
 use cairn_ledger::tx::{Body, Transaction};
@@ -61,6 +62,30 @@ impl Submitter {
             body,
         };
         Ok(chain.submit(&transaction.sign_by(&self.rule, &self.keys))?)
+    }
+}
+
+/// Anchors a verifier's reports of an epoch unless the ledger has its anchor already. `false`: it was too late.
+pub fn anchor(
+    chain: &dyn Chain,
+    submitter: &Submitter,
+    epoch: EpochNumber,
+    anchor: NetworkAnchor,
+) -> Result<bool, SubmitError> {
+    let is_there = |anchoring: &Anchoring| anchoring.of(&submitter.account).is_some();
+    let anchoring = chain.anchoring(&anchor.network, epoch)?;
+    if is_there(&anchoring) || anchoring.has_ended {
+        return Ok(is_there(&anchoring));
+    }
+    let anchors = vec![anchor];
+    match submitter.submit(chain, Body::AnchorEpoch(AnchorEpoch { epoch, anchors })) {
+        Ok(()) => Ok(true),
+        // Refused because it is there already, or because the window ended meanwhile.
+        Err(error) => match chain.anchoring(&anchor.network, epoch)? {
+            anchoring if is_there(&anchoring) => Ok(true),
+            anchoring if anchoring.has_ended => Ok(false),
+            _ => Err(error),
+        },
     }
 }
 

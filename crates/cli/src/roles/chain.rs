@@ -16,7 +16,8 @@ use cairn_ledger::{Event, Genesis, view};
 use cairn_node::{NodeHandle, OutcomeError, SubmitError, events, unpad};
 use cairn_types::{AccountId, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 use cairn_verifier::chain::{
-    AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder, records,
+    AccountAt, Anchoring, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
+    records,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -120,6 +121,10 @@ impl ChainView for NodeChain {
             }
         }
         Ok(settled)
+    }
+
+    fn anchoring(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Anchoring, ChainError> {
+        self.look(|store| records::anchoring(store, &self.facts.limits, network, epoch))
     }
 
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {

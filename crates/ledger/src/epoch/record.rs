@@ -21,6 +21,7 @@ pub(super) fn write(
     }
     let clock = context.genesis.clock();
     let active = u32::try_from(networks.iter().filter(|closing| closing.active).count()).expect("numbers have 32 bits");
+    let mut chain = context.chain()?;
     let epoch = Epoch {
         start: clock.start(open),
         end: clock.end(open),
@@ -31,9 +32,10 @@ pub(super) fn write(
         emission,
         networks: active,
         beacon: None,
+        closed_time: chain.time,
+        verifiers: chain.verifiers,
     };
     context.insert(&open, &epoch);
-    let mut chain = context.chain()?;
     chain.epoch = open.next();
     context.save(&chain);
     context.emit(Event::EpochClosed {

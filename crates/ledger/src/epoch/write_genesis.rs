@@ -25,11 +25,12 @@ pub(super) fn run(digest: Hash, context: &mut Context<'_>) -> Step<()> {
         stable = stable.checked_add(allocation.stable).ok_or(Reject::AmountTooLarge)?;
         accounts += 1; // cannot overflow: genesis has a maximum
     }
+    let epoch = genesis.clock().epoch_of(time).unwrap_or(EpochNumber(0));
     let mut bond_active = Token::ZERO;
     let mut verifiers = 0u16;
     for named in &genesis.verifiers {
         let account: Loaded<Account> = context.account(&named.account, Reject::AccountUnknown)?;
-        let mut verifier = Verifier::new(account.number, verifiers, named.key);
+        let mut verifier = Verifier::new(account.number, verifiers, named.key, epoch);
         verifier.bond = named.bond;
         context.insert(&named.account, &verifier);
         context.insert(&verifiers, &VerifierIndex { id: named.account });
@@ -46,7 +47,6 @@ pub(super) fn run(digest: Hash, context: &mut Context<'_>) -> Step<()> {
         context.insert(&named.account, &issuer);
         owed = MicroUsd::ZERO; // what genesis allocates, the first issuer owes
     }
-    let epoch = genesis.clock().epoch_of(time).unwrap_or(EpochNumber(0));
     let chain = Chain {
         genesis: digest,
         height: context.block.height,

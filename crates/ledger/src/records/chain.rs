@@ -40,6 +40,23 @@ pub struct Chain {
     pub orders_open: u64,
 }
 
+/// A moment of the chain: windows are counted in time and in blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub time: TimeMs,
+    pub height: u64,
+}
+
+impl Chain {
+    /// The last block's.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            time: self.time,
+            height: self.height,
+        }
+    }
+}
+
 impl Record for Chain {
     const TABLE: Table = Table::Chain;
     type Id = ();

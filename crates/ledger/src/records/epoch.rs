@@ -1,10 +1,12 @@
 //! Epochs: what closing fixed for everybody and for each network, what verifiers attested, how far it is paid.
 
+use super::{Anchors, Moment};
 use crate::economics::netting::{OfferTotals, Running};
 use crate::economics::{Pools, Spent};
+use crate::genesis::Limits;
 use crate::tables::{Record, Table};
 use cairn_types::attestation::Totals;
-use cairn_types::{Credit, EpochNumber, Hash, MicroUsd, NetworkId, Price, TimeMs, Token};
+use cairn_types::{Credit, EpochNumber, EpochResult, Hash, MicroUsd, NetworkId, Price, TimeMs, Token};
 use minicbor::{Decode, Encode};
 
 /// A closed epoch, the same for all networks.
@@ -34,6 +36,28 @@ pub struct Epoch {
     /// The public seed: bound by the closing, revealed by a later block.
     #[n(8)]
     pub beacon: Option<Hash>,
+    /// The time of the block whose begin closed it.
+    #[n(9)]
+    pub closed_time: TimeMs,
+    /// Verifiers listed once it was closed: when all of them have anchored a network's reports, anchoring ends.
+    #[n(10)]
+    pub verifiers: u16,
+}
+
+impl Epoch {
+    /// When it was closed.
+    pub fn closed(&self) -> Moment {
+        Moment {
+            time: self.closed_time,
+            height: self.closed_height,
+        }
+    }
+
+    /// Whether anchoring a network's reports of it has ended: all listed verifiers did, or its window is over.
+    pub fn is_anchored(&self, anchors: &Anchors, limits: &Limits, now: Moment) -> bool {
+        (anchors.listed > 0 && anchors.listed >= self.verifiers)
+            || limits.is_over(limits.anchor_window_ms, self.closed(), now)
+    }
 }
 
 impl Record for Epoch {
@@ -175,6 +199,25 @@ pub struct Roots {
     pub findings: Hash,
     #[n(3)]
     pub memory: Hash,
+    /// The anchors whose reports were judged.
+    #[n(4)]
+    pub anchors: Hash,
+    /// The result in force for the epoch before.
+    #[n(5)]
+    pub previous: Hash,
+}
+
+impl Roots {
+    pub fn of(result: &EpochResult) -> Self {
+        Self {
+            inputs: result.inputs,
+            archive: result.archive,
+            findings: result.findings,
+            memory: result.memory,
+            anchors: result.anchors,
+            previous: result.previous,
+        }
+    }
 }
 
 impl Record for Roots {

@@ -1,6 +1,7 @@
 //! What the ledger keeps, one kind of record a file. Plain values and their bytes; nothing here decides.
 
 mod account;
+mod anchor;
 mod chain;
 mod device;
 mod epoch;
@@ -10,7 +11,8 @@ mod supply;
 mod verifier;
 
 pub use account::{Account, AccountIndex, Issuer, PayoutChoice};
-pub use chain::Chain;
+pub use anchor::{Anchor, AnchorPlace, Anchors};
+pub use chain::{Chain, Moment};
 pub use device::{Device, DeviceIndex, Membership, NETWORKS_PER_DEVICE_MAX, RosterEntry};
 pub use epoch::{Epoch, ExchangeBook, Pool, PoolState, Roots, Settlement};
 pub use network::{
@@ -156,6 +158,21 @@ mod tests {
             emission: Token(MAX),
             networks: u32::MAX,
             beacon: Some(HASH),
+            closed_time: TimeMs(MAX),
+            verifiers: u16::MAX,
+        });
+        check(Anchor {
+            verifier: account,
+            root: HASH,
+            count: MAX,
+            reports_hash: HASH,
+        });
+        check(AnchorPlace { place: u16::MAX });
+        check(Anchors {
+            count: u16::MAX,
+            listed: u16::MAX,
+            reports: MAX,
+            digest: HASH,
         });
         check(Pool {
             state: PoolState::Expired,
@@ -189,6 +206,8 @@ mod tests {
             archive: HASH,
             findings: HASH,
             memory: HASH,
+            anchors: HASH,
+            previous: HASH,
         });
         check(ExchangeBook {
             offers: OfferTotals {
@@ -225,6 +244,7 @@ mod tests {
                 until: EpochNumber(MAX),
             }),
             price: Some((Price(MAX), MAX)),
+            since: EpochNumber(MAX),
         });
         check(Prices(PriceState {
             ring: vec![crate::economics::price::PRICE_MAX; RING_ROUNDS],

@@ -27,6 +27,9 @@ pub struct Verifier {
     /// Its last word on the price and the round it was for.
     #[n(6)]
     pub price: Option<(Price, u64)>,
+    /// The epoch in which it was first bonded: from this one on it anchors what it collected.
+    #[n(7)]
+    pub since: EpochNumber,
 }
 
 /// Stake that leaves.
@@ -42,7 +45,7 @@ pub struct Unbonding {
 
 impl Verifier {
     /// With nothing at stake yet.
-    pub fn new(number: AccountNumber, index: u16, key: PublicKey) -> Self {
+    pub fn new(number: AccountNumber, index: u16, key: PublicKey, since: EpochNumber) -> Self {
         Self {
             number,
             index,
@@ -51,6 +54,7 @@ impl Verifier {
             joining: Token::ZERO,
             unbonding: None,
             price: None,
+            since,
         }
     }
 

@@ -38,7 +38,7 @@ impl BondVerifier {
                 chain.verifiers = chain.verifiers.checked_add(1).ok_or(Reject::VerifiersFull)?;
                 context.insert(&index, &VerifierIndex { id: *sender });
                 context.save(&chain);
-                Loaded::new(sender, Verifier::new(account.number, index, self.key))
+                Loaded::new(sender, Verifier::new(account.number, index, self.key, chain.epoch))
             }
         };
         ensure(verifier.key == self.key, Reject::VerifierKeyFixed)?;

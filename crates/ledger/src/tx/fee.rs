@@ -12,9 +12,12 @@ pub fn fee(fees: &Fees, body: &Body) -> Token {
         Token(fees.parameter_page.0.saturating_mul(pages))
     };
     let extra = match body {
-        Body::PostPrice(_) | Body::SettleEpoch(_) | Body::Pay(_) | Body::ExpireOrder(_) | Body::SlashVerifier(_) => {
-            return Token::ZERO;
-        }
+        Body::PostPrice(_)
+        | Body::AnchorEpoch(_)
+        | Body::SettleEpoch(_)
+        | Body::Pay(_)
+        | Body::ExpireOrder(_)
+        | Body::SlashVerifier(_) => return Token::ZERO,
         Body::OpenAccount(_) => fees.open_account,
         Body::RegisterDevice(_) => fees.register_device,
         Body::JoinNetwork(_) => fees.join_network,

@@ -8,6 +8,7 @@
 mod authorize;
 mod check;
 mod fee;
+mod result;
 
 pub mod open_account;
 pub mod rotate_keys;
@@ -37,6 +38,7 @@ pub mod move_device;
 pub mod register_device;
 pub mod retire_device;
 
+pub mod anchor_epoch;
 pub mod pay;
 pub mod settle_epoch;
 
@@ -150,6 +152,7 @@ pub enum Body {
 
     #[n(50)] SettleEpoch(#[n(0)] settle_epoch::SettleEpoch),
     #[n(51)] Pay(#[n(0)] pay::Pay),
+    #[n(52)] AnchorEpoch(#[n(0)] anchor_epoch::AnchorEpoch),
 
     #[n(60)] OpenOrder(#[n(0)] open_order::OpenOrder),
     #[n(61)] SettleOrder(#[n(0)] settle_order::SettleOrder),
@@ -233,6 +236,7 @@ pub fn reads(signed: &Signed) -> Vec<Key> {
         Body::RetireDevice(body) => body.reads(),
         Body::SettleEpoch(body) => body.reads(),
         Body::Pay(body) => body.reads(),
+        Body::AnchorEpoch(body) => body.reads(account),
         Body::OpenOrder(body) => body.reads(signed),
         Body::SettleOrder(body) => body.reads(),
         Body::CloseOrder(body) => body.reads(),
@@ -270,6 +274,7 @@ pub(crate) fn run(signed: &Signed, context: &mut Context<'_>) -> Step<()> {
         Body::RetireDevice(body) => body.apply(account, context),
         Body::SettleEpoch(body) => body.apply(context),
         Body::Pay(body) => body.apply(context),
+        Body::AnchorEpoch(body) => body.apply(account, context),
         Body::OpenOrder(body) => body.apply(signed, context),
         Body::SettleOrder(body) => body.apply(account, context),
         Body::CloseOrder(body) => body.apply(account, context),

@@ -1,9 +1,10 @@
 //! Takes the verifiers' word on one epoch of one network: a quorum of bond, within the pool that closing fixed. Its cost does not
 //! depend on how many devices or operators there are.
 
+use super::result::Claim;
 use crate::context::{Context, Step, ensure};
+use crate::economics::divide;
 use crate::economics::netting::OfferTotals;
-use crate::economics::{Carry, divide};
 use crate::event::Event;
 use crate::records::{
     Account, Epoch, ExchangeBook, Network, Pool, PoolState, Roots, Settlement, StableSupply, Verifier,
@@ -12,7 +13,7 @@ use crate::reject::Reject;
 use crate::store::Key;
 use crate::tables::{Loaded, Record};
 use cairn_types::attestation::Totals;
-use cairn_types::{AccountId, Attestation, Hash, MicroUsd, Signature, Token, batch, codec, hash, merkle};
+use cairn_types::{AccountId, Attestation, Hash, MicroUsd, Signature, Token, batch, codec, hash};
 use minicbor::{CborLen, Decode, Encode};
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -66,6 +67,7 @@ impl SettleEpoch {
             Pool::key(&at),
             StableSupply::key(&()),
         ];
+        keys.extend(Claim::reads(result));
         for (signer, _) in &self.attestation.signatures {
             keys.extend([Verifier::key(signer), Account::key(signer)]);
         }
@@ -84,8 +86,11 @@ impl SettleEpoch {
         let epoch: Loaded<Epoch> = context.load(&result.epoch)?.ok_or(Reject::EpochOpen)?;
         ensure(epoch.beacon.is_some(), Reject::BeaconPending)?;
         let verifiers = self.signers(chain.bond_active, context)?;
-        let unpaid = self.check_totals(&pool)?;
-        self.check_exchange(&pool)?;
+        let claim = Claim {
+            result,
+            exchange: self.exchange.as_ref().map(|attested| &attested.exchange),
+        };
+        let unpaid = claim.check(&network, &epoch, &pool, context)?;
 
         let paid_to_verifiers = pay_verifiers(&pool, &verifiers, context)?;
         let tokens = unpaid.tokens;
@@ -175,25 +180,6 @@ impl SettleEpoch {
             .collect())
     }
 
-    /// What the leaves will leave of the pool.
-    fn check_totals(&self, pool: &Pool) -> Result<Carry, Reject> {
-        let result = &self.attestation.result;
-        let totals = &result.totals;
-        let unpaid = pool.pools().remainder(totals).map_err(|_| Reject::TotalsAbovePool)?;
-        let empty = *totals == Totals::default() && result.payouts == merkle::root(Vec::new());
-        ensure(result.leaves > 0 || empty, Reject::TotalsNotEmpty)?;
-        Ok(unpaid)
-    }
-
-    fn check_exchange(&self, pool: &Pool) -> Result<(), Reject> {
-        let Some(attested) = &self.exchange else {
-            return Ok(());
-        };
-        let result = &self.attestation.result;
-        let possible = pool.exchange_price.is_some() && result.leaves > 0 && attested.exchange.result == result.hash();
-        ensure(possible, Reject::ExchangeNotPossible)
-    }
-
     fn write(&self, context: &mut Context<'_>) {
         let result = &self.attestation.result;
         let at = (result.network, result.epoch);
@@ -208,17 +194,8 @@ impl SettleEpoch {
             height: context.block.height,
             exchanged: self.exchange.is_some(),
         };
-        let (inputs, archive, findings, memory) = (result.inputs, result.archive, result.findings, result.memory);
         context.insert(&at, &settlement);
-        context.insert(
-            &at,
-            &Roots {
-                inputs,
-                archive,
-                findings,
-                memory,
-            },
-        );
+        context.insert(&at, &Roots::of(result));
         if let Some(attested) = &self.exchange {
             let Exchange { offers, choices, .. } = attested.exchange;
             context.insert(

@@ -14,6 +14,7 @@ const FEE: u128 = 10;
 const HOUR_MS: u128 = 3_600_000;
 const SETTLE_EPOCHS: u64 = 4;
 const UNBOND_EPOCHS: u64 = 3;
+const WINDOW_BLOCKS: u64 = 2;
 const U64: u128 = u64::MAX as u128;
 
 #[derive(Clone, Debug, Default)]
@@ -46,6 +47,12 @@ pub struct Pool {
     pub paid: u128,
     pub price: Option<u128>,
     pub closed_height: u64,
+    pub closed_time: u128,
+    /// Verifiers there were when it closed, those of them who anchored, all who did, and how many reports.
+    pub listed: usize,
+    pub done: usize,
+    pub anchored: Vec<usize>,
+    pub reports: u128,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +72,7 @@ pub struct Verifier {
     pub joining: u128,
     pub unbonding: Option<(u128, u64)>,
     pub post: Option<(u128, u64)>,
+    pub since: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -100,7 +108,24 @@ pub struct Model {
     burns: (u128, u128),
 }
 
+/// What a result says wrongly of what went before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    Nothing,
+    Anchors,
+    /// Reports judged, anchored or not.
+    Archive,
+    Previous,
+}
+
 type Answer = Result<(), Reject>;
+
+impl Pool {
+    fn is_anchored(&self, now: u128, height: u64) -> bool {
+        let is_over = now >= self.closed_time + HOUR_MS / 2 && height >= self.closed_height + WINDOW_BLOCKS;
+        is_over || (self.done > 0 && self.done >= self.listed)
+    }
+}
 
 fn ensure(holds: bool, otherwise: Reject) -> Answer {
     if holds { Ok(()) } else { Err(otherwise) }
@@ -410,7 +435,12 @@ impl Model {
         self.paid(by, FEE, |model| {
             ensure(amount > 0, Reject::AmountZero)?;
             model.take(by, 0, amount)?;
-            let verifier = model.verifiers.entry(by).or_default();
+            let since = model.epoch;
+            let new = Verifier {
+                since,
+                ..Verifier::default()
+            };
+            let verifier = model.verifiers.entry(by).or_insert(new);
             verifier.joining += amount;
             ensure(verifier.bond + verifier.joining >= BOND_MIN, Reject::BondTooSmall)
         })
@@ -431,8 +461,27 @@ impl Model {
         })
     }
 
+    pub fn anchor(&mut self, by: usize, network: usize, epoch: u64, count: u128) -> Answer {
+        self.paid(by, 0, |model| {
+            let verifier = model.verifiers.get(&by).ok_or(Reject::NotAVerifier)?;
+            ensure(epoch < model.epoch, Reject::EpochOpen)?;
+            let (now, height) = (model.now, model.height);
+            let pool = model
+                .networks
+                .get_mut(network)
+                .and_then(|network| network.pools.get_mut(&epoch))
+                .ok_or(Reject::NoPool)?;
+            ensure(!pool.anchored.contains(&by), Reject::AnchorExists)?;
+            ensure(!pool.is_anchored(now, height), Reject::AnchorsClosed)?;
+            pool.anchored.push(by);
+            pool.done += usize::from(verifier.since <= epoch);
+            pool.reports += count;
+            Ok(())
+        })
+    }
+
     /// Settles with vera's signature alone; `totals`: availability, usage, cash. Beacons are known one block after closing.
-    pub fn settle(&mut self, by: usize, network: usize, totals: [u128; 3], empty: bool) -> Answer {
+    pub fn settle(&mut self, by: usize, network: usize, totals: [u128; 3], wrong: Wrong) -> Answer {
         self.paid(by, 0, |model| {
             let (epoch, height) = (model.epoch, model.height);
             let bonds: u128 = model.verifiers.values().map(|verifier| verifier.bond).sum();
@@ -446,7 +495,10 @@ impl Model {
             ensure(3 * vera > 2 * bonds, Reject::QuorumMissing)?;
             let within = totals[0] <= pool.availability && totals[1] <= pool.usage && totals[2] <= pool.cash;
             ensure(within, Reject::TotalsAbovePool)?;
-            ensure(!empty || totals == [0; 3], Reject::TotalsNotEmpty)?;
+            ensure(pool.is_anchored(model.now, height), Reject::AnchorsOpen)?;
+            ensure(wrong != Wrong::Anchors, Reject::AnchorsDiffer)?;
+            ensure(wrong != Wrong::Archive || pool.reports > 0, Reject::ReportsNotAnchored)?;
+            ensure(wrong != Wrong::Previous, Reject::PreviousDiffers)?;
             network.carry[0] += pool.availability - totals[0] + pool.usage - totals[1];
             network.carry[1] += pool.cash - totals[2];
             network.unsettled += 1;
@@ -563,6 +615,11 @@ impl Model {
         }
         self.expire();
         self.turn_verifiers();
+        for network in &mut self.networks {
+            if let Some(pool) = network.pools.get_mut(&self.epoch) {
+                pool.listed = self.verifiers.len();
+            }
+        }
         self.epoch += 1;
     }
 
@@ -600,7 +657,7 @@ impl Model {
     }
 
     fn close_network(&mut self, at: usize, budget: [u128; 5], high: Option<u128>) {
-        let (epoch, height) = (self.epoch, self.height);
+        let (epoch, height, now) = (self.epoch, self.height, self.now);
         let network = &mut self.networks[at];
         let [scheduled, remint, draw, room, bound] = budget;
         let [stable, burned] = std::mem::take(&mut network.usage);
@@ -637,6 +694,8 @@ impl Model {
             paid,
             price: high,
             closed_height: height,
+            closed_time: now,
+            ..Pool::default()
         };
         network.pools.insert(epoch, pool);
         let books = &mut self.books;

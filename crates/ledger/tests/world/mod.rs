@@ -162,6 +162,8 @@ pub fn genesis(verifiers: &[(&str, u64)], fees: Fees) -> Genesis {
             unbond_epochs: 3,
             settle_epochs: 4,
             beacon_blocks: 1,
+            anchor_window_ms: HOUR_MS / 2,
+            window_blocks: 2,
             ..Limits::daily(6)
         },
         fees,
@@ -303,12 +305,20 @@ impl World {
         view::chain(&mut self.store).expect("memory").expect("block 1").epoch.0
     }
 
-    /// A result of one epoch over these leaves.
+    /// A record as it stands.
+    pub fn record<R: tables::Record>(&self, id: &R::Id) -> Option<R> {
+        self.store.record(&R::key(id)).map(tables::decode)
+    }
+
+    /// A result of one epoch over these leaves, of what is anchored, on the one before.
     pub fn result(&self, network: NetworkId, epoch: u64, leaves: &[PayoutLeaf]) -> EpochResult {
         let totals = leaves
             .iter()
             .try_fold(attestation::Totals::default(), |sum, leaf| sum.plus(leaf))
             .expect("small");
+        let anchors: Option<records::Anchors> = self.record(&(network, EpochNumber(epoch)));
+        let before = epoch.checked_sub(1).map(EpochNumber);
+        let before: Option<records::Settlement> = before.and_then(|before| self.record(&(network, before)));
         EpochResult {
             chain: chain(),
             network,
@@ -320,6 +330,8 @@ impl World {
             payouts: merkle::root(leaves.iter().map(PayoutLeaf::hash).collect()),
             leaves: leaves.len() as u32,
             totals,
+            anchors: anchors.map(|book| book.digest).unwrap_or_default(),
+            previous: before.map(|settlement| settlement.result).unwrap_or_default(),
         }
     }
 

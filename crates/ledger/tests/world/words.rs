@@ -224,6 +224,7 @@ impl World {
             "retire_device" => Body::RetireDevice(retire_device::RetireDevice {
                 device: Self::device_id(words.word(2)),
             }),
+            "anchor_epoch" => self.anchor(words),
             "settle_epoch" => self.settle(words),
             "pay" => self.pay(words),
             "open_order" => Body::OpenOrder(open_order::OpenOrder {
@@ -268,6 +269,32 @@ impl World {
         })
     }
 
+    /// `anchor_epoch EPOCH NETWORK[:COUNT]...`, sorted unless `unsorted`; `many=N`: N made-up networks.
+    fn anchor(&mut self, words: &Words<'_>) -> Body {
+        let mut anchors: Vec<anchor_epoch::NetworkAnchor> = Vec::new();
+        for word in words.plain.iter().skip(3) {
+            let (network, count) = word.split_once(':').unwrap_or((word, "1"));
+            anchors.push(anchor_epoch::NetworkAnchor {
+                network: self.network_id(network),
+                root: Hash([7; 32]),
+                count: number(count),
+                reports_hash: Hash([8; 32]),
+            });
+        }
+        let many = words.named_number("many", 0) as u32;
+        anchors.extend((0..many).map(|n| anchor_epoch::NetworkAnchor {
+            network: NetworkId(hash::domain("test/many", &[&n.to_be_bytes()]).0),
+            root: Hash::default(),
+            count: 0,
+            reports_hash: Hash::default(),
+        }));
+        if words.named("unsorted").is_none() {
+            anchors.sort_by_key(|anchor| anchor.network);
+        }
+        let epoch = EpochNumber(words.number(2));
+        Body::AnchorEpoch(anchor_epoch::AnchorEpoch { epoch, anchors })
+    }
+
     /// `settle_epoch NETWORK EPOCH [leaf...] by=a,b`, a leaf being `operator:units:availability:usage:cash:paid[:choice]`.
     fn settle(&mut self, words: &Words<'_>) -> Body {
         let (network, epoch) = (self.network_id(words.word(2)), words.number(3));
@@ -292,6 +319,15 @@ impl World {
         let mut result = self.result(network, epoch, &leaves);
         result.totals.units += words.named_number("more_units", 0);
         result.totals.units -= words.named_number("less_units", 0);
+        if words.named("anchors").is_some() {
+            result.anchors = Hash([6; 32]);
+        }
+        if words.named("previous").is_some() {
+            result.previous = Hash([6; 32]);
+        }
+        if words.named("archive") == Some("empty") {
+            result.archive = merkle::root(Vec::new());
+        }
         let verifiers: Vec<&str> = words.named("by").unwrap_or("vera").split(',').collect();
         let mut attestation = self.attest(result, &verifiers);
         if words.named("twice").is_some() {
@@ -465,6 +501,14 @@ impl World {
                     pool.verifiers,
                     pool.customers_paid()
                 )
+            }
+            "anchors" => {
+                let (network, epoch) = (self.network_id(words.word(2)), EpochNumber(words.number(3)));
+                let book = view::anchor_book(store, &network, epoch).expect("memory");
+                let ended = view::is_anchored(store, &self.ledger.genesis().limits, &network, epoch).expect("memory");
+                let anchors = view::anchors(store, &network, epoch).expect("memory");
+                assert_eq!(anchors.len(), usize::from(book.count));
+                format!("{} reports {} ended {ended}", book.count, book.reports)
             }
             "cursor" => {
                 let at = EpochNumber(words.number(3));

@@ -14,13 +14,15 @@ struct_faces! {
     }
     records::Device { number, key, owner, owner_number, registered, retired, networks }
     records::RosterEntry { device, id, operator, cell, joined, left }
-    records::Epoch { start, end, closed_height, price_low, price_mid, price_high, emission, networks, beacon }
+    records::Epoch { start, end, closed_height, price_low, price_mid, price_high, emission, networks, beacon, closed_time, verifiers }
     records::Pool {
         state, availability, usage, cash, verifiers, spent_stable, spent_burned, usage_price, exchange_price, meters,
         settled, terms, parameters, roster
     }
     records::Settlement { result, payouts, leaves, cursor, totals, paid, operator, height, exchanged }
-    records::Roots { inputs, archive, findings, memory }
+    records::Roots { inputs, archive, findings, memory, anchors, previous }
+    records::Anchor { verifier, root, count, reports_hash }
+    records::Anchors { count, listed, reports, digest }
     records::Network {
         number, name, vertical, founder, treasurer, resolution, bond, created, closes, roster, unsettled, treasury_token,
         treasury_stable, allowance, carry_token, carry_stable
@@ -36,7 +38,7 @@ struct_faces! {
     records::CreditSupply {
         stable_bought, stable_spent, stable_refunded, burned_bought, burned_spent, tokens_burned, burn_count
     }
-    records::Verifier { number, index, key, bond, joining, unbonding, price }
+    records::Verifier { number, index, key, bond, joining, unbonding, price, since }
     records::Unbonding { amount, until }
     economics::credits::CreditBalance { stable, burned }
     economics::credits::BurnCount { tokens, at }

@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::IntoResponse;
 use cairn_engine::Header;
+use cairn_ledger::genesis::Limits;
 use cairn_ledger::records::{NetworkIndex, RosterEntry, VerifierIndex};
 use cairn_ledger::store::{Missing, Store};
 use cairn_ledger::view;
@@ -135,7 +136,7 @@ pub async fn roster(
     reply(&header, found.ok_or_else(|| ApiError::not_found("network"))?)
 }
 
-/// One epoch of one network: its pool, what was attested, how far it is paid.
+/// One epoch of one network: its pool, who anchored what, what was attested, how far it is paid.
 pub async fn network_epoch(
     Shared(desk): Shared<Arc<Desk>>,
     Named((Id(id), Id(number))): Named<(Id<NetworkId>, Id<EpochNumber>)>,
@@ -143,19 +144,29 @@ pub async fn network_epoch(
     answer(&desk, "closed epoch of this network", |store| {
         let (pool, epoch) = (view::pool(store, &id, number), view::epoch(store, number));
         let (settlement, roots) = (view::settlement(store, &id, number), view::roots(store, &id, number));
+        let anchors = anchors(&desk.service.genesis.limits, &id, number, store);
         let (pool, epoch, settlement, roots) = (pool?, epoch?, settlement?, roots?);
+        let anchors = anchors?;
         Ok(pool.map(|pool| {
             object([
                 ("network", id.face()),
                 ("number", number.face()),
                 ("epoch", epoch.face()),
                 ("pool", pool.face()),
+                ("anchors", anchors),
                 ("settlement", settlement.face()),
                 ("roots", roots.face()),
             ])
         }))
     })
     .await
+}
+
+/// Who anchored an epoch, in order of arrival, and whether others still may.
+fn anchors(limits: &Limits, id: &NetworkId, number: EpochNumber, store: &mut dyn Store) -> Result<Value, Missing> {
+    let (book, by) = (view::anchor_book(store, id, number), view::anchors(store, id, number));
+    let ended = view::is_anchored(store, limits, id, number)?;
+    Ok(with(book?.face(), [("ended", ended.face()), ("by", by?.face())]))
 }
 
 /// A closed epoch, the same for all networks.

@@ -2,7 +2,8 @@
 //! rules are the real ones; only consensus is left out.
 
 use super::{
-    AccountAt, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder, records,
+    AccountAt, Anchoring, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
+    records,
 };
 use cairn_ledger::records::Settlement;
 use cairn_ledger::{Block, Event, Genesis, GenesisError, Ledger, MemoryStore, Signed, check, view};
@@ -158,6 +159,10 @@ impl ChainView for LocalChain {
 
     fn settled_orders(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<SettledOrder>, ChainError> {
         self.ask(|state| Ok(state.orders.get(&(*network, epoch)).cloned().unwrap_or_default()))
+    }
+
+    fn anchoring(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Anchoring, ChainError> {
+        self.ask(|state| records::anchoring(&mut state.store, &state.ledger.genesis().limits, network, epoch))
     }
 
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {

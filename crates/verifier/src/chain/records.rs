@@ -1,7 +1,8 @@
 //! The verifier's questions answered from the ledger's records, wherever they come from: memory, a node, proofs over HTTP.
 
-use super::{AccountAt, ChainError, ChainFacts, Closed, DeviceAt, NetworkAt, OrderAt};
+use super::{AccountAt, Anchoring, ChainError, ChainFacts, Closed, DeviceAt, NetworkAt, OrderAt};
 use crate::roster::RosterMember;
+use cairn_ledger::genesis::Limits;
 use cairn_ledger::records::{Device, Settlement};
 use cairn_ledger::{Genesis, Missing, Store, view};
 use cairn_types::{AccountId, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
@@ -16,6 +17,7 @@ pub fn facts(genesis: &Genesis) -> ChainFacts {
         clock: genesis.clock(),
         round_ms: genesis.round_ms,
         economics: genesis.economics,
+        limits: genesis.limits,
     }
 }
 
@@ -73,6 +75,21 @@ pub fn closed(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Resu
         .map_err(unreachable)?
         .and_then(|closed| closed.beacon);
     Ok(pool.zip(beacon).map(|(pool, beacon)| Closed { pool, beacon }))
+}
+
+pub fn anchoring(
+    store: &mut dyn Store,
+    limits: &Limits,
+    id: &NetworkId,
+    epoch: EpochNumber,
+) -> Result<Anchoring, ChainError> {
+    let (anchors, book) = (view::anchors(store, id, epoch), view::anchor_book(store, id, epoch));
+    let has_ended = view::is_anchored(store, limits, id, epoch).map_err(unreachable)?;
+    Ok(Anchoring {
+        anchors: anchors.map_err(unreachable)?,
+        digest: book.map_err(unreachable)?.digest,
+        has_ended,
+    })
 }
 
 pub fn settlement(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {

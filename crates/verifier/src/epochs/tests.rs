@@ -166,8 +166,8 @@ fn a_verifier_killed_at_any_write_or_transaction_comes_to_the_same_results() {
     let (undisturbed, results) = with_kills(|_, _| {});
     let stops: [fn(&World, u32); 2] = [
         // Each time it gets one write further before it is killed; then it starts over, in every epoch.
-        |world, kills| world.objects.stop_after(Some(kills % 7)),
-        |world, kills| world.chain.hear(Some(kills % 4)),
+        |world, kills| world.objects.stop_after(Some(kills % 9)),
+        |world, kills| world.chain.hear(Some(kills % 5)),
     ];
     for stop in stops {
         let (world, again) = with_kills(stop);

@@ -7,7 +7,7 @@ use cairn_types::{
     Report, SecretKey, TimeMs, hash,
 };
 use cairn_verifier::chain::{
-    AccountAt, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
+    AccountAt, Anchoring, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
 };
 use cairn_verifier::collector::{Collector, Settings};
 use cairn_verifier::disk::Folder;
@@ -138,6 +138,9 @@ impl ChainView for Roster {
         not_asked()
     }
     fn settled_orders(&self, _: &NetworkId, _: EpochNumber) -> Result<Vec<SettledOrder>, ChainError> {
+        not_asked()
+    }
+    fn anchoring(&self, _: &NetworkId, _: EpochNumber) -> Result<Anchoring, ChainError> {
         not_asked()
     }
     fn settlement(&self, _: &NetworkId, _: EpochNumber) -> Result<Option<Settlement>, ChainError> {

@@ -1,0 +1,77 @@
+//! What must hold of a result of an epoch, whoever brings it: it stays within the pool, judges what was anchored, and builds on the
+//! result in force before it. Whose word it is, is for the transaction to say.
+
+use super::settle_epoch::Exchange;
+use crate::context::{Context, Step, ensure};
+use crate::economics::Carry;
+use crate::records::{Anchors, Epoch, Network, Pool, Settlement};
+use crate::reject::Reject;
+use crate::store::Key;
+use crate::tables::Record;
+use cairn_types::attestation::Totals;
+use cairn_types::{EpochNumber, EpochResult, Hash, merkle};
+
+/// A result, and the exchange among its operators, if there is one.
+#[derive(Clone, Copy)]
+pub(super) struct Claim<'a> {
+    pub result: &'a EpochResult,
+    pub exchange: Option<&'a Exchange>,
+}
+
+impl Claim<'_> {
+    /// The records `check` reads besides network, epoch and pool.
+    pub fn reads(result: &EpochResult) -> Vec<Key> {
+        let before = EpochNumber(result.epoch.0.saturating_sub(1));
+        vec![
+            Anchors::key(&(result.network, result.epoch)),
+            Settlement::key(&(result.network, before)),
+        ]
+    }
+
+    /// What the leaves will leave of the pool.
+    pub fn check(&self, network: &Network, epoch: &Epoch, pool: &Pool, context: &mut Context<'_>) -> Step<Carry> {
+        let unpaid = self.check_totals(pool)?;
+        self.check_exchange(pool)?;
+        let result = self.result;
+        let book = context.load::<Anchors>(&(result.network, result.epoch))?;
+        let book = book.map(|book| book.into_value()).unwrap_or_default();
+        let ended = epoch.is_anchored(&book, &context.genesis.limits, context.moment());
+        ensure(ended, Reject::AnchorsOpen)?;
+        ensure(result.anchors == book.digest, Reject::AnchorsDiffer)?;
+        let judged = book.reports > 0 || result.archive == merkle::root(Vec::new());
+        ensure(judged, Reject::ReportsNotAnchored)?;
+        ensure(
+            result.previous == previous(result, network, context)?,
+            Reject::PreviousDiffers,
+        )?;
+        Ok(unpaid)
+    }
+
+    fn check_totals(&self, pool: &Pool) -> Result<Carry, Reject> {
+        let result = self.result;
+        let totals = &result.totals;
+        let unpaid = pool.pools().remainder(totals).map_err(|_| Reject::TotalsAbovePool)?;
+        let empty = *totals == Totals::default() && result.payouts == merkle::root(Vec::new());
+        ensure(result.leaves > 0 || empty, Reject::TotalsNotEmpty)?;
+        Ok(unpaid)
+    }
+
+    fn check_exchange(&self, pool: &Pool) -> Result<(), Reject> {
+        let Some(exchange) = self.exchange else {
+            return Ok(());
+        };
+        let result = self.result;
+        let possible = pool.exchange_price.is_some() && result.leaves > 0 && exchange.result == result.hash();
+        ensure(possible, Reject::ExchangeNotPossible)
+    }
+}
+
+/// The result in force for the epoch before; zero where there is none: at the network's first, and after one that expired.
+fn previous(result: &EpochResult, network: &Network, context: &mut Context<'_>) -> Step<Hash> {
+    if result.epoch <= network.created {
+        return Ok(Hash::default());
+    }
+    let before = EpochNumber(result.epoch.0.saturating_sub(1));
+    let settlement = context.load::<Settlement>(&(result.network, before))?;
+    Ok(settlement.map(|settlement| settlement.result).unwrap_or_default())
+}

@@ -114,62 +114,98 @@ impl Keys {
         &mut self,
         names: impl IntoIterator<Item = (&'a str, KeyKind)>,
     ) -> Result<usize, KeysError> {
-        let before = self.keys.len();
-        for (name, kind) in names {
-            if !is_name(name) {
-                return Err(KeysError::BadName(name.to_owned()));
-            }
-            if !self.keys.contains_key(name) {
-                self.keys.insert(name.to_owned(), generate(kind)?);
-            }
+        let missing = self.missing(names)?;
+        if missing.is_empty() {
+            return Ok(0);
         }
-        let made = self.keys.len() - before;
-        if made > 0 {
-            self.save().map_err(|error| KeysError::Io {
-                path: self.path.clone(),
-                error,
-            })?;
-        }
-        Ok(made)
+        self.change(|keys| {
+            for (name, kind) in missing {
+                if !keys.contains_key(name) {
+                    keys.insert(name.to_owned(), generate(kind)?);
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Takes keys made elsewhere and writes the file; a name that has a key keeps it. Says how many were taken.
     pub fn insert<'a>(&mut self, given: impl IntoIterator<Item = (&'a str, SecretKey)>) -> Result<usize, KeysError> {
-        let before = self.keys.len();
-        for (name, key) in given {
-            if !is_name(name) {
-                return Err(KeysError::BadName(name.to_owned()));
+        let missing = self.missing(given)?;
+        if missing.is_empty() {
+            return Ok(0);
+        }
+        self.change(|keys| {
+            for (name, key) in missing {
+                keys.entry(name.to_owned()).or_insert(key);
             }
-            self.keys.entry(name.to_owned()).or_insert(key);
-        }
-        let taken = self.keys.len() - before;
-        if taken > 0 {
-            self.save().map_err(|error| KeysError::Io {
-                path: self.path.clone(),
-                error,
-            })?;
-        }
-        Ok(taken)
+            Ok(())
+        })
     }
 
     /// Gives the key of one name to another, whose own key is forgotten. Nothing happens when there is no such key.
     pub fn replace(&mut self, name: &str, by: &str) -> Result<(), KeysError> {
-        let Some(key) = self.keys.remove(by) else {
-            return Ok(());
-        };
-        self.keys.insert(name.to_owned(), key);
-        self.save().map_err(|error| KeysError::Io {
-            path: self.path.clone(),
+        let moved = self.change(|keys| {
+            if let Some(key) = keys.remove(by) {
+                keys.insert(name.to_owned(), key);
+            }
+            Ok(())
+        });
+        moved.map(drop)
+    }
+
+    /// Those whose name has no key yet; every name must be one.
+    fn missing<'a, T>(&self, given: impl IntoIterator<Item = (&'a str, T)>) -> Result<Vec<(&'a str, T)>, KeysError> {
+        let mut missing = Vec::new();
+        for (name, value) in given {
+            if !is_name(name) {
+                return Err(KeysError::BadName(name.to_owned()));
+            }
+            if !self.keys.contains_key(name) {
+                missing.push((name, value));
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Changes the file as it is now, alone: a process that adds a key at the same time waits, and loses none. Says how many keys
+    /// were added.
+    fn change(
+        &mut self,
+        change: impl FnOnce(&mut BTreeMap<String, SecretKey>) -> Result<(), KeysError>,
+    ) -> Result<usize, KeysError> {
+        let path = self.path.clone();
+        let io = |error| KeysError::Io {
+            path: path.clone(),
             error,
-        })
+        };
+        let _alone = self.lock().map_err(io)?;
+        *self = Self::open(&self.path)?;
+        let before = self.keys.clone();
+        change(&mut self.keys)?;
+        let same =
+            |(name, key): (&String, &SecretKey)| before.get(name).is_some_and(|old| old.public() == key.public());
+        if self.keys.len() != before.len() || !self.keys.iter().all(same) {
+            self.save().map_err(io)?;
+        }
+        Ok(self.keys.len().saturating_sub(before.len()))
+    }
+
+    /// Held until it is dropped, or the process ends.
+    fn lock(&self) -> io::Result<File> {
+        let folder = folder(&self.path).unwrap_or(Path::new("."));
+        if !folder.exists() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(self.path.with_extension("lock"))?;
+        file.lock()?;
+        Ok(file)
     }
 
     /// Writes a new file beside the old one, syncs it, and puts it in the old one's place.
     fn save(&self) -> io::Result<()> {
         let folder = folder(&self.path).unwrap_or(Path::new("."));
-        if !folder.exists() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
         let mut text = Zeroizing::new(String::with_capacity(self.keys.len() * 144));
         for (name, key) in &self.keys {
             let (kind, secret) = match key {
@@ -259,6 +295,22 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         path.metadata().unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn two_that_add_keys_at_once_lose_none() {
+        let (_folder, path) = made();
+        let stale: Vec<Keys> = (0..8).map(|_| Keys::open(&path).unwrap()).collect();
+        std::thread::scope(|threads| {
+            for (at, mut keys) in stale.into_iter().enumerate() {
+                threads.spawn(move || {
+                    let name = format!("late-{at}");
+                    assert_eq!(keys.make_missing([(name.as_str(), KeyKind::Ed25519)]).unwrap(), 1);
+                    assert_eq!(keys.make_missing([("roof", KeyKind::P256)]).unwrap(), 0);
+                });
+            }
+        });
+        assert_eq!(Keys::open(&path).unwrap().names().count(), 2 + 8);
     }
 
     #[test]

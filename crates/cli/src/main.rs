@@ -1,5 +1,10 @@
 //! `cairn`: the one binary. Every role and every question is a sub-command; nothing is decided here.
 
+/// The end of a command's help: lines that can be pasted. A test reads each as the program would.
+macro_rules! examples {
+    ($($line:literal),+ $(,)?) => { concat!("Examples:", $("\n  ", $line),+) };
+}
+
 mod accounts;
 mod commands;
 mod consent;
@@ -25,23 +30,57 @@ use std::process::ExitCode;
 /// Devices sign reports, verifiers judge them by public rules, a ledger pays their owners, customers buy the service with
 /// dollar credits, and anyone recomputes any epoch. Start with `cairn demo`.
 #[derive(Parser)]
-#[command(name = "cairn", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "cairn", version, max_term_width = 100, after_help = EXIT_CODES, after_long_help = FIRST_HOUR)]
 struct Cli {
-    /// Answer with one JSON object on standard output.
-    #[arg(long, global = true)]
+    /// Answer with one JSON object on standard output; remarks and questions go to standard error.
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
-    /// Folder of keys and settings.
+    /// Folder of keys and settings; made when something is first kept.
     #[arg(
         long,
         global = true,
         env = "CAIRN_HOME",
         value_name = "DIR",
-        default_value = ".cairn"
+        default_value = ".cairn",
+        help_heading = EVERYWHERE
     )]
     home: PathBuf,
     #[command(subcommand)]
     command: Command,
 }
+
+/// Where the options of every command stand in its help.
+const EVERYWHERE: &str = "With every command";
+
+const FIRST_HOUR: &str = "\
+A first hour, on one computer:
+  cairn up                                           a chain and a network; leave it running
+  cairn key new                                      your key, in another window
+  cairn account open                                 your account; the network pays the fee
+  cairn device register gauge --lat 52.37 --lng 4.9  a device of yours
+  cairn agent init                                   what its agent must know
+  cairn agent run                                    signs and delivers reports; leave it running
+  curl -d 'rain=0.2' http://127.0.0.1:7080/v1/devices/gauge/readings
+  cairn account show                                 what it earned, once the epoch is paid
+
+Words:
+  device      signs reports; its operator owns it and is paid
+  network     one community's programme: what is measured, what it pays, who may join
+  vertical    the kind of network, with the rules by which reports are judged: sensors, …
+  verifier    collects reports, judges them and attests the result, with token at stake
+  gateway     sells what was attested
+  epoch       the time that is judged and paid together: an hour, unless the chain says otherwise
+  token       the chain's own asset: bonds, fees, and part of what operators earn
+  stablecoin  US dollars, as the chain's issuer promised them
+  credit      a millionth of a US dollar of service, bought with either; spent, never given away
+  cell        a hexagon of the H3 grid: all that is public of where a device stands
+
+Exit codes:
+  0  done                             5  not enough token, stablecoin or credits
+  1  a check found a difference       6  a service does not answer
+  2  usage                            7  files
+  3  not found                        70 a defect of this program
+  4  refused";
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 an audit found a difference · 2 usage · 3 not found · 4 refused · \
 5 not enough token, stablecoin or credits · 6 a service does not answer · 7 files · 70 a defect of this program";
@@ -110,6 +149,61 @@ fn main() -> ExitCode {
                 eprintln!("{failure}");
             }
             ExitCode::from(failure.kind as u8)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// What a shell makes of a line: words, and quoted ones.
+    fn words(line: &str) -> Vec<String> {
+        let quoted = line.split('\'').enumerate();
+        let words = quoted.flat_map(|(at, part)| match at % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        let placed = words.map(|word| if word == "ID" { "0".repeat(64) } else { word });
+        placed.collect()
+    }
+
+    /// The lines of a help that name this program, without the remarks behind them.
+    fn examples(help: &str) -> Vec<&str> {
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
+        let commands = lines.filter(|line| line.starts_with("cairn "));
+        commands.filter_map(|line| line.split("  ").next()).collect()
+    }
+
+    fn read(help: &str) -> usize {
+        let examples = examples(help);
+        for line in &examples {
+            if let Err(error) = Cli::try_parse_from(words(line)) {
+                panic!("{line}: {error}");
+            }
+        }
+        examples.len()
+    }
+
+    /// Of a command and all below it; a group's examples count for those below.
+    fn check(command: &clap::Command, name: &str, above: usize) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let shown = above + read(&help);
+        let below: Vec<&clap::Command> = command.get_subcommands().collect();
+        assert!(shown > 0 || !below.is_empty(), "{name} shows no example");
+        for command in below {
+            check(command, &format!("{name} {}", command.get_name()), shown);
+        }
+    }
+
+    #[test]
+    fn every_command_shows_an_example_and_takes_it() {
+        assert!(read(FIRST_HOUR) > 5);
+        let cli = Cli::command();
+        cli.clone().debug_assert();
+        for command in cli.get_subcommands() {
+            check(command, command.get_name(), 0);
         }
     }
 }

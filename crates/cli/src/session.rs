@@ -198,6 +198,14 @@ pub fn failed(error: ClientError) -> Failure {
         Some(Reject::AccountUnknown) => {
             crate::roles::chain::failed(error).hint("open the account first: `cairn account open`")
         }
+        Some(Reject::RuleNotCurrent) => crate::roles::chain::failed(error).hint(
+            "the account's keys were changed elsewhere: bring account.keys of that folder here, or note its present keys with `cairn account add`",
+        ),
+        Some(Reject::NotFounder | Reject::NotTreasurer | Reject::NotDeviceOwner) => {
+            crate::roles::chain::failed(error).hint("act as that account: --key NAME, if its key is here")
+        }
+        Some(Reject::FeeUnaffordable) => crate::roles::chain::failed(error)
+            .hint("let somebody give the account token: `cairn account transfer ID --token TOKENS`"),
         Some(_) => crate::roles::chain::failed(error),
         None => other(error),
     }

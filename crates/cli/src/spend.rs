@@ -12,11 +12,14 @@ use cairn_types::{AccountId, NetworkId};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+/// Where the options of all that is sent stand in a command's help.
+const SENDING: &str = "Who sends it, and whether";
+
 /// Who acts, and whether it is meant.
 #[derive(Clone, clap::Args)]
 pub struct Spending {
     /// Who acts and pays: the name of a key here, or of an account noted here.
-    #[arg(long, value_name = "NAME", default_value = "me", display_order = 900)]
+    #[arg(long, value_name = "NAME", default_value = "me", help_heading = SENDING)]
     pub key: String,
     #[command(flatten)]
     pub sending: Sending,
@@ -26,10 +29,10 @@ pub struct Spending {
 #[derive(Clone, clap::Args)]
 pub struct Sending {
     /// Say what would be sent and what it costs, and send nothing.
-    #[arg(long, display_order = 901)]
+    #[arg(long, help_heading = SENDING)]
     pub dry_run: bool,
     /// Send nothing, but write the transaction to a file that other owners of the account sign with `cairn tx sign`.
-    #[arg(long, value_name = "FILE", conflicts_with = "dry_run", display_order = 902)]
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run", help_heading = SENDING)]
     pub export: Option<PathBuf>,
 }
 
@@ -202,9 +205,12 @@ impl<'a> Spender<'a> {
             format!("  nothing was sent; the fee would be {fee} token, paid by {payer}")
         } else if self.exports() {
             let file = answer["export"].as_str().unwrap_or_default();
+            let next = match answer["signatures"].as_u64() < answer["threshold"].as_u64() {
+                true => format!("`cairn tx sign {file}` by other owners, then `cairn tx submit {file}`"),
+                false => format!("`cairn tx submit {file}`"),
+            };
             format!(
-                "  nothing was sent: {file} has {} of {} signatures; the fee will be {fee} token, paid by {payer}\n  \
-                 next: `cairn tx sign {file}` by each owner, then `cairn tx submit {file}`",
+                "  nothing was sent: {file} has {} of {} signatures; the fee will be {fee} token, paid by {payer}\n  next: {next}",
                 answer["signatures"], answer["threshold"]
             )
         } else {

@@ -19,13 +19,13 @@ fn a_person_takes_part_from_the_first_key_to_the_books() {
     let home = place.home.as_path();
     let up = Running::start(home, "up --port 0 --epoch-seconds 2");
     network_is_there(home, &up);
-    metrics(&up);
     keys_and_account(home);
     credits(home);
     networks(home);
     devices(home);
     proofs(home);
     let (agent, first) = earn(home, &up);
+    metrics(&up);
     buy(home, first);
     killed_while_buying(home, &up, first);
     books(home, &up);
@@ -54,7 +54,7 @@ fn network_is_there(home: &Path, up: &Running) {
     assert_eq!(cairn(home, "network show").done()["name"], "sensors");
 }
 
-/// Every metric of the dashboard and the alerts is one that a service tells.
+/// Every metric of the dashboard and the alerts is one that a service tells, once an epoch was paid.
 fn metrics(up: &Running) {
     let told: String = ["node", "verifier", "gateway"]
         .map(|name| page(&up.url(name), "/metrics"))

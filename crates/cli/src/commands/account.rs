@@ -32,9 +32,8 @@ pub enum Command {
 }
 
 /// Show what an account holds and who signs for it, proven against the chain's key. Costs nothing.
-///
-/// Example: cairn account show founder
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn account show founder"])]
 pub struct Show {
     /// The name of a key or of a noted account here, or an account's id.
     #[arg(default_value = "me")]
@@ -42,11 +41,11 @@ pub struct Show {
 }
 
 /// Give token or stablecoin to another account, which must be open. Costs the ledger's base fee.
-///
-/// Examples: cairn account transfer ID --token 12.5
-///           cairn account transfer ID --stable 3 --key team --export gift.tx
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = examples![
+    "cairn account transfer ID --token 12.5",
+    "cairn account transfer ID --stable 3 --key team --export gift.tx",
+])]
 #[command(group(clap::ArgGroup::new("amount").required(true).args(["token", "stable"])))]
 pub struct Send {
     /// Who receives: an account's id, or the name of a key or of a noted account here.
@@ -121,6 +120,7 @@ fn lines(answer: &Value, decimals: u8) -> Vec<String> {
     let amount = |value: &Value, decimals| decimal(value.as_u64().unwrap_or_default(), decimals);
     let credits = &answer["credits"];
     let signs = match answer["rule"]["keys"].as_array() {
+        Some(keys) if keys.len() == 1 => format!("the key {}", keys[0].as_str().unwrap_or_default()),
         Some(keys) => format!(
             "{} of {} keys, as this folder knows them",
             answer["rule"]["threshold"],

@@ -30,7 +30,11 @@ pub enum Command {
 }
 
 /// Write a configuration for the registered devices whose keys are here.
+///
+/// It says where readings come in, which network they are for and which verifier takes the reports; it is a TOML file that can be
+/// changed by hand. Write it anew with --force when a device joined or left, or when the network has other parameters.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn agent init", "cairn agent init --network garden --http 7090 --out garden.toml"])]
 pub struct Init {
     /// Only devices of this network: name, number or id; the only one there is, unless told otherwise.
     #[arg(long)]
@@ -38,10 +42,10 @@ pub struct Init {
     /// The file to write; agent.toml in the home folder, unless told otherwise.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Where readings come in over HTTP, on this computer.
+    /// Where readings come in over HTTP, on this computer only. 0: any.
     #[arg(long, value_name = "PORT", default_value_t = 7080)]
     http: u16,
-    /// Where readings come in over MQTT, on this computer.
+    /// Where readings come in over MQTT, on this computer only. 0: any.
     #[arg(long, value_name = "PORT", default_value_t = 1883)]
     mqtt: u16,
     /// Replace a file that is there.
@@ -50,7 +54,17 @@ pub struct Init {
 }
 
 /// Take readings over HTTP and MQTT, sign them, and deliver them, until Ctrl-C or SIGTERM.
+///
+/// A device or a script says a reading as a line: an optional time and name=value pairs, like `2026-07-15T00:05:00Z rain=0.2`; SenML in
+/// JSON and the query strings of weather stations are understood too. It is answered once it is on disk. The readings of an epoch become
+/// one signed report when the epoch ends, which is kept until a verifier's receipt for it holds: with no network it waits. It may be
+/// killed at any moment and loses nothing it has answered for. GET /v1/status says how many reports wait and what was refused.
 #[derive(clap::Args)]
+#[command(after_help = examples![
+    "cairn agent run",
+    "curl -d 'rain=0.2' http://127.0.0.1:7080/v1/devices/gauge/readings",
+    "mosquitto_pub -q 1 -t cairn/gauge/readings -m 'rain=0.2'",
+])]
 pub struct Run {
     /// The configuration; agent.toml in the home folder, unless told otherwise.
     #[arg(long, value_name = "FILE")]

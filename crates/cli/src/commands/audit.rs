@@ -15,9 +15,8 @@ use std::sync::Arc;
 /// Believes nothing of the archive that does not follow from device signatures, the ledger and the public rules. Prints one line for
 /// each epoch; exits with 1 at the first difference and names it. The settled results are proven against the chain's key. Costs
 /// nothing. The archive of a network that runs here lies in the home folder, as `archive`.
-///
-/// Example: cairn audit --archive .cairn/archive
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn audit --archive .cairn/archive"])]
 pub struct Args {
     /// Folder of the archive: <network>/<epoch>/reports.parquet and its neighbours.
     #[arg(long, value_name = "DIR")]

@@ -7,20 +7,29 @@ use serde_json::json;
 use std::path::Path;
 
 /// Show or change where services are and which chain is trusted.
+///
+/// The settings are settings.json in the home folder. The first talk with a node keeps its chain's key as the trust anchor; from then
+/// on only what is proven under that key is believed.
 #[derive(clap::Subcommand)]
 pub enum Command {
     Show(Show),
     Set(Set),
 }
 
-/// Show addresses, the trust anchor, and the names of keys; no secrets.
+/// Show addresses, the trust anchor, and the names of keys; no secrets. Asks no network.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn config show"])]
 pub struct Show {}
 
 /// Say where services are.
 ///
-/// Another node's chain must be the trusted one; `--forget-anchor` trusts whatever chain the node has at the next talk.
+/// Another node's chain must be the trusted one; `--forget-anchor` trusts whatever chain the node has at the next talk. To trust a chain
+/// because of what somebody you trust says, compare its genesis with that of `cairn config show`. Asks no network.
 #[derive(clap::Args)]
+#[command(after_help = examples![
+    "cairn config set --node http://127.0.0.1:8640",
+    "cairn config set --forget-anchor",
+])]
 pub struct Set {
     /// The node, as http://HOST:PORT.
     #[arg(long, value_name = "URL")]

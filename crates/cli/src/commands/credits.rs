@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// Buy service credits, or give them back. One credit is a millionth of a US dollar of service.
+///
+/// Orders are paid in credits. They belong to the account that bought them and cannot be given to another.
 #[derive(clap::Subcommand)]
 pub enum Command {
     Buy(Buy),
@@ -23,10 +25,18 @@ pub enum Command {
 }
 
 /// Buy credits with stablecoin, or by burning token at the low price.
+///
+/// A US dollar of stablecoin is a million credits, which can be given back. Token is burned at the lowest of the prices that verifiers
+/// lately agreed on; what it brings is shown first with --dry-run, and credits bought so can only be spent. Costs the ledger's base fee
+/// in token as well.
 #[derive(clap::Args)]
+#[command(after_help = examples![
+    "cairn credits buy --stable 2.5",
+    "cairn credits buy --burn 100 --dry-run",
+])]
 #[command(group(clap::ArgGroup::new("payment").required(true).args(["stable", "burn"])))]
 pub struct Buy {
-    /// US dollars of stablecoin to pay.
+    /// US dollars of stablecoin to pay, like 2.5.
     #[arg(long, value_name = "USD", value_parser = usd)]
     stable: Option<MicroUsd>,
     /// Whole tokens to burn.
@@ -40,7 +50,11 @@ pub struct Buy {
 }
 
 /// Give stable-backed credits back for stablecoin, less the refund fee.
+///
+/// Only credits that were bought with stablecoin; `cairn account show` says how many these are. The refund fee is a part of what is
+/// given back, set in the chain's genesis, and goes to the cover fund. Costs the ledger's base fee in token as well.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn credits refund 1.5"])]
 pub struct Refund {
     /// US dollars of credits to give back.
     #[arg(value_name = "USD", value_parser = usd)]

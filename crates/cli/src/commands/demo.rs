@@ -22,6 +22,7 @@ const FIRST_PORT: u16 = 8640;
 /// a customer buys the data with dollar credits, and an auditor recomputes every epoch. An epoch is one hour of data time; data time
 /// runs as fast as the machine allows. Keys are the demo's own and public.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn demo", "cairn demo --days 1 --once --keep out"])]
 pub struct Args {
     /// Folder with ams_pws_stations.csv and ams_pws_rain_5min.csv.gz; without it a made city plays.
     #[arg(long, value_name = "DIR")]

@@ -33,9 +33,8 @@ pub enum Command {
 /// The device's key is made in the agent's key file if it is not there; the device signs that it is yours. What was done before is
 /// not done again, so a second run lets the device join a second network. Costs the ledger's base fee twice and its fees for
 /// registering and joining, which the network's allowance pays: you need no token.
-///
-/// Example: cairn device register gauge --lat 52.37 --lng 4.9
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn device register gauge --lat 52.37 --lng 4.9"])]
 pub struct Register {
     /// The device's name here, as its agent calls it.
     name: String,
@@ -71,6 +70,7 @@ pub struct Place {
 
 /// Show a device: whose it is and where it stands, proven against the chain's key. Costs nothing.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn device show gauge"])]
 pub struct Show {
     /// Its name here, or its id.
     device: String,
@@ -78,6 +78,7 @@ pub struct Show {
 
 /// List the devices of a network, those that left among them, as the node tells them. Costs nothing.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn device list --network sensors"])]
 pub struct List {
     /// Name, number or id; the only one there is, unless told otherwise.
     #[arg(long)]

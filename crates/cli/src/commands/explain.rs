@@ -22,9 +22,8 @@ use std::path::Path;
 ///
 /// Findings and payouts come from the verifier's archive; they are shown only if their roots are the ones that the ledger has, proven
 /// against the chain's key. Costs nothing. An epoch can be explained once it is settled; `cairn network show` says which are not.
-///
-/// Example: cairn explain gauge --epoch 71
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn explain gauge --epoch 71"])]
 pub struct Args {
     /// The device: its name here, or its id of 64 hexadecimal digits.
     device: String,

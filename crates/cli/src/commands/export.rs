@@ -13,7 +13,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use tokio::runtime::Runtime;
 
-/// Export what an account earned.
+/// Export what an account earned, as a table for its owner's books.
 #[derive(clap::Subcommand)]
 pub enum Command {
     Income(Income),
@@ -23,10 +23,11 @@ pub enum Command {
 ///
 /// One line for each kind of income of an epoch that was paid: `availability` and `usage` in token, `cash` in stablecoin. The time is
 /// the epoch's end. The dollar value of token is taken at the middle price at which the ledger closed that epoch, rounded down; it is
-/// empty where the ledger had no price. Payouts are proven: they must lead to the root that the ledger settled.
+/// empty where the ledger had no price. Payouts are proven: they must lead to the root that the ledger settled. Costs nothing.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn export income --out income.csv"])]
 pub struct Income {
-    /// A key's name here, or an account's id.
+    /// The name of a key or of a noted account here, or an account's id.
     #[arg(long, value_name = "NAME|ID", default_value = "me")]
     account: String,
     /// The first epoch.

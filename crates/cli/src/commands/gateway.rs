@@ -24,6 +24,7 @@ pub enum Command {
 /// It reads a verifier's archive over HTTP and sells only what the ledger's attested roots bind. It may be killed at any moment and goes on
 /// where it was. Ends at Ctrl-C or SIGTERM.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn gateway run --key gateway --listen 127.0.0.1:8642"])]
 pub struct Run {
     /// The key of the gateway's account; it pays fees with it.
     #[arg(long, value_name = "NAME", default_value = "gateway")]

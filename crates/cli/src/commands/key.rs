@@ -22,9 +22,8 @@ pub enum Command {
 }
 
 /// Make a key; a name that has one keeps it. Asks no network and costs nothing: `cairn account open` opens the account.
-///
-/// Example: cairn key new
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn key new"])]
 pub struct New {
     /// Its name here.
     #[arg(default_value = "me")]
@@ -37,8 +36,11 @@ pub struct New {
     kind: Kinds,
 }
 
-/// Show a key's public part and the id that follows from it.
+/// Show a key's public part and the id that follows from it. Asks no network.
+///
+/// The public part is what other owners need to name the key; the id is the account's or the device's.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn key show", "cairn key show gauge --device"])]
 pub struct Show {
     /// Its name here.
     #[arg(default_value = "me")]
@@ -48,8 +50,9 @@ pub struct Show {
     device: bool,
 }
 
-/// List the keys of this folder.
+/// List the keys of this folder, by name. Asks no network.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn key list"])]
 pub struct List {}
 
 #[derive(Clone, Copy, clap::ValueEnum)]

@@ -35,14 +35,13 @@ pub enum Command {
 /// Whoever starts it is its founder, who sets its terms and may close it, and its treasurer. The bond must reach the chain's least
 /// bond. Costs the ledger's base fee, its fee for networks and a fee for each 240 bytes of parameters; bond and allowance come from the
 /// account as well, and return when the network is closed.
-///
-/// Example: cairn network create --name garden --resolution 7 --key founder
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn network create --name garden --resolution 7 --key founder"])]
 pub struct Create {
     /// Its name, of a-z, 0-9 and -, unique among your networks.
     #[arg(long)]
     name: String,
-    /// What it measures and how reports are judged.
+    /// What it measures and how reports are judged: a kind of network that this program knows.
     #[arg(long, default_value = "sensors")]
     vertical: String,
     /// H3 resolution of its devices' public places, 0 to 10; 8 is a cell of about 0.7 km².
@@ -51,7 +50,7 @@ pub struct Create {
     /// Parameters of the vertical: a JSON file as `network show` prints them, or `default`.
     #[arg(long, value_name = "FILE.json|default", default_value = "default")]
     params: String,
-    /// US dollars for a million service units.
+    /// US dollars that a customer pays for a million service units, like readings sold.
     #[arg(long, value_name = "USD", value_parser = usd, default_value = "100")]
     price: MicroUsd,
     /// Whole tokens put up as a bond, returned when the network is closed.
@@ -68,6 +67,7 @@ pub struct Create {
 ///
 /// `next_terms` in the JSON answer are those that follow at the next epoch, if they were changed.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn network show", "cairn network show garden --json"])]
 pub struct Show {
     /// Name, number or id; the only one there is, unless told otherwise.
     network: Option<String>,
@@ -75,6 +75,7 @@ pub struct Show {
 
 /// List the networks of the ledger, as the node tells them. Costs nothing.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn network list"])]
 pub struct List {}
 
 pub fn run(command: Command, home: &Path, out: Output) -> Done {

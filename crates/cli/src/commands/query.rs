@@ -29,12 +29,12 @@ const ORDER_MS: u64 = 24 * 3_600_000;
 ///
 /// If the file does not arrive, whatever the reason, `--resume` fetches it and pays nothing more: within a day of the order, or at any
 /// time once it is paid.
-///
-/// Examples: cairn query --from 2026-07-15T00:00:00Z --to 2026-07-16T00:00:00Z --dry-run
-///           cairn query --from 2026-07-15T00:00:00Z --to 2026-07-16T00:00:00Z --max-price 5000 --out rain.csv
-///           cairn query --resume --out rain.csv
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = examples![
+    "cairn query --from 2026-07-15T00:00:00Z --to 2026-07-16T00:00:00Z --dry-run",
+    "cairn query --from 2026-07-15T00:00:00Z --to 2026-07-16T00:00:00Z --max-price 5000 --out rain.csv",
+    "cairn query --resume --out rain.csv",
+])]
 pub struct Args {
     /// The network: name, number or id; the only one there is, unless told otherwise.
     #[arg(long)]

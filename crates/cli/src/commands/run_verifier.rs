@@ -24,6 +24,10 @@ use std::sync::Arc;
 /// every network of the ledger that this program can judge. It may be killed at any moment and goes on where it was. Ends at Ctrl-C or
 /// SIGTERM. Keys of an S3 store come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 #[derive(clap::Args)]
+#[command(after_help = examples![
+    "cairn verifier run --key verifier",
+    "cairn verifier run --key me --attests attester --listen 127.0.0.1:8651",
+])]
 pub struct Args {
     /// The key of the verifier's account.
     #[arg(long, value_name = "NAME", default_value = "verifier")]
@@ -64,7 +68,7 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
 async fn serve(args: Args, home: &Path, out: Output) -> Done {
     let session = Session::open(home).await?;
     let home = Home::at(home);
-    let key = home.account_key(&args.key)?;
+    let key = crate::accounts::single_key(&home, &args.key)?;
     let attests = match &args.attests {
         Some(name) => home.account_key(name)?,
         None => key.clone(),

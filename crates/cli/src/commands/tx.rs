@@ -10,18 +10,22 @@ use crate::output::{Output, decimal};
 use crate::session::{Session, failed};
 use crate::spend::{merge, place};
 use crate::tx_file::TxFile;
+use cairn_ledger::Reject;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Show, sign and submit transactions of accounts that several keys sign for.
 ///
-/// 1. One owner adds --export FILE to the command that should be done, like
-///    `cairn account transfer ID --token 5 --key team --export gift.tx`.
-/// 2. Every owner looks at it with `cairn tx show gift.tx` and signs it with `cairn tx sign gift.tx --key NAME`. That needs no
-///    network: the key's computer may be offline, and the file may travel by mail or on a stick. It holds no secret.
-/// 3. Anybody with a network runs `cairn tx submit gift.tx`. Copies that were signed apart are named together.
+/// First one owner adds --export FILE to the command that should be done. Then every owner looks at the file and signs it, which needs
+/// no network: a key's computer may stay offline, and the file may travel by mail or on a stick. It holds no secret. Last anybody
+/// submits it; copies that were signed apart are named together.
 #[derive(clap::Subcommand)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = examples![
+    "cairn account transfer ID --token 5 --key team --export gift.tx",
+    "cairn tx show gift.tx",
+    "cairn tx sign gift.tx --key me",
+    "cairn tx submit gift.tx",
+])]
 pub enum Command {
     Show(Show),
     Sign(Sign),
@@ -30,6 +34,7 @@ pub enum Command {
 
 /// Show what a transaction would do, and who has signed it. Asks no network.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn tx show gift.tx"])]
 pub struct Show {
     /// The file, as --export wrote it.
     file: PathBuf,
@@ -39,9 +44,8 @@ pub struct Show {
 ///
 /// On a terminal the question is asked; elsewhere say --yes. A signature cannot be taken back: until the account uses the
 /// transaction's nonce for something else, whoever has the file can submit it.
-///
-/// Example: cairn tx sign gift.tx --key me
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn tx sign gift.tx --key me"])]
 pub struct Sign {
     /// The file, as --export wrote it; the signature is added to it.
     file: PathBuf,
@@ -56,9 +60,8 @@ pub struct Sign {
 /// Send a transaction that its owners have signed, and wait until it is final.
 ///
 /// Costs the fee that it names, paid by the account or its sponsor. To submit the same transaction twice is safe: it happens once.
-///
-/// Example: cairn tx submit gift-signed-by-ann.tx gift-signed-by-bob.tx
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn tx submit gift-signed-by-ann.tx gift-signed-by-bob.tx"])]
 pub struct Submit {
     /// The file; more, where copies of it were signed apart.
     #[arg(required = true, value_name = "FILE")]
@@ -144,9 +147,11 @@ fn sign(home: &Home, args: &Sign, out: Output) -> Done {
             out.say(line);
         }
     }
-    must_agree(args.yes, "a signature cannot be taken back", "Sign it?")?;
-    file.sign(&key);
-    file.write(&args.file)?;
+    if !file.signatures.contains_key(&key.public()) {
+        must_agree(args.yes, "a signature cannot be taken back", "Sign it?")?;
+        file.sign(&key);
+        file.write(&args.file)?;
+    }
     let mut answer = face(&file, &settings);
     merge(&mut answer, json!({ "file": args.file.display().to_string() }));
     out.answer(&answer, || {
@@ -221,7 +226,14 @@ async fn submit(session: &Session, args: &Submit, out: Output) -> Done {
         });
         return Ok(());
     }
-    let confirmed = session.client.submit_and_wait(&file.signed()).await.map_err(failed)?;
+    let confirmed = session.client.submit_and_wait(&file.signed()).await;
+    let confirmed = confirmed.map_err(|error| match error.reject() {
+        Some(Reject::NonceUsed) => failed(error)
+            .hint("the account has done something else since: export the transaction again, and sign it again"),
+        Some(Reject::RuleNotCurrent) => failed(error)
+            .hint("the account's keys were changed since: export the transaction again by the present ones"),
+        _ => failed(error),
+    })?;
     merge(&mut answer, place(&confirmed));
     out.answer(&answer, || {
         vec![

@@ -16,17 +16,18 @@ use std::path::Path;
 /// one ended, however it ended. Every network of the ledger is judged, new ones too. Ends at Ctrl-C or SIGTERM. The stablecoin is
 /// the promise of this chain's own issuer, not money. RUST_LOG says how much is logged.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn up", "cairn up --epoch-seconds 60 --home try"])]
 pub struct Args {
-    /// Where the node listens on this computer; verifier and gateway take the next two ports. 0: any.
+    /// Where the node listens, on this computer only; verifier and gateway take the next two ports. 0: any.
     #[arg(long, value_name = "PORT", default_value_t = 8640)]
     port: u16,
-    /// Length of an epoch, for a new chain; an hour, unless told otherwise.
+    /// Length of an epoch in seconds, for a new chain; an hour, unless told otherwise.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(2..=86_400))]
     epoch_seconds: Option<u64>,
     /// Name of a new chain.
     #[arg(long, value_name = "NAME", default_value = "cairn-local")]
     chain: String,
-    /// What the verifier says a token is worth, while there is no market.
+    /// US dollars that the verifier says a token is worth, while there is no market.
     #[arg(long, value_name = "USD", value_parser = usd, default_value = "0.05")]
     token_price: MicroUsd,
     #[command(flatten)]

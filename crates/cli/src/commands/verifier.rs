@@ -32,9 +32,8 @@ pub enum Command {
 ///
 /// Counts from the next epoch on. The first bond must reach the chain's least bond and fixes the key that attests; a later one may
 /// be of any size. Costs the ledger's base fee.
-///
-/// Example: cairn verifier bond 100000 --attests verifier --key me
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn verifier bond 100000 --attests verifier --key me"])]
 pub struct Bond {
     /// Whole tokens, like 100000.
     #[arg(value_name = "TOKENS")]
@@ -51,9 +50,8 @@ pub struct Bond {
 ///
 /// It stops counting at once, stays liable for the epochs that the chain's genesis says, and then returns to the account by itself. One
 /// part at a time: what is on its way must arrive first. Costs the ledger's base fee.
-///
-/// Example: cairn verifier unbond all --key verifier
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn verifier unbond all --key verifier"])]
 pub struct Unbond {
     /// Whole tokens, or `all`.
     #[arg(value_name = "TOKENS|all")]
@@ -64,6 +62,7 @@ pub struct Unbond {
 
 /// Show what a verifier has at stake, proven against the chain's key. Costs nothing.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn verifier show verifier"])]
 pub struct Show {
     /// The name of a key or of a noted account here, or an account's id.
     #[arg(default_value = "me")]
@@ -72,6 +71,7 @@ pub struct Show {
 
 /// List the chain's verifiers, as the node tells them. Costs nothing.
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn verifier list"])]
 pub struct List {}
 
 /// So many tokens, or all there are.

@@ -29,11 +29,21 @@ const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Prints the record, or that there is none, with the height at which it holds, the size of the proof in bytes and the time it took to
 /// check. Nothing of it rests on the node's word: a node that lies is found out. Exit code 1: a proof does not hold.
 #[derive(clap::Subcommand)]
+#[command(after_help = examples![
+    "cairn verify account me",
+    "cairn verify epoch 71 --network sensors --save epoch.proofs",
+    "cairn verify file epoch.proofs",
+])]
 pub enum Command {
+    /// Verify an account's record, or that there is none.
     Account(Named),
+    /// Verify a device's record, or that there is none.
     Device(Named),
+    /// Verify a verifier's record, or that there is none.
     Verifier(Named),
+    /// Verify a network's record.
     Network(OfNetwork),
+    /// Verify all of a network's terms and parameters.
     Parameters(OfNetwork),
     Epoch(OfEpoch),
     File(OfFile),

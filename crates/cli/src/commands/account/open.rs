@@ -15,11 +15,12 @@ use serde_json::json;
 /// A network's allowance pays the fee, so a new account needs nothing. An account of several keys needs a name here; its owners note
 /// it in their own folders with `cairn account add`. As many of its keys as the threshold sign the opening too: if they are not all
 /// in this folder, write it to a file with --export and let the other owners sign.
-///
-/// Examples: cairn account open
-///           cairn account open --name team --threshold 2 --key me --key ed25519:HEX --key p256:HEX --export team.tx
 #[derive(clap::Args)]
-#[command(visible_alias = "create", verbatim_doc_comment)]
+#[command(after_help = examples![
+    "cairn account open",
+    "cairn account open --name team --threshold 2 --key me --key ed25519:HEX --key p256:HEX --export team.tx",
+])]
+#[command(visible_alias = "create")]
 pub struct Open {
     /// Its name here, where it has several keys; an account of one key is called like the key.
     #[arg(long, value_name = "NAME")]

@@ -23,11 +23,11 @@ const ROLES: [&str; 3] = ["verifier", "issuer", "gateway"];
 /// goes on where it was. Costs the ledger's base fee, paid by the account.
 ///
 /// Make a copy of account.keys in the home folder afterwards: an older copy has the old key only.
-///
-/// Examples: cairn account rotate
-///           cairn account rotate me --threshold 2 --key me --key p256:HEX --key ed25519:HEX
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = examples![
+    "cairn account rotate",
+    "cairn account rotate me --threshold 2 --key me --key p256:HEX --key ed25519:HEX",
+])]
 pub struct Rotate {
     /// The account: the name of its key here, or its name if it was noted.
     #[arg(default_value = "me")]
@@ -86,11 +86,13 @@ pub async fn rotate(session: &Session, args: &Rotate, out: Output) -> Done {
     {
         settle(&session.home, name, &known, &next)?;
     }
-    let words = format!(
-        "change the keys of account {name}: {} of {} sign",
-        next.threshold,
-        next.keys.len()
-    );
+    let words = match next.keys.len() {
+        1 => format!(
+            "change the key of account {name}; the account stays {}",
+            spender.account()
+        ),
+        all => format!("change the keys of account {name}: {} of {all} sign", next.threshold),
+    };
     let mut answer = sent.answer;
     merge(&mut answer, json!({ "rotated": sent.confirmed.is_some() }));
     spender.answer(out, &answer, &words);

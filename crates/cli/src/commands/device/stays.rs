@@ -19,9 +19,8 @@ use serde_json::json;
 ///
 /// It can join again later with `cairn device register`. Costs the ledger's base fee, which the network's allowance pays. Afterwards
 /// write the agent's configuration anew with `cairn agent init --force`, so that it sends no more reports there.
-///
-/// Example: cairn device leave gauge
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn device leave gauge"])]
 pub struct Leave {
     #[command(flatten)]
     stay: Stay,
@@ -33,9 +32,8 @@ pub struct Leave {
 ///
 /// Costs the ledger's base fee and its fee for moving, which the network's allowance pays: who moves in every epoch is not where he
 /// says. The device's key, its owner and its other networks stay.
-///
-/// Example: cairn device move gauge --lat 52.36 --lng 4.88
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn device move gauge --lat 52.36 --lng 4.88"])]
 pub struct Move {
     #[command(flatten)]
     stay: Stay,
@@ -49,9 +47,8 @@ pub struct Move {
 ///
 /// For a device that is broken, sold or stolen. On a terminal the question is asked; elsewhere say --yes. Costs the ledger's base fee,
 /// paid by its owner's account.
-///
-/// Example: cairn device retire gauge --yes
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn device retire gauge --yes"])]
 pub struct Retire {
     /// Its name here, or its id.
     device: String,

@@ -15,9 +15,8 @@ use serde_json::json;
 /// Nobody can join from now on, and no order is opened. When the last epoch is settled or expired, bond and allowance return to the
 /// founder by themselves; the treasurer draws on the treasury as before. On a terminal the question is asked; elsewhere say --yes.
 /// Costs the ledger's base fee.
-///
-/// Example: cairn network close garden --key founder --yes
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn network close garden --key founder --yes"])]
 pub struct Close {
     /// Name, number or id. It must be named.
     network: String,

@@ -18,11 +18,11 @@ use serde_json::json;
 /// replaces the first one and keeps the rest of it. Write the present parameters to a file with `cairn network show --json`, field
 /// `parameters`, and change that. Costs the ledger's base fee and a fee for each 240 bytes of parameters. Name, vertical and
 /// resolution never change.
-///
-/// Examples: cairn network set garden --price 120
-///           cairn network set garden --params parameters.json --key founder
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = examples![
+    "cairn network set garden --price 120",
+    "cairn network set garden --params parameters.json --key founder",
+])]
 #[command(group(clap::ArgGroup::new("change").required(true).multiple(true).args(["params", "price"])))]
 pub struct Set {
     /// Name, number or id; the only one there is, unless told otherwise.

@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 ///
 /// The treasury belongs to the network's treasurer. The allowance pays the fees of those who open accounts and register devices, and
 /// returns to the founder when the network is closed. Costs the ledger's base fee.
-///
-/// Examples: cairn network fund garden --token 500 --allowance
-///           cairn network fund garden --stable 25
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = examples![
+    "cairn network fund garden --token 500 --allowance",
+    "cairn network fund garden --stable 25",
+])]
 pub struct Fund {
     /// Name, number or id; the only one there is, unless told otherwise.
     network: Option<String>,
@@ -35,9 +35,8 @@ pub struct Fund {
 /// Draw token or stablecoin from a network's treasury; only its treasurer may, also after the network closed.
 ///
 /// It goes to the treasurer's account. Costs the ledger's base fee.
-///
-/// Example: cairn network withdraw garden --stable 25 --key founder
 #[derive(clap::Args)]
+#[command(after_help = examples!["cairn network withdraw garden --stable 25 --key founder"])]
 pub struct Withdraw {
     /// Name, number or id; the only one there is, unless told otherwise.
     network: Option<String>,

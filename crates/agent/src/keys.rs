@@ -142,11 +142,19 @@ impl Keys {
         })
     }
 
-    /// Gives the key of one name to another, whose own key is forgotten. Nothing happens when there is no such key.
+    /// Gives the key of one name to another, whose own key stays as `NAME.old`, `NAME.old-2` and so on: it may open other doors. Nothing
+    /// happens when there is no such key.
     pub fn replace(&mut self, name: &str, by: &str) -> Result<(), KeysError> {
         let moved = self.change(|keys| {
-            if let Some(key) = keys.remove(by) {
-                keys.insert(name.to_owned(), key);
+            let Some(key) = keys.remove(by) else { return Ok(()) };
+            if let Some(old) = keys.insert(name.to_owned(), key) {
+                let others = (2..).map(|at| format!("{name}.old-{at}"));
+                let mut names = std::iter::once(format!("{name}.old")).chain(others);
+                let kept = names.find(|name| !keys.contains_key(name)).expect("names do not end");
+                if !is_name(&kept) {
+                    return Err(KeysError::BadName(kept));
+                }
+                keys.insert(kept, old);
             }
             Ok(())
         });
@@ -328,12 +336,17 @@ mod tests {
     fn a_key_takes_the_place_of_another() {
         let (_folder, path) = made();
         let mut keys = Keys::open(&path).unwrap();
-        let roof = keys.get("roof").unwrap().public();
+        let [gauge, roof] = ["gauge-7", "roof"].map(|name| keys.get(name).unwrap().public());
         keys.replace("gauge-7", "nothing").unwrap();
         keys.replace("gauge-7", "roof").unwrap();
+        keys.make_missing([("roof", KeyKind::Ed25519)]).unwrap();
+        keys.replace("gauge-7", "roof").unwrap();
         let keys = Keys::open(&path).unwrap();
-        assert_eq!(keys.names().collect::<Vec<_>>(), ["gauge-7"]);
-        assert_eq!(keys.get("gauge-7").unwrap().public(), roof);
+        let names: Vec<&str> = keys.names().collect();
+        assert_eq!(names, ["gauge-7", "gauge-7.old", "gauge-7.old-2"]);
+        for (name, key) in [("gauge-7.old", gauge), ("gauge-7.old-2", roof)] {
+            assert_eq!(keys.get(name).unwrap().public(), key);
+        }
         assert_eq!(mode(&path), 0o600);
     }
 

@@ -2,7 +2,7 @@
 //! changed, or one of several keys. Knows rules and ids; never holds a secret, and never says which rule is in force: the ledger does.
 //!
 //! ```text
-//! rotate:  new key kept ─▶ new rule noted here ─▶ ledger ─▶ old key and old rule dropped
+//! rotate:  new key kept ─▶ new rule noted here ─▶ ledger ─▶ old rule dropped, new key takes the name
 //!          killed anywhere: both keys and both rules are here, and the ledger's hash says which counts
 //! ```
 
@@ -176,8 +176,8 @@ impl Accounts {
     }
 }
 
-/// Once the ledger has taken a rule that was on its way: drops the others, and the key that was replaced. Done again, it changes
-/// nothing more.
+/// Once the ledger has taken a rule that was on its way: drops the others, and lets the new key take the old one's name. Done again, it
+/// changes nothing more.
 pub fn settle(home: &Home, name: &str, known: &Known, in_force: &Rule) -> Done {
     if known.rules.first() == Some(in_force) {
         return Ok(());
@@ -261,7 +261,7 @@ mod tests {
         for _ in 0..2 {
             settle(&home, "me", &known, &new).unwrap();
             let keys = home.account_keys().unwrap();
-            assert_eq!(keys.names().collect::<Vec<_>>(), ["me"]);
+            assert_eq!(keys.names().collect::<Vec<_>>(), ["me", "me.old"]);
             assert_eq!(Rule::single(keys.get("me").unwrap().public()), new);
             let settled = Accounts::of(&home).unwrap().get("me").unwrap().unwrap();
             assert_eq!((settled.id, settled.rules), (old.account_id(), vec![new.clone()]));

@@ -52,6 +52,10 @@ fn an_account_outlives_its_keys() {
     let second = cairn(home, "key show").done();
     assert_eq!(second["id"], first["id"], "the account stays");
     assert_ne!(second["public_key"], first["public_key"]);
+    let old = cairn(home, "key show me.old").done();
+    assert_eq!(old["public_key"], first["public_key"], "other accounts may name it");
+    let by_old = cairn(home, "account transfer founder --token 1 --key me.old");
+    assert_eq!(by_old.refused(4), "refused", "this one does no longer");
     let after = cairn(home, "account show").done();
     assert_ne!(after["rule_hash"], before["rule_hash"]);
     assert_eq!(text(&after["rule"]["keys"][0]), text(&second["public_key"]));

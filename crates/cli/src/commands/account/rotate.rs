@@ -1,5 +1,5 @@
 //! `cairn account rotate`: other keys for an account that stays the same. The new key is on disk before the ledger hears of it, the
-//! old one until the ledger has taken the new: killed anywhere in between, nothing is lost, and the same command goes on.
+//! old one stays: killed anywhere in between, nothing is lost, and the same command goes on.
 
 use super::{Accounts, RuleText};
 use crate::accounts::{Known, NEXT, RULES_MAX, Signer, rule, settle};
@@ -13,14 +13,17 @@ use cairn_ledger::tx::Body;
 use cairn_ledger::tx::rotate_keys::RotateKeys;
 use serde_json::json;
 
+/// Leaves room for what is put behind a name.
+const NAME_BYTES_MAX: usize = 48;
 /// Keys of those who sign as what they were at the chain's beginning: their processes know no other.
 const ROLES: [&str; 3] = ["verifier", "issuer", "gateway"];
 
 /// Change the keys that sign for an account; its id, its money and its devices stay.
 ///
-/// Without --key a new key is made and takes the old one's name; the old one is deleted once the ledger has taken the new, and not
-/// before. With --key the account is signed for by the keys named, --threshold of them together. Killed in between, run it again: it
-/// goes on where it was. Costs the ledger's base fee, paid by the account.
+/// Without --key a new key is made; once the ledger has taken it, and not before, it takes the old one's name. The old one stays as
+/// NAME.old: worth nothing for this account, but others may name it. With --key the account is signed for by the keys named,
+/// --threshold of them together. Killed in between, run it again: it goes on where it was. Costs the ledger's base fee, paid by the
+/// account.
 ///
 /// Make a copy of account.keys in the home folder afterwards: an older copy has the old key only.
 #[derive(clap::Args)]
@@ -100,6 +103,12 @@ pub async fn rotate(session: &Session, args: &Rotate, out: Output) -> Done {
 }
 
 fn may_rotate(name: &str) -> Done {
+    if name.len() > NAME_BYTES_MAX {
+        let fact = format!("the name has more than {NAME_BYTES_MAX} letters, and the keys that come get longer ones");
+        return Err(
+            Failure::new(Kind::Usage, fact).hint("note the account under a shorter name with `cairn account add`")
+        );
+    }
     if ROLES.contains(&name) {
         let fact = format!("a process of the {name} signs with this key, and would not find its account by another");
         return Err(Failure::new(Kind::Refused, fact).hint("change the keys of other accounts"));

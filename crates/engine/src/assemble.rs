@@ -1,4 +1,4 @@
-//! Puts one validator together from its parts, in the order they need each other, on any runtime and any network.
+//! Puts one node together from its parts, in the order they need each other, on any runtime and any network.
 //!
 //! ```text
 //! network ─▶ votes, certificates ─▶ simplex ─▶ deferred ─▶ paced ─▶ stateful ─▶ application
@@ -7,9 +7,10 @@
 //! ```
 
 use crate::{
-    Clock, Ended, Handle, Latest, Observer, Pace, Retain, StateMachine, TxSource,
+    CatchUp, Clock, Ended, Handle, Latest, Observer, Pace, Retain, StateMachine, TxSource,
     application::{Application, Rules},
     block::{Block, key_bytes},
+    catch_up::{self, Horizon, Stores},
     engine_types::{MarshalVariant, PublicKey, Scheme, State, StateKey, StateValue},
     execute::Databases,
     feed::Feed,
@@ -17,6 +18,7 @@ use crate::{
     keys::Keys,
     light::Anchor,
     pacing::{Memory, Paced, Shared},
+    relay::{self, Relay},
     seeds::Seeds,
     service::Service,
 };
@@ -27,25 +29,24 @@ use commonware_consensus::{
     marshal::{self, core::Actor as MarshalActor, resolver::p2p as marshal_resolver, standard::Deferred},
     simplex::{
         self,
-        config::{ForwardPolicy, SkipPolicy},
+        config::{Floor, ForwardPolicy, SkipPolicy},
         elector::RoundRobin,
     },
     types::{Epoch, FixedEpocher, ViewDelta},
 };
 use commonware_cryptography::{Digested, Digestible as _, Sha256, Signer as _, certificate::ConstantProvider};
 use commonware_glue::stateful::{
-    Config as StatefulConfig, PruneConfig, Stateful, SyncPlan,
+    Config as StatefulConfig, PruneConfig, Stateful,
     db::{SyncEngineConfig, p2p as state_resolver},
     probe::{self, Probe},
 };
 use commonware_p2p as p2p;
 use commonware_parallel::Sequential;
 use commonware_runtime::{
-    Clock as RuntimeClock, Handle as Task, Metrics, Network, Quota, Spawner, buffer::paged::CacheRef,
+    Clock as RuntimeClock, Handle as Task, Metrics, Network as RuntimeNetwork, Quota, Spawner, buffer::paged::CacheRef,
 };
 use commonware_storage::{
     Context as StorageContext,
-    archive::prunable,
     journal::contiguous::fixed::Config as LogConfig,
     mmr::{self, full::Config as MerkleConfig},
     qmdb::{any::ordered::fixed::Operation, current::FixedConfig},
@@ -55,6 +56,7 @@ use commonware_utils::{NZDuration, NZU16, NZU32, NZU64, NZUsize};
 use futures::{
     FutureExt as _,
     future::{BoxFuture, select_all},
+    select_biased,
 };
 use rand_core::CryptoRng;
 use std::{
@@ -65,8 +67,11 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 /// What a runtime gives. Both of Commonware's do.
-pub(crate) trait Runtime: Spawner + RuntimeClock + StorageContext + Metrics + Network + CryptoRng {}
-impl<E: Spawner + RuntimeClock + StorageContext + Metrics + Network + CryptoRng> Runtime for E {}
+pub(crate) trait Runtime:
+    Spawner + RuntimeClock + StorageContext + Metrics + RuntimeNetwork + CryptoRng
+{
+}
+impl<E: Spawner + RuntimeClock + StorageContext + Metrics + RuntimeNetwork + CryptoRng> Runtime for E {}
 
 /// What a network gives: peers, and channels to them.
 pub(crate) trait Links {
@@ -77,15 +82,15 @@ pub(crate) trait Links {
 }
 
 /// One channel of each kind, in the order of [`CHANNELS`].
-pub(crate) struct Network7<L: Links> {
+pub(crate) struct Network<L: Links> {
     pub(crate) peers: L::Peers,
     pub(crate) blocker: L::Blocker,
     pub(crate) channels: Vec<(L::Sender, L::Receiver)>,
 }
 
 /// Messages a second that a peer may send on each channel: votes, certificates, missed certificates, missed blocks, new
-/// blocks, state operations, the newest certificate. Memory grows with these.
-pub(crate) const CHANNELS: [Quota; 7] = [
+/// blocks, state operations, the newest certificate, transactions. Memory grows with these.
+pub(crate) const CHANNELS: [Quota; 8] = [
     Quota::per_second(NZU32!(256)),
     Quota::per_second(NZU32!(256)),
     Quota::per_second(NZU32!(64)),
@@ -93,6 +98,7 @@ pub(crate) const CHANNELS: [Quota; 7] = [
     Quota::per_second(NZU32!(64)),
     Quota::per_second(NZU32!(64)),
     Quota::per_second(NZU32!(16)),
+    Quota::per_second(NZU32!(relay::BATCHES_PER_SECOND_MAX)),
 ];
 
 /// What the process around the chain provides.
@@ -104,22 +110,27 @@ pub(crate) struct Host {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// What one validator is told.
+/// What one node is told.
 pub(crate) struct Settings {
     pub(crate) chain: String,
     pub(crate) era: u32,
     pub(crate) pace: Pace,
     pub(crate) retain: Retain,
-    /// Names its files: several validators may share one store in simulation.
+    pub(crate) catch_up: CatchUp,
+    /// Begins the names of its files: several nodes may share one store in simulation.
     pub(crate) partition: String,
     pub(crate) keys: Keys,
+    /// Nobody else is there, so nobody needs to be told or asked.
+    pub(crate) alone: bool,
 }
 
-/// A running validator.
+/// A running node.
 pub(crate) struct Running {
     pub(crate) handle: Handle,
-    /// Resolves with the name of the first part that ended; none should.
+    /// Resolves with what happened when the first part ended; none should.
     pub(crate) first_end: BoxFuture<'static, &'static str>,
+    /// Begins the names of the files in use, see `catch_up`.
+    pub(crate) partition: String,
     /// Answers questions until the last handle is gone.
     pub(crate) service: Task<()>,
     pub(crate) stopped: watch::Receiver<bool>,
@@ -151,6 +162,7 @@ pub(crate) fn message_bytes_max(validators: u32) -> u32 {
             SYNC_OPS_MAX,
             Operation::<mmr::Family, StateKey, StateValue>::SIZE,
         ),
+        relay::MESSAGE_BYTES_MAX,
     ])
 }
 
@@ -159,17 +171,19 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     runtime: E,
     settings: Settings,
     host: Host,
-    network: Network7<L>,
+    network: Network<L>,
 ) -> Running {
     let Settings {
         chain,
         era,
         pace,
         retain,
-        partition,
+        catch_up,
+        partition: base,
         keys,
+        alone,
     } = settings;
-    let Network7 {
+    let Network {
         peers,
         blocker,
         channels,
@@ -185,6 +199,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         new_blocks,
         state_ops,
         newest,
+        transactions,
     ] = channels;
     let mut tasks: Vec<(&'static str, Task<()>)> = Vec::new();
 
@@ -192,8 +207,11 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     let group_key = keys.group_key();
     let identity = *keys.sharing.public();
     let validators = keys.validators.len();
-    let scheme = Scheme::signer(chain.as_bytes(), keys.validators.clone(), keys.sharing, keys.share)
-        .expect("a key file is checked when it is opened");
+    let scheme = match keys.share {
+        Some(share) => Scheme::signer(chain.as_bytes(), keys.validators, keys.sharing, share)
+            .expect("a share is checked against its place when keys are opened"),
+        None => Scheme::verifier(chain.as_bytes(), keys.validators, keys.sharing),
+    };
     let provider = ConstantProvider::new(scheme.clone());
     let page_cache = CacheRef::new(PAGE_BYTES, CACHED_PAGES);
     let genesis = Block::genesis::<E>(era, host.machine.genesis_digest());
@@ -226,20 +244,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             strategy: Sequential,
         },
     );
-    tasks.push(("broadcast", broadcast.start(new_blocks)));
-    let certificates_store = prunable::Archive::init(
-        runtime.child("certificates_store"),
-        archive_config(&partition, "certificates", &page_cache),
-    )
-    .await
-    .expect("the store of certificates opens");
-    let blocks_store = prunable::Archive::init(
-        runtime.child("blocks_store"),
-        archive_config(&partition, "blocks", &page_cache),
-    )
-    .await
-    .expect("the store of blocks opens");
-    let plan = SyncPlan::init(runtime.child("sync_plan"), &partition).await;
+    tasks.push(("the exchange of blocks ended", broadcast.start(new_blocks)));
     let (probe, probe_mailbox) = Probe::new(probe::Config {
         context: runtime.child("probe"),
         provider: provider.clone(),
@@ -249,7 +254,22 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         minimum_epoch: Epoch::zero(),
         retry_timeout: NZDuration!(Duration::from_secs(1)),
     });
-    tasks.push(("probe", probe.start(newest)));
+    tasks.push(("the search for the newest block ended", probe.start(newest)));
+    let said = async {
+        let said = probe_mailbox.subscribe();
+        select_biased! {
+            said = said.fuse() => said.ok(),
+            () = runtime.sleep(catch_up.wait).fuse() => None,
+        }
+    };
+    let said = async { if alone { None } else { said.await } };
+    let Stores {
+        certificates: certificates_store,
+        blocks: blocks_store,
+        plan,
+        partition,
+    } = catch_up::open(&runtime, &base, &page_cache, catch_up, said).await;
+    let synced_from = plan.floor().cloned();
     let (marshal_actor, marshal, floor) = MarshalActor::<_, MarshalVariant, _, _, _, _, _>::init(
         runtime.child("marshal"),
         certificates_store,
@@ -290,7 +310,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             priority_responses: false,
         },
     );
-    tasks.push(("state resolver", state_sync.start(state_ops)));
+    tasks.push(("the exchange of state ended", state_sync.start(state_ops)));
     let (latest, latest_seen) = watch::channel(Latest {
         header: genesis.header().clone(),
         digest: genesis_digest.0,
@@ -327,66 +347,32 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             strategy: Sequential,
         },
     );
-    tasks.push(("marshal", marshal_actor.start(state.clone(), buffer, resolver)));
+    tasks.push((
+        "the store of blocks ended",
+        marshal_actor.start(state.clone(), buffer, resolver),
+    ));
     probe_mailbox.attach(marshal.clone());
-    tasks.push(("state", stateful.start()));
-    let databases: Databases<E> = state.subscribe_databases().await;
-    if let Some(processed) = marshal.get_processed().await
-        && let Some(block) = marshal.get_block(processed.height()).await
-    {
-        latest.send_if_modified(|latest| {
-            let newer = block.inner().header().height > latest.header.height;
-            if newer {
-                *latest = Latest {
-                    header: block.inner().header().clone(),
-                    digest: block.digest().0,
-                };
-            }
-            newer
-        });
-    }
+    tasks.push(("the state ended", stateful.start()));
 
-    // The process around: telling it, answering it.
-    let told = Feed::start_height(&*host.observer, latest_seen.borrow().header.height);
-    let (observed, observed_seen) = watch::channel(told);
-    let feed = Feed {
-        observer: host.observer,
-        marshal: marshal.clone(),
-        latest: latest_seen.clone(),
-        observed,
-        retain,
-    };
-    tasks.push(("feed", runtime.child("feed").spawn(|_| feed.run())));
-    let (questions, asked) = mpsc::channel::<Question>(QUESTIONS_MAX);
-    let (service_marshal, service_latest) = (marshal.clone(), latest_seen.clone());
-    let service = runtime.child("service").spawn(move |runtime| {
-        let service = Service {
-            runtime,
-            databases,
-            marshal: service_marshal,
-            latest: service_latest,
-        };
-        service.run(asked)
-    });
-
-    // Consensus.
-    let seeds = Seeds::new();
+    // Consensus. It runs while the state is fetched, which follows it.
+    let (observed, _) = watch::channel(host.observer.stored_height().unwrap_or(0));
+    let (seeds, horizon) = (Seeds::new(), Horizon::new());
     let paced = Paced::new(
-        state,
+        state.clone(),
         Shared {
             pace,
-            source: host.source,
+            source: host.source.clone(),
             clock: host.clock,
             seeds: seeds.clone(),
             marshal: marshal.clone(),
-            observed: observed_seen,
+            observed: observed.subscribe(),
             memory: Mutex::new(Memory::default()),
         },
     );
     let deferred = Deferred::new(
         runtime.child("deferred"),
         paced,
-        marshal,
+        marshal.clone(),
         FixedEpocher::new(EPOCH_BLOCKS),
     );
     // A lone leader waits for nobody, so it may as well give up its turn to itself: then a restart in the middle of a
@@ -404,12 +390,12 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             blocker,
             automaton: deferred.clone(),
             relay: deferred.clone(),
-            reporter: Reporters::from((deferred, seeds)),
+            reporter: Reporters::from((deferred, Reporters::from((seeds, horizon.clone())))),
             strategy: Sequential,
-            partition: format!("{partition}-simplex"),
+            partition: format!("{base}-simplex"),
             mailbox_size: MAILBOX,
             epoch: Epoch::zero(),
-            floor: simplex::config::Floor::Genesis(genesis_digest),
+            floor: synced_from.map_or(Floor::Genesis(genesis_digest), Floor::Finalized),
             replay_buffer: BUFFER_BYTES,
             write_buffer: BUFFER_BYTES,
             page_cache,
@@ -427,7 +413,67 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             track_historical_votes: false,
         },
     );
-    tasks.push(("consensus", consensus.start(votes, certificates, missed_certificates)));
+    tasks.push((
+        "consensus ended",
+        consensus.start(votes, certificates, missed_certificates),
+    ));
+
+    // What is final here.
+    let databases: Databases<E> = state.subscribe_databases().await;
+    if let Some((_, block)) = marshal.get_anchor().await {
+        latest.send_if_modified(|latest| {
+            let newer = block.inner().header().height > latest.header.height;
+            if newer {
+                *latest = Latest {
+                    header: block.inner().header().clone(),
+                    digest: block.digest().0,
+                };
+            }
+            newer
+        });
+    }
+
+    // The process around: telling it, answering it.
+    observed.send_replace(Feed::start_height(&*host.observer, latest_seen.borrow().header.height));
+    let feed = Feed {
+        observer: host.observer,
+        marshal: marshal.clone(),
+        latest: latest_seen.clone(),
+        observed,
+    };
+    tasks.push(("the feed ended", runtime.child("feed").spawn(|_| feed.run())));
+    let (questions, asked) = mpsc::channel::<Question>(QUESTIONS_MAX);
+    let service_latest = latest_seen.clone();
+    let service = runtime.child("service").spawn(move |runtime| {
+        let service = Service {
+            runtime,
+            databases,
+            marshal,
+            latest: service_latest,
+        };
+        service.run(asked)
+    });
+    if !alone {
+        let relay = runtime.child("relay");
+        let (machine, source) = (host.machine, host.source);
+        // Checking signatures takes a while.
+        let relay = relay.dedicated().spawn(|runtime| {
+            Relay {
+                runtime,
+                machine,
+                source,
+            }
+            .run(transactions)
+        });
+        tasks.push(("the relay ended", relay));
+        let latest = latest_seen.clone();
+        let lost = runtime.child("horizon");
+        let lost = lost.spawn(move |runtime| horizon.lost(runtime, latest, catch_up));
+        tasks.push((
+            "the others keep no longer the blocks that this node misses; start it again, and it fetches the state",
+            lost,
+        ));
+    }
 
     let (stop, stopped) = watch::channel(false);
     let (ended, ended_seen) = watch::channel(None);
@@ -448,6 +494,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     Running {
         handle,
         first_end: first_end(tasks),
+        partition,
         service,
         stopped,
         ended,
@@ -457,22 +504,6 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
 fn first_end(tasks: Vec<(&'static str, Task<()>)>) -> BoxFuture<'static, &'static str> {
     let ends = tasks.into_iter().map(|(name, task)| task.map(move |_| name).boxed());
     select_all(ends).map(|(name, ..)| name).boxed()
-}
-
-fn archive_config(partition: &str, name: &str, page_cache: &CacheRef) -> prunable::Config<EightCap, ()> {
-    prunable::Config {
-        translator: EightCap,
-        metadata_partition: format!("{partition}-{name}-metadata"),
-        key_partition: format!("{partition}-{name}-key"),
-        key_page_cache: page_cache.clone(),
-        value_partition: format!("{partition}-{name}-value"),
-        compression: None,
-        codec_config: (),
-        items_per_section: NZU64!(256),
-        key_write_buffer: BUFFER_BYTES,
-        value_write_buffer: BUFFER_BYTES,
-        replay_buffer: BUFFER_BYTES,
-    }
 }
 
 fn state_config(partition: &str, page_cache: &CacheRef) -> FixedConfig<EightCap, Sequential> {

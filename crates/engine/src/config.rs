@@ -1,23 +1,34 @@
 //! What one chain process is told at its start. Values only; nothing is opened here.
 
-use crate::limits::{BLOCK_TXS_MAX, CHAIN_NAME_BYTES_MAX, VALIDATORS_MAX};
+use crate::{
+    Address, key_file,
+    limits::{BLOCK_TXS_MAX, CHAIN_NAME_BYTES_MAX, FOLLOWERS_MAX, VALIDATORS_MAX},
+};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The settings of one chain process.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The data folder: keys, state, blocks. One process at a time.
+    /// The data folder: state and blocks. One process at a time.
     pub dir: PathBuf,
+    /// The file of this node's keys.
+    pub keys: PathBuf,
     /// The chain's name; part of every signature.
     pub chain: String,
     /// All validators. Empty: this process is the only one, and makes its keys at the first start.
     pub validators: Vec<Validator>,
-    /// Where other validators reach this one. A lone validator takes any free port on this computer.
+    /// The group key in the form with which single votes are checked, as the ceremony gave it. A node outside the validators
+    /// needs it; a validator has it in its key file, which must agree unless this is empty.
+    pub sharing: Vec<u8>,
+    /// Keys of nodes outside the validators that may connect to this one and follow.
+    pub followers: Vec<[u8; 32]>,
+    /// Where other nodes reach this one. A lone validator takes any free port on this computer.
     pub listen: SocketAddr,
     /// The key era, see [`Header::era`](crate::Header::era).
     pub era: u32,
     pub pace: Pace,
     pub retain: Retain,
+    pub catch_up: CatchUp,
     /// Threads of the chain's own runtime.
     pub threads: usize,
 }
@@ -27,7 +38,8 @@ pub struct Config {
 pub struct Validator {
     /// Its Ed25519 key.
     pub key: [u8; 32],
-    pub address: SocketAddr,
+    /// Where it is reached.
+    pub address: Address,
 }
 
 /// How fast blocks follow each other.
@@ -55,17 +67,32 @@ pub struct Retain {
     pub state_blocks: usize,
 }
 
+/// How a node that is new, or was away for long, catches up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CatchUp {
+    /// A node that is more rounds of consensus behind fetches the newest state and has no blocks from before; one that is
+    /// less behind fetches the blocks. Must be below what the others keep. `None`: always the blocks.
+    pub views_max: Option<u64>,
+    /// How long it waits at its start for others to say how far they are.
+    pub wait: Duration,
+}
+
 impl Config {
     /// One validator in this process, blocks as soon as there is something to do.
     pub fn alone(dir: impl Into<PathBuf>, chain: impl Into<String>) -> Self {
+        let dir = dir.into();
         Self {
-            dir: dir.into(),
+            keys: dir.join(key_file::FILE),
+            dir,
             chain: chain.into(),
             validators: Vec::new(),
+            sharing: Vec::new(),
+            followers: Vec::new(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             era: 0,
             pace: Pace::default(),
             retain: Retain::default(),
+            catch_up: CatchUp::default(),
             threads: 2,
         }
     }
@@ -76,6 +103,9 @@ impl Config {
         }
         if self.validators.len() > VALIDATORS_MAX {
             return Err(ConfigError::TooManyValidators);
+        }
+        if self.followers.len() > FOLLOWERS_MAX {
+            return Err(ConfigError::TooManyFollowers);
         }
         if self.pace.idle_interval.is_zero() || self.pace.idle_interval < self.pace.block_interval {
             return Err(ConfigError::IdleInterval);
@@ -117,6 +147,15 @@ impl Retain {
     pub const BLOCKS_MIN: usize = 64;
 }
 
+impl Default for CatchUp {
+    fn default() -> Self {
+        Self {
+            views_max: Some(16_384),
+            wait: Duration::from_secs(3),
+        }
+    }
+}
+
 impl Default for Retain {
     fn default() -> Self {
         Self {
@@ -133,6 +172,8 @@ pub enum ConfigError {
     ChainName,
     #[error("a chain has at most {VALIDATORS_MAX} validators")]
     TooManyValidators,
+    #[error("a node lets at most {FOLLOWERS_MAX} others follow")]
+    TooManyFollowers,
     #[error("idle_interval must be above zero and not below block_interval")]
     IdleInterval,
     #[error("time_step_ms_max must be above zero")]

@@ -1,7 +1,7 @@
 //! Tells the observer of finalized blocks, in order, from what it stored last. Reads them from the store of blocks, so an
 //! observer that is slow or was away costs no memory.
 
-use crate::{Latest, Observer, Retain, engine_types::MarshalMailbox};
+use crate::{Latest, Observer, engine_types::MarshalMailbox};
 use commonware_codec::Encode as _;
 use commonware_consensus::types::Height;
 use std::sync::Arc;
@@ -13,7 +13,6 @@ pub(crate) struct Feed {
     pub(crate) latest: watch::Receiver<Latest>,
     /// The last height told.
     pub(crate) observed: watch::Sender<u64>,
-    pub(crate) retain: Retain,
 }
 
 impl Feed {
@@ -45,24 +44,24 @@ impl Feed {
         }
     }
 
-    /// The first height from `missing` that is still kept.
+    /// The first height after `missing` that is kept: blocks are kept without gaps up to the latest.
     async fn skip(&self, missing: u64) -> u64 {
-        let latest = self.latest.borrow().header.height;
-        let kept = self
-            .retain
-            .blocks
-            .map_or(0, |blocks| latest.saturating_sub(blocks as u64));
-        let mut height = kept.max(missing + 1);
-        while height < latest && self.marshal.get_block(Height::new(height)).await.is_none() {
-            height += 1;
+        let (mut missing, mut kept) = (missing, self.latest.borrow().header.height.max(missing + 1));
+        let from = missing;
+        while kept - missing > 1 {
+            let middle = missing + (kept - missing) / 2;
+            match self.marshal.get_block(Height::new(middle)).await {
+                Some(_) => kept = middle,
+                None => missing = middle,
+            }
         }
         tracing::warn!(
-            from = missing,
-            to = height,
-            "blocks were pruned before the observer saw them"
+            from,
+            to = kept,
+            "blocks that the observer did not see are not kept here"
         );
-        self.observer.skipped_to(height);
-        height
+        self.observer.skipped_to(kept);
+        kept
     }
 
     async fn certificate(&self, height: u64) -> Option<Vec<u8>> {

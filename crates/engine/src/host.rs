@@ -42,6 +42,23 @@ pub trait TxSource: Send + Sync + 'static {
 
     /// Counts transactions ever admitted. A proposer with nothing to do wakes when it changes.
     fn arrivals(&self) -> watch::Receiver<u64>;
+
+    /// Changes when there is something in [`outgoing`](TxSource::outgoing). A pool that tells nobody never does.
+    fn announced(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
+
+    /// Takes transactions out of those that the other nodes have not been told of: what came in here, and what waits for long.
+    fn outgoing(&self, count_max: usize, bytes_max: usize) -> Vec<Tx> {
+        let _ = (count_max, bytes_max);
+        Vec::new()
+    }
+
+    /// Another node told of these; [`StateMachine::check`](crate::StateMachine::check) passed all of them. The pool decides
+    /// what it takes, and does not tell them on.
+    fn offer(&self, txs: Vec<Tx>) {
+        let _ = txs;
+    }
 }
 
 /// Who is told of finalized blocks: in order, each at least once, also after a crash. Called on a task of its own, one
@@ -54,7 +71,8 @@ pub trait Observer: Send + Sync + 'static {
     /// A block is final. Idempotent: the same block may come again after a restart.
     fn finalized(&self, block: Arc<Finalized>);
 
-    /// Blocks before `height` were pruned before this observer saw them; `finalized` goes on there.
+    /// Blocks before `height` are not kept here: they were pruned before this observer saw them, or the state was fetched
+    /// instead. `finalized` goes on there.
     fn skipped_to(&self, height: u64);
 }
 

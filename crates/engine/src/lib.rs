@@ -6,9 +6,12 @@
 //!             (when)    (StateMachine)  (votes)      (on disk)    └─▶ Handle: read, prove, block
 //! ```
 
+mod address;
 mod application;
 mod assemble;
 mod block;
+mod catch_up;
+pub mod ceremony;
 mod config;
 mod engine_types;
 mod execute;
@@ -17,24 +20,29 @@ mod finalized;
 mod handle;
 mod header;
 mod host;
+mod key_file;
 mod keys;
 pub mod light;
 pub mod limits;
 mod machine;
 mod overlay;
 mod pacing;
+mod relay;
 mod seeds;
 mod service;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+mod tcp;
 mod tokio_node;
 
-pub use config::{Config, ConfigError, Pace, Retain, Validator};
+pub use address::{ADDRESS_BYTES_MAX, Address, AddressError};
+pub use config::{CatchUp, Config, ConfigError, Pace, Retain, Validator};
 pub use finalized::{Executed, Finalized};
 pub use handle::{AskError, Ended, Handle, Latest, Records};
 pub use header::{HEADER_BYTES, Header, HeaderError, SEED_BYTES};
 pub use host::{Clock, ManualClock, Observer, SystemClock, Tx, TxHash, TxSource, tx_hash};
-pub use keys::KeysError;
+pub use key_file::{Group, Identity, KeysError};
+pub use keys::deal;
 pub use machine::{Applied, BlockContext, KEY_BYTES, Key, Missing, StateMachine, VALUE_BYTES, Value, View};
 pub use tokio_node::{StartError, start_tokio};
 

@@ -14,6 +14,8 @@ pub const BEGIN_BYTES_MAX: usize = 1024 * 1024;
 pub const RECEIPT_TOO_LONG: u32 = u32::MAX;
 /// Validators of one chain: beyond a few hundred, threshold votes are too slow.
 pub const VALIDATORS_MAX: usize = 128;
+/// Nodes outside the validators that follow one node: memory grows with them.
+pub const FOLLOWERS_MAX: usize = 32;
 /// Bytes of a chain's name.
 pub const CHAIN_NAME_BYTES_MAX: usize = 32;
 /// Records that one question to the [`Handle`](crate::Handle) may ask for.

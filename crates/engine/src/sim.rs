@@ -1,16 +1,17 @@
-//! Several validators in one deterministic run: virtual time, simulated links, storage that survives a crash. The same
-//! wiring as on a real computer, so what is found here is found there. The same seed gives the same run.
+//! Several nodes in one deterministic run: virtual time, simulated links, storage that survives a crash. The same wiring as
+//! on a real computer, so what is found here is found there. The same seed gives the same run.
 
 use crate::{
-    Clock, Handle, Observer, Pace, Retain, StateMachine, TxSource,
-    assemble::{CHANNELS, Host, Links, Network7, Running, Settings, assemble, message_bytes_max},
+    CatchUp, Clock, Handle, Observer, Pace, Retain, StateMachine, TxSource,
+    assemble::{CHANNELS, Host, Links, Network, Running, Settings, assemble, message_bytes_max},
     engine_types::PublicKey,
     keys::Keys,
 };
-use commonware_cryptography::Signer as _;
+use commonware_cryptography::{Signer as _, ed25519::PrivateKey};
+use commonware_math::algebra::Random as _;
 use commonware_p2p::simulated::{self, Link, Oracle};
 use commonware_runtime::{
-    Clock as _, Spawner as _, Supervisor as _,
+    Clock as _, Handle as Task, Spawner as _, Supervisor as _,
     deterministic::{self, Context, Runner},
 };
 use commonware_utils::{NZUsize, probability};
@@ -22,6 +23,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
+use tokio::sync::oneshot;
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -29,16 +31,21 @@ pub struct Sim {
     /// Everything random follows from it, the validators' keys too.
     pub seed: u64,
     pub validators: NonZeroU32,
+    /// Nodes outside the validators, numbered after them.
+    pub followers: u32,
+    /// Nodes that do not run before [`SimNetwork::start`].
+    pub late: Vec<usize>,
     pub chain: String,
     pub pace: Pace,
     pub retain: Retain,
-    /// One way between any two validators.
+    pub catch_up: CatchUp,
+    /// One way between any two nodes.
     pub latency: Duration,
     /// A run that takes longer than this of its own time fails.
     pub time_max: Duration,
 }
 
-/// The process around one simulated validator.
+/// The process around one simulated node.
 #[derive(Clone)]
 pub struct SimHost {
     pub machine: Arc<dyn StateMachine>,
@@ -48,7 +55,7 @@ pub struct SimHost {
     pub clock: Option<Arc<dyn Clock>>,
 }
 
-/// What a run leaves: what was stored, after a crash of all validators at its end.
+/// What a run leaves: what was stored, after a crash of all nodes at its end.
 pub struct SimEnd {
     checkpoint: deterministic::Checkpoint,
     /// Digest of all that happened; equal runs have equal ones.
@@ -57,13 +64,22 @@ pub struct SimEnd {
 
 /// A running simulation.
 pub struct SimNetwork {
-    /// One per validator.
+    /// One per node; none of one that is late.
     pub handles: Vec<Handle>,
+    sim: Sim,
+    nodes: Vec<Node>,
     runtime: Context,
     oracle: Oracle<PublicKey, Context>,
-    keys: Vec<PublicKey>,
-    latency: Duration,
 }
+
+struct Node {
+    keys: Keys,
+    host: SimHost,
+    task: Option<Task<()>>,
+    starts: usize,
+}
+
+const STARTS: &str = "a node that cannot start panics";
 
 /// What a test does with a running simulation; the run ends with it.
 pub type Drive = Box<dyn FnOnce(SimNetwork) -> BoxFuture<'static, ()>>;
@@ -93,18 +109,21 @@ impl Sim {
         Self {
             seed,
             validators: NonZeroU32::MIN.saturating_add(3),
+            followers: 0,
+            late: Vec::new(),
             chain: "cairn-sim".into(),
             pace: Pace {
                 idle_interval: Duration::from_secs(2),
                 ..Pace::default()
             },
             retain: Retain::default(),
+            catch_up: CatchUp::default(),
             latency: Duration::from_millis(10),
             time_max: Duration::from_secs(600),
         }
     }
 
-    /// Runs one host per validator from nothing.
+    /// Runs one host per node from nothing.
     pub fn run(&self, hosts: Vec<SimHost>, drive: Drive) -> SimEnd {
         let config = deterministic::Config::new()
             .with_seed(self.seed)
@@ -119,12 +138,19 @@ impl Sim {
     }
 
     fn run_on(&self, runner: Runner, hosts: Vec<SimHost>, drive: Drive) -> SimEnd {
-        let keys = Keys::deal(self.validators, ChaCha20Rng::seed_from_u64(self.seed));
-        assert_eq!(hosts.len(), keys.len(), "one host per validator");
+        let keys = self.keys();
+        assert_eq!(hosts.len(), keys.len(), "one host per node");
+        let node = |(keys, host)| Node {
+            keys,
+            host,
+            task: None,
+            starts: 0,
+        };
+        let nodes: Vec<Node> = keys.into_iter().zip(hosts).map(node).collect();
         let sim = self.clone();
         let (audit, checkpoint) = runner.start_and_recover(|context| async move {
             let auditor = context.auditor();
-            let network = Box::pin(start_all(context, sim, keys, hosts)).await;
+            let network = Box::pin(start_all(context, sim, nodes)).await;
             drive(network).await;
             auditor
         });
@@ -133,32 +159,56 @@ impl Sim {
             checkpoint,
         }
     }
+
+    /// The validators' keys, then the followers'.
+    fn keys(&self) -> Vec<Keys> {
+        let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
+        let mut keys = Keys::deal(self.validators, &mut rng);
+        let (first, count) = (keys[0].clone(), keys.len() + self.followers as usize);
+        keys.resize_with(count, || Keys {
+            identity: PrivateKey::random(&mut rng),
+            share: None,
+            ..first.clone()
+        });
+        keys
+    }
 }
 
-async fn start_all(context: Context, sim: Sim, keys: Vec<Keys>, hosts: Vec<SimHost>) -> SimNetwork {
-    let names: Vec<PublicKey> = keys.iter().map(|keys| keys.identity.public_key()).collect();
+async fn start_all(context: Context, sim: Sim, nodes: Vec<Node>) -> SimNetwork {
+    let names: Vec<PublicKey> = nodes.iter().map(|node| node.keys.identity.public_key()).collect();
+    let (validators, followers) = names.split_at(sim.validators.get() as usize);
     let config = simulated::Config {
         max_size: message_bytes_max(sim.validators.get()),
         max_peers_per_set: NonZeroUsize::new(names.len()).unwrap_or(NonZeroUsize::MIN),
         disconnect_on_block: true,
         tracked_peer_sets: NZUsize!(1),
     };
-    let (network, oracle) = simulated::Network::new_with_peers(context.child("network"), config, names.clone()).await;
+    let (network, oracle) = simulated::Network::new_with_split_peers(
+        context.child("network"),
+        config,
+        validators.to_vec(),
+        followers.to_vec(),
+    )
+    .await;
     network.start();
     let mut running = SimNetwork {
         handles: Vec::new(),
+        sim,
+        nodes,
         runtime: context.child("drive"),
         oracle,
-        keys: names,
-        latency: sim.latency,
     };
-    for at in 0..running.keys.len() {
+    for at in 0..running.nodes.len() {
         running.join(at).await;
     }
-    for (at, (keys, host)) in keys.into_iter().zip(hosts).enumerate() {
-        let context = context.child("validator").with_attribute("index", at);
-        let handle = running.start(context, at, &sim, keys, host).await;
-        running.handles.push(handle);
+    let mut starts = Vec::new();
+    for at in 0..running.nodes.len() {
+        if !running.sim.late.contains(&at) {
+            starts.push(running.launch(at).await);
+        }
+    }
+    for start in starts {
+        running.handles.push(start.await.expect(STARTS));
     }
     running
 }
@@ -169,20 +219,20 @@ impl SimNetwork {
         self.runtime.sleep(duration).await;
     }
 
-    /// Cuts all links of one validator.
-    pub async fn cut(&self, validator: usize) {
-        for (from, to) in self.links(validator) {
+    /// Cuts all links of one node.
+    pub async fn cut(&self, node: usize) {
+        for (from, to) in self.links(node) {
             // A link that is cut already stays cut.
             let _ = self.oracle.remove_link(from, to).await;
         }
     }
 
-    /// Links one validator with all others.
-    pub async fn join(&self, validator: usize) {
-        for (from, to) in self.links(validator) {
+    /// Links one node with all others.
+    pub async fn join(&self, node: usize) {
+        for (from, to) in self.links(node) {
             let link = Link {
-                latency: self.latency,
-                jitter: self.latency / 10,
+                latency: self.sim.latency,
+                jitter: self.sim.latency / 10,
                 success_rate: probability!(1.0),
             };
             // A link that is there already stays.
@@ -190,55 +240,86 @@ impl SimNetwork {
         }
     }
 
-    fn links(&self, validator: usize) -> Vec<(PublicKey, PublicKey)> {
-        let me = &self.keys[validator];
-        let others = self.keys.iter().filter(|key| *key != me);
+    fn links(&self, node: usize) -> Vec<(PublicKey, PublicKey)> {
+        let name = |node: &Node| node.keys.identity.public_key();
+        let me = name(&self.nodes[node]);
+        let others = self.nodes.iter().map(name).filter(|key| *key != me);
         others
-            .flat_map(|other| [(me.clone(), other.clone()), (other.clone(), me.clone())])
+            .flat_map(|other| [(me.clone(), other.clone()), (other, me.clone())])
             .collect()
     }
 
-    async fn start(&self, context: Context, at: usize, sim: &Sim, keys: Keys, host: SimHost) -> Handle {
-        let me = self.oracle.control(self.keys[at].clone());
+    /// Kills one node; what it stored stays.
+    pub async fn stop(&mut self, node: usize) {
+        if let Some(task) = self.nodes[node].task.take() {
+            task.abort();
+            // It ends with an error: it was aborted.
+            let _ = task.await;
+        }
+    }
+
+    /// Starts a node that is late, or was stopped.
+    pub async fn start(&mut self, node: usize) -> Handle {
+        self.launch(node).await.await.expect(STARTS)
+    }
+
+    async fn launch(&mut self, node: usize) -> oneshot::Receiver<Handle> {
+        let name = self.nodes[node].keys.identity.public_key();
+        let me = self.oracle.control(name);
         let mut channels = Vec::new();
         for (channel, quota) in (0..).zip(CHANNELS) {
             let opened = me.register(channel, quota).await;
-            channels.push(opened.expect("each validator opens each channel once"));
+            channels.push(opened.expect("the network runs"));
         }
-        let links = Network7::<Simulated> {
+        let links = Network::<Simulated> {
             peers: self.oracle.manager(),
             blocker: me,
             channels,
         };
-        let clock = host
-            .clock
-            .unwrap_or_else(|| Arc::new(VirtualClock(context.child("clock"))));
+        let SimHost {
+            machine,
+            source,
+            observer,
+            clock,
+        } = self.nodes[node].host.clone();
+        let clock = clock.unwrap_or_else(|| Arc::new(VirtualClock(self.runtime.child("clock"))));
         let host = Host {
-            machine: host.machine,
-            source: host.source,
-            observer: host.observer,
+            machine,
+            source,
+            observer,
             clock,
         };
         let settings = Settings {
-            chain: sim.chain.clone(),
+            chain: self.sim.chain.clone(),
             era: 0,
-            pace: sim.pace,
-            retain: sim.retain,
-            partition: format!("validator-{at}"),
-            keys,
+            pace: self.sim.pace,
+            retain: self.sim.retain,
+            catch_up: self.sim.catch_up,
+            partition: format!("validator-{node}"),
+            keys: self.nodes[node].keys.clone(),
+            alone: self.nodes.len() == 1,
         };
-        let Running {
-            handle,
-            first_end,
-            service: _service,
-            ended: _ended,
-            stopped: _stopped,
-        } = assemble(context.child("chain"), settings, host, links).await;
-        context.child("watch").spawn(move |_| async move {
-            let part = first_end.await;
-            panic!("{part} of validator {at} ended");
+        let starts = self.nodes[node].starts;
+        self.nodes[node].starts += 1;
+        let context = self.runtime.child("node");
+        let context = context.with_attribute("index", node).with_attribute("starts", starts);
+        let (started, start) = oneshot::channel();
+        let task = context.spawn(move |context| async move {
+            let Running {
+                handle,
+                first_end,
+                partition: _partition,
+                service: _service,
+                ended: _ended,
+                stopped: _stopped,
+            } = Box::pin(assemble(context, settings, host, links)).await;
+            // Whoever started it may not want its handle.
+            drop(started.send(handle));
+            let reason = first_end.await;
+            panic!("node {node}: {reason}");
         });
-        handle
+        self.nodes[node].task = Some(task);
+        start
     }
 }
 
@@ -246,5 +327,7 @@ impl SimNetwork {
 #[path = "../tests/toy/mod.rs"]
 pub(crate) mod toy;
 
+#[cfg(test)]
+mod catch_up_tests;
 #[cfg(test)]
 mod tests;

@@ -115,6 +115,7 @@ impl StateMachine for Counters {
 pub struct Pool {
     state: Mutex<PoolState>,
     arrivals: watch::Sender<u64>,
+    announced: watch::Sender<u64>,
     pub told: watch::Sender<Vec<Arc<Finalized>>>,
     pub skipped: watch::Sender<Vec<u64>>,
     stored: Option<u64>,
@@ -124,6 +125,7 @@ pub struct Pool {
 struct PoolState {
     order: u64,
     waiting: BTreeMap<u64, Tx>,
+    outgoing: Vec<Tx>,
     refused: Vec<(TxHash, u32)>,
 }
 
@@ -133,18 +135,27 @@ impl Pool {
         Arc::new(Self {
             state: Mutex::default(),
             arrivals: watch::Sender::new(0),
+            announced: watch::Sender::new(0),
             told: watch::Sender::new(Vec::new()),
             skipped: watch::Sender::new(Vec::new()),
             stored,
         })
     }
 
+    /// Takes a transaction in and keeps it to this pool.
     pub fn submit(&self, tx: Tx) {
         let mut state = self.state.lock().unwrap();
         state.order += 1;
         let order = state.order;
         state.waiting.insert(order, tx);
         self.arrivals.send_replace(order);
+    }
+
+    /// Takes a transaction in and tells the other nodes.
+    pub fn announce(&self, tx: Tx) {
+        self.state.lock().unwrap().outgoing.push(tx.clone());
+        self.submit(tx);
+        self.announced.send_modify(|count| *count += 1);
     }
 
     pub fn refused(&self) -> Vec<(TxHash, u32)> {
@@ -181,6 +192,20 @@ impl TxSource for Pool {
 
     fn arrivals(&self) -> watch::Receiver<u64> {
         self.arrivals.subscribe()
+    }
+
+    fn announced(&self) -> watch::Receiver<u64> {
+        self.announced.subscribe()
+    }
+
+    fn outgoing(&self, count_max: usize, _: usize) -> Vec<Tx> {
+        let mut state = self.state.lock().unwrap();
+        let count = state.outgoing.len().min(count_max);
+        state.outgoing.drain(..count).collect()
+    }
+
+    fn offer(&self, txs: Vec<Tx>) {
+        txs.into_iter().for_each(|tx| self.submit(tx));
     }
 }
 

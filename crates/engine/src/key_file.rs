@@ -1,0 +1,304 @@
+//! The file of a node's keys: readable by its owner only, written whole or not at all, never shown. It begins with an identity;
+//! the ceremony adds a share of the group key.
+//!
+//! ```text
+//! [identity]                                         a follower, or a validator before the ceremony
+//! [identity, share, validators, their keys, sharing]  a validator
+//! ```
+
+use crate::{
+    engine_types::{Bls, PublicKey},
+    keys::Keys,
+    light::GROUP_KEY_BYTES,
+};
+use cairn_types::{SecretKey, Signature, codec};
+use commonware_codec::{Copying, DecodeExt as _, Encode as _, Read as _};
+use commonware_cryptography::{
+    bls12381::primitives::{
+        group::Share,
+        sharing::{ModeVersion, Sharing},
+    },
+    ed25519::PrivateKey,
+};
+use commonware_utils::{Faults as _, N3f1};
+use minicbor::{CborLen, Decode, Encode};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    num::NonZeroU32,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// Its name in a chain's data folder, unless told otherwise.
+pub(crate) const FILE: &str = "validator.keys";
+/// Bytes of a key file: more than any number of validators needs.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Why keys could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    #[error("the key file cannot be read or written: {0}")]
+    File(#[from] io::Error),
+    #[error("the key file is damaged")]
+    Damaged,
+    #[error("the key file belongs to other validators than the configuration names")]
+    OtherValidators,
+    #[error("there is no key file, and only a lone validator makes its own")]
+    Absent,
+    #[error("the key file has no share of the group key: its validator has not taken part in the ceremony")]
+    NoShare,
+    #[error("the computer gives no random numbers")]
+    Random,
+}
+
+impl KeysError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::File(_) => "check that the file is there, yours, and that the disk is not full",
+            Self::Damaged => "bring it back from a backup; nobody else has it",
+            Self::OtherValidators => "name the key file and the genesis file of one and the same network",
+            Self::Absent => "name the file that `cairn genesis join` wrote",
+            Self::NoShare => "run `cairn genesis sign` together with the other validators",
+            Self::Random => "try again when the system has started up",
+        }
+    }
+}
+
+/// Who a node is, from its key file.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    secret: SecretKey,
+    group: Option<Group>,
+}
+
+/// The key of all validators together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Checks certificates.
+    pub key: [u8; GROUP_KEY_BYTES],
+    /// The same with what checks single votes, see [`Config::sharing`](crate::Config::sharing).
+    pub sharing: Vec<u8>,
+}
+
+impl Group {
+    /// The group of so many validators from its sharing; `None` for bytes that are none.
+    pub fn read(sharing: &[u8], validators: usize) -> Option<Self> {
+        let total = NonZeroU32::new(u32::try_from(validators).ok()?)?;
+        let read: Sharing<Bls> = Sharing::read_cfg(&mut Copying(sharing), &(total, ModeVersion::v0())).ok()?;
+        let group = Self::of(&read);
+        let whole = read.total() == total && read.required() == N3f1::quorum(validators) && group.sharing == sharing;
+        whole.then_some(group)
+    }
+
+    pub(crate) fn of(sharing: &Sharing<Bls>) -> Self {
+        let key = sharing.public().encode();
+        Self {
+            key: <[u8; GROUP_KEY_BYTES]>::try_from(&key[..]).expect("a group key has 96 bytes"),
+            sharing: sharing.encode().to_vec(),
+        }
+    }
+}
+
+impl Identity {
+    /// The identity in a file; made there if there is no file.
+    pub fn make(path: &Path) -> Result<Self, KeysError> {
+        match Self::open(path) {
+            Err(KeysError::Absent) => {}
+            found => return found,
+        }
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *seed).map_err(|_| KeysError::Random)?;
+        write_secret(
+            path,
+            &codec::encode(&IdentityFile {
+                identity: seed.to_vec(),
+            }),
+        )?;
+        Self::open(path)
+    }
+
+    /// The identity in a file.
+    pub fn open(path: &Path) -> Result<Self, KeysError> {
+        let stored = Stored::read(path)?.ok_or(KeysError::Absent)?;
+        let seed = stored.identity().encode();
+        let seed = <[u8; 32]>::try_from(&seed[..]).expect("an Ed25519 secret has 32 bytes");
+        Ok(Self {
+            secret: SecretKey::ed25519(seed),
+            group: match stored {
+                Stored::Identity(_) => None,
+                Stored::Whole(keys) => Some(Group::of(&keys.sharing)),
+            },
+        })
+    }
+
+    /// The node's public key: 32 bytes of Ed25519.
+    pub fn key(&self) -> [u8; 32] {
+        let cairn_types::PublicKey::Ed25519(key) = self.secret.public() else {
+            unreachable!("an identity is an Ed25519 key")
+        };
+        key
+    }
+
+    /// The group that this node has a share of.
+    pub fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
+    }
+
+    /// Signs in the node's name.
+    pub fn sign(&self, message: &[u8]) -> Signature {
+        self.secret.sign(message)
+    }
+}
+
+/// What a file holds.
+pub(crate) enum Stored {
+    Identity(PrivateKey),
+    Whole(Keys),
+}
+
+#[derive(Encode, Decode, CborLen, Zeroize, ZeroizeOnDrop)]
+#[cbor(array)]
+struct IdentityFile {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    identity: Vec<u8>,
+}
+
+#[derive(Encode, Decode, CborLen, Zeroize, ZeroizeOnDrop)]
+#[cbor(array)]
+struct WholeFile {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    identity: Vec<u8>,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    share: Vec<u8>,
+    #[n(2)]
+    #[zeroize(skip)]
+    validators: u32,
+    #[cbor(n(3), with = "minicbor::bytes")]
+    #[zeroize(skip)]
+    keys: Vec<u8>,
+    #[cbor(n(4), with = "minicbor::bytes")]
+    #[zeroize(skip)]
+    sharing: Vec<u8>,
+}
+
+impl Stored {
+    /// What a file holds; `None` when there is none.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, KeysError> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut bytes = Zeroizing::new(Vec::with_capacity(4_096));
+        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        Self::decode(&bytes).map(Some).ok_or(KeysError::Damaged)
+    }
+
+    pub(crate) fn identity(&self) -> &PrivateKey {
+        match self {
+            Self::Identity(identity) => identity,
+            Self::Whole(keys) => &keys.identity,
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        match codec::decode_canonical::<WholeFile>(bytes) {
+            Ok(file) => file.keys().map(Self::Whole),
+            Err(_) => {
+                let file = codec::decode_canonical::<IdentityFile>(bytes).ok()?;
+                PrivateKey::decode(Copying(&file.identity)).ok().map(Self::Identity)
+            }
+        }
+    }
+}
+
+impl WholeFile {
+    fn keys(&self) -> Option<Keys> {
+        let validators: Vec<PublicKey> = self
+            .keys
+            .chunks(32)
+            .map(|key| PublicKey::decode(Copying(key)).ok())
+            .collect::<Option<_>>()?;
+        let total = NonZeroU32::new(self.validators)?;
+        let share = Share::decode(Copying(&self.share)).ok()?;
+        let keys = Keys::new(
+            PrivateKey::decode(Copying(&self.identity)).ok()?,
+            validators,
+            Sharing::read_cfg(&mut Copying(&self.sharing), &(total, ModeVersion::v0())).ok()?,
+        )?;
+        keys.with_share(share)
+    }
+}
+
+/// Writes a validator's keys.
+pub(crate) fn write(path: &Path, keys: &Keys) -> Result<(), KeysError> {
+    let share = keys.share.as_ref().ok_or(KeysError::NoShare)?;
+    let file = WholeFile {
+        identity: keys.identity.encode().to_vec(),
+        share: share.encode().to_vec(),
+        validators: u32::try_from(keys.validators.len()).expect("bounded by VALIDATORS_MAX"),
+        keys: keys.validators.iter().flat_map(crate::block::key_bytes).collect(),
+        sharing: keys.sharing.encode().to_vec(),
+    };
+    let bytes = Zeroizing::new(codec::encode(&file));
+    Ok(write_secret(path, &bytes)?)
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let part = path.with_extension("part");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&part)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&part, path)?;
+    match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn an_identity_is_made_once_and_signs_what_anyone_can_check() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.keys");
+        assert!(matches!(Identity::open(&path), Err(KeysError::Absent)));
+        let made = Identity::make(&path).unwrap();
+        assert_eq!(Identity::make(&path).unwrap().key(), made.key());
+        assert_eq!(made.group(), None);
+        let key = cairn_types::PublicKey::Ed25519(made.key());
+        assert!(key.verify(b"message", &made.sign(b"message")));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let text = format!("{made:?}");
+        let secret = hex(made.secret.secret_bytes().as_slice());
+        assert!(!text.contains(&secret));
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn a_damaged_file_is_said_to_be_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        Identity::make(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for len in [0, 1, whole.len() - 1] {
+            fs::write(&path, &whole[..len]).unwrap();
+            assert!(matches!(Identity::open(&path), Err(KeysError::Damaged)), "{len}");
+        }
+    }
+}

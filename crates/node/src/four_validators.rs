@@ -5,10 +5,10 @@ use crate::follow::Follower;
 use crate::genesis::{Solo, solo};
 use crate::index::Index;
 use crate::machine::{LedgerMachine, signed};
-use crate::mempool::{Candidate, Limits, SharedPool};
+use crate::mempool::{Candidate, Limits, Origin, SharedPool};
 use crate::state::State;
-use cairn_engine::sim::{Sim, SimEnd, SimHost};
-use cairn_engine::{Finalized, Observer, Tx};
+use cairn_engine::sim::{Sim, SimEnd, SimHost, SimNetwork};
+use cairn_engine::{Finalized, ManualClock, Observer, Tx, TxHash, TxSource};
 use cairn_ledger::tx::transfer::Transfer;
 use cairn_ledger::tx::{Asset, Body};
 use cairn_ledger::{Genesis, Ledger, Transaction, view};
@@ -53,12 +53,48 @@ fn transfer(nonce: u64) -> Candidate {
             amount: Asset::Token(AMOUNT),
         }),
     };
+    candidate(Tx::new(transaction.sign(&key).bytes()))
+}
+
+fn candidate(tx: Tx) -> Candidate {
+    let transaction = signed(&tx.bytes).unwrap().transaction;
     Candidate {
         id: transaction.id(),
         account: transaction.account,
-        nonce,
+        nonce: transaction.nonce,
         fee_max: transaction.fee_max,
-        tx: Tx::new(transaction.sign(&key).bytes()),
+        tx,
+    }
+}
+
+/// The node's own pool, which takes what other nodes tell without asking the state: there is no desk in this run.
+struct Open(Arc<SharedPool>);
+
+impl TxSource for Open {
+    fn peek(&self, count_max: usize, bytes_max: usize, skip: &dyn Fn(&TxHash) -> bool) -> Vec<Tx> {
+        self.0.peek(count_max, bytes_max, skip)
+    }
+
+    fn refused(&self, hash: &TxHash, code: u32, height: u64) {
+        self.0.refused(hash, code, height);
+    }
+
+    fn arrivals(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.0.arrivals()
+    }
+
+    fn announced(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.0.announced()
+    }
+
+    fn outgoing(&self, count_max: usize, bytes_max: usize) -> Vec<Tx> {
+        self.0.outgoing(count_max, bytes_max)
+    }
+
+    fn offer(&self, txs: Vec<Tx>) {
+        for tx in txs {
+            let _ = self.0.add(candidate(tx), None, u64::MAX, Origin::Elsewhere);
+        }
     }
 }
 
@@ -111,7 +147,7 @@ fn nodes(folder: &Path) -> Nodes {
         });
         nodes.hosts.push(SimHost {
             machine: Arc::new(LedgerMachine::new(ledger.clone())),
-            source: pool.clone(),
+            source: Arc::new(Open(pool.clone())),
             observer: watch.clone(),
             clock: None,
         });
@@ -119,6 +155,13 @@ fn nodes(folder: &Path) -> Nodes {
         nodes.watches.push(watch);
     }
     nodes
+}
+
+/// Virtual time passes until every node was told of the transaction.
+async fn until_final(network: &SimNetwork, watches: &[Arc<Watch>], id: &Hash) {
+    while watches.iter().any(|watch| watch.follower.find(id).is_none()) {
+        network.sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// What the four came to in one run: state roots by height of each, and the last balance of who was paid.
@@ -135,7 +178,7 @@ fn run(sim: &Sim, folder: &Path, nonces: std::ops::Range<u64>, resumed: Option<S
                 let candidate = transfer(nonce);
                 for pool in &pools {
                     // A pool that was told of the block already refuses it: that is as good.
-                    let _ = pool.add(candidate.clone(), None, u64::MAX);
+                    let _ = pool.add(candidate.clone(), None, u64::MAX, Origin::Elsewhere);
                 }
                 match nonce - nonces.start {
                     3 => network.cut(2).await,
@@ -145,9 +188,7 @@ fn run(sim: &Sim, folder: &Path, nonces: std::ops::Range<u64>, resumed: Option<S
                 network.sleep(Duration::from_millis(700)).await;
             }
             let last = transfer(nonces.end - 1).id;
-            while drive_watches.iter().any(|watch| watch.follower.find(&last).is_none()) {
-                network.sleep(Duration::from_millis(200)).await;
-            }
+            until_final(&network, &drive_watches, &last).await;
             let state = State::new(network.handles[0].clone());
             let (header, paid) = state
                 .look([], |store| view::account(store, &account([4; 32])))
@@ -191,6 +232,38 @@ fn four_validators_keep_the_same_roots_through_a_partition_and_a_crash_of_all() 
         "nothing final was lost, nothing ran twice"
     );
     assert!(later > height);
+}
+
+#[test]
+fn a_transaction_given_to_one_validator_becomes_final_though_that_one_never_leads() {
+    let folder = tempfile::tempdir().unwrap();
+    let Nodes {
+        mut hosts,
+        pools,
+        watches,
+    } = nodes(folder.path());
+    // The others refuse every block of one whose clock is ahead.
+    hosts[0].clock = Some(Arc::new(ManualClock::new(1_700_000_000_000 + 3_600_000)));
+    let leaders = Arc::new(Mutex::new(None));
+    let seen = leaders.clone();
+    let drive: cairn_engine::sim::Drive = Box::new(move |network| {
+        Box::pin(async move {
+            // Block 1 opens the founder's account.
+            network.sleep(Duration::from_secs(10)).await;
+            let given = transfer(1);
+            assert_eq!(pools[0].add(given.clone(), None, u64::MAX, Origin::Here), Some(Ok(())));
+            until_final(&network, &watches, &given.id).await;
+            let head = *watches[1].follower.head().borrow();
+            let mut keys = Vec::new();
+            for height in 1..=head {
+                keys.push(network.handles[1].block(height).await.unwrap().header.leader);
+            }
+            *seen.lock().unwrap() = Some((keys, network.handles[0].validator()));
+        })
+    });
+    Sim::seeded(12).run(hosts, drive);
+    let (leaders, given_to) = leaders.lock().unwrap().take().expect("the drive ran to its end");
+    assert!(!leaders.contains(&given_to));
 }
 
 #[test]

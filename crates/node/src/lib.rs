@@ -10,6 +10,8 @@
 
 pub mod genesis;
 
+pub mod founding;
+
 pub mod mempool;
 
 mod machine;
@@ -25,7 +27,7 @@ mod serve;
 
 mod node;
 
-pub use cairn_engine::{ManualClock, SystemClock};
+pub use cairn_engine::{Address, CatchUp, Identity, KeysError, ManualClock, SystemClock, ceremony};
 pub use machine::{LedgerMachine, events, pad, reject, unpad};
 pub use mempool::admission::{SubmitError, Submitted};
 pub use node::{Final, LISTEN_DEFAULT, NodeConfig, NodeError, NodeHandle, OutcomeError, start};

@@ -1,6 +1,7 @@
 //! A chain process: the ledger on the engine, fed by the mempool, served over HTTP. Everything it starts it also ends.
 
 use crate::follow::Follower;
+use crate::founding::{Founding, FoundingError};
 use crate::genesis::{self, GenesisFileError};
 use crate::index::Index;
 use crate::machine::{LedgerMachine, events};
@@ -8,7 +9,9 @@ use crate::mempool::admission::{Admission, Progress, SubmitError, Submitted};
 use crate::mempool::{self, SharedPool, Why};
 use crate::serve::{self, HttpLimits};
 use crate::state::{State, StateError};
-use cairn_engine::{AskError, Clock, Config, Handle, Header, ManualClock, Pace, Retain, SystemClock, Validator};
+use cairn_engine::{
+    AskError, CatchUp, Clock, Config, Handle, Header, ManualClock, Pace, Retain, SystemClock, Validator,
+};
 use cairn_ledger::store::{Key, Missing, Store};
 use cairn_ledger::{Event, Genesis, Ledger, Reject};
 use cairn_types::{Hash, TimeMs};
@@ -36,13 +39,31 @@ pub struct NodeConfig {
     pub threads: usize,
     /// All validators; empty when this node is the only one.
     pub validators: Vec<Validator>,
-    /// Where the other validators reach this one.
+    /// The file of this node's keys; one that is not a validator's follows.
+    pub keys: PathBuf,
+    /// The validators' group, as their ceremony gave it; see [`Config::sharing`].
+    pub sharing: Vec<u8>,
+    /// Keys of nodes that may follow this one.
+    pub followers: Vec<[u8; 32]>,
+    pub catch_up: CatchUp,
+    /// Where other nodes reach this one.
     pub peers_listen: SocketAddr,
     pub mempool: mempool::Limits,
     pub http: HttpLimits,
 }
 
 impl NodeConfig {
+    /// One node of a founded chain: a validator, or a follower if its key is not among theirs.
+    pub fn founded(data_dir: impl Into<PathBuf>, founding: &Founding, keys: PathBuf) -> Result<Self, NodeError> {
+        let group = &founding.founded()?.group;
+        Ok(Self {
+            validators: founding.peers(),
+            sharing: group.sharing.clone(),
+            keys,
+            ..Self::solo(data_dir, founding.ledger()?)
+        })
+    }
+
     /// The only validator of its chain, on the computer's clock.
     pub fn solo(data_dir: impl Into<PathBuf>, genesis: Genesis) -> Self {
         let data_dir = data_dir.into();
@@ -55,6 +76,10 @@ impl NodeConfig {
             retain: chain.retain,
             threads: chain.threads,
             validators: chain.validators,
+            keys: chain.keys,
+            sharing: chain.sharing,
+            followers: chain.followers,
+            catch_up: chain.catch_up,
             peers_listen: chain.listen,
             mempool: mempool::Limits::default(),
             http: HttpLimits::default(),
@@ -68,6 +93,8 @@ impl NodeConfig {
 pub enum NodeError {
     #[error(transparent)]
     Genesis(#[from] GenesisFileError),
+    #[error(transparent)]
+    Founding(#[from] FoundingError),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
     #[error("cannot open the index of transactions: {0}")]
@@ -83,9 +110,11 @@ impl NodeError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Genesis(error) => error.hint(),
+            Self::Founding(error) => error.hint(),
             Self::Listen(..) => "another process has the address; name another one, or port 0 for any",
             Self::Index(_) => "check that the data folder is yours and the disk is not full",
-            Self::Chain(_) | Self::Failed(_) => "one process holds a data folder at a time; its log says more",
+            Self::Chain(error) => error.hint(),
+            Self::Failed(_) => "start it again; its log says more",
         }
     }
 }
@@ -141,6 +170,10 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
     let validators = config.validators.len().max(1);
     let engine = Config {
         validators: config.validators,
+        keys: config.keys,
+        sharing: config.sharing,
+        followers: config.followers,
+        catch_up: config.catch_up,
         listen: config.peers_listen,
         pace: config.pace,
         retain: config.retain,

@@ -1,9 +1,10 @@
 //! The way into the pool: many transactions are checked in one batch, their accounts are read at one height, and each is
 //! judged by what the ledger would refuse at once. One task owns the order; what the ledger says in a block stays the law.
 
-use super::{Candidate, PoolRefusal, SharedPool, Why};
+use super::{Candidate, Origin, PoolRefusal, SharedPool, Why};
 use crate::follow::Follower;
 use crate::index::Place;
+use crate::machine::signed;
 use crate::state::{State, StateError};
 use cairn_engine::{AskError, Tx};
 use cairn_ledger::genesis::Genesis;
@@ -74,6 +75,8 @@ impl Admission {
     pub fn new(genesis: Arc<Genesis>, state: State, pool: Arc<SharedPool>, follower: Arc<Follower>) -> (Self, Desk) {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let desk = Desk {
+            // A second desk would have nothing to look at.
+            offered: pool.offered().unwrap_or_else(|| mpsc::channel(1).1),
             genesis,
             state,
             pool,
@@ -102,34 +105,29 @@ pub struct Desk {
     pool: Arc<SharedPool>,
     follower: Arc<Follower>,
     queue: mpsc::Receiver<Job>,
+    /// From other nodes, checked already.
+    offered: mpsc::Receiver<Tx>,
 }
 
 impl Desk {
     /// Runs until every way in is dropped.
     pub async fn run(mut self) {
-        let mut jobs = Vec::new();
-        while self.queue.recv_many(&mut jobs, BATCH_MAX).await > 0 {
-            let (bytes, askers): (Vec<_>, Vec<_>) =
-                jobs.drain(..).map(|job| (job.bytes, (job.watch, job.answer))).unzip();
-            let checked = tokio::task::spawn_blocking(move || {
-                let slices: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
-                let checked = check(&slices);
-                bytes.into_iter().zip(checked).collect::<Vec<_>>()
-            });
-            let Ok(checked) = checked.await else { continue };
-            let mut left: Vec<(Newcomer, oneshot::Sender<_>)> = Vec::new();
-            for ((bytes, checked), (watch, answer)) in checked.into_iter().zip(askers) {
-                match checked {
-                    Ok(signed) => left.push((Newcomer::new(bytes, signed, watch), answer)),
-                    // Whoever asked may have gone, here and below.
-                    Err(reject) => drop(answer.send(Err(SubmitError::Refused(reject)))),
+        let (mut jobs, mut offered) = (Vec::new(), Vec::new());
+        loop {
+            let left = tokio::select! {
+                count = self.queue.recv_many(&mut jobs, BATCH_MAX) => match count {
+                    0 => return,
+                    _ => check_jobs(jobs.drain(..)).await,
+                },
+                _ = self.offered.recv_many(&mut offered, BATCH_MAX), if !self.offered.is_closed() => {
+                    offered.drain(..).filter_map(Newcomer::offered).collect()
                 }
-            }
+            };
             self.admit(left).await;
         }
     }
 
-    async fn admit(&self, mut left: Vec<(Newcomer, oneshot::Sender<Result<Submitted, SubmitError>>)>) {
+    async fn admit(&self, mut left: Vec<(Newcomer, Asker)>) {
         for _ in 0..ROUNDS_MAX {
             if left.is_empty() {
                 return;
@@ -193,7 +191,7 @@ impl Desk {
             fee_max: transaction.fee_max,
         };
         let last = known.account.as_ref().map(|account| account.nonce);
-        let added = self.pool.add(candidate, last, height)?;
+        let added = self.pool.add(candidate, last, height, newcomer.origin)?;
         let progress = watched.flatten().map_or(Progress::Waiting, Progress::Watched);
         Some(match added {
             Ok(()) => Ok(Submitted { id, progress }),
@@ -203,22 +201,52 @@ impl Desk {
     }
 }
 
+type Asker = oneshot::Sender<Result<Submitted, SubmitError>>;
+
+/// Checks form and signatures of all in one batch; those that fail are answered.
+async fn check_jobs(jobs: impl Iterator<Item = Job>) -> Vec<(Newcomer, Asker)> {
+    let (bytes, askers): (Vec<_>, Vec<_>) = jobs.map(|job| (job.bytes, (job.watch, job.answer))).unzip();
+    let checked = tokio::task::spawn_blocking(move || {
+        let slices: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
+        let checked = check(&slices);
+        bytes.into_iter().zip(checked).collect::<Vec<_>>()
+    });
+    let mut left = Vec::new();
+    for ((bytes, checked), (watch, answer)) in checked.await.unwrap_or_default().into_iter().zip(askers) {
+        match checked {
+            Ok(signed) => left.push((Newcomer::new(Tx::new(bytes), signed, watch, Origin::Here), answer)),
+            // Whoever asked may have gone, here and below.
+            Err(reject) => drop(answer.send(Err(SubmitError::Refused(reject)))),
+        }
+    }
+    left
+}
+
 /// A transaction whose signatures hold.
 struct Newcomer {
     id: Hash,
     signed: Signed,
     tx: Tx,
     watch: bool,
+    origin: Origin,
 }
 
 impl Newcomer {
-    fn new(bytes: Vec<u8>, signed: Signed, watch: bool) -> Self {
+    fn new(tx: Tx, signed: Signed, watch: bool, origin: Origin) -> Self {
         Self {
             id: signed.transaction.id(),
             signed,
-            tx: Tx::new(bytes),
+            tx,
             watch,
+            origin,
         }
+    }
+
+    /// One that another node told of; nobody waits for the answer.
+    fn offered(tx: Tx) -> Option<(Self, Asker)> {
+        let signed = signed(&tx.bytes)?;
+        let (answer, _) = oneshot::channel();
+        Some((Self::new(tx, signed, false, Origin::Elsewhere), answer))
     }
 
     fn reads(&self) -> Vec<Key> {

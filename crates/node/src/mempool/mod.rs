@@ -2,8 +2,8 @@
 //! `source` hands out to the engine and tells whoever waits.
 //!
 //! ```text
-//! POST /v1/transactions ─▶ admission ─▶ pool ─▶ source ─▶ engine
-//!                          (signatures,  (limits,   └──▶ waiters: final, refused, gone
+//! POST /v1/transactions ─▶ admission ─▶ pool ─▶ source ─▶ engine: blocks, other nodes' pools
+//!      other nodes' pools ─▶ (signatures,  (limits,   └──▶ waiters: final, refused, gone
 //!                           nonce, fee)   order)
 //! ```
 
@@ -15,4 +15,4 @@ mod source;
 mod tests;
 
 pub use pool::{Candidate, Departure, Included, Limits, Pool, PoolRefusal, Why};
-pub use source::{Level, SharedPool, WAITERS_MAX};
+pub use source::{Level, Origin, SharedPool, WAITERS_MAX};

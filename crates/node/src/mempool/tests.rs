@@ -1,7 +1,7 @@
 //! What the pool promises, case by case and under random use.
 
 use super::*;
-use cairn_engine::Tx;
+use cairn_engine::{Tx, TxSource};
 use cairn_types::{AccountId, Hash, Token};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -198,6 +198,29 @@ fn one_that_no_block_takes_leaves_after_a_while() {
     assert_eq!(peeked(&pool), [(1, 2)]);
     assert_eq!(pool.expire(160), [gone(1, 2, Why::Expired)]);
     assert_eq!((pool.count(), pool.bytes()), (0, 0));
+}
+
+#[test]
+fn the_others_are_told_once_of_what_came_in_here_and_again_of_what_waits_for_long() {
+    let pool = SharedPool::new(limits());
+    let ours = candidate(1, 1, 100);
+    for (candidate, origin) in [
+        (ours.clone(), Origin::Here),
+        (candidate(2, 1, 100), Origin::Elsewhere),
+        (ours.clone(), Origin::Here),
+    ] {
+        assert_eq!(pool.add(candidate, None, 0, origin), Some(Ok(())));
+    }
+    assert_eq!(pool.outgoing(9, 9), [], "no room for it");
+    assert_eq!(pool.outgoing(0, 99), []);
+    assert_eq!(pool.outgoing(9, 99), [ours.tx.clone()]);
+    assert_eq!(pool.outgoing(9, 99), []);
+    (1..16).for_each(|height| pool.finalized(height, &[]));
+    assert_eq!(pool.outgoing(9, 99), []);
+    pool.finalized(16, &[]);
+    assert_eq!(pool.outgoing(9, 99), [ours.tx]);
+    pool.finalized(32, &[included(1, 1, 100)]);
+    assert_eq!(pool.outgoing(9, 99), [], "it is final");
 }
 
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod api;
+mod follow;
 mod killed;
 mod openapi;
 mod schema;

@@ -90,6 +90,10 @@ enum Command {
     Demo(commands::demo::Args),
     Up(commands::up::Args),
     #[command(subcommand)]
+    Genesis(commands::genesis::Command),
+    #[command(subcommand)]
+    Node(commands::node::Command),
+    #[command(subcommand)]
     Key(commands::key::Command),
     #[command(subcommand)]
     Account(commands::account::Command),
@@ -124,6 +128,8 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => commands::demo::run(args, out),
         Command::Up(args) => commands::up::run(args, &cli.home, out),
+        Command::Genesis(command) => commands::genesis::run(command, &cli.home, out),
+        Command::Node(command) => commands::node::run(command, out),
         Command::Key(command) => commands::key::run(command, &cli.home, out),
         Command::Account(command) => commands::account::run(command, &cli.home, out),
         Command::Tx(command) => commands::tx::run(command, &cli.home, out),

@@ -1,12 +1,14 @@
-//! Four validators on real threads and TCP: they agree, go on without one that was killed, take it back, let a known follower
-//! read along and do not let a stranger in.
+//! Four validators on real threads and TCP: they agree, go on without one that was killed, take it back by blocks or by state, let
+//! a known follower read along and do not let a stranger in.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 #[expect(dead_code, reason = "the other test files use the rest")]
 mod toy;
 
-use cairn_engine::{Config, Handle, Identity, Observer, SystemClock, TxSource, Validator, deal, start_tokio};
+use cairn_engine::{
+    CatchUp, Config, Finalized, Handle, Identity, Observer, SystemClock, TxSource, Validator, deal, start_tokio,
+};
 use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
@@ -66,7 +68,12 @@ impl Net {
     }
 
     async fn start_validator(&self, at: usize, pool: &Arc<Pool>) -> Handle {
+        self.start_behind(at, pool, CatchUp::default().views_max).await
+    }
+
+    async fn start_behind(&self, at: usize, pool: &Arc<Pool>, views_max: Option<u64>) -> Handle {
         let mut config = self.config(&at.to_string());
+        config.catch_up.views_max = views_max;
         config.listen = self.validators[at].address.to_string().parse().unwrap();
         start(config, pool).await
     }
@@ -121,6 +128,36 @@ async fn four_validators_go_on_without_one_take_it_back_and_let_only_the_known_f
     assert_eq!(chain.block(before.header.height).await.unwrap().digest, before.digest);
     final_in_all(&[&pools[..3], &[back, follower]].concat(), 20).await;
     chains.push(chain);
+
+    // One that is far behind fetches the state, and what it had before is gone.
+    let files = net.path("2").join("chain");
+    let names = || {
+        let names = std::fs::read_dir(&files).unwrap();
+        names
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert!(names().contains(&"cairn-blocks-key".to_owned()));
+    let left = chains[2].latest();
+    chains[2].shutdown().await;
+    let reached = |pool: &Arc<Pool>, height: u64| {
+        let mut told = pool.told.subscribe();
+        tokio::time::timeout(PATIENCE, async move {
+            let last = |blocks: &Vec<Arc<Finalized>>| blocks.last().map_or(0, |block| block.header.height);
+            told.wait_for(|blocks| last(blocks) >= height).await.unwrap();
+        })
+    };
+    reached(&pools[0], left.header.height + 8).await.unwrap();
+    let behind = Pool::new(Some(0));
+    chains[2] = net.start_behind(2, &behind, Some(2)).await;
+    reached(&behind, chains[2].latest().header.height + 2).await.unwrap();
+    assert!(behind.skipped.borrow()[0] > left.header.height);
+    let names = names();
+    assert!(names.iter().any(|name| name.starts_with("cairn_g00001")), "{names:?}");
+    assert!(
+        !names.contains(&"cairn-blocks-key".to_owned()) && names.contains(&"cairn-simplex".to_owned()),
+        "{names:?}"
+    );
 
     for chain in chains.iter().chain([&following]) {
         let proof = chain.prove(account_key(7)).await.unwrap();

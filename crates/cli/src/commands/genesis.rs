@@ -1,10 +1,11 @@
 //! `cairn genesis`: how several validators who need not trust each other found a chain. The file goes round as a draft; at the end
 //! all of them have the same one, with a key of theirs together that nobody holds.
 
-use crate::commands::node::{keys_failed, log, peer_listen};
+use crate::commands::node::{keys_failed, peer_listen};
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::home::{Home, keys_failed as accounts_failed};
 use crate::output::{Output, decimal, table};
+use crate::roles::logs::Logs;
 use crate::roles::until_stopped;
 use crate::units::Decimal;
 use cairn_agent::keys::KeyKind;
@@ -21,7 +22,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const LOG_DEFAULT: &str = "error";
 const HOUR_MS: u64 = 3_600_000;
 
 /// Found a chain of several validators: new, join, merge, sign. docs/operate/ceremony.md tells it step by step.
@@ -35,6 +35,8 @@ pub enum Command {
 }
 
 /// Begin a draft: the chain's name and numbers, and how many validators there will be.
+///
+/// Example: cairn genesis new --chain rainfall --validators 4
 #[derive(clap::Args)]
 pub struct New {
     /// The draft.
@@ -70,6 +72,8 @@ pub struct New {
 }
 
 /// Take a seat: makes this validator's key, and adds it to the draft with its address and its account.
+///
+/// Example: cairn genesis join --address validator-1.example.org:9000
 #[derive(clap::Args)]
 pub struct Join {
     /// The draft.
@@ -87,6 +91,8 @@ pub struct Join {
 }
 
 /// Add the validators of other copies of the draft, in any order.
+///
+/// Example: cairn genesis merge from-anna.json from-bert.json
 #[derive(clap::Args)]
 pub struct Merge {
     /// The draft.
@@ -101,6 +107,8 @@ pub struct Merge {
 ///
 /// Waits until all are there, makes the key over the network, keeps this validator's share in its key file, and writes the group
 /// key and the signatures of all into the file: the same file at all of them. Killed, it goes on when it is started again.
+///
+/// Example: cairn genesis sign
 #[derive(clap::Args)]
 pub struct Sign {
     /// The draft.
@@ -115,6 +123,8 @@ pub struct Sign {
     /// Counts ceremonies: after one that failed all name the next number.
     #[arg(long, value_name = "N", default_value_t = 1)]
     attempt: u32,
+    #[command(flatten)]
+    logs: Logs,
 }
 
 /// Show what a file says, checked, and what it lacks. All validators compare the draft's name before they sign.
@@ -224,7 +234,7 @@ fn merge(args: &Merge, out: Output) -> Done {
 }
 
 fn sign(args: &Sign, out: Output) -> Done {
-    log(LOG_DEFAULT);
+    args.logs.start();
     let mut founding = read(&args.file)?;
     if founding.founded().is_ok() {
         out.say("the file is signed by all already");

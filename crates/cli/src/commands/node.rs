@@ -4,6 +4,7 @@ use crate::commands::genesis::founding_failed;
 use crate::error::{Done, Failure, Kind};
 use crate::home::AnchorText;
 use crate::output::Output;
+use crate::roles::logs::Logs;
 use crate::roles::until_stopped;
 use cairn_node::founding::Founding;
 use cairn_node::{Identity, KeysError, LISTEN_DEFAULT, NodeConfig, NodeError};
@@ -12,10 +13,7 @@ use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
 
-/// Errors of all, warnings of ours: the engine warns of every folder that is new.
-const LOG_DEFAULT: &str = "error,cairn_node=warn,cairn_engine=info";
 /// The longest time without a block, where several validators wait for each other.
 const IDLE_MAX: Duration = Duration::from_secs(2);
 
@@ -29,8 +27,10 @@ pub enum Command {
 /// Run a validator, or a follower.
 ///
 /// A node whose key is among the validators of the genesis file votes. Any other follows: it serves reads and passes transactions
-/// on, if the validators let it in with --follower. A node that is new, or was away for long, fetches the newest state first.
-/// RUST_LOG says how much is logged.
+/// on, if the validators let it in with --follower. A node that is new, or was away for long, fetches the newest state first. Ends at
+/// Ctrl-C or SIGTERM; killed at any moment it loses nothing final.
+///
+/// Example: cairn node run --genesis genesis.json --key validator.keys --data node
 #[derive(clap::Args)]
 pub struct Run {
     /// The file that the ceremony came to.
@@ -54,9 +54,13 @@ pub struct Run {
     /// Keep all blocks, and fetch them all when they are missing, instead of the newest state.
     #[arg(long)]
     archive: bool,
+    #[command(flatten)]
+    logs: Logs,
 }
 
 /// Show the public key in a key file; made there if there is no file.
+///
+/// Example: cairn node key follower.keys
 #[derive(clap::Args)]
 pub struct Key {
     /// The file.
@@ -81,15 +85,6 @@ fn key(args: &Key, out: Output) -> Done {
 
 pub fn keys_failed(path: &Path, error: &KeysError) -> Failure {
     Failure::new(Kind::Files, format!("{}: {error}", path.display())).hint(error.hint())
-}
-
-/// Logs to standard error; only the first of a process counts, and there is no other.
-pub fn log(default: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
 }
 
 /// Where a node listens for others: everywhere, at the port of its address; on this computer only, if its address is there.
@@ -144,7 +139,7 @@ fn failed(error: NodeError) -> Failure {
 }
 
 fn run_node(args: Run, out: Output) -> Done {
-    log(LOG_DEFAULT);
+    args.logs.start();
     let founding = Founding::read_file(&args.genesis).map_err(|error| founding_failed(&args.genesis, error))?;
     let (config, votes) = config(&args, &founding)?;
     crate::roles::runtime()?.block_on(async {

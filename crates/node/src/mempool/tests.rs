@@ -213,12 +213,12 @@ fn the_others_are_told_once_of_what_came_in_here_and_again_of_what_waits_for_lon
     }
     assert_eq!(pool.outgoing(9, 9), [], "no room for it");
     assert_eq!(pool.outgoing(0, 99), []);
-    assert_eq!(pool.outgoing(9, 99), [ours.tx.clone()]);
+    assert_eq!(pool.outgoing(9, 99), std::slice::from_ref(&ours.tx));
     assert_eq!(pool.outgoing(9, 99), []);
     (1..16).for_each(|height| pool.finalized(height, &[]));
     assert_eq!(pool.outgoing(9, 99), []);
     pool.finalized(16, &[]);
-    assert_eq!(pool.outgoing(9, 99), [ours.tx]);
+    assert_eq!(pool.outgoing(9, 99), std::slice::from_ref(&ours.tx));
     pool.finalized(32, &[included(1, 1, 100)]);
     assert_eq!(pool.outgoing(9, 99), [], "it is final");
 }

@@ -8,8 +8,8 @@ use crate::verify::{self, Checked};
 use cairn_engine::light::Anchor;
 use cairn_ledger::Genesis;
 use cairn_ledger::records::{
-    Account, AccountIndex, Chain, Device, Epoch, Network, Order, ParameterPage, Pool, Roots, RosterEntry, Settlement,
-    Terms, Verifier,
+    Account, AccountIndex, Chain, Device, Epoch, ExchangeBook, Network, Order, ParameterPage, Pool, Roots, RosterEntry,
+    Settlement, Terms, Verifier,
 };
 use cairn_ledger::store::Key;
 use cairn_ledger::tables::Record;
@@ -338,6 +338,15 @@ impl NodeClient {
 
     /// The attested roots.
     pub async fn roots(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Seen<Option<Roots>>, ClientError> {
+        self.record(&(*network, epoch)).await
+    }
+
+    /// The attested exchange among its operators; none when everybody is paid as earned.
+    pub async fn exchange(
+        &self,
+        network: &NetworkId,
+        epoch: EpochNumber,
+    ) -> Result<Seen<Option<ExchangeBook>>, ClientError> {
         self.record(&(*network, epoch)).await
     }
 

@@ -29,7 +29,7 @@ pub fn check(store: &MemoryStore, genesis: &Genesis) -> Vec<Violation> {
     check_dollars(&state, &mut found);
     check_credits(&state, &mut found);
     check_bonds(&state, &mut found);
-    check_counts(&state, &mut found);
+    check_counts(&state, store, &mut found);
     check_networks(&state, store, genesis, &mut found);
     check_devices(&state, store, &mut found);
     found
@@ -240,8 +240,14 @@ fn check_bonds(state: &State, found: &mut Vec<Violation>) {
     );
 }
 
-fn check_counts(state: &State, found: &mut Vec<Violation>) {
+fn check_counts(state: &State, store: &MemoryStore, found: &mut Vec<Violation>) {
     let chain = &state.chain;
+    let past: usize = state
+        .accounts
+        .iter()
+        .map(|account| account.payout_choice.past as usize)
+        .sum();
+    equal(found, "past choices are counted", all::<PastChoice>(store).len(), past);
     equal(
         found,
         "accounts are counted",

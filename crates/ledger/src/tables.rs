@@ -18,6 +18,7 @@ pub enum Table {
     Account = 10,
     AccountNumber = 11,
     Issuer = 12,
+    PastChoice = 13,
     Device = 20,
     DeviceNumber = 21,
     Membership = 22,
@@ -200,6 +201,12 @@ impl Id for (NetworkId, u32, u8) {
             table,
             &joined::<37>(&self.0.0, &[version[0], version[1], version[2], version[3], self.2]),
         )
+    }
+}
+
+impl Id for (AccountId, u32) {
+    fn key(&self, table: Table) -> Key {
+        key(table, &joined::<36>(&self.0.0, &self.1.to_be_bytes()))
     }
 }
 

@@ -7,7 +7,9 @@ use crate::genesis::{Genesis, Limits};
 use crate::records::*;
 use crate::store::{Key, Missing, Store};
 use crate::tables::{self, Record};
-use cairn_types::{AccountId, AccountNumber, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId};
+use cairn_types::{
+    AccountId, AccountNumber, BasisPoints, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId,
+};
 
 /// Entries of one page of a roster at most.
 pub const ROSTER_PAGE_MAX: u32 = 1_000;
@@ -44,6 +46,40 @@ pub fn account_by_number(store: &mut dyn Store, number: AccountNumber) -> Read<O
         return Ok(None);
     };
     Ok(account(store, &id)?.map(|account| (id, account)))
+}
+
+/// What the operators with these numbers chose for the income of an epoch, one for each. For a closed epoch the answer never changes,
+/// whenever it is asked for.
+pub fn payout_choices(
+    store: &mut dyn Store,
+    operators: &[AccountNumber],
+    epoch: EpochNumber,
+) -> Read<Vec<Option<BasisPoints>>> {
+    all(operators.iter().map(|number| match account_by_number(store, *number)? {
+        Some((id, account)) => payout_choice(store, &id, account.payout_choice, epoch),
+        None => Ok(None),
+    }))
+}
+
+/// The choice that held in an epoch: mostly the account's own, else the newest past one that had begun by then.
+fn payout_choice(
+    store: &mut dyn Store,
+    account: &AccountId,
+    now: PayoutChoice,
+    epoch: EpochNumber,
+) -> Read<Option<BasisPoints>> {
+    if let Some(wants) = now.at(epoch) {
+        return Ok(wants);
+    }
+    let (mut held, mut begun, mut later) = (None, 0, now.past);
+    while begun < later {
+        let middle = begun + (later - begun) / 2;
+        match record::<PastChoice>(store, &(*account, middle))? {
+            Some(past) if past.from <= epoch => (held, begun) = (past.wants, middle + 1),
+            _ => later = middle,
+        }
+    }
+    Ok(held)
 }
 
 pub fn issuer(store: &mut dyn Store, id: &AccountId) -> Read<Option<Issuer>> {
@@ -174,6 +210,11 @@ pub fn is_anchored(store: &mut dyn Store, limits: &Limits, network: &NetworkId, 
 
 /// The attested roots.
 pub fn roots(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Option<Roots>> {
+    record(store, &(*network, epoch))
+}
+
+/// The attested exchange among its operators; `None` when everybody is paid as earned.
+pub fn exchange(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Option<ExchangeBook>> {
     record(store, &(*network, epoch))
 }
 

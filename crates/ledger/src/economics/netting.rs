@@ -21,6 +21,7 @@
 //!
 //! Both assets are conserved: what sellers give is what buyers get, in tokens and in dollars. Source: economics notes §4.6.
 
+use cairn_types::PayoutLeaf;
 use cairn_types::money::{BasisPoints, MicroUsd, Price, Token, mul_div_floor};
 use minicbor::{CborLen, Decode, Encode};
 
@@ -31,6 +32,16 @@ use super::{Error, Scale};
 pub struct Earned {
     pub cash: MicroUsd,
     pub tokens: Token,
+}
+
+impl Earned {
+    /// What a leaf pays as earned; `None` where its tokens do not fit 64 bits.
+    pub fn of(leaf: &PayoutLeaf) -> Option<Self> {
+        Some(Self {
+            cash: leaf.cash,
+            tokens: leaf.availability.checked_add(leaf.usage)?,
+        })
+    }
 }
 
 /// What an operator would exchange; at most one side is not zero.

@@ -40,21 +40,51 @@ pub struct PayoutChoice {
     /// What held before.
     #[n(2)]
     pub before: Option<BasisPoints>,
+    /// How many choices ended: the [`PastChoice`]s of the account. Not written where there are none.
+    #[cbor(n(3), skip_if = "is_zero")]
+    pub past: u32,
+}
+
+/// A choice that another one replaced, so that whoever settles or audits an epoch late finds what held in it. An account's are
+/// numbered from 0 as they began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct PastChoice {
+    #[n(0)]
+    pub wants: Option<BasisPoints>,
+    /// The first epoch it held for; the last one is before the next choice began.
+    #[n(1)]
+    pub from: EpochNumber,
+}
+
+fn is_zero(past: &u32) -> bool {
+    *past == 0
 }
 
 impl PayoutChoice {
-    /// The choice for the income of an epoch not older than the last change but one.
-    pub fn at(&self, epoch: EpochNumber) -> Option<BasisPoints> {
-        if self.from <= epoch { self.wants } else { self.before }
+    /// The choice for the income of an epoch, if it is `from`, the one before, or later: older ones are past.
+    pub fn at(&self, epoch: EpochNumber) -> Option<Option<BasisPoints>> {
+        if self.from <= epoch {
+            return Some(self.wants);
+        }
+        (self.from == epoch.next()).then_some(self.before)
     }
 
-    /// After a change made in the open epoch.
-    pub fn changed(&self, wants: Option<BasisPoints>, open: EpochNumber) -> Self {
-        Self {
+    /// After a change made in the open epoch, and what that put an end to: nothing, when it corrects another one made in the same
+    /// epoch, which never held.
+    pub fn changed(&self, wants: Option<BasisPoints>, open: EpochNumber) -> (Self, Option<PastChoice>) {
+        let ended = (self.from <= open).then_some(PastChoice {
+            wants: self.wants,
+            from: self.from,
+        });
+        let now = Self {
             wants,
             from: open.next(),
-            before: self.at(open),
-        }
+            before: ended.map_or(self.before, |ended| ended.wants),
+            // One an epoch at most: no chain has so many.
+            past: self.past.saturating_add(u32::from(ended.is_some())),
+        };
+        (now, ended)
     }
 }
 
@@ -95,6 +125,11 @@ impl Account {
 impl Record for Account {
     const TABLE: Table = Table::Account;
     type Id = AccountId;
+}
+
+impl Record for PastChoice {
+    const TABLE: Table = Table::PastChoice;
+    type Id = (AccountId, u32);
 }
 
 /// Which account has a number.

@@ -10,7 +10,7 @@ mod order;
 mod supply;
 mod verifier;
 
-pub use account::{Account, AccountIndex, Issuer, PayoutChoice};
+pub use account::{Account, AccountIndex, Issuer, PastChoice, PayoutChoice};
 pub use anchor::{Anchor, AnchorPlace, Anchors};
 pub use chain::{Chain, Moment};
 pub use device::{Device, DeviceIndex, Membership, NETWORKS_PER_DEVICE_MAX, RosterEntry};
@@ -91,7 +91,12 @@ mod tests {
                 wants: part,
                 from: EpochNumber(MAX),
                 before: part,
+                past: u32::MAX,
             },
+        });
+        check(PastChoice {
+            wants: part,
+            from: EpochNumber(MAX),
         });
         check(Issuer {
             bond: Token(MAX),

@@ -230,12 +230,5 @@ fn stays_in_pool(terms: &Terms, book: &ExchangeBook, settlement: &Settlement, su
 
 /// What a leaf pays as earned.
 fn earned(leaf: &PayoutLeaf) -> Result<Earned, Reject> {
-    let tokens = leaf
-        .availability
-        .checked_add(leaf.usage)
-        .ok_or(Reject::AmountTooLarge)?;
-    Ok(Earned {
-        cash: leaf.cash,
-        tokens,
-    })
+    Earned::of(leaf).ok_or(Reject::AmountTooLarge)
 }

@@ -17,7 +17,12 @@ impl SetPayoutChoice {
     pub(crate) fn apply(&self, sender: &AccountId, context: &mut Context<'_>) -> Step<()> {
         let open = context.chain()?.epoch;
         let mut account = context.sender(sender)?;
-        account.payout_choice = account.payout_choice.changed(self.wants, open);
+        let place = account.payout_choice.past;
+        let (choice, ended) = account.payout_choice.changed(self.wants, open);
+        if let Some(ended) = ended {
+            context.insert(&(*sender, place), &ended);
+        }
+        account.payout_choice = choice;
         context.save(&account);
         context.emit(Event::PayoutChoiceSet {
             account: *sender,

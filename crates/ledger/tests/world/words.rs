@@ -358,25 +358,17 @@ impl World {
         let pool = view::pool(&mut self.store, &result.network, result.epoch).expect("memory");
         let scale = self.ledger.genesis().economics.scale().expect("decimals");
         let price = pool.and_then(|pool| pool.exchange_price);
-        let offers = match offers.split_once(':') {
-            Some((tokens, cash)) => netting::OfferTotals {
-                tokens: Token(number(tokens)),
-                cash: MicroUsd(number(cash)),
-            },
-            None => netting::offer_totals(leaves.iter().zip(wants).map(|(leaf, wants)| {
-                let tokens = leaf.availability.checked_add(leaf.usage).expect("small");
-                netting::offer(
-                    scale,
-                    price,
-                    netting::Earned {
-                        cash: leaf.cash,
-                        tokens,
-                    },
-                    *wants,
-                )
-            }))
-            .expect("small"),
-        };
+        let offers =
+            match offers.split_once(':') {
+                Some((tokens, cash)) => netting::OfferTotals {
+                    tokens: Token(number(tokens)),
+                    cash: MicroUsd(number(cash)),
+                },
+                None => netting::offer_totals(leaves.iter().zip(wants).map(|(leaf, wants)| {
+                    netting::offer(scale, price, netting::Earned::of(leaf).expect("small"), *wants)
+                }))
+                .expect("small"),
+            };
         let choices = merkle::root(wants.iter().map(|wants| pay::choice_hash(*wants)).collect());
         let exchange = settle_epoch::Exchange {
             result: result.hash(),
@@ -439,6 +431,11 @@ impl World {
                     "token {} stable {} credits {}+{}",
                     account.token, account.stable, credits.stable, credits.burned
                 )
+            }
+            "choice" => {
+                let operator = [self.account(words.word(2)).number];
+                let choices = view::payout_choices(store, &operator, EpochNumber(words.number(3))).expect("memory");
+                choices[0].map_or("as earned".to_owned(), |part| part.get().to_string())
             }
             "digest" => self.store.digest().to_string(),
             "chain" => {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 struct_faces! {
     records::Account { number, rule, nonce, token, stable, credits, payout_choice }
-    records::PayoutChoice { wants, from, before }
+    records::PayoutChoice { wants, from, before, past }
     records::Chain {
         genesis, height, time, epoch, round, beacon_due, accounts, devices, networks, verifiers, bond_active, orders_open
     }
@@ -23,6 +23,7 @@ struct_faces! {
     records::Roots { inputs, archive, findings, memory, anchors, previous }
     records::Anchor { verifier, root, count, reports_hash }
     records::Anchors { count, listed, reports, digest }
+    records::ExchangeBook { offers, choices, running }
     records::Network {
         number, name, vertical, founder, treasurer, resolution, bond, created, closes, roster, unsettled, treasury_token,
         treasury_stable, allowance, carry_token, carry_stable
@@ -46,6 +47,8 @@ struct_faces! {
         premine, minted, reminted, burned, burned_before, burned_smoothed, unminted, reserve, topped_up
     }
     economics::price::Quote { low, mid, high }
+    economics::netting::OfferTotals { tokens, cash }
+    economics::netting::Running { tokens, cash }
     cairn_types::attestation::Totals { units, availability, usage, cash, customers_paid }
     Rule { threshold, keys }
 }

@@ -136,7 +136,7 @@ pub async fn roster(
     reply(&header, found.ok_or_else(|| ApiError::not_found("network"))?)
 }
 
-/// One epoch of one network: its pool, who anchored what, what was attested, how far it is paid.
+/// One epoch of one network: its pool, who anchored what, what was attested, how far it is paid, what its operators exchange.
 pub async fn network_epoch(
     Shared(desk): Shared<Arc<Desk>>,
     Named((Id(id), Id(number))): Named<(Id<NetworkId>, Id<EpochNumber>)>,
@@ -144,8 +144,9 @@ pub async fn network_epoch(
     answer(&desk, "closed epoch of this network", |store| {
         let (pool, epoch) = (view::pool(store, &id, number), view::epoch(store, number));
         let (settlement, roots) = (view::settlement(store, &id, number), view::roots(store, &id, number));
+        let exchange = view::exchange(store, &id, number);
         let anchors = anchors(&desk.service.genesis.limits, &id, number, store);
-        let (pool, epoch, settlement, roots) = (pool?, epoch?, settlement?, roots?);
+        let (pool, epoch, settlement, roots, exchange) = (pool?, epoch?, settlement?, roots?, exchange?);
         let anchors = anchors?;
         Ok(pool.map(|pool| {
             object([
@@ -156,6 +157,7 @@ pub async fn network_epoch(
                 ("anchors", anchors),
                 ("settlement", settlement.face()),
                 ("roots", roots.face()),
+                ("exchange", exchange.face()),
             ])
         }))
     })

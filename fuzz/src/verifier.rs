@@ -2,13 +2,16 @@
 
 use cairn_ledger::{
     account::Rule,
-    economics::Parameters,
+    economics::{Parameters, netting::OfferTotals},
     records::{Pool, PoolState},
-    tx::settle_order::chain_meters,
+    tx::{
+        settle_epoch::{Exchange, ExchangeAttestation},
+        settle_order::chain_meters,
+    },
 };
 use cairn_types::{
-    AccountId, AccountNumber, Attestation, CellId, Credit, DeviceNumber, Envelope, EpochNumber, Finding, Hash,
-    MicroUsd, NetworkId, OrderId, PayoutLeaf, Price, ReportId, TimeMs, Token,
+    AccountId, AccountNumber, Attestation, BasisPoints, CellId, Credit, DeviceNumber, Envelope, EpochNumber, Finding,
+    Hash, MicroUsd, NetworkId, OrderId, PayoutLeaf, Price, ReportId, TimeMs, Token,
     codec::{decode_canonical, encode},
 };
 use cairn_verifier::{
@@ -18,6 +21,7 @@ use cairn_verifier::{
     collector::{Collector, Sealed, Settings, checkpoint::Checkpoint},
     disk::{Disk, SimulatedDisk},
     divide::divide,
+    exchange::Choice,
     intake::Windows,
     log::{Kind, Log, Record},
     meters::{self, MeterEntry, MeterRecord, SignedMeters},
@@ -85,6 +89,14 @@ pub const TARGETS: &[Target] = &[
             let leaf = golden(include_str!("../../crates/types/golden/payout_leaf.hex"));
             let leaf: PayoutLeaf = decode_canonical(&leaf).expect("a golden leaf");
             vec![encode(&vec![leaf; 3])]
+        },
+    },
+    Target {
+        name: "archive_choices",
+        run: |bytes| value::<Vec<Choice>>(bytes).is_some(),
+        seeds: || {
+            let chosen = [0, 2_500, 10_000].map(BasisPoints::new);
+            vec![encode(&Vec::<Choice>::new()), encode(&[&[None], &chosen[..]].concat())]
         },
     },
 ];
@@ -342,6 +354,17 @@ fn manifest() -> Manifest {
     };
     Manifest {
         files: cairn_verifier::archive::FILES.map(file).to_vec(),
-        attestation,
+        attestation: attestation.clone(),
+        exchange: Some(ExchangeAttestation {
+            exchange: Exchange {
+                result: attestation.result.hash(),
+                offers: OfferTotals {
+                    tokens: Token(u64::MAX),
+                    cash: MicroUsd(1),
+                },
+                choices: Hash([2; 32]),
+            },
+            signatures: attestation.signatures.iter().map(|(_, signature)| *signature).collect(),
+        }),
     }
 }

@@ -2,13 +2,14 @@
 //! without anybody hearing of it. Changes nothing of what passes.
 
 use cairn_gateway::ledger::{Facts, Head, Ledger, LedgerError, NetworkNow};
-use cairn_ledger::records::{Account, Order, Settlement};
+use cairn_ledger::records::{Account, ExchangeBook, Order, Settlement};
 use cairn_ledger::tx::Signed;
-use cairn_types::{AccountId, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
+use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 use cairn_verifier::chain::local::LocalChain;
 use cairn_verifier::chain::{
     AccountAt, Anchoring, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
 };
+use cairn_verifier::exchange::Choice;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What became of the effect at which a line was cut.
@@ -141,6 +142,14 @@ impl ChainView for Line {
 
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {
         self.ask(|chain| ChainView::settlement(chain, network, epoch))
+    }
+
+    fn choices(&self, operators: &[AccountNumber], epoch: EpochNumber) -> Result<Vec<Choice>, ChainError> {
+        self.ask(|chain| chain.choices(operators, epoch))
+    }
+
+    fn exchange(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<ExchangeBook>, ChainError> {
+        self.ask(|chain| chain.exchange(network, epoch))
     }
 
     fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError> {

@@ -3,6 +3,7 @@
 //! ```text
 //! <network>/<epoch, 10 digits>/   reports.parquet  inputs.cbor   what went in
 //!                                 findings.cbor  memory.cbor  payouts.cbor   what came out
+//!                                 choices.cbor    what each payout's operator chose when the epoch closed
 //!                                 manifest.cbor   hashes of all of them, the result, signatures: written last
 //! ```
 //! An epoch with a manifest is complete and never written again; without one it is made anew, to the same bytes.
@@ -12,11 +13,13 @@ pub mod reports;
 mod tests;
 
 use crate::chain::SettledOrder;
+use crate::exchange::Choice;
 use crate::meters::MeterEntry;
 use crate::objects::{ObjectError, Objects};
 use crate::roster::RosterMember;
 use cairn_ledger::economics::Parameters;
 use cairn_ledger::records::Pool;
+use cairn_ledger::tx::settle_epoch::ExchangeAttestation;
 use cairn_types::{Attestation, ChainId, EpochNumber, Finding, Hash, NetworkId, PayoutLeaf, TimeMs, codec, hash};
 use minicbor::{CborLen, Decode, Encode};
 use thiserror::Error;
@@ -26,10 +29,11 @@ pub const INPUTS: &str = "inputs.cbor";
 pub const FINDINGS: &str = "findings.cbor";
 pub const MEMORY: &str = "memory.cbor";
 pub const PAYOUTS: &str = "payouts.cbor";
+pub const CHOICES: &str = "choices.cbor";
 pub const MANIFEST: &str = "manifest.cbor";
 
 /// The files a manifest names, in the order in which they are written.
-pub const FILES: [&str; 5] = [REPORTS, INPUTS, FINDINGS, MEMORY, PAYOUTS];
+pub const FILES: [&str; 6] = [REPORTS, INPUTS, FINDINGS, MEMORY, PAYOUTS, CHOICES];
 
 /// An archive that cannot be read.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -107,6 +111,9 @@ pub struct Manifest {
     pub files: Vec<FileEntry>,
     #[n(1)]
     pub attestation: Attestation,
+    /// Set when operators exchange among themselves.
+    #[n(2)]
+    pub exchange: Option<ExchangeAttestation>,
 }
 
 impl Inputs {
@@ -178,6 +185,11 @@ impl<'a> EpochArchive<'a> {
 
     pub fn payouts(&self) -> Result<Vec<PayoutLeaf>, ArchiveError> {
         self.read(PAYOUTS, &self.need(PAYOUTS)?)
+    }
+
+    /// One for each payout.
+    pub fn choices(&self) -> Result<Vec<Choice>, ArchiveError> {
+        self.read(CHOICES, &self.need(CHOICES)?)
     }
 
     fn read<T>(&self, file: &str, bytes: &[u8]) -> Result<T, ArchiveError>

@@ -1,8 +1,9 @@
-//! Puts an epoch's roots and sums into one result and signs it. Pure; the auditor makes the same result.
+//! Puts an epoch's roots and sums into one result and signs it, and the exchange beside it. Pure; the auditor makes the same result.
 
 use crate::archive::{self, Inputs};
 use crate::chain::Basis;
 use crate::collector::Sealed;
+use cairn_ledger::tx::settle_epoch::{Exchange, ExchangeAttestation};
 use cairn_types::attestation::Totals;
 use cairn_types::{AccountId, Attestation, EpochResult, Finding, Hash, PayoutLeaf, SecretKey, finding, merkle};
 
@@ -44,4 +45,10 @@ pub fn attest(result: EpochResult, verifier: AccountId, key: &SecretKey) -> Atte
         result,
         signatures: vec![(verifier, signature)],
     }
+}
+
+/// The exchange beside a result, signed by the verifier who signed the result.
+pub fn attest_exchange(exchange: Exchange, key: &SecretKey) -> ExchangeAttestation {
+    let signatures = vec![key.sign(&exchange.signed_bytes())];
+    ExchangeAttestation { exchange, signatures }
 }

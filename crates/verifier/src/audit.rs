@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! manifest ─▶ file hashes ─▶ inputs = the ledger's ─▶ every envelope: form, key, signature, epoch ─▶ judged and divided again ─▶
-//! findings, memory, payouts, row by row ─▶ result = the ledger's ─▶ signatures ─▶ cursor at the end
+//! findings, memory, payouts, row by row ─▶ choices = the ledger's ─▶ result and exchange = the ledger's ─▶ signatures ─▶ cursor
 //! ```
 
 mod compare;
@@ -16,14 +16,22 @@ use crate::attest;
 use crate::chain::{Basis, ChainError, ChainView, DeviceAt};
 use crate::collector::Sealed;
 use crate::divide::{self, DivideError};
+use crate::exchange::{self, Choice};
 use crate::objects::Objects;
 use crate::roster::{self, RosterMember};
+use cairn_ledger::tx::settle_epoch::Exchange;
 use cairn_types::batch::{self, Signed};
-use cairn_types::{DeviceId, DeviceNumber, Envelope, EpochNumber, Hash, NetworkId, PublicKey, codec, hash};
+use cairn_types::{
+    AccountId, AccountNumber, DeviceId, DeviceNumber, Envelope, EpochNumber, EpochResult, Hash, NetworkId, PayoutLeaf,
+    PublicKey, codec, hash,
+};
 use compare::first_difference;
 use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
+
+/// Named as the file where the archive is right and the ledger says otherwise.
+const LEDGER: &str = "ledger";
 
 /// The first place where an archive is not what it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +135,7 @@ struct Audit<'a> {
 impl Audit<'_> {
     fn run(&self, audited: &mut Audited) -> Result<(), Stop> {
         let files = self.files()?;
-        let [reports, inputs, findings, memory, payouts] = files;
+        let [reports, inputs, findings, memory, payouts, choices] = files;
         let inputs = self.inputs(&inputs)?;
         let reports = self.reports(reports, &inputs)?;
         audited.reports = reports.len();
@@ -144,6 +152,8 @@ impl Audit<'_> {
             &archive::memory_file(&judged.memory),
         )?;
         self.same_rows(archive::PAYOUTS, &payouts, &leaves)?;
+        let chosen = self.choices(&leaves)?;
+        self.same_rows(archive::CHOICES, &choices, &chosen)?;
 
         let basis = self.basis(&reports)?;
         let result = attest::result(
@@ -156,18 +166,28 @@ impl Audit<'_> {
             basis,
         );
         audited.result = result.hash();
-        self.attestation(&result)
+        let exchange = exchange::attested(&inputs, &result, &leaves, &chosen);
+        let exchange = exchange.map_err(|error| self.unusable(archive::INPUTS, error))?;
+        let manifest = self.attestation(&result)?;
+        self.exchange(&manifest, exchange.as_ref())?;
+        self.settlement(&result, exchange.as_ref())
+    }
+
+    /// What the operators of the leaves chose when the epoch closed, as the ledger says.
+    fn choices(&self, leaves: &[PayoutLeaf]) -> Result<Vec<Choice>, Stop> {
+        let operators: Vec<AccountNumber> = leaves.iter().map(|leaf| leaf.operator).collect();
+        Ok(self.chain.choices(&operators, self.epoch)?)
     }
 
     /// All files, whose hashes are the manifest's. A file that differs is still compared row by row when it can be read, so
     /// the difference is named as finely as possible.
-    fn files(&self) -> Result<[Vec<u8>; 5], Stop> {
+    fn files(&self) -> Result<[Vec<u8>; 6], Stop> {
         let bytes = self.need(archive::MANIFEST)?;
         let manifest: archive::Manifest =
             codec::decode_canonical(&bytes).map_err(|error| self.unusable(archive::MANIFEST, error))?;
         let names: Vec<&str> = manifest.files.iter().map(|entry| entry.name.as_str()).collect();
         self.expect(archive::MANIFEST, None, "files", &names, &archive::FILES.to_vec())?;
-        let mut files: [Vec<u8>; 5] = Default::default();
+        let mut files: [Vec<u8>; 6] = Default::default();
         let mut broken = None;
         for (at, (entry, file)) in manifest.files.iter().zip(&mut files).enumerate() {
             *file = self.need(&entry.name)?;
@@ -190,8 +210,8 @@ impl Audit<'_> {
     }
 
     /// Of a file whose hash is not the manifest's: names the row that differs, or says whether all of it is as it must be.
-    fn is_as_recomputed(&self, name: &str, files: &[Vec<u8>; 5]) -> Result<bool, Stop> {
-        let [reports, inputs, findings, memory, payouts] = files;
+    fn is_as_recomputed(&self, name: &str, files: &[Vec<u8>; 6]) -> Result<bool, Stop> {
+        let [reports, inputs, findings, memory, payouts, choices] = files;
         let inputs = self.inputs(inputs)?;
         if name == archive::INPUTS {
             return Ok(true);
@@ -206,7 +226,8 @@ impl Audit<'_> {
         match (name, divide::divide(&inputs, &judged.findings)) {
             (archive::FINDINGS, _) => self.same_rows(name, findings, &judged.findings)?,
             (archive::MEMORY, _) => self.same(name, "memory", memory, &archive::memory_file(&judged.memory))?,
-            (_, Ok((leaves, _))) => self.same_rows(name, payouts, &leaves)?,
+            (archive::PAYOUTS, Ok((leaves, _))) => self.same_rows(name, payouts, &leaves)?,
+            (_, Ok((leaves, _))) => self.same_rows(name, choices, &self.choices(&leaves)?)?,
             (_, Err(_)) => return Ok(false),
         }
         Ok(true)
@@ -341,8 +362,8 @@ impl Audit<'_> {
         Ok(Basis::of(self.chain, self.network, first, self.epoch)?)
     }
 
-    /// The attested result is the recomputed one, the ledger settled it, verifiers signed it, and it is paid.
-    fn attestation(&self, result: &cairn_types::EpochResult) -> Result<(), Stop> {
+    /// The attested result is the recomputed one, and verifiers signed it.
+    fn attestation(&self, result: &EpochResult) -> Result<archive::Manifest, Stop> {
         let file = archive::MANIFEST;
         let manifest = self.archive.manifest()?.ok_or_else(|| self.unusable(file, "is gone"))?;
         let attestation = &manifest.attestation;
@@ -361,31 +382,64 @@ impl Audit<'_> {
         for (row, (verifier, signature)) in attestation.signatures.iter().enumerate() {
             let key = self.chain.verifier_key(verifier)?;
             if !key.is_some_and(|key| result.verify(&key, signature)) {
-                return Err(self.differs(
-                    file,
-                    Some(row),
-                    "signatures",
-                    verifier.to_string(),
-                    "a verifier whose signature holds".to_owned(),
-                ));
+                return Err(self.not_signed(row, "signatures", verifier));
             }
         }
+        Ok(manifest)
+    }
+
+    /// The attested exchange is the recomputed one, and those who signed the result signed it.
+    fn exchange(&self, manifest: &archive::Manifest, exchange: Option<&Exchange>) -> Result<(), Stop> {
+        let file = archive::MANIFEST;
+        let archived = manifest.exchange.as_ref();
+        self.expect(
+            file,
+            None,
+            "exchange",
+            &archived.map(|attested| &attested.exchange),
+            &exchange,
+        )?;
+        let Some(attested) = archived else { return Ok(()) };
+        let signers = &manifest.attestation.signatures;
+        self.expect(
+            file,
+            None,
+            "exchange.signatures",
+            &attested.signatures.len(),
+            &signers.len(),
+        )?;
+        let message = attested.exchange.signed_bytes();
+        for (row, ((verifier, _), signature)) in signers.iter().zip(&attested.signatures).enumerate() {
+            let key = self.chain.verifier_key(verifier)?;
+            if !key.is_some_and(|key| key.verify(&message, signature)) {
+                return Err(self.not_signed(row, "exchange.signatures", verifier));
+            }
+        }
+        Ok(())
+    }
+
+    fn not_signed(&self, row: usize, field: &str, verifier: &AccountId) -> Stop {
+        let holds = "a verifier whose signature holds".to_owned();
+        self.differs(archive::MANIFEST, Some(row), field, verifier.to_string(), holds)
+    }
+
+    /// The ledger settled the result with its exchange, and paid it to the end.
+    fn settlement(&self, result: &EpochResult, exchange: Option<&Exchange>) -> Result<(), Stop> {
         let closed = self.chain.closed(self.network, self.epoch)?;
         if closed.is_some_and(|closed| closed.is_expired()) {
             return Ok(());
         }
         let settlement = self.chain.settlement(self.network, self.epoch)?;
         let Some(settlement) = settlement else {
-            return Err(self.differs(
-                "ledger",
-                None,
-                "settlement",
-                result.hash().to_string(),
-                "none".to_owned(),
-            ));
+            return Err(self.differs(LEDGER, None, "settlement", result.hash().to_string(), "none".to_owned()));
         };
-        self.expect("ledger", None, "result", &result.hash(), &settlement.result)?;
-        self.expect("ledger", None, "cursor", &settlement.cursor, &result.leaves)
+        self.expect(LEDGER, None, "result", &result.hash(), &settlement.result)?;
+        self.expect(LEDGER, None, "exchanged", &exchange.is_some(), &settlement.exchanged)?;
+        let book = self.chain.exchange(self.network, self.epoch)?;
+        let ours = exchange.map(|exchange| (exchange.offers, exchange.choices));
+        let theirs = book.map(|book| (book.offers, book.choices));
+        self.expect(LEDGER, None, "exchange", &ours, &theirs)?;
+        self.expect(LEDGER, None, "cursor", &settlement.cursor, &result.leaves)
     }
 
     fn need(&self, file: &str) -> Result<Vec<u8>, Stop> {

@@ -4,13 +4,15 @@
 pub mod local;
 pub mod records;
 
+use crate::exchange::Choice;
 use crate::roster::RosterMember;
 use cairn_ledger::economics::Parameters;
 use cairn_ledger::genesis::Limits;
-use cairn_ledger::records::{Anchor, Anchors, Pool, PoolState, Settlement};
+use cairn_ledger::records::{Anchor, Anchors, ExchangeBook, Pool, PoolState, Settlement};
 use cairn_ledger::tx::Signed;
 use cairn_types::{
-    AccountId, ChainId, Credit, DeviceId, DeviceNumber, EpochClock, EpochNumber, Hash, NetworkId, OrderId, PublicKey,
+    AccountId, AccountNumber, ChainId, Credit, DeviceId, DeviceNumber, EpochClock, EpochNumber, Hash, NetworkId,
+    OrderId, PublicKey,
 };
 use minicbor::{CborLen, Decode, Encode};
 use thiserror::Error;
@@ -159,6 +161,12 @@ pub trait ChainView: Send + Sync {
 
     /// `None` until a result is settled.
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError>;
+
+    /// What the operators with these numbers chose, as it stood when the epoch closed: one for each, the same whenever it is asked.
+    fn choices(&self, operators: &[AccountNumber], epoch: EpochNumber) -> Result<Vec<Choice>, ChainError>;
+
+    /// The settled exchange among a result's operators; `None`: they are paid as earned.
+    fn exchange(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<ExchangeBook>, ChainError>;
 
     /// The key with which a bonded verifier signs.
     fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError>;

@@ -16,13 +16,15 @@ use crate::attest;
 use crate::chain::{Basis, Chain, ChainError, ChainFacts, Closed, SettledOrder};
 use crate::collector::{CollectError, Collector, Sealed};
 use crate::divide::{self, DivideError};
+use crate::exchange::{self, Choice};
 use crate::meters::MeterEntry;
 use crate::objects::Objects;
 use crate::price::{self, PriceFeed};
-use crate::submit::{self, SubmitError, Submitter};
+use crate::submit::{self, Payouts, SubmitError, Submitter};
 use cairn_ledger::tx::anchor_epoch::NetworkAnchor;
+use cairn_ledger::tx::settle_epoch::Exchange;
 use cairn_types::attestation::Totals;
-use cairn_types::{EpochNumber, Finding, NetworkId, PayoutLeaf, SecretKey, TimeMs, codec, hash};
+use cairn_types::{AccountNumber, EpochNumber, Finding, NetworkId, PayoutLeaf, SecretKey, TimeMs, codec, hash};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
@@ -135,6 +137,7 @@ pub struct Advanced {
 struct Judged {
     files: Vec<FileEntry>,
     result: cairn_types::EpochResult,
+    exchange: Option<Exchange>,
 }
 
 struct Progress {
@@ -282,9 +285,14 @@ impl Epochs {
             }
             Stage::Assessed => {
                 // Without a judgement at hand the manifest is there: it was found in the step before.
-                if let Some(Judged { files, result }) = progress.judged.take() {
-                    let attestation = attest::attest(result, self.settings.submitter.account, &self.settings.key);
-                    archive.put(archive::MANIFEST, &codec::encode(&Manifest { files, attestation }))?;
+                if let Some(judged) = progress.judged.take() {
+                    let (verifier, key) = (self.settings.submitter.account, &self.settings.key);
+                    let manifest = Manifest {
+                        files: judged.files,
+                        attestation: attest::attest(judged.result, verifier, key),
+                        exchange: judged.exchange.map(|exchange| attest::attest_exchange(exchange, key)),
+                    };
+                    archive.put(archive::MANIFEST, &codec::encode(&manifest))?;
                 }
                 let old = epoch.0.checked_sub(self.settings.remember_epochs);
                 if let Some(old) = old.map(EpochNumber) {
@@ -294,17 +302,26 @@ impl Epochs {
             }
             Stage::Attested => {
                 if !self.is_expired(id, epoch)? {
-                    let manifest = archive
-                        .manifest()?
-                        .ok_or_else(|| archive.wrong(archive::MANIFEST, "is gone"))?;
-                    submit::settle(self.chain.as_ref(), &self.settings.submitter, &manifest.attestation)?;
+                    let Manifest {
+                        attestation, exchange, ..
+                    } = complete(&archive)?;
+                    let submitter = &self.settings.submitter;
+                    submit::settle(self.chain.as_ref(), submitter, &attestation, exchange.as_ref())?;
                 }
                 Stage::Settled
             }
             Stage::Settled => {
                 if !self.is_expired(id, epoch)? {
                     let leaves = archive.payouts()?;
-                    submit::pay(self.chain.as_ref(), &self.settings.submitter, id, epoch, &leaves)?;
+                    let is_exchanged = complete(&archive)?.exchange.is_some();
+                    let choices = is_exchanged.then(|| archive.choices()).transpose()?;
+                    let payouts = Payouts {
+                        network: *id,
+                        epoch,
+                        leaves: &leaves,
+                        choices: choices.as_deref(),
+                    };
+                    submit::pay(self.chain.as_ref(), &self.settings.submitter, &payouts)?;
                 }
                 Stage::Paid
             }
@@ -376,11 +393,14 @@ impl Epochs {
         };
         let assessment = assess::judge(&inputs, &reports, self.settings.shards)?;
         let (leaves, totals) = divide::divide(&inputs, &assessment.findings)?;
+        let operators: Vec<AccountNumber> = leaves.iter().map(|leaf| leaf.operator).collect();
+        let choices = self.chain.choices(&operators, epoch)?;
         let outcome = Outcome {
             findings: assessment.findings,
             memory: assessment.memory,
             leaves,
             totals,
+            choices,
         };
         let result = attest::result(
             &inputs,
@@ -391,6 +411,8 @@ impl Epochs {
             outcome.totals,
             Basis::of(self.chain.as_ref(), id, progress.first, epoch)?,
         );
+        let exchange = exchange::attested(&inputs, &result, &outcome.leaves, &outcome.choices);
+        let exchange = exchange.map_err(DivideError::from)?;
         let mut files = Vec::with_capacity(archive::FILES.len());
         for (name, bytes) in files_of(&inputs, &reports, &outcome) {
             archive.put(name, &bytes)?;
@@ -400,7 +422,11 @@ impl Epochs {
                 hash: hash::sha256(&bytes),
             });
         }
-        Ok(Judged { files, result })
+        Ok(Judged {
+            files,
+            result,
+            exchange,
+        })
     }
 
     fn inputs(
@@ -446,17 +472,27 @@ pub struct Outcome {
     pub memory: Vec<u8>,
     pub leaves: Vec<PayoutLeaf>,
     pub totals: Totals,
+    /// What the operators of the leaves chose when the epoch closed.
+    pub choices: Vec<Choice>,
 }
 
 /// The files of an epoch in the order in which they are written.
-pub fn files_of(inputs: &Inputs, reports: &[Sealed], outcome: &Outcome) -> [(&'static str, Vec<u8>); 5] {
+pub fn files_of(inputs: &Inputs, reports: &[Sealed], outcome: &Outcome) -> [(&'static str, Vec<u8>); 6] {
     [
         (archive::REPORTS, archive::reports::write(reports)),
         (archive::INPUTS, codec::encode(inputs)),
         (archive::FINDINGS, codec::encode(&outcome.findings)),
         (archive::MEMORY, archive::memory_file(&outcome.memory)),
         (archive::PAYOUTS, codec::encode(&outcome.leaves)),
+        (archive::CHOICES, codec::encode(&outcome.choices)),
     ]
+}
+
+/// The manifest of an epoch that was attested.
+fn complete(archive: &EpochArchive<'_>) -> Result<Manifest, ArchiveError> {
+    archive
+        .manifest()?
+        .ok_or_else(|| archive.wrong(archive::MANIFEST, "is gone"))
 }
 
 /// The oldest archived epoch that is not paid, or the one after the newest. Epochs are paid in order, so it is near the end.

@@ -4,7 +4,7 @@
 //! POST /v1/reports ─▶ intake ─▶ log (fsync) ─▶ receipt
 //!                                 │ epoch over
 //!                                 ▼
-//!                              archive ─▶ assess ─▶ divide ─▶ attest ─▶ submit: settle, pay      audit: all of it again
+//!                              archive ─▶ assess ─▶ divide ─▶ exchange ─▶ attest ─▶ submit: settle, pay      audit: all of it again
 //! ```
 //! Decisions are synchronous functions; time, disk, chain and object store are traits. It never holds anybody's money.
 
@@ -30,6 +30,7 @@ pub mod archive;
 
 pub mod assess;
 pub mod divide;
+pub mod exchange;
 pub mod standing;
 
 pub mod attest;

@@ -1,11 +1,15 @@
 //! Brings a result to the ledger and pushes its payouts until the cursor is at the end. Restartable anywhere: it reads where the
 //! ledger stands and does what is left; what another verifier did meanwhile is as good.
 
+#[cfg(test)]
+mod tests;
+
 use crate::chain::{Anchoring, Chain, ChainError};
+use crate::exchange::Choice;
 use cairn_ledger::account::Rule;
 use cairn_ledger::tx::anchor_epoch::{AnchorEpoch, NetworkAnchor};
-use cairn_ledger::tx::pay::{PAY_LEAVES_MAX, Pay};
-use cairn_ledger::tx::settle_epoch::SettleEpoch;
+use cairn_ledger::tx::pay::{Choices, PAY_LEAVES_MAX, Pay, choice_hash};
+use cairn_ledger::tx::settle_epoch::{ExchangeAttestation, SettleEpoch};
 use cairn_ledger::tx::{Body, Transaction};
 use cairn_types::{AccountId, Attestation, EpochNumber, NetworkId, PayoutLeaf, SecretKey, Token, merkle};
 use thiserror::Error;
@@ -23,6 +27,8 @@ pub enum SubmitError {
         ours: cairn_types::Hash,
         theirs: cairn_types::Hash,
     },
+    #[error("the ledger settled this result with another exchange among its operators than ours")]
+    OtherExchange,
     #[error("the ledger has no account {0}")]
     NoAccount(AccountId),
     #[error("the payout cursor does not move at {0}")]
@@ -89,27 +95,46 @@ pub fn anchor(
     }
 }
 
+/// What an epoch pays: its leaves, and their operators' choices if they exchange among themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Payouts<'a> {
+    pub network: NetworkId,
+    pub epoch: EpochNumber,
+    pub leaves: &'a [PayoutLeaf],
+    /// One for each leaf.
+    pub choices: Option<&'a [Choice]>,
+}
+
 /// Settles a result unless the ledger has it already.
-pub fn settle(chain: &dyn Chain, submitter: &Submitter, attestation: &Attestation) -> Result<(), SubmitError> {
+pub fn settle(
+    chain: &dyn Chain,
+    submitter: &Submitter,
+    attestation: &Attestation,
+    exchange: Option<&ExchangeAttestation>,
+) -> Result<(), SubmitError> {
     let result = &attestation.result;
-    if is_settled(chain, attestation)? {
+    if is_settled(chain, attestation, exchange)? {
         return Ok(());
     }
     let body = Body::SettleEpoch(SettleEpoch {
         attestation: attestation.clone(),
-        exchange: None,
+        exchange: exchange.cloned(),
     });
     match submitter.submit(chain, body) {
         Ok(()) => Ok(()),
         // Refused because it is there already: somebody was faster, or we are told late of our own success.
         Err(error) => match chain.settlement(&result.network, result.epoch)? {
-            Some(_) if is_settled(chain, attestation)? => Ok(()),
+            Some(_) if is_settled(chain, attestation, exchange)? => Ok(()),
             _ => Err(error),
         },
     }
 }
 
-fn is_settled(chain: &dyn Chain, attestation: &Attestation) -> Result<bool, SubmitError> {
+fn is_settled(
+    chain: &dyn Chain,
+    attestation: &Attestation,
+    exchange: Option<&ExchangeAttestation>,
+) -> Result<bool, SubmitError> {
     let result = &attestation.result;
     let Some(settlement) = chain.settlement(&result.network, result.epoch)? else {
         return Ok(false);
@@ -121,36 +146,60 @@ fn is_settled(chain: &dyn Chain, attestation: &Attestation) -> Result<bool, Subm
             theirs: settlement.result,
         });
     }
-    Ok(true)
+    let theirs = chain.exchange(&result.network, result.epoch)?;
+    let theirs = theirs.map(|book| (book.offers, book.choices));
+    let ours = exchange.map(|ours| (ours.exchange.offers, ours.exchange.choices));
+    if ours == theirs {
+        Ok(true)
+    } else {
+        Err(SubmitError::OtherExchange)
+    }
 }
 
 /// Pays the leaves the cursor has not passed. Returns how many payments it made.
-pub fn pay(
+pub fn pay(chain: &dyn Chain, submitter: &Submitter, payouts: &Payouts<'_>) -> Result<u32, SubmitError> {
+    pay_in_chunks(chain, submitter, payouts, CHUNK_LEAVES)
+}
+
+fn pay_in_chunks(
     chain: &dyn Chain,
     submitter: &Submitter,
-    network: &NetworkId,
-    epoch: EpochNumber,
-    leaves: &[PayoutLeaf],
+    payouts: &Payouts<'_>,
+    chunk: usize,
 ) -> Result<u32, SubmitError> {
+    let Payouts {
+        network,
+        epoch,
+        leaves,
+        choices,
+    } = *payouts;
     let tree = merkle::Tree::new(leaves.iter().map(PayoutLeaf::hash).collect());
+    let choices_tree =
+        choices.map(|choices| merkle::Tree::new(choices.iter().map(|wants| choice_hash(*wants)).collect()));
     let mut payments = 0;
     let mut stuck_at = None;
     loop {
         let cursor = chain
-            .settlement(network, epoch)?
+            .settlement(&network, epoch)?
             .map_or(0, |settlement| settlement.cursor);
         let start = cursor as usize;
         if start >= leaves.len() {
             return Ok(payments);
         }
-        let end = leaves.len().min(start + CHUNK_LEAVES);
-        let proof = tree.prove(start as u64, end as u64).expect("a range inside the leaves");
+        let end = leaves.len().min(start + chunk);
+        let prove = |tree: &merkle::Tree| {
+            tree.prove(start as u64, end as u64)
+                .expect("a range inside the leaves, which have a choice each")
+        };
         let body = Body::Pay(Pay {
-            network: *network,
+            network,
             epoch,
             leaves: leaves[start..end].to_vec(),
-            proof,
-            choices: None,
+            proof: prove(&tree),
+            choices: choices.zip(choices_tree.as_ref()).map(|(choices, tree)| Choices {
+                wants: choices[start..end].to_vec(),
+                proof: prove(tree),
+            }),
         });
         let paid = submitter.submit(chain, body);
         if stuck_at == Some(cursor) {

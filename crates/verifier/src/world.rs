@@ -6,8 +6,9 @@ use crate::collector::{Collector, Settings};
 use crate::disk::SimulatedDisk;
 use crate::epochs::{self, Advanced, Epochs};
 use crate::intake::Windows;
+use crate::meters::{self, MeterEntry, MeterRecord};
 use crate::objects::Memory;
-use crate::price::FixedPrice;
+use crate::price::{FixedPrice, PriceFeed};
 use crate::submit::Submitter;
 use cairn_ledger::account::Rule;
 use cairn_ledger::economics::{Parameters, Step};
@@ -17,10 +18,14 @@ use cairn_ledger::tx::create_network::CreateNetwork;
 use cairn_ledger::tx::join_network::JoinNetwork;
 use cairn_ledger::tx::leave_network::LeaveNetwork;
 use cairn_ledger::tx::open_account::OpenAccount;
+use cairn_ledger::tx::open_order::{OpenOrder, order_id};
 use cairn_ledger::tx::register_device::RegisterDevice;
-use cairn_ledger::{Body, Genesis};
+use cairn_ledger::tx::set_payout_choice::SetPayoutChoice;
+use cairn_ledger::tx::settle_order::Voucher;
+use cairn_ledger::{Body, Genesis, Signed};
 use cairn_types::{
-    CellId, ChainId, Envelope, EpochClock, EpochNumber, MicroUsd, NetworkId, Price, Report, SecretKey, TimeMs, Token,
+    BasisPoints, CellId, ChainId, Credit, Envelope, EpochClock, EpochNumber, Hash, MicroUsd, NetworkId, OrderId, Price,
+    Report, SecretKey, TimeMs, Token, codec,
 };
 use cairn_verticals::Vertical;
 use cairn_verticals::kit::{Cast, Reading};
@@ -186,6 +191,11 @@ impl World {
     }
 
     pub fn epochs(&self) -> Epochs {
+        self.epochs_with(Some(Arc::new(FixedPrice(Price(50_000_000)))))
+    }
+
+    /// Without a feed nobody posts prices, and the exchange of tokens is halted.
+    pub fn epochs_with(&self, feed: Option<Arc<dyn PriceFeed>>) -> Epochs {
         let settings = epochs::Settings {
             key: key(VERIFIER),
             submitter: account(VERIFIER),
@@ -194,15 +204,7 @@ impl World {
             remember_epochs: 2,
         };
         let chain: Arc<dyn Chain> = Arc::new(self.chain.clone());
-        let feed = Arc::new(FixedPrice(Price(50_000_000)));
-        Epochs::open(
-            settings,
-            chain,
-            Arc::new(self.objects.clone()),
-            Some(feed),
-            &[self.network],
-        )
-        .unwrap()
+        Epochs::open(settings, chain, Arc::new(self.objects.clone()), feed, &[self.network]).unwrap()
     }
 
     /// What the city sends in an hour, sealed.
@@ -227,6 +229,55 @@ impl World {
         let envelopes = self.envelopes(epoch);
         let slices: Vec<&[u8]> = envelopes.iter().map(Vec::as_slice).collect();
         collector.take(TimeMs(after(epoch).0 - 1), &slices).accepted
+    }
+
+    /// Opens an order of the customer with the provider.
+    pub fn order(&self) -> OrderId {
+        let customer = account(CUSTOMER);
+        let body = Body::OpenOrder(OpenOrder {
+            network: self.network,
+            provider: account(PROVIDER).account,
+            shape: 0,
+            terms: Hash::default(),
+            hold: Credit(5_000_000),
+            expires: START.plus_ms(100 * HOUR),
+            voucher_key: key(CUSTOMER).public(),
+        });
+        let nonce = self.chain.account(&customer.account).unwrap().unwrap().nonce + 1;
+        let signed = transaction(&self.chain.facts().unwrap().chain, &customer, nonce, body);
+        self.chain.submit(&signed).unwrap();
+        order_id(&signed)
+    }
+
+    /// The provider settles so much of an order, for what has this root.
+    pub fn voucher(&self, order: OrderId, credits: Credit, meters: Hash) {
+        let voucher = Voucher { order, credits, meters };
+        let signed = voucher.sign(&self.chain.facts().unwrap().chain, &key(CUSTOMER));
+        account(PROVIDER)
+            .submit(&self.chain, Body::SettleOrder(signed))
+            .unwrap();
+    }
+
+    /// The customer pays for what these devices served.
+    pub fn sell(&self, collector: &mut Collector, now: TimeMs, entries: Vec<MeterEntry>) {
+        let order = self.order();
+        let chain = self.chain.facts().unwrap().chain;
+        let told = meters_by(self.network, order, entries.clone(), &chain, &account(PROVIDER));
+        collector.take_meters(now, &told).unwrap();
+        let paid = Credit::checked_sum(entries.iter().map(|entry| entry.credits)).unwrap();
+        self.voucher(order, paid, meters::root(&entries));
+    }
+
+    /// The account of a device's operator.
+    pub fn operator(&self, device: usize) -> Submitter {
+        account(100 + self.city.devices()[device].operator.0 as u8)
+    }
+
+    /// The operator of a device says what it wants of its income, in basis points.
+    pub fn choose(&self, device: usize, wants: Option<u16>) {
+        let wants = wants.map(|part| BasisPoints::new(part).unwrap());
+        let body = Body::SetPayoutChoice(SetPayoutChoice { wants });
+        self.operator(device).submit(&self.chain, body).unwrap();
     }
 
     /// Moves the chain past an hour and its grace, then advances the verifier there.
@@ -281,15 +332,34 @@ fn join(chain: &LocalChain, network: NetworkId, operator: &Submitter, device: &S
 }
 
 fn open_account(chain: &dyn Chain, id: &ChainId, account: &Submitter) {
+    let signed = transaction(id, account, 1, Body::OpenAccount(OpenAccount {}));
+    chain.submit(&signed).unwrap();
+}
+
+fn transaction(chain: &ChainId, account: &Submitter, nonce: u64, body: Body) -> Signed {
     let transaction = cairn_ledger::Transaction {
-        chain: id.clone(),
+        chain: chain.clone(),
         account: account.account,
-        nonce: 1,
+        nonce,
         fee_max: Token::ZERO,
         sponsor: None,
-        body: Body::OpenAccount(OpenAccount {}),
+        body,
     };
-    chain
-        .submit(&transaction.sign_by(&account.rule, &account.keys))
-        .unwrap();
+    transaction.sign_by(&account.rule, &account.keys)
+}
+
+/// What was delivered for an order, as a provider says it.
+pub fn meters_by(
+    network: NetworkId,
+    order: OrderId,
+    entries: Vec<MeterEntry>,
+    chain: &ChainId,
+    signer: &Submitter,
+) -> Vec<u8> {
+    let record = MeterRecord {
+        network,
+        order,
+        entries,
+    };
+    codec::encode(&record.sign_by(chain, &signer.rule, &signer.keys))
 }

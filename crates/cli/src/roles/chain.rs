@@ -8,17 +8,18 @@ use crate::error::{Failure, Kind};
 use crate::home::{AnchorText, Home};
 use crate::session::other_chain;
 use cairn_client::{Anchor, ClientError, NodeClient, SettledVoucher};
-use cairn_ledger::records::Settlement;
+use cairn_ledger::records::{ExchangeBook, Settlement};
 use cairn_ledger::store::{Key, Missing, Store};
 use cairn_ledger::tables::Table;
 use cairn_ledger::tx::Signed;
 use cairn_ledger::{Event, Genesis, view};
 use cairn_node::{NodeHandle, OutcomeError, SubmitError, events, unpad};
-use cairn_types::{AccountId, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
+use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 use cairn_verifier::chain::{
     AccountAt, Anchoring, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
     records,
 };
+use cairn_verifier::exchange::Choice;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -129,6 +130,14 @@ impl ChainView for NodeChain {
 
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {
         self.look(|store| records::settlement(store, network, epoch))
+    }
+
+    fn choices(&self, operators: &[AccountNumber], epoch: EpochNumber) -> Result<Vec<Choice>, ChainError> {
+        self.look(|store| records::choices(store, operators, epoch))
+    }
+
+    fn exchange(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<ExchangeBook>, ChainError> {
+        self.look(|store| records::exchange(store, network, epoch))
     }
 
     fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError> {
@@ -267,12 +276,16 @@ pub fn failed(error: ClientError) -> Failure {
 }
 
 impl Node for RemoteNode {
-    /// Settlements are proven: all else an auditor reads must lead to the result they bind.
+    /// Settlements and settled exchanges are proven: all else an auditor reads must lead to what they bind.
     fn read(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, ChainError> {
-        let settlement = Table::Settlement as u8;
+        let proven = [Table::Settlement as u8, Table::ExchangeBook as u8];
         self.runtime.block_on(async {
             let mut values = self.client.raw(keys).await.map_err(unreachable)?;
-            for (key, value) in keys.iter().zip(&mut values).filter(|(key, _)| key.0[0] == settlement) {
+            for (key, value) in keys
+                .iter()
+                .zip(&mut values)
+                .filter(|(key, _)| proven.contains(&key.0[0]))
+            {
                 *value = self.client.raw_proven(key).await.map_err(unreachable)?;
             }
             Ok(values)

@@ -4,6 +4,7 @@
 use super::*;
 use crate::meters::SignedMeters;
 use crate::world::World;
+use cairn_types::BasisPoints;
 
 struct Random(u64);
 
@@ -54,12 +55,19 @@ where
 fn broken_bytes_are_errors_in_every_decoder() {
     let world = World::new(2);
     let (mut collector, mut epochs) = (world.collector(), world.epochs());
-    world.feed(&mut collector, 0);
+    world.choose(0, Some(10_000));
     world.close(&mut epochs, &mut collector, 0);
-    let archive = EpochArchive::of(&world.objects, &world.network, EpochNumber(0));
+    world.feed(&mut collector, 1);
+    world.close(&mut epochs, &mut collector, 1);
+    let archive = EpochArchive::of(&world.objects, &world.network, EpochNumber(1));
+    assert!(archive.manifest().unwrap().unwrap().exchange.is_some());
     decoder::<Inputs>(INPUTS, &archive.need(INPUTS).unwrap());
     decoder::<Manifest>(MANIFEST, &archive.need(MANIFEST).unwrap());
     decoder::<Vec<PayoutLeaf>>(PAYOUTS, &archive.need(PAYOUTS).unwrap());
+    decoder::<Vec<Choice>>(
+        CHOICES,
+        &codec::encode(&vec![None, BasisPoints::new(300), Some(BasisPoints::WHOLE)]),
+    );
     decoder::<minicbor::bytes::ByteVec>(MEMORY, &archive.need(MEMORY).unwrap());
     let findings = archive.findings().unwrap();
     decoder::<Vec<Finding>>(FINDINGS, &codec::encode(&findings[..2].to_vec()));

@@ -2,15 +2,28 @@
 
 use super::*;
 use crate::archive::{FILES, MANIFEST};
+use crate::meters::MeterEntry;
 use crate::objects::Memory;
-use crate::world::{World, device_key};
-use cairn_types::{Finding, PayoutLeaf, Token};
+use crate::world::{HOUR, START, VERIFIER, World, after, device_key, key};
+use cairn_ledger::records::{ExchangeBook, Settlement};
+use cairn_ledger::tables;
+use cairn_types::{BasisPoints, Credit, DeviceNumber, Finding, PayoutLeaf, Token};
 
+/// Two hours; in the second some operators exchange.
 fn archived() -> World {
     let world = World::new(3);
     let (mut collector, mut epochs) = (world.collector(), world.epochs());
+    epochs.advance(START.plus_ms(HOUR / 2), &mut collector);
+    for (device, wants) in [(0, 0), (2, 10_000), (6, 5_000)] {
+        world.choose(device, Some(wants));
+    }
     for hour in 0..2 {
         world.feed(&mut collector, hour);
+        let served = MeterEntry {
+            device: DeviceNumber(0),
+            credits: Credit(300_000),
+        };
+        world.sell(&mut collector, after(hour), vec![served]);
         let advanced = world.close(&mut epochs, &mut collector, hour);
         assert!(advanced.failed.is_empty(), "{:?}", advanced.failed);
     }
@@ -174,4 +187,108 @@ fn a_report_left_out_or_of_another_hand_is_found() {
     assert_eq!((column.row, column.field.as_str()), (Some(2), "sequence"));
     let swapped = change(&mut |rows| rows.swap(0, 1)).unwrap();
     assert_eq!(swapped.field, "id");
+}
+
+/// Rewrites a file of epoch 1 with its hash in the manifest, and the exchange with its signature: a verifier that lies well.
+fn with_lie(world: &World, choices: Option<&[Choice]>, lie: impl FnOnce(&mut Exchange)) -> Difference {
+    let archive = EpochArchive::of(&world.objects, &world.network, EpochNumber(1));
+    let (honest_choices, honest) = (archive.need(archive::CHOICES).unwrap(), archive.need(MANIFEST).unwrap());
+    let mut manifest = archive.manifest().unwrap().unwrap();
+    if let Some(choices) = choices {
+        let bytes = codec::encode(&choices.to_vec());
+        let entry = manifest.files.last_mut().unwrap();
+        (entry.hash, entry.bytes) = (hash::sha256(&bytes), bytes.len() as u64);
+        archive.put(archive::CHOICES, &bytes).unwrap();
+    }
+    let mut exchange = manifest.exchange.unwrap().exchange;
+    lie(&mut exchange);
+    manifest.exchange = Some(attest::attest_exchange(exchange, &key(VERIFIER)));
+    archive.put(MANIFEST, &codec::encode(&manifest)).unwrap();
+    let found = audited(world).unwrap();
+    archive.put(archive::CHOICES, &honest_choices).unwrap();
+    archive.put(MANIFEST, &honest).unwrap();
+    found
+}
+
+#[test]
+fn one_changed_choice_is_named_by_row() {
+    let world = archived();
+    let archive = EpochArchive::of(&world.objects, &world.network, EpochNumber(1));
+    let choices = archive.choices().unwrap();
+    assert!(choices.iter().flatten().count() == 3 && choices.len() > 5);
+    for row in 0..choices.len() {
+        let mut changed = choices.clone();
+        changed[row] = match changed[row] {
+            None => Some(BasisPoints::WHOLE),
+            Some(_) => None,
+        };
+        let root = exchange::choices_root(&changed);
+        let found = with_lie(&world, Some(&changed), |exchange| exchange.choices = root);
+        assert_eq!(
+            (found.file.as_str(), found.row),
+            (archive::CHOICES, Some(row)),
+            "{found}"
+        );
+    }
+    let fewer = with_lie(&world, Some(&choices[1..]), |_| {});
+    assert_eq!(fewer.file, archive::CHOICES);
+    assert_eq!(audited(&world), None);
+}
+
+#[test]
+fn offers_choices_or_signatures_that_are_not_the_recomputed_ones_are_named() {
+    let world = archived();
+    let offers = with_lie(&world, None, |exchange| {
+        exchange.offers.tokens = Token(exchange.offers.tokens.0 + 1)
+    });
+    assert_eq!(offers.file, MANIFEST);
+    assert!(offers.field.starts_with("exchange.offers.tokens"), "{offers}");
+    let root = with_lie(&world, None, |exchange| exchange.choices = Hash([1; 32]));
+    assert!(root.field.starts_with("exchange.choices"), "{root}");
+    let of_another = with_lie(&world, None, |exchange| exchange.result = Hash([1; 32]));
+    assert!(of_another.field.starts_with("exchange.result"), "{of_another}");
+
+    let manifest = |change: fn(&mut archive::Manifest)| {
+        with_changed(&world, MANIFEST, |bytes| {
+            let mut manifest: archive::Manifest = codec::decode_canonical(bytes).unwrap();
+            change(&mut manifest);
+            *bytes = codec::encode(&manifest);
+        })
+    };
+    let unsigned = manifest(|manifest| manifest.exchange.as_mut().unwrap().signatures.clear()).unwrap();
+    assert_eq!(unsigned.field, "exchange.signatures");
+    let forged = manifest(|manifest| manifest.exchange.as_mut().unwrap().signatures[0].0[3] ^= 1).unwrap();
+    assert_eq!((forged.row, forged.field.as_str()), (Some(0), "exchange.signatures"));
+    let hidden = manifest(|manifest| manifest.exchange = None).unwrap();
+    assert!(
+        hidden.file == MANIFEST && hidden.field.starts_with("exchange"),
+        "{hidden}"
+    );
+}
+
+#[test]
+fn an_exchange_that_is_not_the_settled_one_is_named() {
+    let world = archived();
+    let at = (world.network, EpochNumber(1));
+    let book = world.chain.exchange(&at.0, at.1).unwrap().unwrap();
+    let settled = |book: &ExchangeBook| {
+        world.chain.read(|store| tables::insert(store, &at, book));
+        audited(&world)
+    };
+    let mut other = book;
+    other.offers.cash.0 += 1;
+    let found = settled(&other).unwrap();
+    assert!(found.file == "ledger" && found.field.starts_with("exchange"), "{found}");
+    let mut other = book;
+    other.choices = Hash([1; 32]);
+    assert_eq!(settled(&other).unwrap().file, "ledger");
+    assert_eq!(settled(&book), None);
+    // Settled without an exchange, where some had chosen: everybody was paid as earned.
+    let settlement = world.chain.settlement(&at.0, at.1).unwrap().unwrap();
+    let without = Settlement {
+        exchanged: false,
+        ..settlement
+    };
+    world.chain.read(|store| tables::insert(store, &at, &without));
+    assert_eq!(audited(&world).unwrap().field, "exchanged");
 }

@@ -5,9 +5,10 @@ use super::{
     AccountAt, Anchoring, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
     records,
 };
-use cairn_ledger::records::Settlement;
+use crate::exchange::Choice;
+use cairn_ledger::records::{ExchangeBook, Settlement};
 use cairn_ledger::{Block, Event, Genesis, GenesisError, Ledger, MemoryStore, Signed, check, view};
-use cairn_types::{AccountId, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey, TimeMs, hash};
+use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey, TimeMs, hash};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -167,6 +168,14 @@ impl ChainView for LocalChain {
 
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {
         self.ask(|state| records::settlement(&mut state.store, network, epoch))
+    }
+
+    fn choices(&self, operators: &[AccountNumber], epoch: EpochNumber) -> Result<Vec<Choice>, ChainError> {
+        self.ask(|state| records::choices(&mut state.store, operators, epoch))
+    }
+
+    fn exchange(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<ExchangeBook>, ChainError> {
+        self.ask(|state| records::exchange(&mut state.store, network, epoch))
     }
 
     fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError> {

@@ -1,11 +1,12 @@
 //! The verifier's questions answered from the ledger's records, wherever they come from: memory, a node, proofs over HTTP.
 
 use super::{AccountAt, Anchoring, ChainError, ChainFacts, Closed, DeviceAt, NetworkAt, OrderAt};
+use crate::exchange::Choice;
 use crate::roster::RosterMember;
 use cairn_ledger::genesis::Limits;
-use cairn_ledger::records::{Device, Settlement};
+use cairn_ledger::records::{Device, ExchangeBook, Settlement};
 use cairn_ledger::{Genesis, Missing, Store, view};
-use cairn_types::{AccountId, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
+use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 
 fn unreachable(missing: Missing) -> ChainError {
     ChainError::Unreachable(format!("a record is not at hand: {missing:?}"))
@@ -94,6 +95,18 @@ pub fn anchoring(
 
 pub fn settlement(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError> {
     view::settlement(store, id, epoch).map_err(unreachable)
+}
+
+pub fn choices(
+    store: &mut dyn Store,
+    operators: &[AccountNumber],
+    epoch: EpochNumber,
+) -> Result<Vec<Choice>, ChainError> {
+    view::payout_choices(store, operators, epoch).map_err(unreachable)
+}
+
+pub fn exchange(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<Option<ExchangeBook>, ChainError> {
+    view::exchange(store, id, epoch).map_err(unreachable)
 }
 
 pub fn verifier_key(store: &mut dyn Store, id: &AccountId) -> Result<Option<PublicKey>, ChainError> {

@@ -3,42 +3,13 @@
 use super::*;
 use crate::archive::EpochArchive;
 use crate::audit::audit;
-use crate::chain::{Chain, ChainView};
-use crate::meters::{MeterEntry, MeterError, MeterRecord};
+use crate::chain::ChainView;
+use crate::meters::{MeterEntry, MeterError};
 use crate::submit::Submitter;
-use crate::world::{CUSTOMER, HOUR, PROVIDER, START, World, account, key};
-use cairn_ledger::tx::open_order::{OpenOrder, order_id};
-use cairn_ledger::tx::settle_order::Voucher;
-use cairn_ledger::{Body, Transaction};
-use cairn_types::{ChainId, DeviceNumber, EpochNumber, OrderId, codec};
+use crate::world::{CUSTOMER, HOUR, PROVIDER, START, World, account, meters_by};
+use cairn_types::{DeviceNumber, EpochNumber, OrderId};
 
 const PAID: Credit = Credit(1_000_000);
-
-/// Opens an order of the customer with the provider.
-fn order(world: &World, chain: &ChainId) -> OrderId {
-    let customer = account(CUSTOMER);
-    let body = Body::OpenOrder(OpenOrder {
-        network: world.network,
-        provider: account(PROVIDER).account,
-        shape: 0,
-        terms: Hash::default(),
-        hold: Credit(5_000_000),
-        expires: START.plus_ms(100 * HOUR),
-        voucher_key: key(CUSTOMER).public(),
-    });
-    let nonce = world.chain.account(&customer.account).unwrap().unwrap().nonce + 1;
-    let transaction = Transaction {
-        chain: chain.clone(),
-        account: customer.account,
-        nonce,
-        fee_max: Token(0),
-        sponsor: None,
-        body,
-    };
-    let signed = transaction.sign(&key(CUSTOMER));
-    world.chain.submit(&signed).unwrap();
-    order_id(&signed)
-}
 
 fn entries() -> Vec<MeterEntry> {
     let entry = |(device, credits)| MeterEntry {
@@ -51,18 +22,6 @@ fn entries() -> Vec<MeterEntry> {
         .to_vec()
 }
 
-fn record(world: &World, order: OrderId, entries: Vec<MeterEntry>) -> MeterRecord {
-    MeterRecord {
-        network: world.network,
-        order,
-        entries,
-    }
-}
-
-fn signed_by(record: MeterRecord, chain: &ChainId, signer: &Submitter) -> Vec<u8> {
-    codec::encode(&record.sign_by(chain, &signer.rule, &signer.keys))
-}
-
 #[test]
 fn what_customers_paid_reaches_the_operators_of_the_devices_that_served_them() {
     let world = World::new(2);
@@ -71,45 +30,32 @@ fn what_customers_paid_reaches_the_operators_of_the_devices_that_served_them() {
     let provider = account(PROVIDER);
     let now = START.plus_ms(HOUR / 2);
     epochs.advance(now, &mut collector);
-    let order = order(&world, &chain);
+    let order = world.order();
 
-    let good = record(&world, order, entries());
+    let signed = |order, entries, signer: &Submitter| meters_by(world.network, order, entries, &chain, signer);
     let refused =
         |bytes: &[u8], collector: &mut crate::collector::Collector| collector.take_meters(now, bytes).unwrap_err();
-    let stranger = signed_by(good.clone(), &chain, &account(CUSTOMER));
+    let stranger = signed(order, entries(), &account(CUSTOMER));
     assert_eq!(refused(&stranger, &mut collector), MeterError::NotProvider);
-    let other_order = signed_by(record(&world, OrderId([1; 32]), entries()), &chain, &provider);
+    let other_order = signed(OrderId([1; 32]), entries(), &provider);
     assert_eq!(refused(&other_order, &mut collector), MeterError::OrderUnknown);
     let mut unsorted = entries();
     unsorted.swap(0, 1);
-    let unsorted = signed_by(record(&world, order, unsorted), &chain, &provider);
+    let unsorted = signed(order, unsorted, &provider);
     assert_eq!(refused(&unsorted, &mut collector), MeterError::Entries);
     assert!(matches!(
         refused(&unsorted[1..], &mut collector),
         MeterError::Malformed(_)
     ));
-    let bytes = signed_by(good, &chain, &provider);
+    let bytes = signed(order, entries(), &provider);
     collector.take_meters(now, &bytes).unwrap();
     collector.take_meters(now, &bytes).unwrap();
     // Said again after a restart, it is known.
     let mut collector = world.collector();
 
-    let voucher = Voucher {
-        order,
-        credits: PAID,
-        meters: meters::root(&entries()),
-    };
-    let settle = Body::SettleOrder(voucher.sign(&chain, &key(CUSTOMER)));
-    provider.submit(&world.chain, settle).unwrap();
+    world.voucher(order, PAID, meters::root(&entries()));
     // A second voucher whose meters nobody told: its part is carried.
-    let untold = Voucher {
-        order,
-        credits: Credit(PAID.0 + 77),
-        meters: Hash([3; 32]),
-    };
-    provider
-        .submit(&world.chain, Body::SettleOrder(untold.sign(&chain, &key(CUSTOMER))))
-        .unwrap();
+    world.voucher(order, Credit(PAID.0 + 77), Hash([3; 32]));
 
     world.feed(&mut collector, 0);
     let advanced = world.close(&mut epochs, &mut collector, 0);

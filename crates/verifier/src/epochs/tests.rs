@@ -130,6 +130,7 @@ fn an_epoch_waits_for_its_grace_and_for_the_ledger() {
 fn with_kills(stop: impl Fn(&World, u32)) -> (World, Vec<Hash>) {
     let world = World::new(3);
     let mut collector = world.collector();
+    world.choose(0, Some(10_000));
     let mut kills = 0;
     for hour in 0..3 {
         world.feed(&mut collector, hour);
@@ -166,7 +167,7 @@ fn a_verifier_killed_at_any_write_or_transaction_comes_to_the_same_results() {
     let (undisturbed, results) = with_kills(|_, _| {});
     let stops: [fn(&World, u32); 2] = [
         // Each time it gets one write further before it is killed; then it starts over, in every epoch.
-        |world, kills| world.objects.stop_after(Some(kills % 9)),
+        |world, kills| world.objects.stop_after(Some(kills % 10)),
         |world, kills| world.chain.hear(Some(kills % 5)),
     ];
     for stop in stops {

@@ -1,13 +1,15 @@
 //! What goes out: health, where the networks stand, numbers, findings and the archive's files. Only reads.
 
 use super::{Refused, Shared};
-use crate::archive::{self, ArchiveError, EpochArchive, REPORTS, reports};
+use crate::archive::{self, ArchiveError, EpochArchive, Inputs, REPORTS, reports};
 use crate::assess;
+use crate::exchange;
 use crate::standing::standing;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cairn_ledger::economics::netting::Exchange;
 use cairn_types::{
     DeviceId, DeviceNumber, Envelope, EpochNumber, Finding, NetworkId, PayoutLeaf, Reason, ReportId, Span,
 };
@@ -110,7 +112,11 @@ pub(super) fn explain(epoch: &EpochArchive<'_>, device: DeviceId) -> Result<Opti
     let reputation = vertical.and_then(|vertical| standing(vertical, &assess::epoch(&inputs, &[]), number).ok());
     let of_device = findings.iter().filter(|finding| finding.device == number);
     let payouts = epoch.payouts()?;
-    let payout = payouts.iter().find(|leaf| Some(leaf.operator) == operator);
+    let place = payouts.iter().position(|leaf| Some(leaf.operator) == operator);
+    let payout = match place {
+        Some(place) => payout_json(&payouts[place], exchanged(epoch, &inputs, &payouts, place)?.as_ref()),
+        None => Value::Null,
+    };
     let siblings = inputs
         .roster
         .iter()
@@ -127,7 +133,7 @@ pub(super) fn explain(epoch: &EpochArchive<'_>, device: DeviceId) -> Result<Opti
         "end": inputs.end.to_string(),
         "reputation": reputation,
         "findings": of_device.map(|finding| finding_json(finding, vertical)).collect::<Vec<_>>(),
-        "payout": payout.map(payout_json),
+        "payout": payout,
     })))
 }
 
@@ -190,13 +196,38 @@ fn reason_json(reason: Reason, vertical: Option<&dyn Vertical>) -> Value {
     })
 }
 
-fn payout_json(leaf: &PayoutLeaf) -> Value {
+/// What the leaf at a place exchanges; `None` when everybody is paid as earned.
+fn exchanged(
+    epoch: &EpochArchive<'_>,
+    inputs: &Inputs,
+    payouts: &[PayoutLeaf],
+    place: usize,
+) -> Result<Option<Exchange>, ArchiveError> {
+    if epoch.manifest()?.is_none_or(|manifest| manifest.exchange.is_none()) {
+        return Ok(None);
+    }
+    let choices = epoch.choices()?;
+    let price = inputs.pool.exchange_price;
+    let scale = inputs.economics.scale();
+    let steps = scale.and_then(|scale| exchange::steps(scale, price, payouts, &choices));
+    let steps = steps.map_err(|error| epoch.wrong(archive::CHOICES, error))?;
+    Ok(steps.get(place).copied())
+}
+
+/// What an operator earned, and what of it was exchanged with others.
+fn payout_json(leaf: &PayoutLeaf, exchange: Option<&Exchange>) -> Value {
     json!({
         "units": leaf.units,
         "availability": leaf.availability.0,
         "usage": leaf.usage.0,
         "cash_micro_usd": leaf.cash.0,
         "customers_paid": leaf.customers_paid.0,
+        "exchange": exchange.map(|exchange| json!({
+            "token_given": exchange.tokens_given.0,
+            "token_received": exchange.tokens_received.0,
+            "cash_given_micro_usd": exchange.cash_given.0,
+            "cash_received_micro_usd": exchange.cash_received.0,
+        })),
     })
 }
 

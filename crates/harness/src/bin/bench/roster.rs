@@ -1,7 +1,7 @@
 //! Devices with real keys on a chain that answers for one network's roster and for nothing else, and their signed reports. For benches
 //! of what a verifier does before it asks the chain for more.
 
-use cairn_ledger::records::Settlement;
+use cairn_ledger::records::{ExchangeBook, Settlement};
 use cairn_types::{
     AccountId, AccountNumber, DeviceId, DeviceNumber, Envelope, EpochClock, EpochNumber, NetworkId, OrderId, PublicKey,
     Report, SecretKey, TimeMs, hash,
@@ -11,6 +11,7 @@ use cairn_verifier::chain::{
 };
 use cairn_verifier::collector::{Collector, Settings};
 use cairn_verifier::disk::Folder;
+use cairn_verifier::exchange::Choice;
 use cairn_verifier::intake::Windows;
 use cairn_verifier::roster::RosterMember;
 use cairn_verticals::kit::Reading;
@@ -144,6 +145,12 @@ impl ChainView for Roster {
         not_asked()
     }
     fn settlement(&self, _: &NetworkId, _: EpochNumber) -> Result<Option<Settlement>, ChainError> {
+        not_asked()
+    }
+    fn choices(&self, _: &[AccountNumber], _: EpochNumber) -> Result<Vec<Choice>, ChainError> {
+        not_asked()
+    }
+    fn exchange(&self, _: &NetworkId, _: EpochNumber) -> Result<Option<ExchangeBook>, ChainError> {
         not_asked()
     }
     fn verifier_key(&self, _: &AccountId) -> Result<Option<PublicKey>, ChainError> {

@@ -11,6 +11,7 @@ mod consent;
 mod demo;
 mod describe;
 mod error;
+mod exchanged;
 mod home;
 mod output;
 mod params;

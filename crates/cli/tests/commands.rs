@@ -20,6 +20,7 @@ fn a_person_takes_part_from_the_first_key_to_the_books() {
     let up = Running::start(home, "up --port 0 --epoch-seconds 2");
     network_is_there(home, &up);
     keys_and_account(home);
+    payout(home);
     credits(home);
     networks(home);
     devices(home);
@@ -111,6 +112,24 @@ fn keys_and_account(home: &Path) {
         "usage"
     );
     assert_eq!(cairn(home, "account transfer founder").code, 2, "an amount is needed");
+}
+
+/// From here on the person wants dollars: every epoch that pays it is settled with an exchange, in which nobody takes the other side.
+fn payout(home: &Path) {
+    assert_eq!(cairn(home, "account show").done()["wants_stable_bps"], Value::Null);
+    let planned = cairn(home, "account payout --dollars 12.5 --dry-run").done();
+    assert_eq!(number(&planned["wants_stable_bps"]), 1_250);
+    assert_eq!(
+        cairn(home, "account show").done()["wants_stable_bps"],
+        Value::Null,
+        "a dry run chooses nothing"
+    );
+    let chosen = cairn(home, "account payout --dollars 100").done();
+    let shown = cairn(home, "account show").done();
+    assert_eq!(number(&shown["wants_stable_bps"]), 10_000);
+    assert_eq!(shown["wants_stable_from_epoch"], chosen["from_epoch"]);
+    assert_eq!(cairn(home, "account payout --dollars 101").code, 2);
+    assert_eq!(cairn(home, "account payout").code, 2, "a choice is needed");
 }
 
 fn credits(home: &Path) {
@@ -409,6 +428,12 @@ fn books(home: &Path, up: &Running) {
     assert_eq!(
         (&reputation["paid"], &reputation["excluded"]),
         (&reputation["of"], &Value::Null)
+    );
+    let exchange = &explained["operator"]["exchange"];
+    assert_eq!(
+        (&exchange["wants_stable_bps"], &exchange["token_given"]),
+        (&Value::from(10_000), &Value::from(0)),
+        "nobody took the other side"
     );
     let by_name = cairn(home, &format!("explain gauge --network {sensors} --epoch {epoch}")).done();
     assert_eq!(by_name, explained);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod agent_loses_power;
+mod choosers;
 mod disk_fills;
 mod ledger_away;
 mod planted_bugs;

@@ -9,7 +9,7 @@ use cairn_harness::properties::check;
 use cairn_harness::records::Records;
 use cairn_harness::world::{Shape, World, play};
 use cairn_ledger::Event;
-use cairn_types::{Credit, EpochNumber};
+use cairn_types::{BasisPoints, Credit, EpochNumber};
 use cairn_verifier::archive::{EpochArchive, REPORTS, reports};
 use cairn_verifier::disk::{Disk, SimulatedDisk};
 use cairn_verticals::kit::Role;
@@ -17,9 +17,10 @@ use std::io;
 
 #[test]
 fn every_property_notices_when_it_is_broken() {
-    let sound = told(Shape::of(51, 4), Plan::calm());
+    let plan = Plan::calm().choosing(1, 0, Some(0)).choosing(2, 1, Some(10_000));
+    let sound = told(Shape::of(51, 4), plan);
     type Doctor = fn(&mut Records);
-    let table: [(&str, Doctor); 14] = [
+    let table: [(&str, Doctor); 20] = [
         ("supply is conserved", |world| {
             world.violations.push("a token is missing".to_owned())
         }),
@@ -102,6 +103,24 @@ fn every_property_notices_when_it_is_broken() {
         }),
         ("audits agree", |world| {
             world.epochs[1].difference = Some("row 3".to_owned())
+        }),
+        ("choices count as they stood", |world| {
+            let choices = &mut world.epochs[2].choices;
+            let chosen = choices.iter().position(Option::is_some).unwrap();
+            choices[chosen] = None;
+        }),
+        ("choices count as they stood", |world| {
+            world.epochs[2].choices[5] = Some(BasisPoints::WHOLE)
+        }),
+        ("choices count as they stood", |world| world.epochs[2].book = None),
+        ("exchanges conserve both assets", |world| {
+            world.epochs[2].steps[0].tokens_received.0 += 1
+        }),
+        ("exchanges conserve both assets", |world| {
+            world.epochs[2].steps.pop();
+        }),
+        ("exchanges conserve both assets", |world| {
+            world.holds.values_mut().next().unwrap().1.0 += 1
         }),
         ("customers pay once", |world| {
             world.credits.1 = Credit(world.credits.1.0 - 1)

@@ -68,6 +68,11 @@ pub fn device_key(place: usize) -> SecretKey {
     secret("device", place as u64)
 }
 
+/// The account of the cast's operator with a number.
+pub fn operator(number: u32) -> Submitter {
+    Submitter::single(secret("operator", number.into()))
+}
+
 pub fn chain_id() -> ChainId {
     "harness".parse().expect("the constant is a chain's name")
 }
@@ -152,7 +157,7 @@ pub fn settle_in(devices: &[CastDevice]) -> LocalChain {
         Body::BuyCredits(BuyCredits { payment }),
     );
     for (place, device) in devices.iter().enumerate() {
-        let operator = Submitter::single(secret("operator", device.operator.0.into()));
+        let operator = operator(device.operator.0);
         let known = ChainView::account(&chain, &operator.account).expect("a chain in memory answers");
         if known.is_none() {
             send(&chain, &operator, Body::OpenAccount(OpenAccount {}));

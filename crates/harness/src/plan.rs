@@ -1,11 +1,15 @@
-//! What goes wrong, and in which step: written by hand for a story, or drawn from a seed. A plan only names faults; the world makes
-//! them happen.
+//! What goes wrong, and in which step, and which operators change their minds about how they are paid: written by hand for a story, or
+//! drawn from a seed. A plan only names things; the world makes them happen.
 
 use crate::STEPS_PER_HOUR;
 use crate::line::End;
+use cairn_types::BasisPoints;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use std::collections::BTreeMap;
+
+/// Operators who may choose: a city has at least so many.
+const CHOOSERS: u64 = 8;
 
 /// Where in its work the verifier is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +87,19 @@ pub enum Fault {
     },
 }
 
-/// All that goes wrong.
+/// An operator's new choice: what part of its income it wants in dollars; `None`: as earned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chooses {
+    /// As the cast counts operators.
+    pub operator: u32,
+    pub wants: Option<BasisPoints>,
+}
+
+/// All that goes wrong, and all that is chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     faults: BTreeMap<u64, Vec<Fault>>,
+    choices: BTreeMap<u64, Vec<Chooses>>,
 }
 
 impl Plan {
@@ -100,7 +113,34 @@ impl Plan {
         self
     }
 
-    /// Faults drawn from a seed, about two in an hour.
+    /// In a step an operator says how it wants to be paid: basis points in dollars, or as earned.
+    pub fn choosing(mut self, step: u64, operator: u32, wants: Option<u16>) -> Self {
+        let wants = wants.map(|points| BasisPoints::new(points).expect("a plan names parts of the whole"));
+        let chooses = Chooses { operator, wants };
+        self.choices.entry(step).or_default().push(chooses);
+        self
+    }
+
+    /// Choices drawn from a seed, about six in an hour: dollars only, token only, something between, or as earned again.
+    pub fn with_choosers(mut self, seed: u64, hours: u64) -> Self {
+        // Its own draws: the faults of a seed stay what they are.
+        let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x6368_6f6f_7365);
+        for step in 1..hours * STEPS_PER_HOUR {
+            if below(&mut random, 2) == 0 {
+                let operator = below(&mut random, CHOOSERS) as u32;
+                let wants = match below(&mut random, 4) {
+                    0 => None,
+                    1 => Some(0),
+                    2 => Some(10_000),
+                    _ => Some(below(&mut random, 10_001) as u16),
+                };
+                self = self.choosing(step, operator, wants);
+            }
+        }
+        self
+    }
+
+    /// Faults drawn from a seed, about two in an hour, and choosers.
     pub fn drawn(seed: u64, agents: usize, hours: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut plan = Self::default();
@@ -109,7 +149,7 @@ impl Plan {
                 plan = plan.with(step, draw(&mut random, agents));
             }
         }
-        plan
+        plan.with_choosers(seed, hours)
     }
 
     /// So many deaths of the verifier, spread over the hours, at moments drawn from a seed. It is back at once each time.
@@ -122,6 +162,10 @@ impl Plan {
             plan = plan.with(step, Fault::VerifierDies { moment, steps: 0 });
         }
         plan
+    }
+
+    pub fn choices_at(&self, step: u64) -> &[Chooses] {
+        self.choices.get(&step).map_or(&[], Vec::as_slice)
     }
 
     pub fn at(&self, step: u64) -> &[Fault] {

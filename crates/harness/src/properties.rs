@@ -4,9 +4,10 @@
 use crate::records::{Paid, Records};
 use crate::{CLOCK, STEP_MS, WINDOWS};
 use cairn_ledger::Event;
+use cairn_ledger::economics::netting::{Earned, Exchange};
 use cairn_types::attestation::Totals;
 use cairn_types::intake::IntakeRefusal;
-use cairn_types::{Credit, DeviceId, EpochNumber, Finding, ReportId};
+use cairn_types::{AccountNumber, BasisPoints, Credit, DeviceId, EpochNumber, Finding, PayoutLeaf, ReportId};
 use cairn_verifier::roster;
 use cairn_verticals::kit::Role;
 use cairn_verticals::sensors::judge::reasons::{AHEAD, FAULTY_ZERO};
@@ -23,7 +24,7 @@ pub struct Property {
 }
 
 /// All properties.
-pub const ALL: [Property; 11] = [
+pub const ALL: [Property; 13] = [
     Property {
         name: "supply is conserved",
         check: supply_is_conserved,
@@ -63,6 +64,14 @@ pub const ALL: [Property; 11] = [
     Property {
         name: "audits agree",
         check: audits_agree,
+    },
+    Property {
+        name: "choices count as they stood",
+        check: choices_count_as_they_stood,
+    },
+    Property {
+        name: "exchanges conserve both assets",
+        check: exchanges_conserve_both_assets,
     },
     Property {
         name: "customers pay once",
@@ -331,6 +340,82 @@ fn cheats_are_refused(records: &Records) -> Vec<String> {
 fn audits_agree(records: &Records) -> Vec<String> {
     let differs = |paid: &Paid| Some(format!("epoch {}: {}", paid.epoch, paid.difference.as_ref()?));
     records.epochs.iter().filter_map(differs).collect()
+}
+
+/// The archived choices are the last ones that were announced to hold for the epoch, and whoever chose is exchanged for where there
+/// was a price.
+fn choices_count_as_they_stood(records: &Records) -> Vec<String> {
+    let mut numbers = BTreeMap::new();
+    let mut announced: Vec<(AccountNumber, EpochNumber, Option<BasisPoints>)> = Vec::new();
+    for event in &records.events {
+        match event {
+            Event::AccountOpened { account, number } => drop(numbers.insert(*account, *number)),
+            Event::PayoutChoiceSet { account, wants, from } => {
+                announced.extend(numbers.get(account).map(|number| (*number, *from, *wants)));
+            }
+            _ => {}
+        }
+    }
+    let mut broken = Vec::new();
+    for paid in records.epochs.iter().chain(&records.later) {
+        let epoch = paid.epoch;
+        let stood = |leaf: &PayoutLeaf| {
+            let mut of_operator = announced
+                .iter()
+                .filter(|(number, from, _)| *number == leaf.operator && *from <= epoch);
+            of_operator.next_back().and_then(|(_, _, wants)| *wants)
+        };
+        let stood: Vec<_> = paid.leaves.iter().map(stood).collect();
+        if stood != paid.choices {
+            broken.push(format!("epoch {epoch}: choices are {:?}, not {stood:?}", paid.choices));
+        }
+        let somebody_chose = stood.iter().any(Option::is_some) && paid.pool.exchange_price.is_some();
+        if paid.settlement.exchanged != somebody_chose || paid.book.is_some() != somebody_chose {
+            broken.push(format!("epoch {epoch} is settled as if others had chosen"));
+        }
+    }
+    broken
+}
+
+/// What is given is received, in both assets; and each operator has what it earned, after what it exchanged.
+fn exchanges_conserve_both_assets(records: &Records) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut due: BTreeMap<AccountNumber, (u128, u128)> = BTreeMap::new();
+    for paid in records.epochs.iter().chain(&records.later) {
+        let sum = |of: fn(&Exchange) -> u64| paid.steps.iter().map(|step| u128::from(of(step))).sum::<u128>();
+        let tokens = (sum(|step| step.tokens_given.0), sum(|step| step.tokens_received.0));
+        let cash = (sum(|step| step.cash_given.0), sum(|step| step.cash_received.0));
+        if tokens.0 != tokens.1 || cash.0 != cash.1 || paid.steps.len() != paid.leaves.len() {
+            broken.push(format!(
+                "epoch {}: given and received differ: {tokens:?}, {cash:?}",
+                paid.epoch
+            ));
+        }
+        for (leaf, step) in paid.leaves.iter().zip(&paid.steps) {
+            let got = Earned::of(leaf).and_then(|earned| step.apply(earned).ok());
+            let Some(got) = got else {
+                broken.push(format!(
+                    "epoch {}: {} gave more than it earned",
+                    paid.epoch, leaf.operator
+                ));
+                continue;
+            };
+            let (tokens, cash) = due.entry(leaf.operator).or_default();
+            *tokens += u128::from(got.tokens.0);
+            *cash += u128::from(got.cash.0);
+        }
+    }
+    for (operator, (token, stable)) in &records.holds {
+        let (tokens, cash) = due.get(operator).copied().unwrap_or_default();
+        let has = (u128::from(token.0), u128::from(stable.0));
+        if records.is_over && has != (tokens, cash) {
+            broken.push(format!(
+                "operator {operator} has {has:?} and should have {:?}",
+                (tokens, cash)
+            ));
+        }
+    }
+    broken
 }
 
 fn customers_pay_once(records: &Records) -> Vec<String> {

@@ -4,16 +4,19 @@
 use crate::diary::Diary;
 use crate::market::Bought;
 use crate::people::network_id;
-use cairn_ledger::records::{Pool, Roots, Settlement};
+use cairn_ledger::economics::netting::Exchange;
+use cairn_ledger::records::{ExchangeBook, Pool, Roots, Settlement};
 use cairn_ledger::{Event, view};
-use cairn_types::{Credit, DeviceId, EpochNumber, Finding, Hash, PayoutLeaf};
+use cairn_types::{AccountNumber, Credit, DeviceId, EpochNumber, Finding, Hash, MicroUsd, PayoutLeaf, Token};
 use cairn_verifier::archive::{EpochArchive, Inputs, REPORTS, reports};
 use cairn_verifier::audit::audit;
 use cairn_verifier::chain::ChainView;
 use cairn_verifier::chain::local::LocalChain;
 use cairn_verifier::collector::Sealed;
+use cairn_verifier::exchange::{self, Choice};
 use cairn_verifier::objects::Objects;
 use cairn_verticals::kit::Role;
+use std::collections::BTreeMap;
 
 /// One device of the cast.
 #[derive(Clone, Debug)]
@@ -34,6 +37,12 @@ pub struct Paid {
     pub reports: Vec<Sealed>,
     pub findings: Vec<Finding>,
     pub leaves: Vec<PayoutLeaf>,
+    /// What the leaves' operators had chosen, as the archive says.
+    pub choices: Vec<Choice>,
+    /// What the leaves exchanged.
+    pub steps: Vec<Exchange>,
+    /// The settled exchange, if there was one.
+    pub book: Option<ExchangeBook>,
     /// What the audit came to: the difference, or why there was none.
     pub difference: Option<String>,
 }
@@ -43,10 +52,14 @@ pub struct Paid {
 pub struct Records {
     pub devices: Vec<Device>,
     pub epochs: Vec<Paid>,
+    /// Epochs after those, paid while everybody finished.
+    pub later: Vec<Paid>,
     /// So many epochs should be paid in the end.
     pub hours: u64,
     pub events: Vec<Event>,
     pub diary: Diary,
+    /// What each operator has, who began with nothing and spends nothing.
+    pub holds: BTreeMap<AccountNumber, (Token, MicroUsd)>,
     pub bought: Vec<Bought>,
     /// Credits the customer bought, and those it has or holds in orders.
     pub credits: (Credit, Credit),
@@ -93,15 +106,23 @@ pub fn paid(chain: &LocalChain, objects: &dyn Objects, epoch: EpochNumber) -> Re
         Ok(audited) => audited.difference.map(|difference| difference.to_string()),
         Err(error) => Some(error.to_string()),
     };
+    let inputs = archive.inputs().map_err(|error| says(&error))?;
+    let leaves = archive.payouts().map_err(|error| says(&error))?;
+    let choices = archive.choices().map_err(|error| says(&error))?;
+    let scale = inputs.economics.scale().map_err(|error| says(&error))?;
+    let steps = exchange::steps(scale, closed.pool.exchange_price, &leaves, &choices).map_err(|error| says(&error))?;
     Ok(Paid {
         epoch,
         pool: closed.pool,
         settlement,
         roots: roots.ok_or_else(|| says(&"no roots"))?,
-        inputs: archive.inputs().map_err(|error| says(&error))?,
+        inputs,
         reports: reports::read(rows).map_err(|error| says(&error))?,
         findings: archive.findings().map_err(|error| says(&error))?,
-        leaves: archive.payouts().map_err(|error| says(&error))?,
+        leaves,
+        choices,
+        steps,
+        book: ChainView::exchange(chain, &network, epoch).map_err(|error| says(&error))?,
         difference,
     })
 }

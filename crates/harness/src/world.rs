@@ -6,7 +6,7 @@ use crate::diary::Diary;
 use crate::line::Line;
 use crate::market::Market;
 use crate::people::{self, CREDITS_BOUGHT, Role, device_key, network_id};
-use crate::plan::{Fault, Moment, Plan};
+use crate::plan::{Chooses, Fault, Moment, Plan};
 use crate::properties::{self, Broken};
 use crate::records::{self, Device, Paid, Records};
 use crate::verifier::{Shows, Verifier};
@@ -14,6 +14,8 @@ use crate::{CLOCK, START, STEP_MS, STEPS_PER_HOUR, time_of};
 use cairn_agent::keys::Keys;
 use cairn_agent::uplink::Delivery;
 use cairn_gateway::Ledger;
+use cairn_ledger::Body;
+use cairn_ledger::tx::set_payout_choice::SetPayoutChoice;
 use cairn_types::intake::{IntakeAnswer, split_sequence};
 use cairn_types::{Credit, DeviceId, Envelope, EpochNumber, Report, TimeMs};
 use cairn_verifier::chain::local::LocalChain;
@@ -23,7 +25,7 @@ use cairn_verticals::sensors::cast::{self, City};
 use cairn_verticals::sensors::driver::senml;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Honest devices are carried by so many agents, one after the other; cheats by one more.
@@ -95,6 +97,8 @@ pub struct World {
     agents: Vec<Process>,
     market: Market,
     troubles: Troubles,
+    /// Choices that wait for a ledger that hears them.
+    choosing: Vec<Chooses>,
     diary: Diary,
     hour: Option<(u64, Vec<Vec<Reading>>)>,
     /// Envelopes that cheats sealed, by when they come.
@@ -129,6 +133,7 @@ impl World {
             city,
             verifier,
             troubles: Troubles::default(),
+            choosing: Vec::new(),
             diary: Diary::default(),
             hour: None,
             paid: Vec::new(),
@@ -165,6 +170,7 @@ impl World {
         if self.step >= self.troubles.ledger {
             self.chain.advance(now);
         }
+        self.choose();
         self.speak(now);
         for agent in 0..self.agents.len() {
             self.carry(agent, now);
@@ -275,6 +281,18 @@ impl World {
             if step >= back {
                 agent.open();
             }
+        }
+    }
+
+    /// Operators say how they want to be paid, as soon as the ledger hears them.
+    fn choose(&mut self) {
+        self.choosing.extend(self.plan.choices_at(self.step));
+        if self.step < self.troubles.ledger {
+            return;
+        }
+        for Chooses { operator, wants } in std::mem::take(&mut self.choosing) {
+            let body = Body::SetPayoutChoice(SetPayoutChoice { wants });
+            people::send(&self.chain, &people::operator(operator), body);
         }
     }
 
@@ -445,7 +463,7 @@ impl World {
             }
         }
         if self.paid.len() > before {
-            let records = self.records(self.paid.clone(), false);
+            let records = self.records(self.paid.clone(), Vec::new(), false);
             self.remember(properties::check(&records));
         }
     }
@@ -461,7 +479,7 @@ impl World {
         self.market.step(now, until);
     }
 
-    fn records(&self, epochs: Vec<Paid>, is_over: bool) -> Records {
+    fn records(&self, epochs: Vec<Paid>, later: Vec<Paid>, is_over: bool) -> Records {
         let device = |(place, device): (usize, &cairn_verticals::kit::CastDevice)| Device {
             name: device.name.clone(),
             id: device_key(place).public().device_id(),
@@ -471,6 +489,12 @@ impl World {
         let violations = self
             .chain
             .read(|store| cairn_ledger::invariants::check(store, &genesis));
+        let operators: BTreeSet<u32> = self.city.devices().iter().map(|device| device.operator.0).collect();
+        let holds = |operator: u32| {
+            let account = Ledger::account(&self.chain, &people::operator(operator).account);
+            let account = account.expect("a chain in memory answers").expect("it was opened");
+            (account.number, (account.token, account.stable))
+        };
         let bought = self.market.look();
         let customer = Ledger::account(&self.chain, &Role::Customer.account()).expect("a chain in memory answers");
         let held = bought
@@ -483,9 +507,11 @@ impl World {
         Records {
             devices: self.city.devices().iter().enumerate().map(device).collect(),
             epochs,
+            later,
             hours: self.shape.hours,
             events: self.chain.events(),
             diary: self.diary.clone(),
+            holds: operators.into_iter().map(holds).collect(),
             bought,
             credits: (Credit(CREDITS_BOUGHT.0), has),
             violations: violations.into_iter().map(|violation| violation.to_string()).collect(),
@@ -501,7 +527,12 @@ impl World {
         let paid: Vec<Paid> = again
             .filter_map(|epoch| records::paid(&self.chain, &objects, epoch).ok())
             .collect();
-        let records = self.records(paid, true);
+        let later = (self.shape.hours..).map(EpochNumber).map_while(|epoch| {
+            let settlement = Ledger::settlement(&self.chain, &network_id(), epoch).expect("a chain in memory answers");
+            settlement.filter(|settlement| settlement.cursor >= settlement.leaves)?;
+            records::paid(&self.chain, &objects, epoch).ok()
+        });
+        let records = self.records(paid, later.collect(), true);
         self.remember(properties::check(&records));
         (records, self.broken)
     }

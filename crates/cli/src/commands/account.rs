@@ -1,7 +1,9 @@
-//! `cairn account`: what an account holds, opening one, changing who signs for it, and giving token or stablecoin to another.
+//! `cairn account`: what an account holds, opening one, changing who signs for it and how it is paid, and giving
+//! token or stablecoin to another.
 
 mod add;
 mod open;
+pub mod payout;
 mod rotate;
 
 use crate::accounts::{Accounts, RuleText};
@@ -29,6 +31,7 @@ pub enum Command {
     Add(add::Add),
     Rotate(rotate::Rotate),
     Transfer(Send),
+    Payout(payout::Args),
 }
 
 /// Show what an account holds and who signs for it, proven against the chain's key. Costs nothing.
@@ -69,6 +72,7 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
             Command::Add(args) => add::add(&session, &args, out).await,
             Command::Rotate(args) => rotate::rotate(&session, &args, out).await,
             Command::Transfer(args) => transfer(&session, &args, out).await,
+            Command::Payout(args) => payout::run(&session, &args, out).await,
         }
     })
 }
@@ -76,12 +80,18 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
 async fn show(session: &Session, args: &Show, out: Output) -> Done {
     let id = session.account_id(&args.account)?;
     let account = session.account(&id).await?;
+    let open = session.chain().await?.epoch;
     let mut answer = face(&id.to_string(), &account);
     merge(
         &mut answer,
         json!({ "rule": known_rule(session, &args.account, &account)? }),
     );
-    out.answer(&answer, || lines(&answer, session.decimals()));
+    merge(&mut answer, payout::face(&account.payout_choice));
+    out.answer(&answer, || {
+        let mut lines = lines(&answer, session.decimals());
+        lines.push(payout::line(&account.payout_choice, open));
+        lines
+    });
     Ok(())
 }
 
@@ -111,7 +121,6 @@ fn face(id: &str, account: &Account) -> Value {
             "stable_backed": account.credits.stable.0,
             "burn_backed": account.credits.burned.0,
         },
-        "wants_stable_bps": account.payout_choice.wants.map(|wants| wants.get()),
         "proven": true,
     })
 }

@@ -166,6 +166,15 @@ fn summary(answer: &Value, tally: &Tally) -> Vec<String> {
         tally.epochs,
         token(tally.unpaid)
     ));
+    if tally.exchange.epochs > 0 {
+        lines.push(format!(
+            "exchange  {} tokens for {} US dollars of stablecoin, between {} operators who chose how they are paid, in {} epochs",
+            token(tally.exchange.token_given),
+            decimal(tally.exchange.cash_received, 6),
+            tally.exchange.operators.len(),
+            tally.exchange.epochs
+        ));
+    }
     let credits = &answer["credits"];
     lines.push(format!(
         "customer  {} rows for {} US dollars of credits; operators got {} US dollars of it in stablecoin",

@@ -1,6 +1,8 @@
 //! `cairn explain`: what became of every report of a device in an epoch, in words, units and money.
 
+use super::account::payout;
 use crate::error::{Done, Failure, Kind, OrFail};
+use crate::exchanged::{self, Settled};
 use crate::home::Home;
 use crate::output::{Output, decimal, table};
 use crate::roles::archive::HttpArchive;
@@ -8,7 +10,8 @@ use crate::roles::chain::{Origin, RemoteNode, failed};
 use cairn_client::NodeClient;
 use cairn_ledger::records::{NetworkIndex, Roots, Settlement};
 use cairn_types::{
-    AccountNumber, DeviceId, DeviceNumber, EpochNumber, Finding, NetworkId, PayoutLeaf, Reason, Span, finding, merkle,
+    AccountNumber, BasisPoints, DeviceId, DeviceNumber, EpochNumber, Finding, NetworkId, PayoutLeaf, Reason, Span,
+    finding, merkle,
 };
 use cairn_verifier::archive::{EpochArchive, Inputs};
 use cairn_verifier::assess;
@@ -61,11 +64,20 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
     let leaves = archive.payouts().map_err(unread)?;
     let inputs = archive.inputs().map_err(unread)?;
     ledger.check(&inputs, &findings, &leaves)?;
+    let place = leaves.iter().position(|leaf| leaf.operator == ledger.operator);
+    let exchange = match (ledger.exchange, place) {
+        (Some(settled), Some(place)) => {
+            let choices = archive.choices().map_err(unread)?;
+            let steps = settled.steps(&leaves, &choices)?;
+            exchanged::face(choices[place], &steps[place])
+        }
+        _ => Value::Null,
+    };
     let own: Vec<&Finding> = findings
         .iter()
         .filter(|found| found.device.0 == ledger.number)
         .collect();
-    let leaf = leaves.iter().find(|leaf| leaf.operator == ledger.operator);
+    let leaf = place.map(|place| &leaves[place]);
     let vertical = cairn_verticals::by_name(&ledger.vertical).ok_or_else(|| {
         Failure::new(
             Kind::NotFound,
@@ -80,7 +92,7 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
         "epoch": args.epoch.0,
         "reputation": reputation,
         "reports": own.iter().map(|found| report(vertical, found)).collect::<Vec<_>>(),
-        "operator": money(&ledger, leaf, own.iter().map(|found| found.units).sum()),
+        "operator": money(&ledger, leaf, own.iter().map(|found| found.units).sum(), exchange),
         "proven": true,
     });
     out.answer(&answer, || {
@@ -99,6 +111,8 @@ struct Ledger {
     decimals: u8,
     settlement: Settlement,
     roots: Roots,
+    /// If operators exchange among themselves in this epoch.
+    exchange: Option<Settled>,
 }
 
 impl Ledger {
@@ -131,6 +145,7 @@ impl Ledger {
             return Err(failure.hint(format!("the oldest epoch not settled yet is {}", record.unsettled)));
         };
         Ok(Self {
+            exchange: Settled::read(client, &network, args.epoch, &settlement).await?,
             network,
             vertical: record.vertical,
             number: device.number.0,
@@ -172,8 +187,8 @@ fn report(vertical: &dyn Vertical, found: &Finding) -> Value {
     })
 }
 
-/// The operator's payout, and how much of its units this device earned.
-fn money(ledger: &Ledger, leaf: Option<&PayoutLeaf>, units: u64) -> Value {
+/// The operator's payout, how much of its units this device earned, and what of the money was exchanged with other operators.
+fn money(ledger: &Ledger, leaf: Option<&PayoutLeaf>, units: u64, exchange: Value) -> Value {
     let Some(leaf) = leaf else { return Value::Null };
     json!({
         "number": leaf.operator.0,
@@ -183,6 +198,7 @@ fn money(ledger: &Ledger, leaf: Option<&PayoutLeaf>, units: u64) -> Value {
         "usage_token": leaf.usage.0,
         "cash_micro_usd": leaf.cash.0,
         "customers_paid_credits": leaf.customers_paid.0,
+        "exchange": exchange,
         "paid": ledger.settlement.cursor == ledger.settlement.leaves,
     })
 }
@@ -278,9 +294,29 @@ fn lines(vertical: &dyn Vertical, own: &[&Finding], answer: &Value, head: String
                 decimal(units, 6),
                 decimal(all, 6)
             ));
+            lines.extend(exchange_line(&leaf["exchange"], decimals));
         }
     }
     lines
+}
+
+/// What was exchanged, in words; nothing when nobody exchanged in this epoch.
+fn exchange_line(exchange: &Value, decimals: u8) -> Option<String> {
+    let amount = |field: &str| exchange.as_object()?.get(field)?.as_u64();
+    let (token_given, token_received) = (amount("token_given")?, amount("token_received")?);
+    let (cash_given, cash_received) = (amount("cash_given_micro_usd")?, amount("cash_received_micro_usd")?);
+    let wants = amount("wants_stable_bps").and_then(|part| BasisPoints::new(u16::try_from(part).ok()?));
+    let token = |amount| format!("{} token", decimal(amount, decimals));
+    let dollars = |amount| format!("{} US dollars of stablecoin", decimal(amount, 6));
+    let done = match (token_given, cash_given) {
+        (0, 0) => "nothing of it was exchanged".to_owned(),
+        (0, given) => format!("of it {} were exchanged for {}", dollars(given), token(token_received)),
+        (given, _) => format!("of it {} were exchanged for {}", token(given), dollars(cash_received)),
+    };
+    Some(format!(
+        "  {done} with other operators; it had chosen to be paid {}",
+        payout::words(wants)
+    ))
 }
 
 fn row(vertical: &dyn Vertical, span: &Span) -> Vec<String> {
@@ -306,4 +342,30 @@ fn row(vertical: &dyn Vertical, span: &Span) -> Vec<String> {
         limit,
         unit.to_owned(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchanged::tests::settled;
+
+    #[test]
+    fn what_was_exchanged_is_said_in_words() {
+        let (settled, leaves, choices) = settled();
+        let steps = settled.steps(&leaves, &choices).unwrap();
+        let said = |place: usize| exchange_line(&exchanged::face(choices[place], &steps[place]), 6).unwrap();
+        assert_eq!(
+            said(0).trim(),
+            "of it 0.0002 token were exchanged for 0.0001 US dollars of stablecoin with other operators; it had chosen to be paid all in US dollars of stablecoin"
+        );
+        assert_eq!(
+            said(1).trim(),
+            "nothing of it was exchanged with other operators; it had chosen to be paid as earned"
+        );
+        assert_eq!(
+            said(2).trim(),
+            "of it 0.0001 US dollars of stablecoin were exchanged for 0.0002 token with other operators; it had chosen to be paid all in token"
+        );
+        assert_eq!(exchange_line(&Value::Null, 6), None);
+    }
 }

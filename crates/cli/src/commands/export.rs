@@ -2,13 +2,15 @@
 //! archive count only under the root that the ledger settled.
 
 use crate::error::{Done, Failure, Kind, OrFail};
+use crate::exchanged::Settled;
 use crate::output::{Output, decimal};
 use crate::roles::archive::HttpArchive;
 use crate::session::{Session, failed};
+use cairn_ledger::economics::netting::Exchange;
 use cairn_ledger::records::Settlement;
 use cairn_types::money::mul_div_floor;
 use cairn_types::{AccountNumber, EpochNumber, NetworkId, PayoutLeaf, Price, TimeMs, merkle};
-use cairn_verifier::archive::EpochArchive;
+use cairn_verifier::archive::{ArchiveError, EpochArchive};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tokio::runtime::Runtime;
@@ -21,9 +23,12 @@ pub enum Command {
 
 /// Write an account's income as CSV: time, epoch, network, kind, amount, asset, dollar value at receipt.
 ///
-/// One line for each kind of income of an epoch that was paid: `availability` and `usage` in token, `cash` in stablecoin. The time is
-/// the epoch's end. The dollar value of token is taken at the middle price at which the ledger closed that epoch, rounded down; it is
-/// empty where the ledger had no price. Payouts are proven: they must lead to the root that the ledger settled. Costs nothing.
+/// One line for each kind of income of an epoch that was paid: `availability` and `usage` in token, `cash` in stablecoin. Where the
+/// account exchanged with other operators (`cairn account payout`) two more: `exchange_given`, with amounts below zero, and
+/// `exchange_received`. So the lines of an asset sum to what reached the account. The time is the epoch's end. The dollar value of token
+/// is taken at the middle price at which the ledger closed that epoch, which is also the price of the exchange, rounded toward zero; it
+/// is empty where the ledger had no price. Payouts and choices are proven: they must lead to the roots that the ledger settled. Costs
+/// nothing.
 #[derive(clap::Args)]
 #[command(after_help = examples!["cairn export income --out income.csv"])]
 pub struct Income {
@@ -57,6 +62,8 @@ struct Line {
     amount: u64,
     asset: Asset,
     micro_usd: Option<u64>,
+    /// It left the account again: written below zero.
+    is_given: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,10 +103,13 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
     lines.sort_by_key(|line| (line.time, line.network));
     write(&args.out, &lines, session.decimals()).or_fail(Kind::Files, args.out.display())?;
     let sum = |asset| {
-        lines
-            .iter()
-            .filter(|line| line.asset == asset)
-            .fold(0u64, |sum, line| sum.saturating_add(line.amount))
+        let of = |is_given| {
+            lines
+                .iter()
+                .filter(|line| line.asset == asset && line.is_given == is_given)
+                .fold(0u64, |sum, line| sum.saturating_add(line.amount))
+        };
+        of(false).saturating_sub(of(true)) // nobody gives what it did not earn
     };
     let (token, stable) = (sum(Asset::Token), sum(Asset::Stable));
     let answer = json!({
@@ -152,60 +162,89 @@ impl Reader<'_> {
             return Ok(Vec::new());
         };
         let archive = EpochArchive::of(self.objects, &self.network, self.epoch);
-        let leaves = archive.payouts().map_err(|error| {
-            Failure::new(
-                Kind::Unreachable,
-                format!("the archive of epoch {}: {error}", self.epoch),
-            )
-            .hint("name a verifier that keeps it with --verifier URL")
-        })?;
-        let Some(leaf) = proven(&leaves, &settlement, account, self.epoch)? else {
+        let leaves = archive.payouts().map_err(|error| self.unread(error))?;
+        let Some(place) = proven(&leaves, &settlement, account, self.epoch)? else {
             return Ok(Vec::new());
+        };
+        let exchange = Settled::read(client, &self.network, self.epoch, &settlement);
+        let step = match self.runtime.block_on(exchange)? {
+            None => Exchange::default(),
+            Some(settled) => settled.steps(&leaves, &archive.choices().map_err(|error| self.unread(error))?)?[place],
         };
         let epoch = self.runtime.block_on(client.epoch(self.epoch)).map_err(failed)?.value;
         let epoch = epoch.ok_or_else(|| Failure::new(Kind::Unreachable, "a settled epoch that is not closed"))?;
-        let line = |kind, amount, asset| Line {
+        let at = At {
             time: epoch.end,
+            epoch: self.epoch,
+            network: self.network,
+            price: epoch.price_mid,
+            decimals: self.session.decimals(),
+        };
+        Ok(at.lines(&leaves[place], &step))
+    }
+
+    fn unread(&self, error: ArchiveError) -> Failure {
+        Failure::new(
+            Kind::Unreachable,
+            format!("the archive of epoch {}: {error}", self.epoch),
+        )
+        .hint("name a verifier that keeps it with --verifier URL")
+    }
+}
+
+/// When and where something was paid, and what token was worth.
+struct At {
+    time: TimeMs,
+    epoch: EpochNumber,
+    network: NetworkId,
+    price: Option<Price>,
+    decimals: u8,
+}
+
+impl At {
+    /// What a leaf and its exchange come to, without what is nothing.
+    fn lines(&self, leaf: &PayoutLeaf, step: &Exchange) -> Vec<Line> {
+        let line = |kind, is_given, amount, asset| Line {
+            time: self.time,
             epoch: self.epoch,
             network: self.network,
             kind,
             amount,
             asset,
             micro_usd: match asset {
-                Asset::Token => epoch
-                    .price_mid
-                    .and_then(|price| value(amount, price, self.session.decimals())),
+                Asset::Token => self.price.and_then(|price| value(amount, price, self.decimals)),
                 Asset::Stable => Some(amount),
             },
+            is_given,
         };
+        let (given, received) = ("exchange_given", "exchange_received");
         let lines = [
-            line("availability", leaf.availability.0, Asset::Token),
-            line("usage", leaf.usage.0, Asset::Token),
-            line("cash", leaf.cash.0, Asset::Stable),
+            line("availability", false, leaf.availability.0, Asset::Token),
+            line("usage", false, leaf.usage.0, Asset::Token),
+            line("cash", false, leaf.cash.0, Asset::Stable),
+            line(given, true, step.tokens_given.0, Asset::Token),
+            line(given, true, step.cash_given.0, Asset::Stable),
+            line(received, false, step.tokens_received.0, Asset::Token),
+            line(received, false, step.cash_received.0, Asset::Stable),
         ];
-        Ok(lines.into_iter().filter(|line| line.amount > 0).collect())
+        lines.into_iter().filter(|line| line.amount > 0).collect()
     }
 }
 
-/// The account's leaf, if it was paid; every leaf must be among those that were settled.
-fn proven<'a>(
-    leaves: &'a [PayoutLeaf],
+/// The place of the account's leaf, if it was paid; every leaf must be among those that were settled.
+fn proven(
+    leaves: &[PayoutLeaf],
     settlement: &Settlement,
     account: AccountNumber,
     epoch: EpochNumber,
-) -> Result<Option<&'a PayoutLeaf>, Failure> {
+) -> Result<Option<usize>, Failure> {
     if merkle::root(leaves.iter().map(PayoutLeaf::hash).collect()) != settlement.payouts {
         let fact = format!("the archive's payouts of epoch {epoch} are not those that were settled");
         return Err(Failure::new(Kind::Differs, fact).hint("ask another verifier with --verifier URL"));
     }
-    if settlement.exchanged {
-        let fact = format!("in epoch {epoch} operators exchanged token and stablecoin among themselves");
-        return Err(Failure::new(Kind::Refused, fact).hint("leave this epoch out with --from-epoch and --to-epoch"));
-    }
-    let paid = leaves
-        .iter()
-        .take(usize::try_from(settlement.cursor).unwrap_or(usize::MAX));
-    Ok(paid.into_iter().find(|leaf| leaf.operator == account))
+    let paid = usize::try_from(settlement.cursor).unwrap_or(usize::MAX);
+    let place = leaves.iter().position(|leaf| leaf.operator == account);
+    Ok(place.filter(|place| *place < paid))
 }
 
 /// Micro-dollars of so many base units of token, rounded down.
@@ -236,18 +275,29 @@ fn write(path: &Path, lines: &[Line], decimals: u8) -> csv::Result<()> {
             line.epoch.to_string(),
             line.network.to_string(),
             line.kind.to_owned(),
-            line.amount.to_string(),
-            decimal(line.amount, places),
+            signed(line.is_given, line.amount.to_string()),
+            signed(line.is_given, decimal(line.amount, places)),
             asset.to_owned(),
-            line.micro_usd.map_or(String::new(), |micro_usd| decimal(micro_usd, 6)),
+            line.micro_usd
+                .map_or(String::new(), |micro_usd| signed(line.is_given, decimal(micro_usd, 6))),
         ])?;
     }
     Ok(writer.flush()?)
 }
 
+/// An amount that is written below zero where it left the account; nothing has no sign.
+fn signed(is_given: bool, amount: String) -> String {
+    if is_given && amount != "0" {
+        format!("-{amount}")
+    } else {
+        amount
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchanged::tests::settled;
 
     #[test]
     fn a_value_is_rounded_down() {
@@ -270,11 +320,62 @@ mod tests {
             amount: 2_500_000,
             asset: Asset::Token,
             micro_usd: Some(125_000),
+            is_given: false,
         };
         write(&path, &[line], 6).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let network = "01".repeat(32);
         let row = format!("2026-07-15T01:00:00Z,1,{network},usage,2500000,2.5,token,0.125");
         assert_eq!(text.lines().nth(1), Some(row.as_str()));
+    }
+    #[test]
+    fn what_was_exchanged_is_given_and_received_and_each_asset_sums_to_what_reached_the_account() {
+        let (settled, leaves, choices) = settled();
+        let steps = settled.steps(&leaves, &choices).unwrap();
+        let at = At {
+            time: TimeMs(0),
+            epoch: EpochNumber(1),
+            network: NetworkId([1; 32]),
+            price: settled.price,
+            decimals: 6,
+        };
+        let told = |place: usize| -> Vec<(&str, Asset, i64, Option<u64>)> {
+            let lines = at.lines(&leaves[place], &steps[place]);
+            let amount = |line: &Line| line.amount as i64 * if line.is_given { -1 } else { 1 };
+            lines
+                .iter()
+                .map(|line| (line.kind, line.asset, amount(line), line.micro_usd))
+                .collect()
+        };
+        assert_eq!(
+            told(0),
+            [
+                ("availability", Asset::Token, 300, Some(150)),
+                ("exchange_given", Asset::Token, -200, Some(100)),
+                ("exchange_received", Asset::Stable, 100, Some(100)),
+            ]
+        );
+        assert_eq!(
+            told(1),
+            [
+                ("availability", Asset::Token, 50, Some(25)),
+                ("cash", Asset::Stable, 50, Some(50))
+            ]
+        );
+        assert_eq!(
+            told(2),
+            [
+                ("cash", Asset::Stable, 100, Some(100)),
+                ("exchange_given", Asset::Stable, -100, Some(100)),
+                ("exchange_received", Asset::Token, 200, Some(100)),
+            ]
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("income.csv");
+        write(&path, &at.lines(&leaves[0], &steps[0]), 6).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let given = text.lines().nth(2).unwrap();
+        assert!(given.ends_with(",exchange_given,-200,-0.0002,token,-0.0001"), "{given}");
+        assert_eq!(signed(true, "0".to_owned()), "0");
     }
 }

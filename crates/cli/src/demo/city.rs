@@ -2,7 +2,7 @@
 
 use super::measured::Measured;
 use crate::error::Failure;
-use cairn_types::{CellId, TimeMs};
+use cairn_types::{BasisPoints, CellId, TimeMs};
 use cairn_verticals::kit::cast::{Cast, Role};
 use cairn_verticals::sensors::cast;
 use cairn_verticals::sensors::driver::senml;
@@ -16,6 +16,19 @@ const HONEST: usize = 60;
 const MADE_START: TimeMs = TimeMs(1_780_272_000_000);
 
 pub const HOUR_MS: u64 = 3_600_000;
+
+/// Stations of the made city whose operators say how they want to be paid, and the part they want in dollars: a few who have their
+/// costs in dollars, and more who would rather hold token.
+const CHOOSERS: [(usize, Option<BasisPoints>); 8] = [
+    (0, BasisPoints::new(10_000)),
+    (1, BasisPoints::new(0)),
+    (2, BasisPoints::new(0)),
+    (3, BasisPoints::new(5_000)),
+    (5, BasisPoints::new(0)),
+    (8, BasisPoints::new(0)),
+    (13, BasisPoints::new(0)),
+    (21, BasisPoints::new(0)),
+];
 
 /// One gauge.
 #[derive(Clone, Debug)]
@@ -65,6 +78,14 @@ impl City {
         match self {
             Self::Made { stations, .. } => stations,
             Self::Measured(measured) => &measured.stations,
+        }
+    }
+
+    /// Whose operators choose how they are paid, by station. Nobody knows what those of measured gauges would choose.
+    pub fn choosers(&self) -> &'static [(usize, Option<BasisPoints>)] {
+        match self {
+            Self::Made { .. } => &CHOOSERS,
+            Self::Measured(_) => &[],
         }
     }
 

@@ -1,5 +1,6 @@
 //! What happens in the demo, hour by hour: gauges speak, the agent signs and sends, the hour ends, the verifier judges and the ledger
-//! pays; once a day a customer buys credits and yesterday's rain. At the end an auditor recomputes everything.
+//! pays; once a day a customer buys credits and yesterday's rain. Some operators would rather have dollars, some rather token: those
+//! exchange as they are paid. At the end an auditor recomputes everything.
 
 use super::city::{City, HOUR_MS, Hour};
 use super::findings::FindingsFile;
@@ -11,9 +12,10 @@ use cairn_agent::uplink::HttpUplink;
 use cairn_ledger::records::PoolState;
 use cairn_ledger::tx::Body;
 use cairn_ledger::tx::buy_credits::{BuyCredits, Payment};
-use cairn_types::{Credit, EpochNumber, MicroUsd, TimeMs, Token};
+use cairn_ledger::tx::set_payout_choice::SetPayoutChoice;
+use cairn_types::{BasisPoints, Credit, EpochNumber, MicroUsd, TimeMs, Token};
 use cairn_verifier::archive::EpochArchive;
-use cairn_verifier::audit;
+use cairn_verifier::{audit, exchange};
 use indicatif::ProgressBar;
 
 /// Times the agent's uplink may fail in a row before the demo gives up.
@@ -55,6 +57,10 @@ pub async fn play(
         tally.sent(&flushed);
         end_hour(world, start.plus_ms(HOUR_MS)).await?;
         collect(world, EpochNumber(hour), findings, &mut tally).await?;
+        if hour == 0 {
+            // With the first token they earned they can pay the fee.
+            choose(world, city.choosers()).await?;
+        }
         if (hour + 1) % DAY_HOURS == 0 {
             let order = buy_yesterday(world, start.plus_ms(HOUR_MS)).await?;
             tally.order(order);
@@ -62,6 +68,18 @@ pub async fn play(
         bar.inc(1);
     }
     Ok(tally)
+}
+
+/// Some operators say what part of their income they want in dollars, from the next epoch on.
+async fn choose(world: &World, choosers: &[(usize, Option<BasisPoints>)]) -> Result<(), Failure> {
+    for (station, wants) in choosers {
+        let body = Body::SetPayoutChoice(SetPayoutChoice { wants: *wants });
+        world
+            .wallet
+            .send(&world.people.operators[*station].key, None, body)
+            .await?;
+    }
+    Ok(())
 }
 
 /// The gauges' words of an hour, through the agent's driver into its outbox, signed at the end of the hour.
@@ -149,8 +167,12 @@ async fn collect(
     let archive = EpochArchive::of(world.objects.as_ref(), &world.network, epoch);
     let judged = archive.findings().or_fail(Kind::Files, "the archive")?;
     let leaves = archive.payouts().or_fail(Kind::Files, "the archive")?;
+    let choices = archive.choices().or_fail(Kind::Files, "the archive")?;
+    let scale = world.genesis.economics.scale().or_fail(Kind::Internal, "the scale")?;
+    let steps = exchange::steps(scale, pool.exchange_price, &leaves, &choices);
     findings.write(&judged)?;
     tally.epoch(&pool, &settlement, &roots, &judged, &leaves);
+    tally.exchanged(&leaves, &steps.or_fail(Kind::Internal, "the exchange")?);
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::city::Station;
 use super::findings::reason_name;
 use super::people;
 use cairn_agent::drive::Flushed;
+use cairn_ledger::economics::netting::Exchange;
 use cairn_ledger::records::{Pool, Roots, Settlement};
 use cairn_types::intake::IntakeRefusal;
 use cairn_types::{Credit, DeviceId, Finding, Hash, PayoutLeaf, hash};
@@ -30,6 +31,18 @@ pub struct StationTally {
     pub reasons: BTreeMap<String, u64>,
 }
 
+/// What operators exchanged among themselves. Each asset is counted where it was given and where it was received.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExchangeTally {
+    /// Epochs in which somebody exchanged.
+    pub epochs: u64,
+    pub operators: BTreeSet<u32>,
+    pub token_given: u64,
+    pub token_received: u64,
+    pub cash_given: u64,
+    pub cash_received: u64,
+}
+
 /// Everything counted.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
@@ -46,6 +59,7 @@ pub struct Tally {
     /// Micro-USD of stablecoin.
     pub cash_pool: u64,
     pub cash_paid: u64,
+    pub exchange: ExchangeTally,
     pub orders: Vec<DayOrder>,
     pub last_root: Hash,
     pub history: Hash,
@@ -131,6 +145,23 @@ impl Tally {
         self.history = hash::domain("cairn/demo-history/1", &parts);
     }
 
+    /// What the leaves of a paid epoch exchanged, in their order.
+    pub fn exchanged(&mut self, leaves: &[PayoutLeaf], steps: &[Exchange]) {
+        let sums = &mut self.exchange;
+        let who = leaves
+            .iter()
+            .zip(steps)
+            .filter(|(_, step)| **step != Exchange::default());
+        sums.operators.extend(who.map(|(leaf, _)| leaf.operator.0));
+        sums.epochs += u64::from(steps.iter().any(|step| *step != Exchange::default()));
+        for step in steps {
+            sums.token_given += step.tokens_given.0;
+            sums.token_received += step.tokens_received.0;
+            sums.cash_given += step.cash_given.0;
+            sums.cash_received += step.cash_received.0;
+        }
+    }
+
     pub fn order(&mut self, order: DayOrder) {
         self.orders.push(order);
     }
@@ -146,6 +177,14 @@ impl Tally {
             "paid": self.paid,
             "unpaid_remainder": self.unpaid,
             "cash": { "pool_micro_usd": self.cash_pool, "paid_micro_usd": self.cash_paid },
+            "exchange": {
+                "epochs": self.exchange.epochs,
+                "operators": self.exchange.operators.len(),
+                "token_given": self.exchange.token_given,
+                "token_received": self.exchange.token_received,
+                "cash_given_micro_usd": self.exchange.cash_given,
+                "cash_received_micro_usd": self.exchange.cash_received,
+            },
             "credits_of_orders": self.orders.iter().map(|order| order.credits.0).sum::<u64>(),
             "rows_bought": self.orders.iter().map(|order| order.rows).sum::<u64>(),
             "last_root": self.last_root.to_string(),
@@ -177,5 +216,24 @@ mod tests {
     fn a_refusal_at_the_door_is_named_like_a_reason() {
         assert_eq!(intake_name(IntakeRefusal::TooEarly.code()), "too_early");
         assert_eq!(intake_name(9_999), "code_9999");
+    }
+    #[test]
+    fn what_is_given_is_received_and_who_exchanged_is_counted_once() {
+        let (settled, leaves, choices) = crate::exchanged::tests::settled();
+        let steps = settled.steps(&leaves, &choices).unwrap();
+        let mut tally = Tally::default();
+        tally.exchanged(&leaves, &steps);
+        tally.exchanged(&leaves, &steps);
+        tally.exchanged(&leaves, &[Exchange::default(); 3]);
+        let expected = ExchangeTally {
+            epochs: 2,
+            operators: [1, 5].into(),
+            token_given: 400,
+            token_received: 400,
+            cash_given: 200,
+            cash_received: 200,
+        };
+        assert_eq!(tally.exchange, expected);
+        assert_eq!(tally.json()["exchange"]["token_received"], 400);
     }
 }

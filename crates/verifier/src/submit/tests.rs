@@ -23,8 +23,8 @@ fn paid_in_chunks_of(chunk: usize) -> Vec<(Token, cairn_types::MicroUsd)> {
         credits: Credit(300_000),
     };
     world.sell(&mut collector, after(1), [0, 3].map(entry).to_vec());
-    // A price and the settlement are heard, the payment is not.
-    world.chain.hear(Some(2));
+    // A price, the anchor and the settlement are heard, the payment is not.
+    world.chain.hear(Some(3));
     assert_eq!(world.close(&mut epochs, &mut collector, 1).failed.len(), 1);
     world.chain.hear(None);
 

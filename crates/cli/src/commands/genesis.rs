@@ -26,6 +26,13 @@ const HOUR_MS: u64 = 3_600_000;
 
 /// Found a chain of several validators: new, join, merge, sign. docs/operate/ceremony.md tells it step by step.
 #[derive(clap::Subcommand)]
+#[command(after_help = examples![
+    "cairn genesis new --chain rainfall --validators 4",
+    "cairn genesis join --address validator-1.example.org:9000",
+    "cairn genesis merge genesis-1.json genesis-2.json",
+    "cairn genesis sign",
+    "cairn genesis show",
+])]
 pub enum Command {
     New(New),
     Join(Join),

@@ -19,6 +19,10 @@ const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// Run a node of a chain that several validators founded.
 #[derive(clap::Subcommand)]
+#[command(after_help = examples![
+    "cairn node run --genesis genesis.json --key validator.keys --data node",
+    "cairn node key follower.keys",
+])]
 pub enum Command {
     Run(Run),
     Key(Key),

@@ -26,6 +26,10 @@ use serde_json::{Value, json};
 ///
 /// Example: cairn account payout --dollars 75
 #[derive(clap::Args)]
+#[command(after_help = examples![
+    "cairn account payout --dollars 60",
+    "cairn account payout --dollars as-earned",
+])]
 pub struct Args {
     /// Percent of the value of the income, 0 to 100 with at most two decimals; or as-earned, to exchange nothing.
     #[arg(long, value_name = "PERCENT|as-earned", value_parser = part)]

@@ -70,6 +70,8 @@ const CHANNELS: [Quota; 7] = [
 ];
 /// How often a word is told again that may not have been heard.
 const TELL_EVERY: Duration = Duration::from_millis(250);
+/// How long one who heard all the others done goes on telling them that it is done as well.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// How long one that is done stays for those that may not know.
 const LINGER: Duration = Duration::from_secs(20);
 /// Blocks of the ceremony's chain for each validator: dealing takes the first half, and each must lead a block in the second.
@@ -230,6 +232,10 @@ async fn hold(
             let signatures = table.roll.signatures().expect("waited until they are there");
             let closed = table.until(Roll::is_closed);
             let closed = matches!(tokio::time::timeout(LINGER, closed).await, Ok(Ok(())));
+            if closed {
+                // Who leaves last was heard by nobody yet: its word needs a moment to reach the others.
+                let _ = tokio::time::timeout(FAREWELL, table.until(|_| false)).await;
+            }
             Ok((Dealt { group, signatures }, closed))
         };
         tokio::select! {

@@ -149,10 +149,26 @@ async fn four_validators_make_their_key_though_one_breaks_off_and_run_a_chain_wi
     let last = loop {
         match hold(ceremonies[3].clone(), silent()).await {
             Err(CeremonyError::Start(StartError::FolderInUse)) => tokio::task::yield_now().await,
-            done => break done.unwrap(),
+            done => break done,
         }
     };
-    let all = others.await.unwrap().unwrap();
+    let (ceremonies, all) = match (last, others.await.unwrap()) {
+        (Ok(last), Ok(mut all)) => {
+            all.push(last);
+            (ceremonies, all)
+        }
+        // On a machine that is busy it may come back too late. All are told so, and the next attempt does it.
+        (Err(CeremonyError::Revealed(late)), Err(CeremonyError::Revealed(named))) => {
+            assert_eq!([late, named], [ceremonies[3].validators[3].key; 2]);
+            let mut again = ceremonies;
+            again.iter_mut().for_each(|ceremony| ceremony.attempt += 1);
+            let all = again.iter().map(|ceremony| hold(ceremony.clone(), silent()));
+            let all = futures::future::try_join_all(all).await.unwrap();
+            (again, all)
+        }
+        (last, all) => panic!("{last:?}, {all:?}"),
+    };
+    let last = all[3].clone();
     assert!(all.iter().all(|dealt| *dealt == last));
     check(dir.path(), &last, &ceremonies[0].validators);
     run_chain(dir.path(), &ceremonies, &last).await;

@@ -74,8 +74,10 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long one that is done stays for those that may not know.
 const LINGER: Duration = Duration::from_secs(20);
-/// Blocks of the ceremony's chain for each validator: dealing takes the first half, and each must lead a block in the second.
-const BLOCKS_EACH: u64 = 16;
+/// Blocks of the ceremony's chain for each validator: dealing takes the first half, and each must lead a block in the second. Blocks
+/// are not paced, so this is also how long one that breaks off has time to come back before its share is given up: with four on one
+/// machine about ten seconds.
+const BLOCKS_EACH: u64 = 48;
 const BLOCKS_MIN: u64 = 64;
 
 /// Holds the ceremony on threads of its own, until all have signed. `tell` is told of each stage. Dropped before its end, it

@@ -68,7 +68,7 @@ pub enum Event {
     #[n(52)] BeaconRevealed { #[n(0)] epoch: EpochNumber, #[n(1)] beacon: Hash },
     #[n(53)] EpochSettled {
         #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] result: Hash, #[n(3)] leaves: u32, #[n(4)] totals: Totals,
-        /// Carried on to the network's next epoch.
+        /// Carried on to the network's next epoch once it is released.
         #[n(5)] unpaid_token: Token, #[n(6)] unpaid_stable: MicroUsd,
     },
     #[n(54)] EpochExpired { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] unpaid_token: Token, #[n(3)] unpaid_stable: MicroUsd },
@@ -76,6 +76,11 @@ pub enum Event {
     #[n(56)] PayoutsCompleted { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber },
     #[n(57)] EpochAnchored {
         #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] verifier: AccountId, #[n(3)] root: Hash, #[n(4)] count: u64,
+    },
+    /// Money moves: the verifiers' part, and what is carried on to the network's next epoch.
+    #[n(58)] EpochReleased {
+        #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] verifiers: MicroUsd,
+        #[n(3)] unpaid_token: Token, #[n(4)] unpaid_stable: MicroUsd,
     },
 
     #[n(60)] OrderOpened {

@@ -2,7 +2,7 @@
 
 use crate::account::Rule;
 use crate::economics::{Error, Parameters, Schedule, Step};
-use crate::records::Moment;
+use crate::records::{Moment, UNRELEASED_MAX};
 use cairn_types::{AccountId, ChainId, EpochClock, Hash, MicroUsd, PublicKey, TimeMs, Token, codec, hash};
 use minicbor::{CborLen, Decode, Encode};
 use std::collections::BTreeSet;
@@ -79,6 +79,9 @@ pub struct Limits {
     /// A window lasts so many blocks as well: nobody misses one because the chain stood still.
     #[n(10)]
     pub window_blocks: u64,
+    /// After an epoch was settled, for anyone to dispute the result; 0: it is released at once and nobody can.
+    #[n(11)]
+    pub dispute_window_ms: u64,
 }
 
 /// Fees in token, burned. Transactions that can succeed only once and serve everybody are free: post_price, anchor_epoch,
@@ -174,12 +177,15 @@ impl Limits {
             order_ms_max: 400 * 24 * 60 * 60 * 1_000,
             anchor_window_ms: 6 * 60 * 60 * 1_000,
             window_blocks: 10,
+            dispute_window_ms: 0,
         }
     }
 
-    /// Whether a window that a moment opened is over.
+    /// Whether a window that a moment opened is over; one of no time is never open.
     pub fn is_over(&self, window_ms: u64, opened: Moment, now: Moment) -> bool {
-        now.time >= opened.time.plus_ms(window_ms) && now.height >= opened.height.saturating_add(self.window_blocks)
+        window_ms == 0
+            || now.time >= opened.time.plus_ms(window_ms)
+                && now.height >= opened.height.saturating_add(self.window_blocks)
     }
 }
 
@@ -242,9 +248,16 @@ impl Genesis {
                 "anchor_window_ms beside settle_epochs",
                 limits.anchor_window_ms < limits.settle_epochs.saturating_mul(self.epoch_ms),
             ),
+            ("dispute_window_ms", limits.dispute_window_ms < 1 << 53),
             (
-                "unbond_epochs beside anchor_window_ms",
-                limits.anchor_window_ms < limits.unbond_epochs.saturating_mul(self.epoch_ms),
+                "dispute_window_ms beside epoch_ms",
+                limits.dispute_window_ms / self.epoch_ms.max(1) < UNRELEASED_MAX / 2,
+            ),
+            // Who takes stake back stays liable until its receipts can be held against its anchors and its results are final.
+            (
+                "unbond_epochs beside anchor_window_ms and dispute_window_ms",
+                limits.anchor_window_ms.saturating_add(limits.dispute_window_ms)
+                    <= (limits.unbond_epochs.saturating_sub(1)).saturating_mul(self.epoch_ms),
             ),
             ("window_blocks", (1..=1_024).contains(&limits.window_blocks)),
             ("allocations", self.allocations.len() <= LIST_MAX),

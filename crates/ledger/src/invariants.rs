@@ -10,6 +10,7 @@ use crate::genesis::Genesis;
 use crate::records::*;
 use crate::store::MemoryStore;
 use crate::tables::{self, Record};
+use cairn_types::attestation::Totals;
 use cairn_types::{Credit, EpochNumber, MicroUsd, NetworkId, Token};
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -286,6 +287,14 @@ fn check_counts(state: &State, store: &MemoryStore, found: &mut Vec<Violation>) 
 fn check_networks(state: &State, store: &MemoryStore, genesis: &Genesis, found: &mut Vec<Violation>) {
     let (mut tokens, mut dollars) = (0i128, 0i128);
     for (id, network) in state.ids.iter().zip(&state.networks) {
+        at_most(
+            found,
+            "what is released is settled",
+            network.unreleased,
+            network.unsettled,
+        );
+        let waiting = network.unsettled.0.saturating_sub(network.unreleased.0);
+        at_most(found, "few epochs wait for their release", waiting, UNRELEASED_MAX);
         for epoch in network.created.0..state.chain.epoch.0 {
             let at = (*id, EpochNumber(epoch));
             if let Some(pool) = get::<Pool>(store, &at) {
@@ -334,7 +343,7 @@ fn check_pool(
     );
     hold(found, rule);
     let settlement: Option<Settlement> = get(store, at);
-    let expected = matches!(pool.state, PoolState::Settled | PoolState::Paid);
+    let expected = matches!(pool.state, PoolState::Settled | PoolState::Released | PoolState::Paid);
     equal(
         found,
         "a settled pool has a settlement, no other has",
@@ -345,10 +354,36 @@ fn check_pool(
         found,
         "epochs are settled or expired in order",
         pool.state == PoolState::Closed,
-        at.1 >= network.unsettled,
+        at.1 >= network.unsettled && pool.state != PoolState::Expired,
     );
-    let Some(settlement) = settlement else {
-        let waiting = pool.state == PoolState::Closed;
+    let moved = matches!(pool.state, PoolState::Released | PoolState::Paid | PoolState::Expired);
+    equal(
+        found,
+        "epochs are released or expired in order",
+        moved,
+        at.1 < network.unreleased || pool.state == PoolState::Expired,
+    );
+    if let Some(settlement) = &settlement {
+        let pages = (0..SignerPage::pages(settlement.signers)).map(|page| get(store, &(at.0, at.1, page)));
+        let signers: usize = pages.flatten().map(|page: SignerPage| page.signers.len()).sum();
+        equal(
+            found,
+            "who signed is on record",
+            signers,
+            usize::from(settlement.signers),
+        );
+    }
+    let Some(settlement) = settlement.filter(|_| pool.state != PoolState::Settled) else {
+        if let Some(settlement) = settlement {
+            equal(found, "nothing is paid before the release", settlement.cursor, 0);
+            equal(
+                found,
+                "nothing is paid before the release",
+                settlement.paid,
+                Totals::default(),
+            );
+        }
+        let waiting = matches!(pool.state, PoolState::Closed | PoolState::Settled);
         let tokens = i128::from(pool.availability.0) + i128::from(pool.usage.0);
         let dollars = i128::from(pool.cash.0) + i128::from(pool.verifiers.0);
         return if waiting { (tokens, dollars) } else { (0, 0) };

@@ -114,6 +114,10 @@ pub enum Reject {
     AnchorsDiffer = 169,
     ReportsNotAnchored = 170,
     PreviousDiffers = 171,
+    // Releasing.
+    UnreleasedTooMany = 172,
+    ReleaseTooEarly = 173,
+    ReleaseOutOfOrder = 174,
     // Orders.
     ProviderIsCustomer = 180,
     ExpiryInvalid = 181,
@@ -596,6 +600,22 @@ const TABLE: &[Row] = &[
         Reject::PreviousDiffers,
         "The result does not build on the one in force for the epoch before.",
         "Judge with what the epoch before left to remember.",
+    ),
+    // Releasing.
+    (
+        Reject::UnreleasedTooMany,
+        "Too many settled epochs of the network wait for their release.",
+        "Pay the oldest, or wait until its dispute is decided.",
+    ),
+    (
+        Reject::ReleaseTooEarly,
+        "The result may still be disputed.",
+        "Wait for the end of the window.",
+    ),
+    (
+        Reject::ReleaseOutOfOrder,
+        "An earlier epoch of the network waits for its release.",
+        "Pay that one first.",
     ),
     // Orders.
     (

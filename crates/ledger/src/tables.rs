@@ -36,6 +36,7 @@ pub enum Table {
     Anchors = 45,
     Anchor = 46,
     AnchorPlace = 47,
+    SignerPage = 48,
     Verifier = 50,
     VerifierIndex = 51,
     Order = 60,
@@ -172,6 +173,12 @@ impl Id for (NetworkId, EpochNumber) {
 impl Id for (NetworkId, EpochNumber, u16) {
     fn key(&self, table: Table) -> Key {
         key(table, &joined::<42>(&epoch_of(&self.0, self.1), &self.2.to_be_bytes()))
+    }
+}
+
+impl Id for (NetworkId, EpochNumber, u8) {
+    fn key(&self, table: Table) -> Key {
+        key(table, &joined::<41>(&epoch_of(&self.0, self.1), &[self.2]))
     }
 }
 

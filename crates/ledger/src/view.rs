@@ -208,6 +208,22 @@ pub fn is_anchored(store: &mut dyn Store, limits: &Limits, network: &NetworkId, 
         .is_some_and(|(closed, now)| closed.is_anchored(&book, limits, now.moment())))
 }
 
+/// Who signed a settled result, with the bonds they had.
+pub fn signers(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Vec<Signer>> {
+    let count = settlement(store, network, epoch)?.map_or(0, |settlement| settlement.signers);
+    let pages = (0..SignerPage::pages(count)).map(|page| record::<SignerPage>(store, &(*network, epoch, page)));
+    let pages = all(pages)?;
+    Ok(pages.into_iter().flatten().flat_map(|page| page.signers).collect())
+}
+
+/// Whether a settled epoch may be released by now, if it is its turn.
+pub fn is_releasable(store: &mut dyn Store, limits: &Limits, network: &NetworkId, epoch: EpochNumber) -> Read<bool> {
+    let (settlement, now) = (settlement(store, network, epoch), chain(store));
+    Ok(settlement?
+        .zip(now?)
+        .is_some_and(|(settlement, now)| limits.is_over(limits.dispute_window_ms, settlement.settled(), now.moment())))
+}
+
 /// The attested roots.
 pub fn roots(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Option<Roots>> {
     record(store, &(*network, epoch))

@@ -1,6 +1,6 @@
 //! Runs `scripts/*.txt`: a transaction a line, its answer after ` = `. `UPDATE=1` writes the answers that came.
 //!
-//! A script may begin with `genesis` and the words `fees`, `full` (no room for more verifiers, one network), `late` (beacons after three blocks) and `verifiers=vera:5000000,vito:3000000`.
+//! A script may begin with `genesis` and the words `fees`, `full` (no room for more verifiers, one network), `late` (beacons after three blocks), `window=3600000` (for disputes) and `verifiers=vera:5000000,vito:3000000`.
 
 mod world;
 
@@ -31,6 +31,8 @@ fn begin(line: Option<&str>) -> World {
     if line.contains(" late") {
         genesis.limits.beacon_blocks = 3;
     }
+    let window = line.split_whitespace().find_map(|word| word.strip_prefix("window="));
+    genesis.limits.dispute_window_ms = window.map_or(0, |ms| ms.parse().expect("milliseconds"));
     World::new(genesis)
 }
 
@@ -92,7 +94,12 @@ fn every_refusal_is_shown_by_a_script() {
 /// Those of the list below are shown by a test of their own.
 #[test]
 fn every_refusal_that_no_script_shows_is_shown_by_a_test() {
-    let tests = [include_str!("forms.rs"), include_str!("forged.rs")].concat();
+    let tests = [
+        include_str!("forms.rs"),
+        include_str!("forged.rs"),
+        include_str!("release.rs"),
+    ]
+    .concat();
     let missing: Vec<_> = NOT_IN_SCRIPTS
         .iter()
         .filter(|name| !tests.contains(&format!("Reject::{name})")))
@@ -101,6 +108,8 @@ fn every_refusal_that_no_script_shows_is_shown_by_a_test() {
 }
 
 const NOT_IN_SCRIPTS: &[&str] = &[
+    // More epochs than a script has lines: tests/release.rs.
+    "UnreleasedTooMany",
     // Bytes and signatures: tests/forms.rs.
     "TooLong",
     "Malformed",

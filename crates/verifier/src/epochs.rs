@@ -4,6 +4,8 @@
 //! Open ──grace over, ledger closed it──▶ Sealed ─▶ Anchored ─▶ Assessed ─▶ Attested ─▶ Settled ─▶ Paid ─▶ the next epoch
 //!        intake refuses from here on     root on the ledger   files written   manifest    ledger     cursor at the end
 //! ```
+//! A settled epoch is paid when its window for disputes is over; the next ones go on meanwhile.
+//!
 //! Nothing is remembered here that is not in the collector's checkpoint, the archive or the ledger: at a restart they say where each
 //! network stands. Epochs follow each other: the ledger settles them in order, and each hands its memory to the next.
 
@@ -21,11 +23,12 @@ use crate::meters::MeterEntry;
 use crate::objects::Objects;
 use crate::price::{self, PriceFeed};
 use crate::submit::{self, Payouts, SubmitError, Submitter};
+use cairn_ledger::records::PoolState;
 use cairn_ledger::tx::anchor_epoch::NetworkAnchor;
 use cairn_ledger::tx::settle_epoch::Exchange;
 use cairn_types::attestation::Totals;
 use cairn_types::{AccountNumber, EpochNumber, Finding, NetworkId, PayoutLeaf, SecretKey, TimeMs, codec, hash};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -75,6 +78,8 @@ pub enum Waits {
     Ledger,
     /// Other verifiers' anchors, or the end of the window for them.
     Anchors,
+    /// Its release: the end of the window for disputes, or a decision.
+    Release,
     /// Nothing: the network is closed.
     Closed,
 }
@@ -145,6 +150,8 @@ struct Progress {
     stage: Stage,
     first: EpochNumber,
     judged: Option<Judged>,
+    /// Settled epochs that wait for their release, in order.
+    unpaid: VecDeque<EpochNumber>,
 }
 
 /// All networks of one verifier.
@@ -178,6 +185,7 @@ impl Epochs {
                 stage: Stage::Open,
                 first,
                 judged: None,
+                unpaid: VecDeque::new(),
             };
             found.insert(*id, progress);
         }
@@ -206,10 +214,13 @@ impl Epochs {
         let ids: Vec<NetworkId> = self.networks.keys().copied().collect();
         for id in ids {
             let mut progress = self.networks.remove(&id).expect("a key of the map");
+            self.pay_waiting(now, &id, &mut progress, &mut advanced);
             loop {
                 match self.step(now, &id, &mut progress, collect) {
                     Ok(None) if progress.stage == Stage::Paid => {
-                        advanced.paid.push((id, progress.epoch));
+                        if progress.unpaid.back() != Some(&progress.epoch) {
+                            advanced.paid.push((id, progress.epoch));
+                        }
                         progress.epoch = progress.epoch.next();
                         progress.stage = Stage::Open;
                     }
@@ -311,23 +322,59 @@ impl Epochs {
                 Stage::Settled
             }
             Stage::Settled => {
-                if !self.is_expired(id, epoch)? {
-                    let leaves = archive.payouts()?;
-                    let is_exchanged = complete(&archive)?.exchange.is_some();
-                    let choices = is_exchanged.then(|| archive.choices()).transpose()?;
-                    let payouts = Payouts {
-                        network: *id,
-                        epoch,
-                        leaves: &leaves,
-                        choices: choices.as_deref(),
-                    };
-                    submit::pay(self.chain.as_ref(), &self.settings.submitter, &payouts)?;
+                let is_next = progress.unpaid.is_empty();
+                if !self.is_expired(id, epoch)? && !(is_next && self.pay(now, id, epoch)?) {
+                    progress.unpaid.push_back(epoch);
                 }
                 Stage::Paid
             }
             Stage::Paid => Stage::Paid,
         };
         Ok(None)
+    }
+
+    /// Pays the settled epochs whose release is due, in order.
+    fn pay_waiting(&self, now: TimeMs, id: &NetworkId, progress: &mut Progress, advanced: &mut Advanced) {
+        while let Some(epoch) = progress.unpaid.front().copied() {
+            match self.pay(now, id, epoch) {
+                Ok(true) => advanced.paid.push((*id, epoch)),
+                Ok(false) => {
+                    advanced.waits.push((*id, epoch, Waits::Release));
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(network = %id, %epoch, %error, "a settled epoch is not paid");
+                    advanced.failed.push((*id, epoch, error));
+                    return;
+                }
+            }
+            progress.unpaid.pop_front();
+        }
+    }
+
+    /// Releases a settled epoch and pays its leaves; `false`: its release is not due.
+    fn pay(&self, now: TimeMs, id: &NetworkId, epoch: EpochNumber) -> Result<bool, EpochError> {
+        let closed = self.chain.closed(id, epoch)?;
+        if closed.is_some_and(|closed| closed.pool.state == PoolState::Settled) {
+            let settlement = self.chain.settlement(id, epoch)?;
+            let window_ms = self.facts.limits.dispute_window_ms;
+            let is_due = settlement.is_some_and(|settlement| now >= settlement.time.plus_ms(window_ms));
+            if !is_due || !submit::release(self.chain.as_ref(), &self.settings.submitter, id, epoch)? {
+                return Ok(false);
+            }
+        }
+        let archive = EpochArchive::of(self.objects.as_ref(), id, epoch);
+        let leaves = archive.payouts()?;
+        let is_exchanged = complete(&archive)?.exchange.is_some();
+        let choices = is_exchanged.then(|| archive.choices()).transpose()?;
+        let payouts = Payouts {
+            network: *id,
+            epoch,
+            leaves: &leaves,
+            choices: choices.as_deref(),
+        };
+        submit::pay(self.chain.as_ref(), &self.settings.submitter, &payouts)?;
+        Ok(true)
     }
 
     fn is_expired(&self, id: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
@@ -511,10 +558,8 @@ fn oldest_unpaid(
     while epoch > first {
         let before = EpochNumber(epoch.0 - 1);
         let is_complete = EpochArchive::of(objects, id, before).manifest()?.is_some();
-        let is_done = match chain.settlement(id, before)? {
-            Some(settlement) => settlement.cursor >= settlement.leaves,
-            None => chain.closed(id, before)?.is_some_and(|closed| closed.is_expired()),
-        };
+        let state = chain.closed(id, before)?.map(|closed| closed.pool.state);
+        let is_done = matches!(state, Some(PoolState::Paid | PoolState::Expired));
         if is_complete && is_done {
             break;
         }

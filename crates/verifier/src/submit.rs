@@ -6,7 +6,9 @@ mod tests;
 
 use crate::chain::{Anchoring, Chain, ChainError};
 use crate::exchange::Choice;
+use cairn_ledger::Reject;
 use cairn_ledger::account::Rule;
+use cairn_ledger::records::PoolState;
 use cairn_ledger::tx::anchor_epoch::{AnchorEpoch, NetworkAnchor};
 use cairn_ledger::tx::pay::{Choices, PAY_LEAVES_MAX, Pay, choice_hash};
 use cairn_ledger::tx::settle_epoch::{ExchangeAttestation, SettleEpoch};
@@ -16,6 +18,9 @@ use thiserror::Error;
 
 /// Leaves of one payment: each touches an account, so a block takes several of them.
 const CHUNK_LEAVES: usize = if PAY_LEAVES_MAX < 512 { PAY_LEAVES_MAX } else { 512 };
+
+/// Why a release must wait.
+const WAITS: [Reject; 2] = [Reject::ReleaseTooEarly, Reject::ReleaseOutOfOrder];
 
 /// Why an epoch is not settled or paid yet.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -153,6 +158,35 @@ fn is_settled(
         Ok(true)
     } else {
         Err(SubmitError::OtherExchange)
+    }
+}
+
+/// Releases a settled epoch unless it is released already. `false`: it must wait, for the end of its window, for a decision, or for an
+/// earlier epoch.
+pub fn release(
+    chain: &dyn Chain,
+    submitter: &Submitter,
+    network: &NetworkId,
+    epoch: EpochNumber,
+) -> Result<bool, SubmitError> {
+    let waits = || {
+        let closed = chain.closed(network, epoch)?;
+        Ok::<_, ChainError>(closed.is_some_and(|closed| closed.pool.state == PoolState::Settled))
+    };
+    if !waits()? {
+        return Ok(true);
+    }
+    let body = Body::Pay(Pay::releasing(*network, epoch));
+    match submitter.submit(chain, body) {
+        Ok(()) => Ok(true),
+        Err(SubmitError::Chain(ChainError::Refused { code, .. })) if WAITS.iter().any(|wait| wait.code() == code) => {
+            Ok(false)
+        }
+        // Refused because somebody else released it meanwhile.
+        Err(error) => match waits()? {
+            false => Ok(true),
+            true => Err(error),
+        },
     }
 }
 

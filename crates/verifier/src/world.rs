@@ -114,7 +114,12 @@ pub struct World {
 impl World {
     /// A ledger with the city's gauges as members of one network, each operator with an account of its own.
     pub fn new(hours: u64) -> Self {
-        let chain = LocalChain::start(genesis(), START).unwrap();
+        Self::on(genesis(), hours)
+    }
+
+    /// The same on a ledger of other rules.
+    pub fn on(genesis: Genesis, hours: u64) -> Self {
+        let chain = LocalChain::start(genesis, START).unwrap();
         let id: ChainId = "verifier-test".parse().unwrap();
         let founder = account(FOUNDER);
         let create = CreateNetwork {

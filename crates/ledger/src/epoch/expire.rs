@@ -1,6 +1,7 @@
 //! Epochs that verifiers did not settle in time: their pools are carried on to the network's next epoch, so no money waits for ever.
 //! One epoch closes at a time, so at most one a network expires. As many blocks as epochs must have passed as well: after a silence
-//! many epochs close at once, and verifiers must not lose what nobody could have settled.
+//! many epochs close at once, and verifiers must not lose what nobody could have settled. For the same reason a network's epochs do
+//! not expire while a dispute holds them, nor soon after.
 
 use super::networks::Closing;
 use crate::context::{Context, Step};
@@ -8,12 +9,16 @@ use crate::event::Event;
 use crate::records::{Epoch, Pool, PoolState};
 use crate::reject::Reject;
 use crate::tables::Loaded;
+use crate::tx::skip_expired;
 use cairn_types::{EpochNumber, MicroUsd, Token};
 
 pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &mut Context<'_>) -> Step<()> {
     let Some(oldest) = open.0.checked_sub(context.genesis.limits.settle_epochs) else {
         return Ok(());
     };
+    for closing in networks.iter_mut().filter(|closing| closing.network.is_held()) {
+        closing.network.held = open;
+    }
     let due: Vec<&mut Closing> = networks.iter_mut().filter(|closing| is_due(closing, oldest)).collect();
     let epochs: Vec<EpochNumber> = due.iter().map(|closing| closing.network.unsettled).collect();
     let pools: Vec<_> = due
@@ -39,7 +44,11 @@ pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &m
             .carry_stable
             .checked_add(dollars)
             .ok_or(Reject::AmountTooLarge)?;
-        network.unsettled = due.next();
+        let next = skip_expired(&closing.id, due.next(), open.next(), context)?;
+        if network.unreleased == due {
+            network.unreleased = next;
+        }
+        network.unsettled = next;
         pool.state = PoolState::Expired;
         context.save(&pool);
         context.pool_token(Token::ZERO, tokens)?;
@@ -57,5 +66,5 @@ pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &m
 /// Whether a network's oldest unsettled epoch is that old; a network that ended has none.
 fn is_due(closing: &Closing, oldest: u64) -> bool {
     let due = closing.network.unsettled;
-    due.0 <= oldest && closing.network.closes.is_none_or(|last| due <= last)
+    due.0 <= oldest && closing.network.held.0 <= oldest && closing.network.closes.is_none_or(|last| due <= last)
 }

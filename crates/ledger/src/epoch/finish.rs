@@ -1,4 +1,4 @@
-//! Networks whose last epoch is settled or expired: the bond returns to the founder, allowance and carry go to the treasury.
+//! Networks whose last epoch is released or expired: the bond returns to the founder, allowance and carry go to the treasury.
 
 use super::networks::Closing;
 use crate::context::{Context, Step};
@@ -43,5 +43,5 @@ pub(super) fn ended(networks: &mut [Closing], context: &mut Context<'_>) -> Step
 fn is_over(closing: &Closing) -> bool {
     let network = &closing.network;
     let holds = network.bond > Token::ZERO || network.allowance > Token::ZERO || network.carry() != Carry::default();
-    holds && network.closes.is_some_and(|last| last < network.unsettled)
+    holds && network.closes.is_some_and(|last| last < network.unreleased)
 }

@@ -6,7 +6,7 @@ use crate::economics::{Pools, Spent};
 use crate::genesis::Limits;
 use crate::tables::{Record, Table};
 use cairn_types::attestation::Totals;
-use cairn_types::{Credit, EpochNumber, EpochResult, Hash, MicroUsd, NetworkId, Price, TimeMs, Token};
+use cairn_types::{AccountNumber, Credit, EpochNumber, EpochResult, Hash, MicroUsd, NetworkId, Price, TimeMs, Token};
 use minicbor::{Decode, Encode};
 
 /// A closed epoch, the same for all networks.
@@ -71,7 +71,7 @@ pub enum PoolState {
     /// Waiting for verifiers.
     #[n(0)]
     Closed,
-    /// Attested; leaves are being paid.
+    /// Attested; nothing moves before its release.
     #[n(1)]
     Settled,
     /// Every leaf is paid.
@@ -80,6 +80,9 @@ pub enum PoolState {
     /// Never attested in time; all of it was carried on.
     #[n(3)]
     Expired,
+    /// Not disputed, or decided; leaves are being paid.
+    #[n(4)]
+    Released,
 }
 
 /// What one network pays out for one epoch, fixed when the epoch closed: verifiers only divide it.
@@ -173,18 +176,68 @@ pub struct Settlement {
     pub paid: Totals,
     /// The last operator paid: leaves are sorted, each operator once.
     #[n(6)]
-    pub operator: Option<cairn_types::AccountNumber>,
+    pub operator: Option<AccountNumber>,
     /// The block that settled it.
     #[n(7)]
     pub height: u64,
     /// Whether operators exchange among themselves: then there is an `ExchangeBook`.
     #[n(8)]
     pub exchanged: bool,
+    /// The time of that block.
+    #[n(9)]
+    pub time: TimeMs,
+    /// How many verifiers signed it; see [`SignerPage`].
+    #[n(10)]
+    pub signers: u16,
+}
+
+impl Settlement {
+    /// When it was settled.
+    pub fn settled(&self) -> Moment {
+        Moment {
+            time: self.time,
+            height: self.height,
+        }
+    }
 }
 
 impl Record for Settlement {
     const TABLE: Table = Table::Settlement;
     type Id = (NetworkId, EpochNumber);
+}
+
+/// Signers on one page.
+pub const SIGNERS_PER_PAGE: usize = 16;
+
+/// A verifier who signed a settled result, and the bond it had then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Signer {
+    #[n(0)]
+    pub account: AccountNumber,
+    #[n(1)]
+    pub bond: Token,
+}
+
+/// Who signed a settled result: (network, epoch, page), sorted by account id, each page but the last full.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct SignerPage {
+    #[n(0)]
+    pub signers: Vec<Signer>,
+}
+
+impl SignerPage {
+    /// Pages of so many signers.
+    pub fn pages(signers: u16) -> u8 {
+        let pages = usize::from(signers).div_ceil(SIGNERS_PER_PAGE);
+        u8::try_from(pages).expect("a chain has at most 1,024 verifiers")
+    }
+}
+
+impl Record for SignerPage {
+    const TABLE: Table = Table::SignerPage;
+    type Id = (NetworkId, EpochNumber, u8);
 }
 
 /// The roots of an attested result, for proofs.

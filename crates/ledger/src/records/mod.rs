@@ -14,9 +14,10 @@ pub use account::{Account, AccountIndex, Issuer, PastChoice, PayoutChoice};
 pub use anchor::{Anchor, AnchorPlace, Anchors};
 pub use chain::{Chain, Moment};
 pub use device::{Device, DeviceIndex, Membership, NETWORKS_PER_DEVICE_MAX, RosterEntry};
-pub use epoch::{Epoch, ExchangeBook, Pool, PoolState, Roots, Settlement};
+pub use epoch::{Epoch, ExchangeBook, Pool, PoolState, Roots, SIGNERS_PER_PAGE, Settlement, Signer, SignerPage};
 pub use network::{
-    Network, NetworkIndex, PARAMETER_PAGE_BYTES, PARAMETERS_BYTES_MAX, ParameterPage, Terms, TermsVersion, Usage,
+    Network, NetworkIndex, PARAMETER_PAGE_BYTES, PARAMETERS_BYTES_MAX, ParameterPage, Terms, TermsVersion,
+    UNRELEASED_MAX, Usage,
 };
 pub use order::{Order, OrderState};
 pub use supply::{CreditSupply, Emission, Prices, StableSupply};
@@ -137,6 +138,8 @@ mod tests {
             allowance: Token(MAX),
             carry_token: Token(MAX),
             carry_stable: MicroUsd(MAX),
+            unreleased: EpochNumber(MAX),
+            held: EpochNumber(MAX),
         });
         check(Terms {
             current: version,
@@ -205,6 +208,15 @@ mod tests {
             operator: Some(AccountNumber(u32::MAX)),
             height: MAX,
             exchanged: true,
+            time: TimeMs(MAX),
+            signers: u16::MAX,
+        });
+        let signer = Signer {
+            account: AccountNumber(u32::MAX),
+            bond: Token(MAX),
+        };
+        check(SignerPage {
+            signers: vec![signer; SIGNERS_PER_PAGE],
         });
         check(Roots {
             inputs: HASH,

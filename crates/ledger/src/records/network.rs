@@ -10,6 +10,9 @@ pub const PARAMETERS_BYTES_MAX: usize = 1_024;
 /// Bytes of parameters in one record.
 pub const PARAMETER_PAGE_BYTES: usize = 240;
 
+/// Epochs of a network from the oldest unreleased one to the oldest unsettled one at most: a decision goes through all of them.
+pub const UNRELEASED_MAX: u64 = 256;
+
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Network {
@@ -54,9 +57,20 @@ pub struct Network {
     pub carry_token: Token,
     #[n(15)]
     pub carry_stable: MicroUsd,
+    /// The oldest epoch that is neither released nor expired: money moves in order.
+    #[n(16)]
+    pub unreleased: EpochNumber,
+    /// The last open epoch in which verifiers could not settle all that is due: before it nothing expires.
+    #[n(17)]
+    pub held: EpochNumber,
 }
 
 impl Network {
+    /// Whether so many epochs wait for their release that no more are settled.
+    pub fn is_held(&self) -> bool {
+        self.unsettled.0.saturating_sub(self.unreleased.0) >= UNRELEASED_MAX
+    }
+
     pub fn carry(&self) -> Carry {
         Carry {
             tokens: self.carry_token,

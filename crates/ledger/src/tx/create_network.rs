@@ -81,6 +81,8 @@ impl CreateNetwork {
             closes: None,
             roster: 0,
             unsettled: chain.epoch,
+            unreleased: chain.epoch,
+            held: chain.epoch,
             treasury_token: Token::ZERO,
             treasury_stable: MicroUsd::ZERO,
             allowance: self.allowance,

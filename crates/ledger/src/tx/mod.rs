@@ -8,6 +8,7 @@
 mod authorize;
 mod check;
 mod fee;
+mod release;
 mod result;
 
 pub mod open_account;
@@ -50,6 +51,7 @@ pub mod settle_order;
 pub(crate) use authorize::authorize;
 pub use check::check;
 pub use fee::fee;
+pub(crate) use release::skip_expired;
 
 use crate::account::Witness;
 use crate::context::{Context, Step};

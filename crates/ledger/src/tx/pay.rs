@@ -1,11 +1,13 @@
 //! Pushes the next payout leaves of a settled epoch to their operators, in order, proven by a range of the attested tree. Anyone may;
-//! nobody claims anything. One cursor for each (network, epoch) makes every leaf paid once.
+//! nobody claims anything. One cursor for each (network, epoch) makes every leaf paid once. The first payment releases the epoch; one
+//! without leaves only does that.
 
+use super::release::Release;
 use crate::context::{Context, Step, ensure};
 use crate::economics::netting::{self, Earned, Offer, Running, Terms};
 use crate::economics::{Parameters, no_wash};
 use crate::event::Event;
-use crate::records::{Account, AccountIndex, ExchangeBook, Pool, PoolState, Settlement, StableSupply};
+use crate::records::{Account, AccountIndex, ExchangeBook, Network, Pool, PoolState, Settlement, StableSupply};
 use crate::reject::Reject;
 use crate::store::Key;
 use crate::tables::{Loaded, Record};
@@ -54,7 +56,12 @@ pub fn choice_hash(wants: Option<BasisPoints>) -> Hash {
 impl Pay {
     pub(crate) fn reads(&self) -> Vec<Key> {
         let at = (self.network, self.epoch);
-        let mut keys = vec![Settlement::key(&at), Pool::key(&at), StableSupply::key(&())];
+        let mut keys = vec![
+            Settlement::key(&at),
+            Pool::key(&at),
+            StableSupply::key(&()),
+            Network::key(&self.network),
+        ];
         keys.extend(self.leaves.iter().map(|leaf| AccountIndex::key(&leaf.operator)));
         keys
     }
@@ -63,8 +70,12 @@ impl Pay {
         let at = (self.network, self.epoch);
         let mut settlement: Loaded<Settlement> = context.load(&at)?.ok_or(Reject::NotSettled)?;
         let mut pool: Loaded<Pool> = context.load(&at)?.ok_or(Reject::NotSettled)?;
+        if self.leaves.is_empty() && pool.state == PoolState::Settled {
+            let only = Self::releasing(self.network, self.epoch);
+            ensure(*self == only, Reject::ChunkProofWrong)?;
+            return self.release(&settlement, pool, context);
+        }
         self.check_place(&settlement)?;
-        let accounts = self.operators(context)?;
         let sums = self.check_leaves(&settlement, &pool, &context.genesis.economics)?;
         let start = settlement.cursor;
         let end = start.checked_add(self.count()).ok_or(Reject::ChunkProofWrong)?;
@@ -79,6 +90,12 @@ impl Pay {
             Some(book) => self.exchange(&settlement, &pool, &sums, book, context)?,
         };
 
+        if pool.state == PoolState::Settled {
+            self.release(&settlement, pool, context)?;
+            pool = context.load(&at)?.expect("it was released just now");
+        }
+        // Not before the release: that may pay the same accounts, for what they attested.
+        let accounts = self.operators(context)?;
         let tokens = Token::checked_sum(amounts.iter().map(|amount| amount.tokens)).ok_or(Reject::AmountTooLarge)?;
         let cash = MicroUsd::checked_sum(amounts.iter().map(|amount| amount.cash)).ok_or(Reject::AmountTooLarge)?;
         context.pool_token(Token::ZERO, tokens)?;
@@ -107,6 +124,33 @@ impl Pay {
                 epoch: self.epoch,
             });
         }
+        Ok(())
+    }
+
+    /// A payment of nothing: it only releases the epoch.
+    pub fn releasing(network: NetworkId, epoch: EpochNumber) -> Self {
+        let proof = RangeProof {
+            start: 0,
+            count: 0,
+            siblings: Vec::new(),
+        };
+        Self {
+            network,
+            epoch,
+            leaves: Vec::new(),
+            proof,
+            choices: None,
+        }
+    }
+
+    /// Releases the epoch: the first payment does, one without leaves does nothing else.
+    fn release(&self, settlement: &Settlement, mut pool: Loaded<Pool>, context: &mut Context<'_>) -> Step<()> {
+        let at = (self.network, self.epoch);
+        let mut network = context.network(&self.network)?;
+        let release = Release::check(at, &network, &pool, settlement, context)?;
+        release.apply(&mut network, &mut pool, context)?;
+        context.save(&network);
+        context.save(&pool);
         Ok(())
     }
 

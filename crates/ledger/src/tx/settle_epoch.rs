@@ -1,19 +1,19 @@
-//! Takes the verifiers' word on one epoch of one network: a quorum of bond, within the pool that closing fixed. Its cost does not
-//! depend on how many devices or operators there are.
+//! Takes the verifiers' word on one epoch of one network: a quorum of bond, within the pool that closing fixed. It only records: money
+//! moves when the epoch is released. Its cost does not depend on how many devices or operators there are.
 
+use super::release::{Release, skip_expired, write_signers};
 use super::result::Claim;
 use crate::context::{Context, Step, ensure};
-use crate::economics::divide;
 use crate::economics::netting::OfferTotals;
 use crate::event::Event;
 use crate::records::{
-    Account, Epoch, ExchangeBook, Network, Pool, PoolState, Roots, Settlement, StableSupply, Verifier,
+    Epoch, ExchangeBook, Network, Pool, PoolState, Roots, Settlement, Signer, StableSupply, Verifier,
 };
 use crate::reject::Reject;
 use crate::store::Key;
 use crate::tables::{Loaded, Record};
 use cairn_types::attestation::Totals;
-use cairn_types::{AccountId, Attestation, Hash, MicroUsd, Signature, Token, batch, codec, hash};
+use cairn_types::{AccountId, Attestation, Hash, Signature, Token, batch, codec, hash};
 use minicbor::{CborLen, Decode, Encode};
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -68,9 +68,12 @@ impl SettleEpoch {
             StableSupply::key(&()),
         ];
         keys.extend(Claim::reads(result));
-        for (signer, _) in &self.attestation.signatures {
-            keys.extend([Verifier::key(signer), Account::key(signer)]);
-        }
+        keys.extend(
+            self.attestation
+                .signatures
+                .iter()
+                .map(|(signer, _)| Verifier::key(signer)),
+        );
         keys
     }
 
@@ -92,42 +95,31 @@ impl SettleEpoch {
         };
         let unpaid = claim.check(&network, &epoch, &pool, context)?;
 
-        let paid_to_verifiers = pay_verifiers(&pool, &verifiers, context)?;
-        let tokens = unpaid.tokens;
-        network.carry_token = network.carry_token.checked_add(tokens).ok_or(Reject::AmountTooLarge)?;
-        network.carry_stable = network
-            .carry_stable
-            .checked_add(unpaid.micro_usd)
-            .ok_or(Reject::AmountTooLarge)?;
-        network.unsettled = network.unsettled.next();
-        let stable_out = unpaid
-            .micro_usd
-            .checked_add(paid_to_verifiers)
-            .ok_or(Reject::AmountTooLarge)?;
-        context.pool_token(Token::ZERO, tokens)?;
-        context.pool_stable(MicroUsd::ZERO, stable_out)?;
-        pool.state = if result.leaves == 0 {
-            PoolState::Paid
-        } else {
-            PoolState::Settled
-        };
-        context.save(&pool);
-        context.save(&network);
-        self.write(context);
+        ensure(!network.is_held(), Reject::UnreleasedTooMany)?;
+        let settlement = self.settlement(&verifiers, context);
+        pool.state = PoolState::Settled;
+        network.unsettled = skip_expired(&at.0, at.1.next(), chain.epoch, context)?;
+        self.write(&settlement, &verifiers, context);
         context.emit(Event::EpochSettled {
             network: result.network,
             epoch: result.epoch,
             result: result.hash(),
             leaves: result.leaves,
             totals: result.totals,
-            unpaid_token: tokens,
+            unpaid_token: unpaid.tokens,
             unpaid_stable: unpaid.micro_usd,
         });
+        if context.genesis.limits.dispute_window_ms == 0 {
+            let release = Release::check(at, &network, &pool, &settlement, context)?;
+            release.apply(&mut network, &mut pool, context)?;
+        }
+        context.save(&pool);
+        context.save(&network);
         Ok(())
     }
 
     /// The signers in order, once they are sorted, bonded, signed all of it and hold more than two thirds of the bond.
-    fn signers(&self, bond_active: Token, context: &mut Context<'_>) -> Step<Vec<(AccountId, Token)>> {
+    fn signers(&self, bond_active: Token, context: &mut Context<'_>) -> Step<Vec<Signer>> {
         let signatures = &self.attestation.signatures;
         ensure(
             signatures.windows(2).all(|pair| pair[0].0 < pair[1].0),
@@ -174,16 +166,16 @@ impl SettleEpoch {
         )?;
         let signed: u128 = verifiers.iter().map(|verifier| u128::from(verifier.bond.0)).sum();
         ensure(3 * signed > 2 * u128::from(bond_active.0), Reject::QuorumMissing)?;
-        Ok(ids
-            .into_iter()
-            .zip(verifiers.iter().map(|verifier| verifier.bond))
-            .collect())
+        let signer = |verifier: &Loaded<Verifier>| Signer {
+            account: verifier.number,
+            bond: verifier.bond,
+        };
+        Ok(verifiers.iter().map(signer).collect())
     }
 
-    fn write(&self, context: &mut Context<'_>) {
+    fn settlement(&self, signers: &[Signer], context: &Context<'_>) -> Settlement {
         let result = &self.attestation.result;
-        let at = (result.network, result.epoch);
-        let settlement = Settlement {
+        Settlement {
             result: result.hash(),
             payouts: result.payouts,
             leaves: result.leaves,
@@ -193,8 +185,16 @@ impl SettleEpoch {
             operator: None,
             height: context.block.height,
             exchanged: self.exchange.is_some(),
-        };
-        context.insert(&at, &settlement);
+            time: context.block.time,
+            signers: u16::try_from(signers.len()).expect("at most as many as there may be verifiers"),
+        }
+    }
+
+    fn write(&self, settlement: &Settlement, signers: &[Signer], context: &mut Context<'_>) {
+        let result = &self.attestation.result;
+        let at = (result.network, result.epoch);
+        context.insert(&at, settlement);
+        write_signers(at, signers, context);
         context.insert(&at, &Roots::of(result));
         if let Some(attested) = &self.exchange {
             let Exchange { offers, choices, .. } = attested.exchange;
@@ -208,20 +208,4 @@ impl SettleEpoch {
             );
         }
     }
-}
-
-/// Divides the verifiers' part of the pool among the signers by bond, to the last unit. Returns what was paid.
-fn pay_verifiers(pool: &Pool, signers: &[(AccountId, Token)], context: &mut Context<'_>) -> Step<MicroUsd> {
-    if pool.verifiers == MicroUsd::ZERO {
-        return Ok(MicroUsd::ZERO);
-    }
-    let bonds: Vec<u64> = signers.iter().map(|(_, bond)| bond.0).collect();
-    let shares = divide(pool.verifiers.0, &bonds)?;
-    let ids: Vec<AccountId> = signers.iter().map(|(id, _)| *id).collect();
-    for (account, share) in context.load_many::<Account>(&ids)?.into_iter().zip(shares) {
-        let mut account = account.ok_or(Reject::AccountUnknown)?;
-        account.give_stable(MicroUsd(share))?;
-        context.save(&account);
-    }
-    Ok(pool.verifiers)
 }

@@ -390,6 +390,9 @@ impl World {
         let (start, end) = (words.number(4) as usize, words.number(5) as usize);
         let leaves = self.leaves.get(&(network, epoch)).cloned().unwrap_or_default();
         let wants = self.choices.get(&(network, epoch)).cloned().unwrap_or_default();
+        if end == 0 && words.named("altered").is_none() {
+            return Body::Pay(pay::Pay::releasing(network, EpochNumber(epoch)));
+        }
         let proof = |hashes: Vec<Hash>| {
             let none = merkle::RangeProof {
                 start: start as u64,
@@ -450,9 +453,10 @@ impl World {
                     .expect("memory")
                     .expect("a network");
                 format!(
-                    "roster {} unsettled {} treasury {}+{} allowance {} carry {}+{} bond {}",
+                    "roster {} unsettled {} unreleased {} treasury {}+{} allowance {} carry {}+{} bond {}",
                     network.roster,
                     network.unsettled,
+                    network.unreleased,
                     network.treasury_token,
                     network.treasury_stable,
                     network.allowance,

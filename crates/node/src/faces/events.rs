@@ -66,6 +66,7 @@ pub fn event(event: &Event) -> (&'static str, Value) {
         LeavesPaid { network, epoch, start, end, sums } => "leaves_paid",
         PayoutsCompleted { network, epoch } => "payouts_completed",
         EpochAnchored { network, epoch, verifier, root, count } => "epoch_anchored",
+        EpochReleased { network, epoch, verifiers, unpaid_token, unpaid_stable } => "epoch_released",
         OrderOpened { order, network, customer, provider, held } => "order_opened",
         OrderSettled { order, paid, cumulative, meters } => "order_settled",
         OrderClosed { order, returned } => "order_closed",

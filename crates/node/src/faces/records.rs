@@ -19,14 +19,15 @@ struct_faces! {
         state, availability, usage, cash, verifiers, spent_stable, spent_burned, usage_price, exchange_price, meters,
         settled, terms, parameters, roster
     }
-    records::Settlement { result, payouts, leaves, cursor, totals, paid, operator, height, exchanged }
+    records::Settlement { result, payouts, leaves, cursor, totals, paid, operator, height, exchanged, time, signers }
+    records::Signer { account, bond }
     records::Roots { inputs, archive, findings, memory, anchors, previous }
     records::Anchor { verifier, root, count, reports_hash }
     records::Anchors { count, listed, reports, digest }
     records::ExchangeBook { offers, choices, running }
     records::Network {
         number, name, vertical, founder, treasurer, resolution, bond, created, closes, roster, unsettled, treasury_token,
-        treasury_stable, allowance, carry_token, carry_stable
+        treasury_stable, allowance, carry_token, carry_stable, unreleased, held
     }
     records::Terms { current, next }
     records::TermsVersion { version, from, hash, bytes, price_micro_usd }
@@ -60,6 +61,7 @@ impl Face for records::PoolState {
             Self::Settled => "settled",
             Self::Paid => "paid",
             Self::Expired => "expired",
+            Self::Released => "released",
         };
         name.into()
     }

@@ -147,7 +147,7 @@ pub async fn network_epoch(
         let exchange = view::exchange(store, &id, number);
         let anchors = anchors(&desk.service.genesis.limits, &id, number, store);
         let (pool, epoch, settlement, roots, exchange) = (pool?, epoch?, settlement?, roots?, exchange?);
-        let anchors = anchors?;
+        let (anchors, signers) = (anchors?, view::signers(store, &id, number)?);
         Ok(pool.map(|pool| {
             object([
                 ("network", id.face()),
@@ -158,6 +158,7 @@ pub async fn network_epoch(
                 ("settlement", settlement.face()),
                 ("roots", roots.face()),
                 ("exchange", exchange.face()),
+                ("signers", signers.face()),
             ])
         }))
     })

@@ -184,3 +184,70 @@ fn a_verifier_killed_at_any_write_or_transaction_comes_to_the_same_results() {
         (0..3).for_each(|epoch| assert_paid(&world, epoch));
     }
 }
+
+/// Hours whose results may be disputed for two of them.
+fn with_window() -> World {
+    let mut genesis = crate::world::genesis();
+    genesis.limits.dispute_window_ms = 2 * crate::world::HOUR;
+    genesis.limits.window_blocks = 2;
+    World::on(genesis, 5)
+}
+
+fn state(world: &World, epoch: u64) -> PoolState {
+    let closed = world.chain.closed(&world.network, EpochNumber(epoch)).unwrap();
+    closed.unwrap().pool.state
+}
+
+#[test]
+fn an_epoch_is_paid_when_its_window_is_over_and_the_next_ones_do_not_wait_for_it() {
+    let world = with_window();
+    let (mut collector, mut epochs) = (world.collector(), world.epochs());
+    let waits = |epoch, why| (world.network, EpochNumber(epoch), why);
+    for hour in 0..2 {
+        world.feed(&mut collector, hour);
+        let advanced = world.close(&mut epochs, &mut collector, hour);
+        assert!(advanced.failed.is_empty(), "{:?}", advanced.failed);
+        assert_eq!(advanced.paid, []);
+        assert_eq!(state(&world, hour), PoolState::Settled);
+        let audited = audit(&world.objects, &world.chain, &world.network, EpochNumber(hour)).unwrap();
+        assert_eq!(audited.difference, None);
+    }
+    world.feed(&mut collector, 2);
+    let advanced = world.close(&mut epochs, &mut collector, 2);
+    assert_eq!(advanced.paid, [(world.network, EpochNumber(0))]);
+    assert_eq!(advanced.waits, [waits(1, Waits::Release), waits(3, Waits::Time)]);
+    assert_paid(&world, 0);
+    // A verifier that starts anew finds what waits, an epoch without leaves among it.
+    let (mut collector, mut epochs) = (world.collector(), world.epochs());
+    let advanced = world.close(&mut epochs, &mut collector, 3);
+    assert_eq!(advanced.paid, [(world.network, EpochNumber(1))]);
+    assert_eq!(state(&world, 3), PoolState::Settled);
+    let (mut collector, mut epochs) = (world.collector(), world.epochs());
+    let advanced = world.close(&mut epochs, &mut collector, 5);
+    assert!(advanced.failed.is_empty(), "{:?}", advanced.failed);
+    assert_eq!(
+        advanced.paid,
+        [(world.network, EpochNumber(2)), (world.network, EpochNumber(3))]
+    );
+    assert_paid(&world, 3);
+    assert_eq!(leaves_of(&world, 3), []);
+}
+
+#[test]
+fn who_anchors_too_late_is_paid_nothing_for_its_reports_and_goes_on() {
+    let mut genesis = crate::world::genesis();
+    genesis.limits.anchor_window_ms = crate::world::HOUR;
+    genesis.limits.window_blocks = 2;
+    let world = World::on(genesis, 3);
+    let (mut collector, mut epochs) = (world.collector(), world.epochs());
+    world.feed(&mut collector, 0);
+    world.chain.advance(after(0));
+    // The verifier is away until the window is over.
+    let advanced = world.close(&mut epochs, &mut collector, 2);
+    assert!(advanced.failed.is_empty(), "{:?}", advanced.failed);
+    assert_eq!(advanced.paid.len(), 3);
+    let anchoring = world.chain.anchoring(&world.network, EpochNumber(0)).unwrap();
+    assert_eq!((anchoring.anchors.len(), anchoring.has_ended), (0, true));
+    assert_eq!(leaves_of(&world, 0), []);
+    assert_paid(&world, 0);
+}

@@ -1,0 +1,144 @@
+//! The release of a settled epoch: from here on its money moves. Until then whoever finds the result wrong may dispute it, and what
+//! is disputed waits, together with all that builds on it: later epochs of the same network.
+
+use crate::context::{Context, Step, ensure};
+use crate::economics::divide;
+use crate::event::Event;
+use crate::records::{
+    Account, AccountIndex, Network, Pool, PoolState, SIGNERS_PER_PAGE, Settlement, Signer, SignerPage,
+};
+use crate::reject::Reject;
+use crate::tables::Loaded;
+use cairn_types::{AccountId, AccountNumber, EpochNumber, MicroUsd, NetworkId, Token};
+
+/// A release that may happen, with all it takes.
+pub(super) struct Release {
+    at: (NetworkId, EpochNumber),
+    /// Verifiers who signed, and their parts of the pool.
+    signers: Vec<(Loaded<Account>, MicroUsd)>,
+    /// What the leaves leave of the pool, and what nobody signed for: carried on.
+    unpaid: (Token, MicroUsd),
+    leaves: u32,
+}
+
+impl Release {
+    /// Whether the window is over and all earlier epochs of the network are released.
+    pub fn check(
+        at: (NetworkId, EpochNumber),
+        network: &Network,
+        pool: &Pool,
+        settlement: &Settlement,
+        context: &mut Context<'_>,
+    ) -> Step<Self> {
+        let limits = &context.genesis.limits;
+        let due = limits.is_over(limits.dispute_window_ms, settlement.settled(), context.moment());
+        ensure(due, Reject::ReleaseTooEarly)?;
+        ensure(at.1 == network.unreleased, Reject::ReleaseOutOfOrder)?;
+        let left = pool
+            .pools()
+            .remainder(&settlement.totals)
+            .map_err(|_| Reject::TotalsAbovePool)?;
+        let signers = signers(at, settlement.signers, pool.verifiers, context)?;
+        let paid = MicroUsd::checked_sum(signers.iter().map(|(_, part)| *part)).ok_or(Reject::AmountTooLarge)?;
+        let unsigned = pool.verifiers.checked_sub(paid).ok_or(Reject::AmountTooLarge)?;
+        let dollars = left.micro_usd.checked_add(unsigned).ok_or(Reject::AmountTooLarge)?;
+        Ok(Self {
+            at,
+            signers,
+            unpaid: (left.tokens, dollars),
+            leaves: settlement.leaves,
+        })
+    }
+
+    /// Pays who signed, carries on what no leaf gets, and lets the leaves be paid. The caller saves network and pool.
+    pub fn apply(self, network: &mut Network, pool: &mut Pool, context: &mut Context<'_>) -> Step<()> {
+        let (tokens, dollars) = self.unpaid;
+        let mut paid = MicroUsd::ZERO;
+        for (mut account, part) in self.signers {
+            account.give_stable(part)?;
+            context.save(&account);
+            paid = paid.checked_add(part).ok_or(Reject::AmountTooLarge)?;
+        }
+        network.carry_token = network.carry_token.checked_add(tokens).ok_or(Reject::AmountTooLarge)?;
+        network.carry_stable = network
+            .carry_stable
+            .checked_add(dollars)
+            .ok_or(Reject::AmountTooLarge)?;
+        context.pool_token(Token::ZERO, tokens)?;
+        context.pool_stable(MicroUsd::ZERO, dollars.checked_add(paid).ok_or(Reject::AmountTooLarge)?)?;
+        pool.state = if self.leaves == 0 {
+            PoolState::Paid
+        } else {
+            PoolState::Released
+        };
+        let (id, epoch) = self.at;
+        network.unreleased = skip_expired(&id, epoch.next(), network.unsettled, context)?;
+        context.emit(Event::EpochReleased {
+            network: id,
+            epoch,
+            verifiers: paid,
+            unpaid_token: tokens,
+            unpaid_stable: dollars,
+        });
+        Ok(())
+    }
+}
+
+/// The first epoch of a network from here on that did not expire, and `end` at the latest: those that expired wait for nothing.
+pub(crate) fn skip_expired(
+    network: &NetworkId,
+    from: EpochNumber,
+    end: EpochNumber,
+    context: &mut Context<'_>,
+) -> Step<EpochNumber> {
+    let mut epoch = from;
+    while epoch < end {
+        let pool = context.load::<Pool>(&(*network, epoch))?;
+        if pool.is_none_or(|pool| pool.state != PoolState::Expired) {
+            break;
+        }
+        epoch = epoch.next();
+    }
+    Ok(epoch)
+}
+
+/// The accounts of those who signed, with the verifiers' part divided by the bonds they signed with, to the last unit.
+fn signers(
+    at: (NetworkId, EpochNumber),
+    count: u16,
+    part: MicroUsd,
+    context: &mut Context<'_>,
+) -> Step<Vec<(Loaded<Account>, MicroUsd)>> {
+    if part == MicroUsd::ZERO || count == 0 {
+        return Ok(Vec::new());
+    }
+    let signers = load_signers(at, count, context)?;
+    let bonds: Vec<u64> = signers.iter().map(|signer| signer.bond.0).collect();
+    let shares = divide(part.0, &bonds)?;
+    let numbers: Vec<AccountNumber> = signers.iter().map(|signer| signer.account).collect();
+    let ids = context.load_many::<AccountIndex>(&numbers)?;
+    let ids: Option<Vec<AccountId>> = ids.into_iter().map(|index| index.map(|index| index.id)).collect();
+    let accounts = context.load_many::<Account>(&ids.ok_or(Reject::AccountUnknown)?)?;
+    let accounts: Option<Vec<Loaded<Account>>> = accounts.into_iter().collect();
+    let accounts = accounts.ok_or(Reject::AccountUnknown)?;
+    Ok(accounts.into_iter().zip(shares.into_iter().map(MicroUsd)).collect())
+}
+
+/// Who signed a settled result, in order.
+pub(super) fn load_signers(at: (NetworkId, EpochNumber), count: u16, context: &mut Context<'_>) -> Step<Vec<Signer>> {
+    let pages: Vec<_> = (0..SignerPage::pages(count)).map(|page| (at.0, at.1, page)).collect();
+    let pages = context.load_many::<SignerPage>(&pages)?;
+    let signers: Vec<Signer> = pages
+        .into_iter()
+        .flat_map(|page| page.expect("written with the settlement").into_value().signers)
+        .collect();
+    Ok(signers)
+}
+
+/// Writes who signed.
+pub(super) fn write_signers(at: (NetworkId, EpochNumber), signers: &[Signer], context: &mut Context<'_>) {
+    for (page, signers) in (0u8..).zip(signers.chunks(SIGNERS_PER_PAGE)) {
+        let signers = signers.to_vec();
+        context.insert(&(at.0, at.1, page), &SignerPage { signers });
+    }
+}

@@ -13,6 +13,7 @@ use cairn_ledger::{
     tx::{
         Asset,
         anchor_epoch::{AnchorEpoch, NetworkAnchor},
+        bar_device::BarDevice,
         bond_verifier::BondVerifier,
         buy_credits::BuyCredits,
         buy_credits::Payment,
@@ -30,15 +31,17 @@ use cairn_ledger::{
         rotate_keys::RotateKeys,
         set_parameters::SetParameters,
         set_payout_choice::SetPayoutChoice,
+        set_verifier_url::SetVerifierUrl,
         settle_epoch::SettleEpoch,
+        slash_receipt::{Evidence, SlashReceipt},
         transfer::Transfer,
         unbond_verifier::UnbondVerifier,
         withdraw_treasury::WithdrawTreasury,
     },
 };
 use cairn_types::{
-    AccountId, Attestation, CellId, ChainId, Credit, DeviceId, EpochNumber, Hash, MicroUsd, NetworkId, Price, TimeMs,
-    Token, codec::decode_canonical,
+    AccountId, Attestation, CellId, ChainId, Credit, DeviceId, Envelope, EpochNumber, Hash, MicroUsd, NetworkId, Price,
+    Receipt, Report, ReportId, TimeMs, Token, codec::decode_canonical, merkle::AbsenceProof, receipt,
 };
 
 use crate::{Target, golden, types::key, value};
@@ -292,6 +295,20 @@ fn signed_bodies() -> Vec<Signed> {
             key: key(1).public(),
         }),
         Body::UnbondVerifier(UnbondVerifier { amount: Token(WHOLE) }),
+        Body::SetVerifierUrl(SetVerifierUrl {
+            url: "https://verifier.example.org".to_owned(),
+        }),
+        Body::SlashReceipt(SlashReceipt {
+            receipt: broken_receipt(),
+            evidence: Evidence::NotAnchored(AbsenceProof {
+                neighbours: vec![Hash([1; 32])],
+                range: Some(decode_canonical(&proof).expect("a golden proof")),
+            }),
+        }),
+        Body::BarDevice(BarDevice {
+            first: report_of(b"one"),
+            second: report_of(b"two"),
+        }),
         Body::PostPrice(PostPrice {
             price: Price(10_000_000),
         }),
@@ -337,6 +354,27 @@ fn signed_bodies() -> Vec<Signed> {
         }),
     ]);
     bodies.into_iter().map(|body| sign(body, 1_000)).collect()
+}
+
+/// A promise of the founder, who is a verifier.
+fn broken_receipt() -> Receipt {
+    let promise = receipt::Promise {
+        report: ReportId([9; 32]),
+        network: network(),
+        epoch: EpochNumber(0),
+    };
+    receipt::issue(founder(), &key(1), START, &[promise]).remove(0)
+}
+
+/// What the device signs under one sequence number.
+fn report_of(body: &[u8]) -> Vec<u8> {
+    let report = Report {
+        network: network(),
+        time: START,
+        sequence: 7,
+        body: body.to_vec(),
+    };
+    Envelope::seal(&report, &key(2))
 }
 
 fn cell(index: u64) -> CellId {

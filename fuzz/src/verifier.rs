@@ -275,6 +275,7 @@ fn inputs() -> Inputs {
         operator: AccountNumber(at.into()),
         cell: CellId::new(0x08a1_fb46_622d_ffff).expect("a cell of Amsterdam"),
         joined: EpochNumber(0),
+        barred_until: None,
     };
     let SignedMeters { record, .. } = made_meters(2);
     let settled = SettledOrder {

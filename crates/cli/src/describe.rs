@@ -70,6 +70,13 @@ pub fn body(body: &Body, decimals: Option<u8>) -> Option<(&'static str, String)>
             "unbond_verifier",
             format!("take back a verifier's bond of {}", token(body.amount)),
         ),
+        Body::SetVerifierUrl(body) if body.url.is_empty() => {
+            ("set_verifier_url", "take back the verifier's address".to_owned())
+        }
+        Body::SetVerifierUrl(body) => (
+            "set_verifier_url",
+            format!("say that the verifier is reached at {:?}", body.url),
+        ),
         Body::PostPrice(body) => (
             "post_price",
             format!("say that a token is worth {} US dollars", price(body.price)),

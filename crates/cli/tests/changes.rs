@@ -214,6 +214,7 @@ fn verifiers(home: &Path, up: &Running) {
         (number(&shown["bond_token"]), number(&shown["joining_token"])),
         (1_500_000_000, 0)
     );
+    url(home);
     another_verifier(home);
     assert_eq!(
         cairn(home, "verifier unbond 600 --key founder").refused(4),
@@ -224,6 +225,30 @@ fn verifiers(home: &Path, up: &Running) {
     let shown = cairn(home, "verifier show founder").done();
     assert_eq!(shown["returns_epoch"], unbonded["returns_epoch"]);
     assert_eq!(number(&shown["unbonding_token"]), 1_500_000_000);
+}
+
+/// Where a verifier is reached is on the ledger, for who has a bond.
+fn url(home: &Path) {
+    let set = "verifier set-url https://verifier.example.org";
+    assert_eq!(cairn(home, &format!("{set} --key me")).refused(4), "refused", "no bond");
+    assert_eq!(
+        cairn(home, "verifier set-url example.org --key founder").refused(4),
+        "refused",
+        "no http"
+    );
+    cairn(home, &format!("{set} --key founder")).done();
+    let shown = cairn(home, "verifier show founder").done();
+    assert_eq!(shown["url"], "https://verifier.example.org");
+    let listed = cairn(home, "verifier list").done();
+    let urls: Vec<&Value> = listed["verifiers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|verifier| &verifier["url"])
+        .collect();
+    assert!(urls.contains(&&shown["url"]));
+    cairn(home, "verifier set-url none --key founder").done();
+    assert_eq!(cairn(home, "verifier show founder").done()["url"], Value::Null);
 }
 
 /// A verifier as a process of its own: only for who has a bond, with the key it was bonded for; it takes reports for every network.

@@ -8,8 +8,8 @@ use crate::verify::{self, Checked};
 use cairn_engine::light::Anchor;
 use cairn_ledger::Genesis;
 use cairn_ledger::records::{
-    Account, AccountIndex, Chain, Device, Epoch, ExchangeBook, Network, Order, ParameterPage, Pool, Roots, RosterEntry,
-    Settlement, Terms, Verifier,
+    Account, AccountIndex, Chain, Device, Epoch, ExchangeBook, Network, Order, ParameterPage, Pool, Profile, Roots,
+    RosterEntry, Settlement, Terms, Verifier,
 };
 use cairn_ledger::store::Key;
 use cairn_ledger::tables::Record;
@@ -314,6 +314,11 @@ impl NodeClient {
     }
 
     pub async fn verifier(&self, id: &AccountId) -> Result<Seen<Option<Verifier>>, ClientError> {
+        self.record(id).await
+    }
+
+    /// What a verifier says of itself: where it is reached.
+    pub async fn profile(&self, id: &AccountId) -> Result<Seen<Option<Profile>>, ClientError> {
         self.record(id).await
     }
 

@@ -5,7 +5,7 @@ use crate::error::ClientError;
 use crate::verify::{self, Checked};
 use cairn_engine::light::Anchor;
 use cairn_ledger::records::{
-    Account, Device, Epoch, Network, ParameterPage, Pool, Roots, RosterEntry, Settlement, Terms, Verifier,
+    Account, Device, Epoch, Network, ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Verifier,
 };
 use cairn_ledger::store::Key;
 use cairn_ledger::view;
@@ -25,6 +25,8 @@ pub enum Question {
     /// Network, entry.
     Roster(NetworkId, u32),
     Verifier(AccountId),
+    /// What a verifier says of itself.
+    Profile(AccountId),
     Epoch(EpochNumber),
     Pool(NetworkId, EpochNumber),
     Settlement(NetworkId, EpochNumber),
@@ -42,6 +44,7 @@ impl Question {
             Self::Parameters(id, version, page) => view::key::<ParameterPage>(&(id, version, page)),
             Self::Roster(id, entry) => view::key::<RosterEntry>(&(id, entry)),
             Self::Verifier(id) => view::key::<Verifier>(&id),
+            Self::Profile(id) => view::key::<Profile>(&id),
             Self::Epoch(epoch) => view::key::<Epoch>(&epoch),
             Self::Pool(id, epoch) => view::key::<Pool>(&(id, epoch)),
             Self::Settlement(id, epoch) => view::key::<Settlement>(&(id, epoch)),
@@ -64,6 +67,7 @@ impl Question {
             Self::Parameters(..) => "parameters",
             Self::Roster(..) => "roster",
             Self::Verifier(_) => "verifier",
+            Self::Profile(_) => "profile",
             Self::Epoch(_) => "epoch",
             Self::Pool(..) => "pool",
             Self::Settlement(..) => "settlement",
@@ -76,7 +80,7 @@ impl fmt::Display for Question {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = self.word();
         match self {
-            Self::Account(id) | Self::Verifier(id) => write!(out, "{word}/{id}"),
+            Self::Account(id) | Self::Verifier(id) | Self::Profile(id) => write!(out, "{word}/{id}"),
             Self::Device(id) => write!(out, "{word}/{id}"),
             Self::Network(id) | Self::Terms(id) => write!(out, "{word}/{id}"),
             Self::Parameters(id, version, page) => write!(out, "{word}/{id}/{version}/{page}"),
@@ -115,6 +119,7 @@ fn parse(name: &str) -> Option<Question> {
         ("network", []) => Question::Network(id.parse().ok()?),
         ("terms", []) => Question::Terms(id.parse().ok()?),
         ("verifier", []) => Question::Verifier(id.parse().ok()?),
+        ("profile", []) => Question::Profile(id.parse().ok()?),
         ("epoch", []) => Question::Epoch(id.parse().ok()?),
         ("roster", [entry]) => Question::Roster(id.parse().ok()?, entry.parse().ok()?),
         ("pool", [epoch]) => Question::Pool(id.parse().ok()?, epoch.parse().ok()?),
@@ -144,6 +149,7 @@ mod tests {
             Question::Parameters(network, 7, 0),
             Question::Roster(network, 7),
             Question::Verifier(account),
+            Question::Profile(account),
             Question::Epoch(epoch),
             Question::Pool(network, epoch),
             Question::Settlement(network, epoch),

@@ -4,7 +4,7 @@ use crate::tx::Asset;
 use cairn_types::attestation::Totals;
 use cairn_types::{
     AccountId, AccountNumber, BasisPoints, CellId, Credit, DeviceId, DeviceNumber, EpochNumber, Hash, MicroUsd,
-    NetworkId, NetworkNumber, OrderId, Price, Token,
+    NetworkId, NetworkNumber, OrderId, Price, ReportId, Token,
 };
 use minicbor::{CborLen, Decode, Encode};
 
@@ -40,6 +40,10 @@ pub enum Event {
     },
     #[n(24)] PricePosted { #[n(0)] verifier: AccountId, #[n(1)] price: Price, #[n(2)] round: u64 },
     #[n(25)] PriceAccepted { #[n(0)] round: u64, #[n(1)] price: Price },
+    #[n(26)] ReceiptBroken {
+        #[n(0)] verifier: AccountId, #[n(1)] network: NetworkId, #[n(2)] epoch: EpochNumber, #[n(3)] report: ReportId,
+    },
+    #[n(27)] VerifierUrlSet { #[n(0)] verifier: AccountId, #[n(1)] url: String },
 
     #[n(30)] NetworkCreated {
         #[n(0)] network: NetworkId, #[n(1)] number: NetworkNumber, #[n(2)] founder: AccountId, #[n(3)] name: String, #[n(4)] vertical: String,
@@ -59,6 +63,11 @@ pub enum Event {
         #[n(0)] network: NetworkId, #[n(1)] device: DeviceId, #[n(2)] entry: u32, #[n(3)] cell: CellId, #[n(4)] from: EpochNumber,
     },
     #[n(44)] DeviceRetired { #[n(0)] device: DeviceId },
+    #[n(45)] DeviceBarred {
+        #[n(0)] device: DeviceId, #[n(1)] network: NetworkId, #[n(2)] sequence: u64, #[n(3)] from: EpochNumber,
+        /// The first epoch in which its reports count again.
+        #[n(4)] until: EpochNumber, #[n(5)] reporter: AccountId,
+    },
 
     #[n(50)] EpochClosed { #[n(0)] epoch: EpochNumber, #[n(1)] networks: u32, #[n(2)] emission: Token },
     #[n(51)] PoolFixed {

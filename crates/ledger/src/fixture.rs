@@ -195,6 +195,8 @@ impl City {
                 registered: chain.epoch,
                 retired: None,
                 networks: vec![network.number],
+                barred: None,
+                bars: 0,
             };
             let stay = RosterEntry {
                 device: device.number,

@@ -3,7 +3,7 @@
 use crate::account::Rule;
 use crate::economics::{Error, Parameters, Schedule, Step};
 use crate::records::{Moment, UNRELEASED_MAX};
-use cairn_types::{AccountId, ChainId, EpochClock, Hash, MicroUsd, PublicKey, TimeMs, Token, codec, hash};
+use cairn_types::{AccountId, BasisPoints, ChainId, EpochClock, Hash, MicroUsd, PublicKey, TimeMs, Token, codec, hash};
 use minicbor::{CborLen, Decode, Encode};
 use std::collections::BTreeSet;
 
@@ -82,10 +82,16 @@ pub struct Limits {
     /// After an epoch was settled, for anyone to dispute the result; 0: it is released at once and nobody can.
     #[n(11)]
     pub dispute_window_ms: u64,
+    /// What a verifier loses of all it has at stake for receipts broken in one epoch of one network.
+    #[n(12)]
+    pub omission_bps: BasisPoints,
+    /// For so many epochs the reports of a device earn nothing that signed two under one sequence number.
+    #[n(13)]
+    pub bar_epochs: u64,
 }
 
 /// Fees in token, burned. Transactions that can succeed only once and serve everybody are free: post_price, anchor_epoch,
-/// settle_epoch, pay, expire_order, slash_verifier.
+/// settle_epoch, pay, expire_order, slash_verifier, slash_receipt, bar_device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(array)]
 pub struct Fees {
@@ -178,6 +184,8 @@ impl Limits {
             anchor_window_ms: 6 * 60 * 60 * 1_000,
             window_blocks: 10,
             dispute_window_ms: 0,
+            omission_bps: BasisPoints::new(1_000).expect("below the whole"),
+            bar_epochs: 28,
         }
     }
 
@@ -259,6 +267,8 @@ impl Genesis {
                 limits.anchor_window_ms.saturating_add(limits.dispute_window_ms)
                     <= (limits.unbond_epochs.saturating_sub(1)).saturating_mul(self.epoch_ms),
             ),
+            ("omission_bps", limits.omission_bps > BasisPoints::ZERO),
+            ("bar_epochs", (1..1 << 32).contains(&limits.bar_epochs)),
             ("window_blocks", (1..=1_024).contains(&limits.window_blocks)),
             ("allocations", self.allocations.len() <= LIST_MAX),
             (

@@ -22,6 +22,8 @@ pub enum Table {
     Device = 20,
     DeviceNumber = 21,
     Membership = 22,
+    Bar = 23,
+    Equivocation = 24,
     Network = 30,
     NetworkNumber = 31,
     Terms = 32,
@@ -37,8 +39,10 @@ pub enum Table {
     Anchor = 46,
     AnchorPlace = 47,
     SignerPage = 48,
+    Omission = 49,
     Verifier = 50,
     VerifierIndex = 51,
+    VerifierProfile = 52,
     Order = 60,
 }
 
@@ -211,9 +215,22 @@ impl Id for (NetworkId, u32, u8) {
     }
 }
 
+impl Id for (DeviceId, u32) {
+    fn key(&self, table: Table) -> Key {
+        key(table, &joined::<36>(&self.0.0, &self.1.to_be_bytes()))
+    }
+}
+
 impl Id for (AccountId, u32) {
     fn key(&self, table: Table) -> Key {
         key(table, &joined::<36>(&self.0.0, &self.1.to_be_bytes()))
+    }
+}
+
+impl Id for (DeviceId, NetworkId, u64) {
+    fn key(&self, table: Table) -> Key {
+        let place: [u8; 64] = joined(&self.0.0, &self.1.0);
+        key(table, &joined::<72>(&place, &self.2.to_be_bytes()))
     }
 }
 

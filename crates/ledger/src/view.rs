@@ -142,6 +142,27 @@ pub fn device_by_number(store: &mut dyn Store, number: DeviceNumber) -> Read<Opt
     Ok(device(store, &id)?.map(|device| (id, device)))
 }
 
+/// The end of the bar that covers an epoch, if one does: the first epoch in which the device counts again. For a closed epoch the answer never changes.
+pub fn barred_until(
+    store: &mut dyn Store,
+    id: &DeviceId,
+    device: &Device,
+    epoch: EpochNumber,
+) -> Read<Option<EpochNumber>> {
+    let mut bar = device.barred;
+    let mut earlier = device.bars.saturating_sub(1);
+    while bar.is_some_and(|bar| epoch < bar.from) && earlier > 0 {
+        earlier -= 1; // above zero
+        bar = record(store, &(*id, earlier))?;
+    }
+    Ok(bar.filter(|bar| bar.covers(epoch)).map(|bar| bar.until))
+}
+
+/// What a verifier says of itself.
+pub fn profile(store: &mut dyn Store, id: &AccountId) -> Read<Option<Profile>> {
+    record(store, id)
+}
+
 /// A device's latest stay in a network, with its place in the roster.
 pub fn membership(store: &mut dyn Store, device: &DeviceId, network: &NetworkId) -> Read<Option<(u32, RosterEntry)>> {
     let Some(Membership { entry }) = record(store, &(*device, *network))? else {

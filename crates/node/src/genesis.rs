@@ -32,7 +32,8 @@ struct_faces_both_ways! {
     Step { from, per_epoch }
     Limits {
         networks_max, verifiers_max, network_bond_min, verifier_bond_min, unbond_epochs, settle_epochs,
-        closes_per_block, beacon_blocks, order_ms_max, anchor_window_ms, window_blocks, dispute_window_ms
+        closes_per_block, beacon_blocks, order_ms_max, anchor_window_ms, window_blocks, dispute_window_ms, omission_bps,
+        bar_epochs
     }
     Fees { base, open_account, register_device, join_network, move_device, create_network, parameter_page }
     Allocation { rule, token, stable }
@@ -155,6 +156,7 @@ pub fn solo(solo: &Solo) -> Result<Genesis, GenesisFileError> {
     let limits = Limits {
         unbond_epochs: daily.unbond_epochs * u64::from(epochs_per_day),
         settle_epochs: daily.settle_epochs * u64::from(epochs_per_day),
+        bar_epochs: daily.bar_epochs * u64::from(epochs_per_day),
         beacon_blocks: 1,
         // With one verifier anchoring ends at once, and one that was away for a while still keeps its promises.
         anchor_window_ms: DAY_MS.min(daily.unbond_epochs * u64::from(epochs_per_day) * epoch_ms / 2),

@@ -323,7 +323,8 @@ impl Epochs {
             }
             Stage::Settled => {
                 let is_next = progress.unpaid.is_empty();
-                if !self.is_expired(id, epoch)? && !(is_next && self.pay(now, id, epoch)?) {
+                let is_done = self.is_expired(id, epoch)? || (is_next && self.pay(now, id, epoch)?);
+                if !is_done {
                     progress.unpaid.push_back(epoch);
                 }
                 Stage::Paid

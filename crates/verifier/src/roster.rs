@@ -18,6 +18,9 @@ pub struct RosterMember {
     pub cell: CellId,
     #[n(4)]
     pub joined: EpochNumber,
+    /// The first epoch in which its reports count again, where the ledger bars it in this one.
+    #[n(5)]
+    pub barred_until: Option<EpochNumber>,
 }
 
 impl RosterMember {
@@ -34,7 +37,7 @@ pub fn members(roster: &[RosterMember]) -> Vec<Member> {
         operator: entry.operator,
         cell: entry.cell,
         joined: entry.joined,
-        barred_until: None,
+        barred_until: entry.barred_until,
     };
     roster.iter().map(member).collect()
 }

@@ -76,6 +76,7 @@ mod tests {
             operator: AccountNumber(0),
             cell: "881969c9b7fffff".parse().unwrap(),
             joined: EpochNumber(0),
+            barred_until: None,
         };
         let (roster, params) = (members(&[member]), Sensors.default_params());
         let mut memory = Vec::new();

@@ -7,9 +7,10 @@ use crate::session::{Session, failed};
 use crate::spend::{Spender, Spending, merge};
 use crate::units::Decimal;
 use cairn_ledger::Event;
-use cairn_ledger::records::{Verifier, VerifierIndex};
+use cairn_ledger::records::{Profile, Verifier, VerifierIndex};
 use cairn_ledger::tx::Body;
 use cairn_ledger::tx::bond_verifier::BondVerifier;
+use cairn_ledger::tx::set_verifier_url::SetVerifierUrl;
 use cairn_ledger::tx::unbond_verifier::UnbondVerifier;
 use cairn_types::{AccountId, PublicKey, Token};
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ pub enum Command {
     Run(run_verifier::Args),
     Bond(Bond),
     Unbond(Unbond),
+    SetUrl(SetUrl),
     Show(Show),
     List(List),
 }
@@ -56,6 +58,20 @@ pub struct Unbond {
     /// Whole tokens, or `all`.
     #[arg(value_name = "TOKENS|all")]
     amount: Amount,
+    #[command(flatten)]
+    spending: Spending,
+}
+
+/// Say where a verifier is reached: by devices, and by other verifiers for its reports and signatures.
+///
+/// Only a verifier with token at stake has an address on the ledger. The chain never asks it whether it is there. Costs the ledger's
+/// base fee.
+#[derive(clap::Args)]
+#[command(after_help = examples!["cairn verifier set-url https://verifier.example.org --key verifier"])]
+pub struct SetUrl {
+    /// The address, http:// or https://; `none` takes it back.
+    #[arg(value_name = "URL|none")]
+    url: String,
     #[command(flatten)]
     spending: Spending,
 }
@@ -102,6 +118,7 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
             Command::Run(_) => unreachable!("answered above"),
             Command::Bond(args) => bond(&session, &args, out).await,
             Command::Unbond(args) => unbond(&session, &args, out).await,
+            Command::SetUrl(args) => set_url(&session, &args, out).await,
             Command::Show(args) => show(&session, &args, out).await,
             Command::List(List {}) => list(&session, out).await,
         }
@@ -177,11 +194,32 @@ async fn unbond(session: &Session, args: &Unbond, out: Output) -> Done {
     Ok(())
 }
 
-fn face(id: &AccountId, verifier: &Verifier) -> Value {
+async fn set_url(session: &Session, args: &SetUrl, out: Output) -> Done {
+    let spender = Spender::new(session, &args.spending).await?;
+    let url = if args.url == "none" { "" } else { &args.url };
+    let body = SetVerifierUrl { url: url.to_owned() };
+    let sent = spender
+        .send("set_verifier_url", json!({ "url": url }), Body::SetVerifierUrl(body))
+        .await?;
+    let words = match url {
+        "" => "take back the verifier's address".to_owned(),
+        url => format!("reached at {url}"),
+    };
+    spender.answer(out, &sent.answer, &words);
+    Ok(())
+}
+
+/// Where it says it is reached; empty when it does not say.
+fn url(profile: Option<Profile>) -> String {
+    profile.unwrap_or_default().url
+}
+
+fn face(id: &AccountId, verifier: &Verifier, url: &str) -> Value {
     json!({
         "verifier": id.to_string(),
         "number": verifier.number.0,
         "attests": verifier.key.to_string(),
+        "url": (!url.is_empty()).then_some(url),
         "bond_token": verifier.bond.0,
         "joining_token": verifier.joining.0,
         "unbonding_token": verifier.unbonding_amount().0,
@@ -193,13 +231,18 @@ async fn show(session: &Session, args: &Show, out: Output) -> Done {
     let id = session.account_id(&args.verifier)?;
     let verifier = known(session, &id).await?.ok_or_else(|| no_verifier(&id))?;
     let all = session.chain().await?.bond_active;
-    let mut answer = face(&id, &verifier);
+    let url = url(session.client.profile(&id).await.map_err(failed)?.value);
+    let mut answer = face(&id, &verifier, &url);
     merge(&mut answer, json!({ "bond_active_token": all.0, "proven": true }));
     let token = |amount: Token| decimal(amount.0, session.decimals());
     out.answer(&answer, || {
         let mut lines = vec![
             format!("verifier   {id} (account {})", verifier.number),
             format!("attests    {}", verifier.key),
+            format!(
+                "reached    {}",
+                if url.is_empty() { "it does not say where" } else { &url }
+            ),
             format!("bond       {} token of {} that count", token(verifier.bond), token(all)),
         ];
         if verifier.joining > Token::ZERO {
@@ -226,25 +269,31 @@ async fn list(session: &Session, out: Output) -> Done {
     let ids = session.told.records::<VerifierIndex>(&places).await.map_err(failed)?;
     let ids: Vec<AccountId> = ids.into_iter().flatten().map(|place| place.id).collect();
     let verifiers = session.told.records::<Verifier>(&ids).await.map_err(failed)?;
-    let verifiers: Vec<(AccountId, Verifier)> = ids
+    let profiles = session.told.records::<Profile>(&ids).await.map_err(failed)?;
+    let verifiers: Vec<(AccountId, Verifier, String)> = ids
         .into_iter()
         .zip(verifiers)
-        .filter_map(|(id, verifier)| Some((id, verifier?)))
+        .zip(profiles)
+        .filter_map(|((id, verifier), profile)| Some((id, verifier?, url(profile))))
         .collect();
-    let faces: Vec<Value> = verifiers.iter().map(|(id, verifier)| face(id, verifier)).collect();
+    let faces: Vec<Value> = verifiers
+        .iter()
+        .map(|(id, verifier, url)| face(id, verifier, url))
+        .collect();
     let answer = json!({ "bond_active_token": chain.bond_active.0, "verifiers": faces, "proven": false });
     out.answer(&answer, || {
         let token = |amount: Token| decimal(amount.0, session.decimals());
-        let row = |(id, verifier): &(AccountId, Verifier)| {
+        let row = |(id, verifier, url): &(AccountId, Verifier, String)| {
             vec![
                 id.to_string(),
                 token(verifier.bond),
                 token(verifier.joining),
                 token(verifier.unbonding_amount()),
+                url.clone(),
             ]
         };
         let rows: Vec<Vec<String>> = verifiers.iter().map(row).collect();
-        table(&["verifier", "bond", "joining", "unbonding"], &rows)
+        table(&["verifier", "bond", "joining", "unbonding", "reached at"], &rows)
     });
     Ok(())
 }

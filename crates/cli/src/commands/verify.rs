@@ -9,7 +9,7 @@ use crate::session::{Session, failed};
 use cairn_client::verify::{self, Sizes, decode};
 use cairn_client::{Anchor, ClientError, Question};
 use cairn_ledger::records::{
-    Account, Device, Epoch, Network, ParameterPage, Pool, Roots, RosterEntry, Settlement, Terms, Verifier,
+    Account, Device, Epoch, Network, ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Verifier,
 };
 use cairn_ledger::tables::Record;
 use cairn_node::faces::Face;
@@ -375,6 +375,7 @@ fn face(question: &Question, bytes: &[u8]) -> Result<Value, Failure> {
         Question::Terms(_) => of::<Terms>(bytes),
         Question::Roster(..) => of::<RosterEntry>(bytes),
         Question::Verifier(_) => of::<Verifier>(bytes),
+        Question::Profile(_) => of::<Profile>(bytes),
         Question::Epoch(_) => of::<Epoch>(bytes),
         Question::Pool(..) => of::<Pool>(bytes),
         Question::Settlement(..) => of::<Settlement>(bytes),

@@ -9,7 +9,6 @@ use crate::event::Event;
 use crate::records::{Epoch, Pool, PoolState};
 use crate::reject::Reject;
 use crate::tables::Loaded;
-use crate::tx::skip_expired;
 use cairn_types::{EpochNumber, MicroUsd, Token};
 
 pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &mut Context<'_>) -> Step<()> {
@@ -44,11 +43,10 @@ pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &m
             .carry_stable
             .checked_add(dollars)
             .ok_or(Reject::AmountTooLarge)?;
-        let next = skip_expired(&closing.id, due.next(), open.next(), context)?;
         if network.unreleased == due {
-            network.unreleased = next;
+            network.unreleased = due.next();
         }
-        network.unsettled = next;
+        network.unsettled = due.next();
         pool.state = PoolState::Expired;
         context.save(&pool);
         context.pool_token(Token::ZERO, tokens)?;

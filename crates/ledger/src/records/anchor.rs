@@ -2,7 +2,7 @@
 
 use crate::tables::{Record, Table};
 use cairn_types::hash;
-use cairn_types::{AccountId, AccountNumber, EpochNumber, Hash, NetworkId, codec};
+use cairn_types::{AccountId, AccountNumber, EpochNumber, Hash, NetworkId, ReportId, codec};
 use minicbor::{CborLen, Decode, Encode};
 
 /// One verifier's reports of one epoch of one network; named by its place in the order of arrival.
@@ -37,6 +37,20 @@ pub struct AnchorPlace {
 
 impl Record for AnchorPlace {
     const TABLE: Table = Table::AnchorPlace;
+    type Id = (NetworkId, EpochNumber, AccountNumber);
+}
+
+/// That a verifier was held to account for a broken receipt of an epoch of a network: once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Omission {
+    /// The report whose receipt showed it.
+    #[n(0)]
+    pub report: ReportId,
+}
+
+impl Record for Omission {
+    const TABLE: Table = Table::Omission;
     type Id = (NetworkId, EpochNumber, AccountNumber);
 }
 

@@ -31,11 +31,53 @@ pub struct Device {
     /// Where it is a member, sorted.
     #[n(6)]
     pub networks: Vec<NetworkNumber>,
+    /// Its latest bar.
+    #[n(7)]
+    pub barred: Option<Bar>,
+    /// How many bars it had.
+    #[n(8)]
+    pub bars: u32,
 }
 
 impl Record for Device {
     const TABLE: Table = Table::Device;
     type Id = DeviceId;
+}
+
+/// Epochs in which a device's reports earn nothing; (device, how-manieth), so that old epochs can be audited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Bar {
+    #[n(0)]
+    pub from: EpochNumber,
+    /// The first one in which they count again.
+    #[n(1)]
+    pub until: EpochNumber,
+}
+
+impl Bar {
+    pub fn covers(&self, epoch: EpochNumber) -> bool {
+        (self.from..self.until).contains(&epoch)
+    }
+}
+
+impl Record for Bar {
+    const TABLE: Table = Table::Bar;
+    type Id = (DeviceId, u32);
+}
+
+/// That two reports of a device under one sequence number of a network were shown: once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Equivocation {
+    /// When.
+    #[n(0)]
+    pub epoch: EpochNumber,
+}
+
+impl Record for Equivocation {
+    const TABLE: Table = Table::Equivocation;
+    type Id = (DeviceId, NetworkId, u64);
 }
 
 /// Which device has a number.

@@ -11,9 +11,9 @@ mod supply;
 mod verifier;
 
 pub use account::{Account, AccountIndex, Issuer, PastChoice, PayoutChoice};
-pub use anchor::{Anchor, AnchorPlace, Anchors};
+pub use anchor::{Anchor, AnchorPlace, Anchors, Omission};
 pub use chain::{Chain, Moment};
-pub use device::{Device, DeviceIndex, Membership, NETWORKS_PER_DEVICE_MAX, RosterEntry};
+pub use device::{Bar, Device, DeviceIndex, Equivocation, Membership, NETWORKS_PER_DEVICE_MAX, RosterEntry};
 pub use epoch::{Epoch, ExchangeBook, Pool, PoolState, Roots, SIGNERS_PER_PAGE, Settlement, Signer, SignerPage};
 pub use network::{
     Network, NetworkIndex, PARAMETER_PAGE_BYTES, PARAMETERS_BYTES_MAX, ParameterPage, Terms, TermsVersion,
@@ -21,7 +21,7 @@ pub use network::{
 };
 pub use order::{Order, OrderState};
 pub use supply::{CreditSupply, Emission, Prices, StableSupply};
-pub use verifier::{Unbonding, Verifier, VerifierIndex};
+pub use verifier::{Profile, Unbonding, Verifier, VerifierIndex};
 
 #[cfg(test)]
 mod tests {
@@ -65,6 +65,10 @@ mod tests {
             hash: HASH,
             bytes: 1_024,
             price_micro_usd: MAX,
+        };
+        let bar = Bar {
+            from: EpochNumber(MAX),
+            until: EpochNumber(MAX),
         };
         let cell: CellId = "8f2830828052d25".parse().expect("a cell");
         check(Chain {
@@ -112,6 +116,18 @@ mod tests {
             registered: EpochNumber(MAX),
             retired: Some(EpochNumber(MAX)),
             networks: vec![NetworkNumber(u32::MAX); NETWORKS_PER_DEVICE_MAX],
+            barred: Some(bar),
+            bars: u32::MAX,
+        });
+        check(bar);
+        check(Equivocation {
+            epoch: EpochNumber(MAX),
+        });
+        check(Omission {
+            report: ReportId([0xff; 32]),
+        });
+        check(Profile {
+            url: "u".repeat(crate::tx::set_verifier_url::URL_BYTES_MAX),
         });
         check(RosterEntry {
             device: DeviceNumber(u32::MAX),

@@ -32,6 +32,20 @@ pub struct Verifier {
     pub since: EpochNumber,
 }
 
+/// What a verifier says of itself. It outlives the bond.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Profile {
+    /// Where it is reached; empty when it does not say.
+    #[n(0)]
+    pub url: String,
+}
+
+impl Record for Profile {
+    const TABLE: Table = Table::VerifierProfile;
+    type Id = AccountId;
+}
+
 /// Stake that leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]

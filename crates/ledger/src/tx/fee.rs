@@ -17,7 +17,9 @@ pub fn fee(fees: &Fees, body: &Body) -> Token {
         | Body::SettleEpoch(_)
         | Body::Pay(_)
         | Body::ExpireOrder(_)
-        | Body::SlashVerifier(_) => return Token::ZERO,
+        | Body::SlashVerifier(_)
+        | Body::SlashReceipt(_)
+        | Body::BarDevice(_) => return Token::ZERO,
         Body::OpenAccount(_) => fees.open_account,
         Body::RegisterDevice(_) => fees.register_device,
         Body::JoinNetwork(_) => fees.join_network,

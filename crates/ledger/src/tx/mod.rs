@@ -10,6 +10,7 @@ mod check;
 mod fee;
 mod release;
 mod result;
+mod slash;
 
 pub mod open_account;
 pub mod rotate_keys;
@@ -24,6 +25,8 @@ pub mod sell_token;
 
 pub mod bond_verifier;
 pub mod post_price;
+pub mod set_verifier_url;
+pub mod slash_receipt;
 pub mod slash_verifier;
 pub mod unbond_verifier;
 
@@ -33,6 +36,7 @@ pub mod fund_treasury;
 pub mod set_parameters;
 pub mod withdraw_treasury;
 
+pub mod bar_device;
 pub mod join_network;
 pub mod leave_network;
 pub mod move_device;
@@ -51,7 +55,6 @@ pub mod settle_order;
 pub(crate) use authorize::authorize;
 pub use check::check;
 pub use fee::fee;
-pub(crate) use release::skip_expired;
 
 use crate::account::Witness;
 use crate::context::{Context, Step};
@@ -139,6 +142,8 @@ pub enum Body {
     #[n(21)] UnbondVerifier(#[n(0)] unbond_verifier::UnbondVerifier),
     #[n(22)] SlashVerifier(#[n(0)] slash_verifier::SlashVerifier),
     #[n(23)] PostPrice(#[n(0)] post_price::PostPrice),
+    #[n(24)] SlashReceipt(#[n(0)] slash_receipt::SlashReceipt),
+    #[n(25)] SetVerifierUrl(#[n(0)] set_verifier_url::SetVerifierUrl),
 
     #[n(30)] CreateNetwork(#[n(0)] create_network::CreateNetwork),
     #[n(31)] SetParameters(#[n(0)] set_parameters::SetParameters),
@@ -151,6 +156,7 @@ pub enum Body {
     #[n(42)] LeaveNetwork(#[n(0)] leave_network::LeaveNetwork),
     #[n(43)] MoveDevice(#[n(0)] move_device::MoveDevice),
     #[n(44)] RetireDevice(#[n(0)] retire_device::RetireDevice),
+    #[n(45)] BarDevice(#[n(0)] bar_device::BarDevice),
 
     #[n(50)] SettleEpoch(#[n(0)] settle_epoch::SettleEpoch),
     #[n(51)] Pay(#[n(0)] pay::Pay),
@@ -226,6 +232,8 @@ pub fn reads(signed: &Signed) -> Vec<Key> {
         Body::UnbondVerifier(body) => body.reads(account),
         Body::SlashVerifier(body) => body.reads(),
         Body::PostPrice(body) => body.reads(account),
+        Body::SlashReceipt(body) => body.reads(),
+        Body::SetVerifierUrl(body) => body.reads(account),
         Body::CreateNetwork(body) => body.reads(&signed.transaction.chain, account),
         Body::SetParameters(body) => body.reads(),
         Body::FundTreasury(body) => body.reads(),
@@ -236,6 +244,7 @@ pub fn reads(signed: &Signed) -> Vec<Key> {
         Body::LeaveNetwork(body) => body.reads(),
         Body::MoveDevice(body) => body.reads(),
         Body::RetireDevice(body) => body.reads(),
+        Body::BarDevice(body) => body.reads(),
         Body::SettleEpoch(body) => body.reads(),
         Body::Pay(body) => body.reads(),
         Body::AnchorEpoch(body) => body.reads(account),
@@ -264,6 +273,8 @@ pub(crate) fn run(signed: &Signed, context: &mut Context<'_>) -> Step<()> {
         Body::UnbondVerifier(body) => body.apply(account, context),
         Body::SlashVerifier(body) => body.apply(account, context),
         Body::PostPrice(body) => body.apply(account, context),
+        Body::SlashReceipt(body) => body.apply(account, context),
+        Body::SetVerifierUrl(body) => body.apply(account, context),
         Body::CreateNetwork(body) => body.apply(account, context),
         Body::SetParameters(body) => body.apply(account, context),
         Body::FundTreasury(body) => body.apply(account, context),
@@ -274,6 +285,7 @@ pub(crate) fn run(signed: &Signed, context: &mut Context<'_>) -> Step<()> {
         Body::LeaveNetwork(body) => body.apply(account, context),
         Body::MoveDevice(body) => body.apply(account, context),
         Body::RetireDevice(body) => body.apply(account, context),
+        Body::BarDevice(body) => body.apply(account, context),
         Body::SettleEpoch(body) => body.apply(context),
         Body::Pay(body) => body.apply(context),
         Body::AnchorEpoch(body) => body.apply(account, context),

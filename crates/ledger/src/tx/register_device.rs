@@ -60,6 +60,8 @@ impl RegisterDevice {
             registered: chain.epoch,
             retired: None,
             networks: Vec::new(),
+            barred: None,
+            bars: 0,
         };
         context.insert(&id, &device);
         context.insert(&number, &DeviceIndex { id });

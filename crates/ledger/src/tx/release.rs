@@ -85,19 +85,23 @@ impl Release {
 }
 
 /// The first epoch of a network from here on that did not expire, and `end` at the latest: those that expired wait for nothing.
-pub(crate) fn skip_expired(
+pub(super) fn skip_expired(
     network: &NetworkId,
     from: EpochNumber,
     end: EpochNumber,
     context: &mut Context<'_>,
 ) -> Step<EpochNumber> {
-    let mut epoch = from;
+    let (mut epoch, mut count) = (from, 1u64);
     while epoch < end {
-        let pool = context.load::<Pool>(&(*network, epoch))?;
-        if pool.is_none_or(|pool| pool.state != PoolState::Expired) {
-            break;
+        // Twice as many each time: few rounds of loading however many expired, and one record where none did.
+        let after = EpochNumber(epoch.0.saturating_add(count)).min(end);
+        let ids: Vec<_> = (epoch.0..after.0).map(|at| (*network, EpochNumber(at))).collect();
+        let pools = context.load_many::<Pool>(&ids)?;
+        let waits = |pool: &Option<Loaded<Pool>>| pool.as_ref().is_none_or(|pool| pool.state != PoolState::Expired);
+        if let Some(at) = pools.iter().position(waits) {
+            return Ok(ids[at].1);
         }
-        epoch = epoch.next();
+        (epoch, count) = (after, count.saturating_mul(2));
     }
     Ok(epoch)
 }

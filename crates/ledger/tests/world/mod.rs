@@ -164,6 +164,7 @@ pub fn genesis(verifiers: &[(&str, u64)], fees: Fees) -> Genesis {
             beacon_blocks: 1,
             anchor_window_ms: HOUR_MS / 2,
             window_blocks: 2,
+            bar_epochs: 2,
             ..Limits::daily(6)
         },
         fees,

@@ -169,6 +169,14 @@ impl World {
                 amount: Token(words.number(2)),
             }),
             "slash_verifier" => self.slash(words),
+            "slash_receipt" => self.slash_receipt(words),
+            "set_verifier_url" => Body::SetVerifierUrl(set_verifier_url::SetVerifierUrl {
+                url: match words.named("long") {
+                    Some(long) => format!("https://{}", "a".repeat(number(long) as usize - 8)),
+                    None => words.word(2).replace("none", ""),
+                },
+            }),
+            "bar_device" => self.bar(words),
             "post_price" => Body::PostPrice(post_price::PostPrice {
                 price: Price(words.number(2)),
             }),
@@ -259,6 +267,9 @@ impl World {
         let first = self.result(network, words.named_number("epoch", 0), &[]);
         let mut second = first.clone();
         second.findings = Hash([words.named_number("second", 99) as u8; 32]);
+        if words.named("previous").is_some() {
+            second.previous = Hash([6; 32]);
+        }
         let key = verifier_key(words.named("signer_of_second").unwrap_or(words.word(2)));
         Body::SlashVerifier(slash_verifier::SlashVerifier {
             verifier: self.account_id(words.word(2)),
@@ -269,6 +280,63 @@ impl World {
         })
     }
 
+    /// `slash_receipt VERIFIER NETWORK EPOCH REPORT`, and what is shown: `no_anchor`, or absence `under=anchor` or `under=archive` of so
+    /// many reports (`of=3`).
+    fn slash_receipt(&mut self, words: &Words<'_>) -> Body {
+        let report = report_id(words.number(5));
+        let promise = receipt::Promise {
+            report: ReportId(report.0),
+            network: self.network_id(words.word(3)),
+            epoch: EpochNumber(words.number(4)),
+        };
+        let key = verifier_key(words.named("receipt_by").unwrap_or(words.word(2)));
+        let mut issued = receipt::issue(self.account_id(words.word(2)), &key, START, &[promise]);
+        if words.named("moved").is_some() {
+            issued[0].epoch = EpochNumber(issued[0].epoch.0 - 1);
+        }
+        let of = words.named_number("of", 3);
+        let ids: Vec<Hash> = (1..=of).map(report_id).collect();
+        let nothing = merkle::AbsenceProof {
+            neighbours: Vec::new(),
+            range: None,
+        };
+        let proof = merkle::AbsenceProof::make(&report_tree(of), &ids, &report).unwrap_or(nothing);
+        Body::SlashReceipt(slash_receipt::SlashReceipt {
+            receipt: issued.remove(0),
+            evidence: match words.named("under") {
+                Some("archive") => slash_receipt::Evidence::NotJudged(proof),
+                Some(_) => slash_receipt::Evidence::NotAnchored(proof),
+                None => slash_receipt::Evidence::NoAnchor,
+            },
+        })
+    }
+
+    /// `bar_device DEVICE NETWORK SEQUENCE`: two reports that differ in their bodies, or in `second=SEQUENCE`, or in nothing (`same`).
+    fn bar(&mut self, words: &Words<'_>) -> Body {
+        let network = self.network_id(words.word(3));
+        let seal = |signer: &str, sequence, body: &[u8]| {
+            let report = Report {
+                network,
+                time: START,
+                sequence,
+                body: body.to_vec(),
+            };
+            Envelope::seal(&report, &secret(signer))
+        };
+        let (device, sequence) = (words.word(2), words.number(4));
+        let second = words.named_number("second", sequence);
+        let body: &[u8] = if words.named("same").is_some() { b"one" } else { b"two" };
+        let mut forged = seal(device, second, body);
+        if words.named("forged").is_some() {
+            let last = forged.len() - 1;
+            forged[last] ^= 1;
+        }
+        Body::BarDevice(bar_device::BarDevice {
+            first: seal(device, sequence, b"one"),
+            second: forged,
+        })
+    }
+
     /// `anchor_epoch EPOCH NETWORK[:COUNT]...`, sorted unless `unsorted`; `many=N`: N made-up networks.
     fn anchor(&mut self, words: &Words<'_>) -> Body {
         let mut anchors: Vec<anchor_epoch::NetworkAnchor> = Vec::new();
@@ -276,7 +344,7 @@ impl World {
             let (network, count) = word.split_once(':').unwrap_or((word, "1"));
             anchors.push(anchor_epoch::NetworkAnchor {
                 network: self.network_id(network),
-                root: Hash([7; 32]),
+                root: report_tree(number(count)).root(),
                 count: number(count),
                 reports_hash: Hash([8; 32]),
             });
@@ -295,8 +363,8 @@ impl World {
         Body::AnchorEpoch(anchor_epoch::AnchorEpoch { epoch, anchors })
     }
 
-    /// `settle_epoch NETWORK EPOCH [leaf...] by=a,b`, a leaf being `operator:units:availability:usage:cash:paid[:choice]`.
-    fn settle(&mut self, words: &Words<'_>) -> Body {
+    /// A leaf being `operator:units:availability:usage:cash:paid[:choice]`.
+    fn result_of(&mut self, words: &Words<'_>) -> (EpochResult, Vec<PayoutLeaf>, Vec<Option<BasisPoints>>) {
         let (network, epoch) = (self.network_id(words.word(2)), words.number(3));
         let (mut leaves, mut wants) = (Vec::new(), Vec::new());
         for word in words.plain.iter().skip(4) {
@@ -317,6 +385,7 @@ impl World {
             wants.push(parts.get(6).and_then(|word| choice(word)));
         }
         let mut result = self.result(network, epoch, &leaves);
+        result.findings = Hash([words.named_number("findings", 3) as u8; 32]);
         result.totals.units += words.named_number("more_units", 0);
         result.totals.units -= words.named_number("less_units", 0);
         if words.named("anchors").is_some() {
@@ -325,9 +394,17 @@ impl World {
         if words.named("previous").is_some() {
             result.previous = Hash([6; 32]);
         }
-        if words.named("archive") == Some("empty") {
-            result.archive = merkle::root(Vec::new());
+        if let Some(archive) = words.named("archive") {
+            let reports = if archive == "empty" { 0 } else { number(archive) };
+            result.archive = report_tree(reports).root();
         }
+        (result, leaves, wants)
+    }
+
+    /// `settle_epoch NETWORK EPOCH [leaf...] by=a,b`, a leaf being `operator:units:availability:usage:cash:paid[:choice]`.
+    fn settle(&mut self, words: &Words<'_>) -> Body {
+        let (result, leaves, wants) = self.result_of(words);
+        let (network, epoch) = (result.network, result.epoch.0);
         let verifiers: Vec<&str> = words.named("by").unwrap_or("vera").split(',').collect();
         let mut attestation = self.attest(result, &verifiers);
         if words.named("twice").is_some() {
@@ -518,6 +595,28 @@ impl World {
                     format!("{} of {}", settled.cursor, settled.leaves)
                 })
             }
+            "signers" => {
+                let (network, epoch) = (self.network_id(words.word(2)), EpochNumber(words.number(3)));
+                let signers = view::signers(store, &network, epoch).expect("memory");
+                let text = signers
+                    .iter()
+                    .map(|signer| format!("{}:{}", signer.account, signer.bond));
+                text.collect::<Vec<_>>().join(" ")
+            }
+            "barred" => {
+                let (device, epoch) = (Self::device_id(words.word(2)), EpochNumber(words.number(3)));
+                let record = view::device(store, &device).expect("memory").expect("a device");
+                let until = view::barred_until(store, &device, &record, epoch).expect("memory");
+                until.map_or("no".to_owned(), |until| format!("until {until}"))
+            }
+            "profile" => {
+                let profile = view::profile(store, &self.account_id(words.word(2))).expect("memory");
+                profile.map_or("none".to_owned(), |profile| format!("url {}", profile.url))
+            }
+            "cover" => {
+                let emission = view::emission(store).expect("memory").expect("block 1");
+                format!("{} slashed {}", emission.cover, emission.slashed)
+            }
             "order" => {
                 let order = view::order(store, &self.order_id(words.word(2)))
                     .expect("memory")
@@ -559,6 +658,15 @@ impl World {
             what => panic!("cannot show {what}"),
         }
     }
+}
+
+fn report_id(n: u64) -> Hash {
+    Hash([n as u8; 32])
+}
+
+/// The tree over the reports 1 to `count`.
+fn report_tree(count: u64) -> merkle::Tree {
+    merkle::Tree::new((1..=count).map(|n| merkle::leaf(&report_id(n).0)).collect())
 }
 
 fn choice(word: &str) -> Option<BasisPoints> {

@@ -8,7 +8,7 @@ pub use events::event;
 
 use cairn_types::{
     AccountId, AccountNumber, BasisPoints, CellId, ChainId, Credit, DeviceId, DeviceNumber, EpochNumber, Hash,
-    MicroUsd, NetworkId, NetworkNumber, OrderId, Price, PublicKey, TimeMs, Token,
+    MicroUsd, NetworkId, NetworkNumber, OrderId, Price, PublicKey, ReportId, TimeMs, Token,
 };
 use serde_json::{Map, Value};
 
@@ -135,6 +135,7 @@ text_faces!(
     DeviceId: "64 hexadecimal digits",
     NetworkId: "64 hexadecimal digits",
     OrderId: "64 hexadecimal digits",
+    ReportId: "64 hexadecimal digits",
     Hash: "64 hexadecimal digits",
     CellId: "an H3 cell",
     ChainId: "a chain id of a-z, 0-9 and -",

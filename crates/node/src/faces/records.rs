@@ -12,7 +12,8 @@ struct_faces! {
     records::Chain {
         genesis, height, time, epoch, round, beacon_due, accounts, devices, networks, verifiers, bond_active, orders_open
     }
-    records::Device { number, key, owner, owner_number, registered, retired, networks }
+    records::Device { number, key, owner, owner_number, registered, retired, networks, barred, bars }
+    records::Bar { from, until }
     records::RosterEntry { device, id, operator, cell, joined, left }
     records::Epoch { start, end, closed_height, price_low, price_mid, price_high, emission, networks, beacon, closed_time, verifiers }
     records::Pool {
@@ -41,6 +42,7 @@ struct_faces! {
         stable_bought, stable_spent, stable_refunded, burned_bought, burned_spent, tokens_burned, burn_count
     }
     records::Verifier { number, index, key, bond, joining, unbonding, price, since }
+    records::Profile { url }
     records::Unbonding { amount, until }
     economics::credits::CreditBalance { stable, burned }
     economics::credits::BurnCount { tokens, at }

@@ -229,11 +229,16 @@ pub async fn verifiers(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
         };
         let places = (0..chain.verifiers).map(|place| view::record::<VerifierIndex>(store, &place));
         let ids: Vec<AccountId> = all(places)?.into_iter().flatten().map(|place| place.id).collect();
-        let verifiers = all(ids.iter().map(|id| view::verifier(store, id)))?;
+        let verifiers = all(ids.iter().map(|id| view::verifier(store, id)));
+        let profiles = all(ids.iter().map(|id| view::profile(store, id)));
         let faces = ids
             .iter()
-            .zip(verifiers)
-            .filter_map(|(id, verifier)| Some(with(verifier?.face(), [("id", id.face())])));
+            .zip(verifiers?)
+            .zip(profiles?)
+            .filter_map(|((id, verifier), profile)| {
+                let url = profile.map(|profile| profile.url).filter(|url| !url.is_empty());
+                Some(with(verifier?.face(), [("id", id.face()), ("url", url.face())]))
+            });
         let faces: Vec<Value> = faces.collect();
         Ok(Some(object([
             ("bond_active", chain.bond_active.face()),

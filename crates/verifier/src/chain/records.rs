@@ -43,7 +43,15 @@ pub fn network(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Res
     // All are asked for before the first that is missing ends it, so that a shell loads them together.
     let devices: Vec<Result<Option<Device>, Missing>> =
         stays.iter().map(|stay| view::device(store, &stay.id)).collect();
-    for (stay, device) in stays.into_iter().zip(devices) {
+    let bars: Vec<Result<Option<EpochNumber>, Missing>> = stays
+        .iter()
+        .zip(&devices)
+        .map(|(stay, device)| match device {
+            Ok(Some(device)) => view::barred_until(store, &stay.id, device, epoch),
+            _ => Ok(None),
+        })
+        .collect();
+    for ((stay, device), barred_until) in stays.into_iter().zip(devices).zip(bars) {
         let Some(device) = device.map_err(unreachable)? else {
             continue;
         };
@@ -53,6 +61,7 @@ pub fn network(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Res
             operator: stay.operator,
             cell: stay.cell,
             joined: stay.joined,
+            barred_until: barred_until.map_err(unreachable)?,
         };
         // A device that moved has two stays that meet; the later one counts.
         match roster.last_mut() {

@@ -18,6 +18,7 @@ fn member(number: u32, key: PublicKey) -> RosterMember {
         operator: AccountNumber(0),
         cell: "881969c9b7fffff".parse::<CellId>().unwrap(),
         joined: EpochNumber(0),
+        barred_until: None,
     }
 }
 

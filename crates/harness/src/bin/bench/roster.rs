@@ -60,6 +60,7 @@ impl Devices {
             operator: AccountNumber(number / 10),
             cell,
             joined: EpochNumber(0),
+            barred_until: None,
         };
         Ok(Arc::new(Roster((0..).zip(&self.publics).map(member).collect())))
     }

@@ -289,6 +289,7 @@ fn inputs(city: &mut City, epoch: EpochNumber, devices: u32, operators: u32) -> 
         operator: AccountNumber(OPERATORS_FROM + number % operators),
         cell,
         joined: EpochNumber(0),
+        barred_until: None,
     };
     Ok(Inputs {
         chain: city.ledger.genesis().chain.clone(),

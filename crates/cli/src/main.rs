@@ -109,6 +109,8 @@ enum Command {
     #[command(subcommand)]
     Verifier(commands::verifier::Command),
     #[command(subcommand)]
+    Validator(commands::validator::Command),
+    #[command(subcommand)]
     Agent(commands::agent::Command),
     #[command(subcommand)]
     Gateway(commands::gateway::Command),
@@ -138,6 +140,7 @@ fn main() -> ExitCode {
         Command::Network(command) => commands::network::run(command, &cli.home, out),
         Command::Device(command) => commands::device::run(command, &cli.home, out),
         Command::Verifier(command) => commands::verifier::run(command, &cli.home, out),
+        Command::Validator(command) => commands::validator::run(command, &cli.home, out),
         Command::Agent(command) => commands::agent::run(command, &cli.home, out),
         Command::Gateway(command) => commands::gateway::run(command, &cli.home, out),
         Command::Query(args) => commands::query::run(args, &cli.home, out),

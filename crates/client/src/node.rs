@@ -9,7 +9,7 @@ use cairn_engine::light::Anchor;
 use cairn_ledger::Genesis;
 use cairn_ledger::records::{
     Account, AccountIndex, Chain, Device, Epoch, ExchangeBook, Network, Order, ParameterPage, Pool, Profile, Roots,
-    RosterEntry, Settlement, Terms, Verifier,
+    RosterEntry, Settlement, Terms, Validator, Verifier,
 };
 use cairn_ledger::store::Key;
 use cairn_ledger::tables::Record;
@@ -320,6 +320,13 @@ impl NodeClient {
     /// What a verifier says of itself: where it is reached.
     pub async fn profile(&self, id: &AccountId) -> Result<Seen<Option<Profile>>, ClientError> {
         self.record(id).await
+    }
+
+    /// The validators on the ledger, in the order of their list.
+    pub async fn validators(&self) -> Result<Vec<Validator>, ClientError> {
+        let count = self.chain().await?.value.map_or(0, |chain| chain.validators);
+        let places: Vec<u16> = (0..count).collect();
+        Ok(self.records::<Validator>(&places).await?.into_iter().flatten().collect())
     }
 
     /// A closed epoch, the same for all networks.

@@ -5,7 +5,8 @@ use crate::error::ClientError;
 use crate::verify::{self, Checked};
 use cairn_engine::light::Anchor;
 use cairn_ledger::records::{
-    Account, Device, Epoch, Network, ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Verifier,
+    Account, Device, Epoch, Network, ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Validator,
+    Verifier,
 };
 use cairn_ledger::store::Key;
 use cairn_ledger::view;
@@ -27,6 +28,8 @@ pub enum Question {
     Verifier(AccountId),
     /// What a verifier says of itself.
     Profile(AccountId),
+    /// A validator, by its place in their list.
+    Validator(u16),
     Epoch(EpochNumber),
     Pool(NetworkId, EpochNumber),
     Settlement(NetworkId, EpochNumber),
@@ -45,6 +48,7 @@ impl Question {
             Self::Roster(id, entry) => view::key::<RosterEntry>(&(id, entry)),
             Self::Verifier(id) => view::key::<Verifier>(&id),
             Self::Profile(id) => view::key::<Profile>(&id),
+            Self::Validator(place) => view::key::<Validator>(&place),
             Self::Epoch(epoch) => view::key::<Epoch>(&epoch),
             Self::Pool(id, epoch) => view::key::<Pool>(&(id, epoch)),
             Self::Settlement(id, epoch) => view::key::<Settlement>(&(id, epoch)),
@@ -68,6 +72,7 @@ impl Question {
             Self::Roster(..) => "roster",
             Self::Verifier(_) => "verifier",
             Self::Profile(_) => "profile",
+            Self::Validator(_) => "validator",
             Self::Epoch(_) => "epoch",
             Self::Pool(..) => "pool",
             Self::Settlement(..) => "settlement",
@@ -85,6 +90,7 @@ impl fmt::Display for Question {
             Self::Network(id) | Self::Terms(id) => write!(out, "{word}/{id}"),
             Self::Parameters(id, version, page) => write!(out, "{word}/{id}/{version}/{page}"),
             Self::Roster(id, entry) => write!(out, "{word}/{id}/{entry}"),
+            Self::Validator(place) => write!(out, "{word}/{place}"),
             Self::Epoch(epoch) => write!(out, "{word}/{epoch}"),
             Self::Pool(id, epoch) | Self::Settlement(id, epoch) | Self::Roots(id, epoch) => {
                 write!(out, "{word}/{id}/{epoch}")
@@ -120,6 +126,7 @@ fn parse(name: &str) -> Option<Question> {
         ("terms", []) => Question::Terms(id.parse().ok()?),
         ("verifier", []) => Question::Verifier(id.parse().ok()?),
         ("profile", []) => Question::Profile(id.parse().ok()?),
+        ("validator", []) => Question::Validator(id.parse().ok()?),
         ("epoch", []) => Question::Epoch(id.parse().ok()?),
         ("roster", [entry]) => Question::Roster(id.parse().ok()?, entry.parse().ok()?),
         ("pool", [epoch]) => Question::Pool(id.parse().ok()?, epoch.parse().ok()?),
@@ -150,6 +157,7 @@ mod tests {
             Question::Roster(network, 7),
             Question::Verifier(account),
             Question::Profile(account),
+            Question::Validator(7),
             Question::Epoch(epoch),
             Question::Pool(network, epoch),
             Question::Settlement(network, epoch),

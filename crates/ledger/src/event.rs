@@ -4,7 +4,7 @@ use crate::tx::Asset;
 use cairn_types::attestation::Totals;
 use cairn_types::{
     AccountId, AccountNumber, BasisPoints, CellId, Credit, DeviceId, DeviceNumber, EpochNumber, Hash, MicroUsd,
-    NetworkId, NetworkNumber, OrderId, Price, ReportId, Token,
+    NetworkId, NetworkNumber, OrderId, Price, ReportId, Token, ValidatorKey,
 };
 use minicbor::{CborLen, Decode, Encode};
 
@@ -98,4 +98,8 @@ pub enum Event {
     #[n(61)] OrderSettled { #[n(0)] order: OrderId, #[n(1)] paid: Credit, #[n(2)] cumulative: Credit, #[n(3)] meters: Hash },
     #[n(62)] OrderClosed { #[n(0)] order: OrderId, #[n(1)] returned: Credit },
     #[n(63)] OrderExpired { #[n(0)] order: OrderId, #[n(1)] returned: Credit },
+
+    #[n(70)] ValidatorVoted { #[n(0)] key: ValidatorKey, #[n(1)] validator: AccountId, #[n(2)] choice: Hash },
+    #[n(71)] ValidatorAdded { #[n(0)] key: ValidatorKey, #[n(1)] account: AccountId, #[n(2)] address: String },
+    #[n(72)] ValidatorRemoved { #[n(0)] key: ValidatorKey },
 }

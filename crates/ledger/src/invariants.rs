@@ -33,6 +33,7 @@ pub fn check(store: &MemoryStore, genesis: &Genesis) -> Vec<Violation> {
     check_counts(&state, store, &mut found);
     check_networks(&state, store, genesis, &mut found);
     check_devices(&state, store, &mut found);
+    check_validators(&state, store, &mut found);
     found
 }
 
@@ -466,6 +467,15 @@ fn exchanged(
         net(exchange.tokens_given.0, exchange.tokens_received.0),
         net(exchange.cash_given.0, exchange.cash_received.0),
     )
+}
+
+fn check_validators(state: &State, store: &MemoryStore, found: &mut Vec<Violation>) {
+    let validators: Vec<Validator> = all(store);
+    let count = usize::from(state.chain.validators);
+    let listed = (0..state.chain.validators).filter_map(|place| get::<Validator>(store, &place));
+    let keys: BTreeSet<_> = listed.map(|validator| (validator.key, validator.account)).collect();
+    equal(found, "validators are counted", validators.len(), count);
+    equal(found, "validators have places of their own", keys.len(), count);
 }
 
 fn check_devices(state: &State, store: &MemoryStore, found: &mut Vec<Violation>) {

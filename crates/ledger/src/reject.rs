@@ -143,6 +143,14 @@ pub enum Reject {
     VoucherSignatureWrong = 190,
     VoucherNotAbove = 191,
     VoucherAboveHeld = 192,
+    // Validators.
+    NotAValidator = 206,
+    ValidatorExists = 207,
+    ValidatorsFull = 208,
+    AddressInvalid = 209,
+    ValidatorUnknown = 210,
+    ValidatorsTooFew = 211,
+    VoteGiven = 212,
 }
 
 /// A number not among the refusals.

@@ -245,6 +245,23 @@ pub fn is_releasable(store: &mut dyn Store, limits: &Limits, network: &NetworkId
         .is_some_and(|(settlement, now)| limits.is_over(limits.dispute_window_ms, settlement.settled(), now.moment())))
 }
 
+/// What the present validators voted for on a ballot, in order of their list.
+pub fn votes(store: &mut dyn Store, ballot: u64) -> Read<Vec<(AccountId, Vote)>> {
+    let validators = validators(store)?;
+    let votes = all(validators
+        .iter()
+        .map(|one| record::<Vote>(store, &(ballot, one.number))))?;
+    let votes = validators.iter().zip(votes);
+    Ok(votes.filter_map(|(one, vote)| Some((one.account, vote?))).collect())
+}
+
+/// All validators on the ledger, in order of their list.
+pub fn validators(store: &mut dyn Store) -> Read<Vec<Validator>> {
+    let count = chain(store)?.map_or(0, |chain| chain.validators);
+    let validators = all((0..count).map(|place| record::<Validator>(store, &place)))?;
+    Ok(validators.into_iter().flatten().collect())
+}
+
 /// The attested roots.
 pub fn roots(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Option<Roots>> {
     record(store, &(*network, epoch))

@@ -18,5 +18,6 @@ pub mod query;
 pub mod run_verifier;
 pub mod tx;
 pub mod up;
+pub mod validator;
 pub mod verifier;
 pub mod verify;

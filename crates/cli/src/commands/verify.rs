@@ -9,7 +9,8 @@ use crate::session::{Session, failed};
 use cairn_client::verify::{self, Sizes, decode};
 use cairn_client::{Anchor, ClientError, Question};
 use cairn_ledger::records::{
-    Account, Device, Epoch, Network, ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Verifier,
+    Account, Device, Epoch, Network, ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Validator,
+    Verifier,
 };
 use cairn_ledger::tables::Record;
 use cairn_node::faces::Face;
@@ -376,6 +377,7 @@ fn face(question: &Question, bytes: &[u8]) -> Result<Value, Failure> {
         Question::Roster(..) => of::<RosterEntry>(bytes),
         Question::Verifier(_) => of::<Verifier>(bytes),
         Question::Profile(_) => of::<Profile>(bytes),
+        Question::Validator(_) => of::<Validator>(bytes),
         Question::Epoch(_) => of::<Epoch>(bytes),
         Question::Pool(..) => of::<Pool>(bytes),
         Question::Settlement(..) => of::<Settlement>(bytes),

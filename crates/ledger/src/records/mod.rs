@@ -8,6 +8,7 @@ mod epoch;
 mod network;
 mod order;
 mod supply;
+mod validator;
 mod verifier;
 
 pub use account::{Account, AccountIndex, Issuer, PastChoice, PayoutChoice};
@@ -21,6 +22,7 @@ pub use network::{
 };
 pub use order::{Order, OrderState};
 pub use supply::{CreditSupply, Emission, Prices, StableSupply};
+pub use validator::{Validator, ValidatorBallot, Vote};
 pub use verifier::{Profile, Unbonding, Verifier, VerifierIndex};
 
 #[cfg(test)]
@@ -84,7 +86,17 @@ mod tests {
             verifiers: u16::MAX,
             bond_active: Token(MAX),
             orders_open: MAX,
+            validators: u16::MAX,
+            ballots: MAX,
         });
+        check(Validator {
+            account,
+            number: AccountNumber(u32::MAX),
+            key: ValidatorKey([0xff; 32]),
+            address: "a".repeat(crate::tx::vote_validator::ADDRESS_BYTES_MAX),
+        });
+        check(ValidatorBallot { ballot: MAX });
+        check(Vote { choice: HASH });
         check(Account {
             number: AccountNumber(u32::MAX),
             rule: HASH,

@@ -576,4 +576,36 @@ pub(super) const TABLE: &[Row] = &[
         "The voucher is above what the order holds.",
         "Settle up to what is held.",
     ),
+    // Validators.
+    (
+        Reject::NotAValidator,
+        "The account is no validator's.",
+        "Only validators vote.",
+    ),
+    (
+        Reject::ValidatorExists,
+        "The key or the account is a validator's already.",
+        "Remove that one first.",
+    ),
+    (
+        Reject::ValidatorsFull,
+        "There are as many validators as there may be.",
+        "Remove one first.",
+    ),
+    (
+        Reject::AddressInvalid,
+        "An address is host:port, with at most 96 printable characters.",
+        "Say where peers reach the validator.",
+    ),
+    (Reject::ValidatorUnknown, "No validator has this key.", "Check the key."),
+    (
+        Reject::ValidatorsTooFew,
+        "The last validator cannot be removed.",
+        "Add another one first.",
+    ),
+    (
+        Reject::VoteGiven,
+        "The validator has voted so already, or its vote is final.",
+        "Nothing to do.",
+    ),
 ];

@@ -6,6 +6,7 @@
 //! Each file declares what it reads, then: load, check in the order of `reject.rs`, compute, write.
 
 mod authorize;
+mod ballot;
 mod check;
 mod fee;
 mod release;
@@ -51,6 +52,8 @@ pub mod close_order;
 pub mod expire_order;
 pub mod open_order;
 pub mod settle_order;
+
+pub mod vote_validator;
 
 pub(crate) use authorize::authorize;
 pub use check::check;
@@ -166,6 +169,8 @@ pub enum Body {
     #[n(61)] SettleOrder(#[n(0)] settle_order::SettleOrder),
     #[n(62)] CloseOrder(#[n(0)] close_order::CloseOrder),
     #[n(63)] ExpireOrder(#[n(0)] expire_order::ExpireOrder),
+
+    #[n(70)] VoteValidator(#[n(0)] vote_validator::VoteValidator),
 }
 
 impl Transaction {
@@ -252,6 +257,7 @@ pub fn reads(signed: &Signed) -> Vec<Key> {
         Body::SettleOrder(body) => body.reads(),
         Body::CloseOrder(body) => body.reads(),
         Body::ExpireOrder(body) => body.reads(),
+        Body::VoteValidator(body) => body.reads(),
     });
     keys
 }
@@ -293,5 +299,6 @@ pub(crate) fn run(signed: &Signed, context: &mut Context<'_>) -> Step<()> {
         Body::SettleOrder(body) => body.apply(account, context),
         Body::CloseOrder(body) => body.apply(account, context),
         Body::ExpireOrder(body) => body.apply(context),
+        Body::VoteValidator(body) => body.apply(account, context),
     }
 }

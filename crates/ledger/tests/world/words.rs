@@ -177,6 +177,16 @@ impl World {
                 },
             }),
             "bar_device" => self.bar(words),
+            "vote_validator" => Body::VoteValidator(vote_validator::VoteValidator {
+                key: validator_key(words.number(2) as usize),
+                change: match words.word(3) {
+                    "remove" => vote_validator::Change::Remove,
+                    _ => {
+                        let address = words.named("address").unwrap_or("host.example:9000").to_owned();
+                        vote_validator::Change::Add(self.account_id(words.word(4)), address)
+                    }
+                },
+            }),
             "post_price" => Body::PostPrice(post_price::PostPrice {
                 price: Price(words.number(2)),
             }),
@@ -594,6 +604,11 @@ impl World {
                 settlement.map_or("none".to_owned(), |settled| {
                     format!("{} of {}", settled.cursor, settled.leaves)
                 })
+            }
+            "validators" => {
+                let validators = view::validators(store).expect("memory");
+                let text = validators.iter().map(|one| format!("{}@{}", one.number, one.address));
+                text.collect::<Vec<_>>().join(" ")
             }
             "signers" => {
                 let (network, epoch) = (self.network_id(words.word(2)), EpochNumber(words.number(3)));

@@ -10,7 +10,8 @@ struct_faces! {
     records::Account { number, rule, nonce, token, stable, credits, payout_choice }
     records::PayoutChoice { wants, from, before, past }
     records::Chain {
-        genesis, height, time, epoch, round, beacon_due, accounts, devices, networks, verifiers, bond_active, orders_open
+        genesis, height, time, epoch, round, beacon_due, accounts, devices, networks, verifiers, bond_active, orders_open,
+        validators, ballots
     }
     records::Device { number, key, owner, owner_number, registered, retired, networks, barred, bars }
     records::Bar { from, until }
@@ -44,6 +45,7 @@ struct_faces! {
     records::Verifier { number, index, key, bond, joining, unbonding, price, since }
     records::Profile { url }
     records::Unbonding { amount, until }
+    records::Validator { account, number, key, address }
     economics::credits::CreditBalance { stable, burned }
     economics::credits::BurnCount { tokens, at }
     economics::Supply {

@@ -248,6 +248,16 @@ pub async fn verifiers(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     .await
 }
 
+/// All validators on the ledger, in the order of their list; the engine follows it when it deals its key anew.
+pub async fn validators(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
+    answer(&desk, "chain", |store| {
+        let (chain, validators) = (view::chain(store), view::validators(store));
+        let (chain, validators) = (chain?, validators?);
+        Ok(chain.map(|_| object([("validators", validators.face())])))
+    })
+    .await
+}
+
 /// Dollars per whole token, times 10^8; nulls while there is no usable price.
 pub async fn price(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     answer(&desk, "chain", |store| {

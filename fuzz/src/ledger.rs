@@ -24,6 +24,7 @@ use cairn_ledger::{
         join_network::JoinNetwork,
         move_device::MoveDevice,
         open_account::OpenAccount,
+        open_dispute::OpenDispute,
         open_order::OpenOrder,
         pay::Pay,
         post_price::PostPrice,
@@ -36,6 +37,7 @@ use cairn_ledger::{
         slash_receipt::{Evidence, SlashReceipt},
         transfer::Transfer,
         unbond_verifier::UnbondVerifier,
+        vote_dispute::VoteDispute,
         vote_validator::{Change, VoteValidator},
         withdraw_treasury::WithdrawTreasury,
     },
@@ -350,6 +352,14 @@ fn signed_bodies() -> Vec<Signed> {
                 count: 3,
                 reports_hash: Hash([8; 32]),
             }],
+        }),
+        Body::OpenDispute(OpenDispute {
+            claimed: attestation.result.clone(),
+            exchange: None,
+        }),
+        Body::VoteDispute(VoteDispute {
+            result: attestation.result.clone(),
+            exchange: None,
         }),
         Body::SettleEpoch(SettleEpoch {
             attestation,

@@ -82,6 +82,26 @@ pub fn body(body: &Body, decimals: Option<u8>) -> Option<(&'static str, String)>
             "post_price",
             format!("say that a token is worth {} US dollars", price(body.price)),
         ),
+        Body::OpenDispute(body) => {
+            let claimed = &body.claimed;
+            let words = format!(
+                "dispute epoch {} of network {}, which comes to {}, and put up the bond for disputes",
+                claimed.epoch,
+                claimed.network,
+                claimed.hash()
+            );
+            ("open_dispute", words)
+        }
+        Body::VoteDispute(body) => {
+            let result = &body.result;
+            let words = format!(
+                "vote that epoch {} of network {} comes to {}",
+                result.epoch,
+                result.network,
+                result.hash()
+            );
+            ("vote_dispute", words)
+        }
         Body::VoteValidator(body) => {
             let key = PublicKey::Ed25519(body.key.0);
             let words = match &body.change {

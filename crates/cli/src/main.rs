@@ -118,6 +118,8 @@ enum Command {
     Explain(commands::explain::Args),
     Audit(commands::audit::Args),
     #[command(subcommand)]
+    Dispute(commands::dispute::Command),
+    #[command(subcommand)]
     Verify(commands::verify::Command),
     #[command(subcommand)]
     Export(commands::export::Command),
@@ -140,6 +142,7 @@ fn main() -> ExitCode {
         Command::Network(command) => commands::network::run(command, &cli.home, out),
         Command::Device(command) => commands::device::run(command, &cli.home, out),
         Command::Verifier(command) => commands::verifier::run(command, &cli.home, out),
+        Command::Dispute(command) => commands::dispute::run(command, &cli.home, out),
         Command::Validator(command) => commands::validator::run(command, &cli.home, out),
         Command::Agent(command) => commands::agent::run(command, &cli.home, out),
         Command::Gateway(command) => commands::gateway::run(command, &cli.home, out),

@@ -202,7 +202,10 @@ fn vote(operators: &[Operator], reader: &Operator, shown: &Value, key: &str) {
     };
     assert_eq!(of(&listed, "validator"), of(&shown["validators"], "key"));
     assert_eq!(of(&listed, "address"), of(&shown["validators"], "address"));
-    let add = format!("validator vote add --validator {key} --address {} --account founder", reader.address);
+    let add = format!(
+        "validator vote add --validator {key} --address {} --account founder",
+        reader.address
+    );
     operators[0].refused(&format!("{add} --key founder"), 4);
     operators[0].done(&format!("{add} --key validator --dry-run"));
     let account = operators[0].done("account show founder")["account"].clone();

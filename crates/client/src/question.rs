@@ -5,8 +5,8 @@ use crate::error::ClientError;
 use crate::verify::{self, Checked};
 use cairn_engine::light::Anchor;
 use cairn_ledger::records::{
-    Account, Device, Epoch, Network, ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Validator,
-    Verifier,
+    Account, Anchor as AnchorOf, Anchors, Device, Dispute, Epoch, Network, ParameterPage, Pool, Profile, Roots,
+    RosterEntry, Settlement, SignerPage, Terms, Validator, Verifier,
 };
 use cairn_ledger::store::Key;
 use cairn_ledger::view;
@@ -34,6 +34,13 @@ pub enum Question {
     Pool(NetworkId, EpochNumber),
     Settlement(NetworkId, EpochNumber),
     Roots(NetworkId, EpochNumber),
+    /// Who signed the settled result: network, epoch, page.
+    Signers(NetworkId, EpochNumber, u8),
+    /// The book of what verifiers anchored.
+    Anchors(NetworkId, EpochNumber),
+    /// One verifier's anchor, by its place in the order of arrival.
+    Anchor(NetworkId, EpochNumber, u16),
+    Dispute(NetworkId, EpochNumber),
 }
 
 impl Question {
@@ -53,6 +60,10 @@ impl Question {
             Self::Pool(id, epoch) => view::key::<Pool>(&(id, epoch)),
             Self::Settlement(id, epoch) => view::key::<Settlement>(&(id, epoch)),
             Self::Roots(id, epoch) => view::key::<Roots>(&(id, epoch)),
+            Self::Signers(id, epoch, page) => view::key::<SignerPage>(&(id, epoch, page)),
+            Self::Anchors(id, epoch) => view::key::<Anchors>(&(id, epoch)),
+            Self::Anchor(id, epoch, place) => view::key::<AnchorOf>(&(id, epoch, place)),
+            Self::Dispute(id, epoch) => view::key::<Dispute>(&(id, epoch)),
         }
     }
 
@@ -77,6 +88,10 @@ impl Question {
             Self::Pool(..) => "pool",
             Self::Settlement(..) => "settlement",
             Self::Roots(..) => "roots",
+            Self::Signers(..) => "signers",
+            Self::Anchors(..) => "anchors",
+            Self::Anchor(..) => "anchor",
+            Self::Dispute(..) => "dispute",
         }
     }
 }
@@ -92,9 +107,13 @@ impl fmt::Display for Question {
             Self::Roster(id, entry) => write!(out, "{word}/{id}/{entry}"),
             Self::Validator(place) => write!(out, "{word}/{place}"),
             Self::Epoch(epoch) => write!(out, "{word}/{epoch}"),
-            Self::Pool(id, epoch) | Self::Settlement(id, epoch) | Self::Roots(id, epoch) => {
-                write!(out, "{word}/{id}/{epoch}")
-            }
+            Self::Pool(id, epoch)
+            | Self::Settlement(id, epoch)
+            | Self::Roots(id, epoch)
+            | Self::Anchors(id, epoch)
+            | Self::Dispute(id, epoch) => write!(out, "{word}/{id}/{epoch}"),
+            Self::Signers(id, epoch, page) => write!(out, "{word}/{id}/{epoch}/{page}"),
+            Self::Anchor(id, epoch, place) => write!(out, "{word}/{id}/{epoch}/{place}"),
         }
     }
 }
@@ -132,6 +151,10 @@ fn parse(name: &str) -> Option<Question> {
         ("pool", [epoch]) => Question::Pool(id.parse().ok()?, epoch.parse().ok()?),
         ("settlement", [epoch]) => Question::Settlement(id.parse().ok()?, epoch.parse().ok()?),
         ("roots", [epoch]) => Question::Roots(id.parse().ok()?, epoch.parse().ok()?),
+        ("anchors", [epoch]) => Question::Anchors(id.parse().ok()?, epoch.parse().ok()?),
+        ("dispute", [epoch]) => Question::Dispute(id.parse().ok()?, epoch.parse().ok()?),
+        ("signers", [epoch, page]) => Question::Signers(id.parse().ok()?, epoch.parse().ok()?, page.parse().ok()?),
+        ("anchor", [epoch, place]) => Question::Anchor(id.parse().ok()?, epoch.parse().ok()?, place.parse().ok()?),
         ("parameters", [version, page]) => {
             Question::Parameters(id.parse().ok()?, version.parse().ok()?, page.parse().ok()?)
         }
@@ -162,6 +185,10 @@ mod tests {
             Question::Pool(network, epoch),
             Question::Settlement(network, epoch),
             Question::Roots(network, epoch),
+            Question::Signers(network, epoch, 0),
+            Question::Anchors(network, epoch),
+            Question::Anchor(network, epoch, 0),
+            Question::Dispute(network, epoch),
         ];
         for question in all {
             assert_eq!(question.to_string().parse(), Ok(question));

@@ -92,6 +92,10 @@ pub enum Event {
         #[n(3)] unpaid_token: Token, #[n(4)] unpaid_stable: MicroUsd,
     },
 
+    #[n(59)] DisputeOpened {
+        #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] disputer: AccountId, #[n(3)] bond: Token, #[n(4)] claim: Hash,
+    },
+
     #[n(60)] OrderOpened {
         #[n(0)] order: OrderId, #[n(1)] network: NetworkId, #[n(2)] customer: AccountId, #[n(3)] provider: AccountId, #[n(4)] held: Credit,
     },
@@ -102,4 +106,9 @@ pub enum Event {
     #[n(70)] ValidatorVoted { #[n(0)] key: ValidatorKey, #[n(1)] validator: AccountId, #[n(2)] choice: Hash },
     #[n(71)] ValidatorAdded { #[n(0)] key: ValidatorKey, #[n(1)] account: AccountId, #[n(2)] address: String },
     #[n(72)] ValidatorRemoved { #[n(0)] key: ValidatorKey },
+    #[n(73)] DisputeVoted { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] validator: AccountId, #[n(3)] choice: Hash },
+    /// By the validators: `result` is the one in force from now on.
+    #[n(74)] DisputeDecided { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] upheld: bool, #[n(3)] result: Hash },
+    /// It built on a result that was replaced: verifiers attest the epoch anew.
+    #[n(75)] SettlementWithdrawn { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber },
 }

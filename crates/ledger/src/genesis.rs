@@ -49,7 +49,7 @@ pub struct Genesis {
     /// Whose promise the stablecoin is; likewise.
     #[n(10)]
     pub issuers: Vec<GenesisIssuer>,
-    /// Who runs consensus from block 1, as far as the ledger is to know.
+    /// Who runs consensus from block 1, as far as the ledger is to know: without any, nobody decides disputes.
     #[n(11)]
     pub validators: Vec<GenesisValidator>,
 }
@@ -96,12 +96,18 @@ pub struct Limits {
     /// For so many epochs the reports of a device earn nothing that signed two under one sequence number.
     #[n(13)]
     pub bar_epochs: u64,
+    /// Held while a dispute is open; lost by who disputes what was right.
     #[n(14)]
+    pub dispute_bond: Token,
+    #[n(15)]
     pub validators_max: u16,
+    /// Every so many epochs a verifier's score is halved.
+    #[n(16)]
+    pub score_half_epochs: u64,
 }
 
 /// Fees in token, burned. Transactions that can succeed only once and serve everybody are free: post_price, anchor_epoch,
-/// settle_epoch, pay, expire_order, slash_verifier, slash_receipt, bar_device.
+/// settle_epoch, pay, expire_order, slash_verifier, slash_receipt, bar_device, vote_dispute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(array)]
 pub struct Fees {
@@ -212,7 +218,9 @@ impl Limits {
             dispute_window_ms: 0,
             omission_bps: BasisPoints::new(1_000).expect("below the whole"),
             bar_epochs: 28,
+            dispute_bond: Token(whole.saturating_mul(100)),
             validators_max: VALIDATORS_MAX,
+            score_half_epochs: 28,
         }
     }
 
@@ -301,6 +309,11 @@ impl Genesis {
             ),
             ("omission_bps", limits.omission_bps > BasisPoints::ZERO),
             ("bar_epochs", (1..1 << 32).contains(&limits.bar_epochs)),
+            (
+                "dispute_bond",
+                limits.dispute_window_ms == 0 || limits.dispute_bond > Token::ZERO,
+            ),
+            ("score_half_epochs", (1..1 << 32).contains(&limits.score_half_epochs)),
             ("validators_max", (1..=VALIDATORS_MAX).contains(&limits.validators_max)),
             (
                 "validators",

@@ -126,6 +126,7 @@ pub enum Reject {
     UnreleasedTooMany = 172,
     ReleaseTooEarly = 173,
     ReleaseOutOfOrder = 174,
+    DisputeOpen = 175,
     // Broken receipts.
     ReceiptWrong = 176,
     OmissionPunished = 177,
@@ -143,7 +144,13 @@ pub enum Reject {
     VoucherSignatureWrong = 190,
     VoucherNotAbove = 191,
     VoucherAboveHeld = 192,
-    // Validators.
+    // Disputes and validators.
+    NoValidators = 200,
+    DisputeExists = 201,
+    DisputeTooLate = 202,
+    ClaimIsSettled = 203,
+    DisputeUnknown = 204,
+    DisputeDecided = 205,
     NotAValidator = 206,
     ValidatorExists = 207,
     ValidatorsFull = 208,

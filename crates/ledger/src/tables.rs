@@ -48,6 +48,7 @@ pub enum Table {
     Validator = 70,
     ValidatorBallot = 71,
     Vote = 72,
+    Dispute = 73,
 }
 
 /// What names a record inside its table.

@@ -34,7 +34,7 @@ struct_faces_both_ways! {
     Limits {
         networks_max, verifiers_max, network_bond_min, verifier_bond_min, unbond_epochs, settle_epochs,
         closes_per_block, beacon_blocks, order_ms_max, anchor_window_ms, window_blocks, dispute_window_ms, omission_bps,
-        bar_epochs, validators_max
+        bar_epochs, validators_max, dispute_bond, score_half_epochs
     }
     Fees { base, open_account, register_device, join_network, move_device, create_network, parameter_page }
     Allocation { rule, token, stable }
@@ -159,6 +159,7 @@ pub fn solo(solo: &Solo) -> Result<Genesis, GenesisFileError> {
         unbond_epochs: daily.unbond_epochs * u64::from(epochs_per_day),
         settle_epochs: daily.settle_epochs * u64::from(epochs_per_day),
         bar_epochs: daily.bar_epochs * u64::from(epochs_per_day),
+        score_half_epochs: daily.score_half_epochs * u64::from(epochs_per_day),
         beacon_blocks: 1,
         // With one verifier anchoring ends at once, and one that was away for a while still keeps its promises.
         anchor_window_ms: DAY_MS.min(daily.unbond_epochs * u64::from(epochs_per_day) * epoch_ms / 2),

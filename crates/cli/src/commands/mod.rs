@@ -7,6 +7,7 @@ pub mod config;
 pub mod credits;
 pub mod demo;
 pub mod device;
+pub mod dispute;
 pub mod explain;
 pub mod export;
 pub mod gateway;

@@ -75,6 +75,7 @@ pub(super) fn run(digest: Hash, context: &mut Context<'_>) -> Step<()> {
         orders_open: 0,
         validators,
         ballots: 0,
+        settlements: 0,
     };
     context.insert(&(), &chain);
     let supply = Supply {

@@ -44,6 +44,9 @@ pub struct Chain {
     /// Ballots of validators so far.
     #[n(13)]
     pub ballots: u64,
+    /// Results settled so far, of all networks: verifiers' scores count them.
+    #[n(14)]
+    pub settlements: u64,
 }
 
 /// A moment of the chain: windows are counted in time and in blocks.

@@ -1,7 +1,7 @@
-//! Validators on the ledger, what they vote on, and disputes of attested results.
+//! Validators on the ledger, and what they vote on.
 
 use crate::tables::{Record, Table};
-use cairn_types::{AccountId, AccountNumber, EpochNumber, Hash, NetworkId, TimeMs, Token, ValidatorKey};
+use cairn_types::{AccountId, AccountNumber, Hash, ValidatorKey};
 use minicbor::{Decode, Encode};
 
 /// A member of consensus, by its place in a dense list.

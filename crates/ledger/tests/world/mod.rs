@@ -177,6 +177,8 @@ pub fn genesis(verifiers: &[(&str, u64)], fees: Fees) -> Genesis {
             anchor_window_ms: HOUR_MS / 2,
             window_blocks: 2,
             bar_epochs: 2,
+            score_half_epochs: 4,
+            dispute_bond: Token(1_000_001),
             ..Limits::daily(6)
         },
         fees,

@@ -8,8 +8,7 @@ pub use events::event;
 
 use cairn_types::{
     AccountId, AccountNumber, BasisPoints, CellId, ChainId, Credit, DeviceId, DeviceNumber, EpochNumber, Hash,
-    MicroUsd, NetworkId, NetworkNumber, OrderId, Price, PublicKey, ReportId, TimeMs, Token,
-    ValidatorKey,
+    MicroUsd, NetworkId, NetworkNumber, OrderId, Price, PublicKey, ReportId, TimeMs, Token, ValidatorKey,
 };
 use serde_json::{Map, Value};
 

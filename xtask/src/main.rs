@@ -8,6 +8,7 @@ use std::{
 
 mod bench;
 mod python;
+mod simulate;
 mod suite;
 mod tally;
 mod tidy;
@@ -20,6 +21,8 @@ cargo xtask <command>
                         (arguments go to `cargo test` instead of --workspace, e.g. `-p cairn-ledger`)
   demo [arguments]      build the program and run `cairn demo`: a whole network in one process, from
                         signed reports to paid operators and an audit (`cargo xtask demo --help`)
+  simulate [arguments]  play towns with faults from seeds: --seeds N [--from S], --seed S --verbose for the story of
+                        one, --plant NAME with a planted bug (`cargo xtask simulate --help`)
   bench                 build for speed, measure, and write docs/performance.md
   tidy                  only the house's rules: sizes, arrows between crates, names, pages
 
@@ -30,7 +33,8 @@ Each works from a fresh clone with Rust and a C compiler. Some tests need more, 
   a real MQTT client                             mosquitto_pub in PATH
   measured data                                  ../shared/data, or CAIRN_DATA
 
-CARGO_TARGET_DIR is honoured. Exit codes: 0 well, 1 something failed, 2 no such command; `demo` has the program's own.
+CARGO_TARGET_DIR is honoured. Exit codes: 0 well, 1 something failed, 2 no such command; `demo` and `simulate` have the
+program's own.
 ";
 
 fn main() -> ExitCode {
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         "test" => suite::run(&rest),
         "demo" => demo(&rest),
         "bench" => bench::run(),
+        "simulate" => simulate::run(&rest),
         "tidy" => tidy::run(&root()).map(|problems| u8::from(problems > 0)),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");

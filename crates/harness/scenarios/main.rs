@@ -10,6 +10,7 @@ mod ledger_away;
 mod planted_bugs;
 mod quiet_day;
 mod seeds;
+mod towns;
 mod verifier_killed;
 
 use cairn_harness::plan::Plan;

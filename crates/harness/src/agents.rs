@@ -1,7 +1,7 @@
 //! An agent as a process that can be killed: real, on disks in memory, opened anew from what they kept. What the way to the verifier
 //! does to its batches is decided elsewhere.
 
-use crate::people::{Role, network_id};
+use crate::people::network_id;
 use crate::{CLOCK, VERTICAL};
 use cairn_agent::agent::{Agent, Batch, Delivered, Parts};
 use cairn_agent::backoff::Backoff;
@@ -11,14 +11,25 @@ use cairn_agent::keys::Keys;
 use cairn_agent::outbox::{Limits, OutboxError};
 use cairn_agent::uplink::{Delivery, Verifier};
 use cairn_types::TimeMs;
+use cairn_verifier::submit::Submitter;
 use cairn_verticals::Vertical;
 use std::sync::Arc;
+
+/// A verifier as an agent knows it.
+pub fn known(verifier: &Submitter) -> Verifier {
+    Verifier {
+        url: "http://verifier".to_owned(),
+        account: verifier.account,
+        key: verifier.keys[0].public(),
+    }
+}
 
 /// A process with its disks.
 pub struct Process {
     number: u8,
     names: Vec<String>,
     keys: Arc<Keys>,
+    verifiers: Vec<Verifier>,
     pub outbox: MemoryDisk,
     pub journal: MemoryDisk,
     alive: Option<Agent>,
@@ -27,11 +38,13 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn new(number: u8, names: Vec<String>, keys: &Arc<Keys>) -> Self {
+    /// It sends to the first of the verifiers, and to the next whenever one fails.
+    pub fn new(number: u8, names: Vec<String>, keys: &Arc<Keys>, verifiers: Vec<Verifier>) -> Self {
         let mut process = Self {
             number,
             names,
             keys: keys.clone(),
+            verifiers,
             outbox: MemoryDisk::default(),
             journal: MemoryDisk::default(),
             alive: None,
@@ -39,6 +52,15 @@ impl Process {
         };
         process.open();
         process
+    }
+
+    /// Whoever runs it writes another list of verifiers into its settings and starts it again.
+    pub fn set_verifiers(&mut self, verifiers: Vec<Verifier>) {
+        self.verifiers = verifiers;
+        self.under_way.clear();
+        if self.alive.take().is_some() {
+            self.open();
+        }
     }
 
     pub fn is_alive(&self) -> bool {
@@ -76,11 +98,7 @@ impl Process {
         Parts {
             networks: vec![network],
             devices: self.names.iter().map(|name| (name.clone(), 0)).collect(),
-            verifiers: vec![Verifier {
-                url: "http://verifier".to_owned(),
-                account: Role::Verifier.account(),
-                key: Role::Verifier.key().public(),
-            }],
+            verifiers: self.verifiers.clone(),
             limits: Limits {
                 bytes_max: 1 << 20,
                 file_bytes: 1 << 14,

@@ -16,6 +16,7 @@ pub mod people;
 pub mod plan;
 pub mod properties;
 pub mod records;
+pub mod simulate;
 pub mod verifier;
 pub mod world;
 

@@ -1,5 +1,5 @@
 //! The way to the ledger, which can go dead: for a while, or after so many transactions, the last of which got through or not
-//! without anybody hearing of it. Changes nothing of what passes.
+//! without anybody hearing of it. Transactions can also arrive late or twice. Changes nothing of what passes.
 
 use cairn_gateway::ledger::{Facts, Head, Ledger, LedgerError, NetworkNow};
 use cairn_ledger::records::{Account, ExchangeBook, Order, Settlement};
@@ -21,9 +21,17 @@ pub enum End {
     After,
 }
 
+/// What hands a transaction to the ledger; a simulation puts itself between.
+pub type Tell = Arc<dyn Fn(&LocalChain, &Signed) -> Result<(), ChainError> + Send + Sync>;
+
 #[derive(Debug, Default)]
 struct State {
     away: bool,
+    /// Transactions are kept here until they are let through; meanwhile nobody hears what became of them.
+    late: bool,
+    kept: Vec<Signed>,
+    /// Every transaction arrives twice.
+    twice: bool,
     /// So many effects still pass, then one ends so, then the line is dead.
     cut: Option<(u32, End)>,
     dead: bool,
@@ -33,14 +41,40 @@ struct State {
 #[derive(Clone)]
 pub struct Line {
     chain: LocalChain,
+    tell: Tell,
     state: Arc<Mutex<State>>,
 }
 
 impl Line {
     pub fn to(chain: &LocalChain) -> Self {
+        Self::through(chain, Arc::new(Chain::submit))
+    }
+
+    /// A line whose transactions take another way.
+    pub fn through(chain: &LocalChain, tell: Tell) -> Self {
         Self {
             chain: chain.clone(),
+            tell,
             state: Arc::default(),
+        }
+    }
+
+    /// While late, transactions are under way and nobody hears what becomes of them.
+    pub fn set_late(&self, late: bool) {
+        self.state().late = late;
+    }
+
+    pub fn set_twice(&self, twice: bool) {
+        self.state().twice = twice;
+    }
+
+    /// Those under way arrive, in the order given by `order` over how many there are.
+    pub fn arrive(&self, mut order: impl FnMut(usize) -> usize) {
+        let mut kept = std::mem::take(&mut self.state().kept);
+        while !kept.is_empty() {
+            let signed = kept.remove(order(kept.len()).min(kept.len() - 1));
+            // Whoever sent it has given up waiting, and looks at what came of it.
+            let _ = (self.tell)(&self.chain, &signed);
         }
     }
 
@@ -171,7 +205,22 @@ impl ChainView for Line {
 
 impl Chain for Line {
     fn submit(&self, transaction: &Signed) -> Result<(), ChainError> {
-        let heard = self.effect(|| Chain::submit(&self.chain, transaction));
+        let (late, twice) = {
+            let state = self.state();
+            (state.late, state.twice)
+        };
+        let heard = self.effect(|| {
+            if late {
+                self.state().kept.push(transaction.clone());
+                return Err(gone());
+            }
+            let told = (self.tell)(&self.chain, transaction);
+            if twice {
+                // The first answer is the one that is heard.
+                let _ = (self.tell)(&self.chain, transaction);
+            }
+            told
+        });
         heard.unwrap_or_else(|| Err(gone()))
     }
 }

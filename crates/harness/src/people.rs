@@ -20,7 +20,7 @@ use cairn_verticals::Vertical;
 use cairn_verticals::kit::CastDevice;
 
 const WHOLE: u64 = 1_000_000;
-const NETWORK: &str = "rain";
+pub const NETWORK: &str = "rain";
 /// What the customer puts into credits.
 pub const CREDITS_BOUGHT: MicroUsd = MicroUsd(500_000_000);
 
@@ -59,7 +59,8 @@ impl Role {
     }
 }
 
-fn secret(role: &str, number: u64) -> SecretKey {
+/// A key that follows from a name and a number.
+pub fn secret(role: &str, number: u64) -> SecretKey {
     SecretKey::ed25519(hash::domain("cairn/harness-key/1", &[role.as_bytes(), &number.to_be_bytes()]).0)
 }
 
@@ -115,7 +116,6 @@ pub fn genesis() -> Genesis {
             bond,
             limit: MicroUsd(1 << 40),
         }],
-        validators: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! its own death.
 
 use crate::line::Line;
-use crate::people::{Role, network_id};
+use crate::people::network_id;
 use crate::{CLOCK, VERTICAL, WINDOWS};
 use cairn_types::intake::IntakeAnswer;
 use cairn_types::{EpochNumber, NetworkId, Price, TimeMs};
@@ -12,6 +12,7 @@ use cairn_verifier::disk::{Disk, SimulatedDisk};
 use cairn_verifier::epochs::{self, Advanced, Epochs};
 use cairn_verifier::objects::Memory;
 use cairn_verifier::price::FixedPrice;
+use cairn_verifier::submit::Submitter;
 use cairn_verticals::Vertical;
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub type Shows = fn(SimulatedDisk) -> Box<dyn Disk>;
 
 /// A verifier, alive or not.
 pub struct Verifier {
+    who: Submitter,
     pub line: Line,
     pub disk: SimulatedDisk,
     pub objects: Memory,
@@ -32,8 +34,9 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    pub fn new(line: Line, space: u64, shows: Shows) -> Self {
+    pub fn new(who: Submitter, line: Line, space: u64, shows: Shows) -> Self {
         Self {
+            who,
             line,
             disk: SimulatedDisk::new(space),
             objects: Memory::default(),
@@ -56,8 +59,8 @@ impl Verifier {
 
     fn collector(&self) -> Option<Collector> {
         let settings = collector::Settings {
-            verifier: Role::Verifier.account(),
-            key: Role::Verifier.key(),
+            verifier: self.who.account,
+            key: self.who.keys[0].clone(),
             windows: WINDOWS,
             clock: CLOCK,
             segment_bytes: LOG_SEGMENT_BYTES,
@@ -72,8 +75,8 @@ impl Verifier {
 
     fn epochs(&self) -> Option<Epochs> {
         let settings = epochs::Settings {
-            key: Role::Verifier.key(),
-            submitter: Role::Verifier.submitter(),
+            key: self.who.keys[0].clone(),
+            submitter: self.who.clone(),
             grace_ms: WINDOWS.grace_ms,
             shards: 3,
             remember_epochs: 2,
@@ -111,6 +114,11 @@ impl Verifier {
     pub fn advance(&mut self, now: TimeMs) -> Option<Advanced> {
         let (collector, epochs) = self.alive.as_mut()?;
         Some(epochs.advance(now, collector))
+    }
+
+    /// The core, for whoever drives its epochs another way.
+    pub fn parts(&mut self) -> Option<(&mut Collector, &mut Epochs)> {
+        self.alive.as_mut().map(|(collector, epochs)| (collector, epochs))
     }
 
     pub fn collector_mut(&mut self) -> Option<&mut Collector> {

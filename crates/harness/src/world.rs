@@ -1,7 +1,7 @@
 //! A network built from a seed and played step by step after a plan. Owns everybody and the one clock; every draw comes from the
 //! seed, so that a run can be had again from two numbers. Judges nothing: what it leaves behind is looked at by the properties.
 
-use crate::agents::Process;
+use crate::agents::{Process, known};
 use crate::diary::Diary;
 use crate::line::Line;
 use crate::market::Market;
@@ -119,7 +119,7 @@ impl World {
         // Some hours more than are played, for whoever's clock is ahead.
         let city = cast::city(shape.seed, shape.honest, shape.cheats, shape.hours + 3);
         let chain = people::settle_in(city.devices());
-        let mut verifier = Verifier::new(Line::to(&chain), SPACE, shape.shows);
+        let mut verifier = Verifier::new(Role::Verifier.submitter(), Line::to(&chain), SPACE, shape.shows);
         assert!(verifier.open(), "a verifier opens on an empty disk");
         let verifier = Arc::new(Mutex::new(verifier));
         Self {
@@ -563,7 +563,7 @@ fn agents(city: &City) -> Vec<Process> {
     }
     let some = names.into_iter().filter(|names| !names.is_empty());
     some.zip(0..)
-        .map(|(names, number)| Process::new(number, names, &keys))
+        .map(|(names, number)| Process::new(number, names, &keys, vec![known(&Role::Verifier.submitter())]))
         .collect()
 }
 

@@ -74,7 +74,6 @@ pub fn genesis() -> Genesis {
             bond,
             limit: MicroUsd(1 << 50),
         }],
-        validators: Vec::new(),
     }
 }
 

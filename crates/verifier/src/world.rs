@@ -99,7 +99,6 @@ pub fn genesis() -> Genesis {
             bond,
             limit: MicroUsd(1 << 40),
         }],
-        validators: Vec::new(),
     }
 }
 

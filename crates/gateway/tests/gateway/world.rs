@@ -114,7 +114,6 @@ fn genesis() -> Genesis {
             bond,
             limit: MicroUsd(1 << 40),
         }],
-        validators: Vec::new(),
     }
 }
 

@@ -90,8 +90,7 @@ mod tests {
 
     #[test]
     fn what_nobody_here_wrote_is_refused() {
-        type Change = (&'static str, fn(&mut Record));
-        let broken: [Change; 7] = [
+        let broken: [(&str, fn(&mut Record)); 7] = [
             ("too good", |record| record.reputation.good += 1),
             ("too bad", |record| record.reputation.bad += 1),
             ("marks out of order", |record| record.marks.reverse()),

@@ -1,0 +1,162 @@
+//! What the liar among the verifiers does, drawn for each epoch: leave reports out, add another's, say nothing, sign an inflated
+//! result, or two. With its puppets' keys it speaks in many names. It knows only what a verifier knows.
+
+use super::board::{Board, Doctored};
+use super::dice::Dice;
+use super::scene::{Part, Party, Scene, network};
+use crate::people::chain_id;
+use cairn_ledger::tx::Signed;
+use cairn_ledger::tx::anchor_epoch::{AnchorEpoch, NetworkAnchor};
+use cairn_ledger::tx::settle_epoch::SettleEpoch;
+use cairn_ledger::{Body, Transaction};
+use cairn_types::{Attestation, EpochNumber, EpochResult, Hash, PayoutLeaf, Token, merkle};
+use cairn_verifier::archive::EpochArchive;
+use cairn_verifier::chain::ChainView;
+use cairn_verifier::chain::local::LocalChain;
+use cairn_verifier::objects::Memory;
+use cairn_verifier::submit::Submitter;
+
+/// What the liar does in an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    Truth,
+    Omits,
+    Copies,
+    Silent,
+    /// Signs a result that gives one operator what another earned.
+    Inflates,
+    /// Signs that one and the right one.
+    Equivocates,
+}
+
+impl Lie {
+    pub fn kind(self) -> Option<&'static str> {
+        match self {
+            Self::Truth => None,
+            Self::Omits => Some("verifier omits"),
+            Self::Copies => Some("verifier copies"),
+            Self::Silent => Some("verifier is silent"),
+            Self::Inflates => Some("verifier inflates"),
+            Self::Equivocates => Some("verifier signs twice"),
+        }
+    }
+
+    pub fn doctored(self) -> Doctored {
+        match self {
+            Self::Omits => Doctored::Omits,
+            Self::Copies => Doctored::Copies,
+            Self::Silent => Doctored::Silent,
+            Self::Truth | Self::Inflates | Self::Equivocates => Doctored::No,
+        }
+    }
+}
+
+/// The liar's plan.
+#[derive(Clone)]
+pub struct Lies {
+    by_epoch: Vec<Lie>,
+    /// Whether the puppets anchor that they have nothing, so that nobody has to wait for them.
+    pub puppets_anchor: bool,
+}
+
+impl Lies {
+    pub fn drawn(scene: &Scene) -> Self {
+        let mut dice = Dice::of(scene.seed, "lies");
+        let draw = |epoch| match dice.below(6) {
+            0 => Lie::Truth,
+            1 => Lie::Omits,
+            2 => Lie::Copies,
+            3 => Lie::Equivocates,
+            4 if epoch + 1 == scene.hours => Lie::Silent,
+            _ => Lie::Inflates,
+        };
+        Self {
+            by_epoch: (0..scene.hours).map(draw).collect(),
+            puppets_anchor: dice.one_in(2),
+        }
+    }
+
+    pub fn in_epoch(&self, epoch: EpochNumber) -> Lie {
+        let place = usize::try_from(epoch.0).unwrap_or(usize::MAX);
+        self.by_epoch.get(place).copied().unwrap_or(Lie::Truth)
+    }
+}
+
+/// A result in which the last operator gets what the first earned, and its leaves.
+pub fn inflated(result: &EpochResult, objects: &Memory) -> Option<(EpochResult, Vec<PayoutLeaf>)> {
+    let mut leaves = EpochArchive::of(objects, &network(), result.epoch).payouts().ok()?;
+    let (first, last) = (leaves.first()?.availability, leaves.len() - 1);
+    let more = leaves[last].availability.checked_add(first)?;
+    if last == 0 || first == Token::ZERO {
+        return None;
+    }
+    leaves[0].availability = Token::ZERO;
+    leaves[last].availability = more;
+    let payouts = merkle::root(leaves.iter().map(PayoutLeaf::hash).collect());
+    let inflated = EpochResult {
+        payouts,
+        ..result.clone()
+    };
+    Some((inflated, leaves))
+}
+
+/// The settlement of a result by the liar and all its puppets.
+pub fn settlement(scene: &Scene, result: &EpochResult) -> SettleEpoch {
+    let liars = scene.parties.iter().filter(|party| party.part != Part::Honest);
+    let mut signatures: Vec<_> = liars
+        .map(|party| (party.who.account, result.sign(&party.who.keys[0])))
+        .collect();
+    signatures.sort_unstable_by_key(|(account, _)| *account);
+    let attestation = Attestation {
+        result: result.clone(),
+        signatures,
+    };
+    SettleEpoch {
+        attestation,
+        exchange: None,
+    }
+}
+
+/// What the liar tells the others it signed.
+pub fn say(board: &Board, liar: &Party, result: &EpochResult) {
+    let word = result.sign(&liar.who.keys[0]);
+    board.say(liar.who.account, result, None, (word, None));
+}
+
+/// A transaction of an account as the ledger knows it now.
+pub fn transaction(chain: &LocalChain, who: &Submitter, body: Body) -> Option<Signed> {
+    let account = chain.account(&who.account).ok().flatten()?;
+    let transaction = Transaction {
+        chain: chain_id(),
+        account: who.account,
+        nonce: account.nonce + 1,
+        fee_max: Token::ZERO,
+        sponsor: None,
+        body,
+    };
+    Some(transaction.sign_by(&who.rule, &who.keys))
+}
+
+/// That a verifier has no reports of an epoch.
+pub fn empty_anchor(epoch: EpochNumber) -> Body {
+    let anchors = vec![NetworkAnchor {
+        network: network(),
+        root: merkle::root(Vec::new()),
+        count: 0,
+        reports_hash: Hash::default(),
+    }];
+    Body::AnchorEpoch(AnchorEpoch { epoch, anchors })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_lie_is_told_by_some_seed() {
+        let lies = (0..100).flat_map(|seed| Lies::drawn(&Scene::of(seed)).by_epoch);
+        let kinds: BTreeSet<_> = lies.filter_map(Lie::kind).collect();
+        assert_eq!(kinds.len(), 5);
+    }
+}

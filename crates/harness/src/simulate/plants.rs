@@ -1,0 +1,146 @@
+//! Bugs planted on purpose, to see that the properties find them. Each stands between the network and the real code, here and nowhere
+//! else: the code of the product does not know them.
+//!
+//! ```text
+//! verifier ─▶ disk that lies           (skip the fsync before the receipt)
+//! transaction ─▶ records doctored ─▶ the real ledger ─▶ records put back
+//! ```
+
+use super::scene::network;
+use cairn_ledger::records::{Chain, Pool, Settlement, Verifier};
+use cairn_ledger::tx::Signed;
+use cairn_ledger::{Body, MemoryStore, Store, view};
+use cairn_types::{EpochNumber, Token, codec};
+use cairn_verifier::chain::local::LocalChain;
+use cairn_verifier::chain::{Chain as _, ChainError};
+use cairn_verifier::disk::{Disk, SimulatedDisk};
+use std::io;
+
+/// A bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// A verifier gives receipts for what it wrote and did not sync.
+    NoFsync,
+    /// The ledger pays a chunk of leaves and leaves its cursor where it was, once in an epoch.
+    ChunkTwice,
+    /// The ledger takes the word of more than two thirds of the verifiers, whatever their bonds.
+    QuorumByCount,
+}
+
+impl Plant {
+    pub const ALL: [Self; 3] = [Self::NoFsync, Self::ChunkTwice, Self::QuorumByCount];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoFsync => "no-fsync",
+            Self::ChunkTwice => "chunk-twice",
+            Self::QuorumByCount => "quorum-by-count",
+        }
+    }
+
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|plant| plant.name() == name)
+    }
+}
+
+/// The disk a verifier's log sees.
+pub fn disk(plant: Option<Plant>) -> fn(SimulatedDisk) -> Box<dyn Disk> {
+    match plant {
+        Some(Plant::NoFsync) => |disk| Box::new(NeverSyncs(disk)),
+        _ => |disk| Box::new(disk),
+    }
+}
+
+/// Hands a transaction to the ledger, with its bug.
+pub fn submit(plant: Option<Plant>, chain: &LocalChain, signed: &Signed) -> Result<(), ChainError> {
+    match (plant, &signed.transaction.body) {
+        (Some(Plant::QuorumByCount), Body::SettleEpoch(_)) => {
+            let bonds = chain.read(equalise);
+            let told = chain.submit(signed);
+            chain.read(|store| bonds.iter().for_each(|(key, bytes)| store.put(*key, bytes.clone())));
+            told
+        }
+        (Some(Plant::ChunkTwice), Body::Pay(pay)) => {
+            let at = (network(), pay.epoch);
+            let before = chain.read(|store| cursor(store, pay.epoch));
+            let told = chain.submit(signed);
+            let is_first = before.as_ref().is_some_and(|(settlement, _)| settlement.cursor == 0);
+            if let (Ok(()), true, Some((settlement, pool))) = (&told, is_first && !was_paid(chain, pay.epoch), before) {
+                chain.read(|store| {
+                    store.put(view::key::<Settlement>(&at), codec::encode(&settlement));
+                    store.put(view::key::<Pool>(&at), codec::encode(&pool));
+                });
+            }
+            told
+        }
+        _ => chain.submit(signed),
+    }
+}
+
+/// Gives every verifier the same bond; returns the records as they were.
+fn equalise(store: &mut MemoryStore) -> Vec<(cairn_ledger::Key, Vec<u8>)> {
+    let verifiers = view::verifiers(store).expect("memory has every record");
+    let count = verifiers.len() as u64;
+    let chain: Option<Chain> = view::chain(store).expect("memory has every record");
+    let whole = chain.expect("block 1 wrote it").bond_active;
+    let mut before = Vec::new();
+    for (id, verifier) in verifiers {
+        let key = view::key::<Verifier>(&id);
+        before.push((key, codec::encode(&verifier)));
+        // Rounded up: together they are the whole.
+        let bond = Token(whole.0.div_ceil(count.max(1)));
+        store.put(key, codec::encode(&Verifier { bond, ..verifier }));
+    }
+    before
+}
+
+fn cursor(store: &mut MemoryStore, epoch: EpochNumber) -> Option<(Settlement, Pool)> {
+    let settlement = view::settlement(store, &network(), epoch).expect("memory has every record");
+    let pool = view::pool(store, &network(), epoch).expect("memory has every record");
+    settlement.zip(pool)
+}
+
+/// Whether leaves of an epoch were paid more than once already.
+fn was_paid(chain: &LocalChain, epoch: EpochNumber) -> bool {
+    let events = chain.events();
+    let paid = events
+        .iter()
+        .filter(|event| matches!(event, cairn_ledger::Event::LeavesPaid { epoch: of, .. } if *of == epoch));
+    paid.count() > 1
+}
+
+/// A disk that says it synced and did not.
+struct NeverSyncs(SimulatedDisk);
+
+impl Disk for NeverSyncs {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+    fn create(&mut self, name: &str, bytes: u64) -> io::Result<()> {
+        self.0.create(name, bytes)
+    }
+    fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write(name, offset, bytes)
+    }
+    fn sync(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+    fn sync_names(&mut self) -> io::Result<()> {
+        self.0.sync_names()
+    }
+    fn read(&self, name: &str, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        self.0.read(name, offset, bytes)
+    }
+    fn size(&self, name: &str) -> io::Result<Option<u64>> {
+        self.0.size(name)
+    }
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.0.replace(name, bytes)
+    }
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.0.remove(name)
+    }
+}

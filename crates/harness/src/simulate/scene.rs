@@ -1,0 +1,234 @@
+//! What a seed sets before anything happens: who takes part, with which bonds, for how long, and the transactions that found it.
+//! Draws nothing later, and does nothing itself.
+
+use super::dice::Dice;
+use crate::people::{self, Role, chain_id, device_key, network_id, operator, secret};
+use crate::{HOUR_MS, START, STEP_MS, STEPS_PER_HOUR, VERTICAL};
+use cairn_ledger::account::Rule;
+use cairn_ledger::genesis::{Allocation, GenesisVerifier};
+use cairn_ledger::tx::Signed;
+use cairn_ledger::tx::create_network::CreateNetwork;
+use cairn_ledger::tx::join_network::JoinNetwork;
+use cairn_ledger::tx::open_account::OpenAccount;
+use cairn_ledger::tx::register_device::RegisterDevice;
+use cairn_ledger::{Body, Genesis, Transaction};
+use cairn_types::{AccountId, MicroUsd, NetworkId, Token};
+use cairn_verifier::submit::Submitter;
+use cairn_verticals::Vertical;
+use cairn_verticals::kit::CastDevice;
+use std::collections::BTreeMap;
+
+const WHOLE: u64 = 1_000_000;
+/// Verifiers that tell the truth.
+pub const HONEST: usize = 3;
+/// Accounts of one liar who pretends to be many.
+const PUPPETS: usize = 6;
+/// Honest devices: with the cheats there are more than fifty.
+const DEVICES_MIN: u64 = 44;
+const DEVICES_MORE: u64 = 12;
+/// Agents that carry the honest devices; one more carries the cheats'.
+pub const AGENTS: usize = 5;
+
+/// How a verifier behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Honest,
+    /// Collects reports like the others, and lies when it pleases.
+    Liar,
+    /// Has a bond and a key, which the liar uses; collects nothing.
+    Puppet,
+}
+
+/// A verifier.
+#[derive(Clone)]
+pub struct Party {
+    pub who: Submitter,
+    pub part: Part,
+    pub bond: Token,
+}
+
+/// What is set.
+#[derive(Clone)]
+pub struct Scene {
+    pub seed: u64,
+    /// Honest devices.
+    pub devices: usize,
+    pub hours: u64,
+    /// From this hour on nothing goes wrong any more.
+    pub calm_from: u64,
+    /// Those that collect first, puppets last.
+    pub parties: Vec<Party>,
+}
+
+impl Scene {
+    pub fn of(seed: u64) -> Self {
+        let mut dice = Dice::of(seed, "scene");
+        let honest = |place| Party {
+            who: Submitter::single(secret("house", place)),
+            part: Part::Honest,
+            // Any two of them are less than the whole needs, all three are more.
+            bond: Token((23_000 + 500 * (place + 1)) * WHOLE),
+        };
+        let mut parties: Vec<Party> = (0..HONEST as u64).map(honest).collect();
+        if !dice.one_in(4) {
+            parties.push(Party {
+                who: Submitter::single(secret("liar", 0)),
+                part: Part::Liar,
+                bond: Token(10_000 * WHOLE),
+            });
+            if dice.one_in(2) {
+                parties.extend((0..PUPPETS as u64).map(|place| Party {
+                    who: Submitter::single(secret("puppet", place)),
+                    part: Part::Puppet,
+                    bond: Token(3_000 * WHOLE),
+                }));
+            }
+        }
+        let hours = 3 + dice.below(2);
+        Self {
+            seed,
+            devices: (DEVICES_MIN + dice.below(DEVICES_MORE)) as usize,
+            hours,
+            calm_from: hours - 1,
+            parties,
+        }
+    }
+
+    /// Those that collect reports.
+    pub fn houses(&self) -> impl Iterator<Item = &Party> {
+        self.parties.iter().filter(|party| party.part != Part::Puppet)
+    }
+
+    pub fn liar(&self) -> Option<&Party> {
+        self.parties.iter().find(|party| party.part == Part::Liar)
+    }
+
+    pub fn party(&self, account: &AccountId) -> Option<&Party> {
+        self.parties.iter().find(|party| party.who.account == *account)
+    }
+
+    /// The last step in which devices speak.
+    pub fn last_step(&self) -> u64 {
+        self.hours * STEPS_PER_HOUR
+    }
+
+    pub fn genesis(&self) -> Genesis {
+        let mut genesis = people::genesis();
+        let old: u64 = genesis.verifiers.iter().map(|verifier| verifier.bond.0).sum();
+        let mut whole = genesis.economics.premine.0 - old;
+        genesis.verifiers.clear();
+        for party in &self.parties {
+            let key = party.who.keys[0].public();
+            genesis.allocations.push(Allocation {
+                rule: Rule::single(key),
+                token: Token(1_000 * WHOLE),
+                stable: MicroUsd(0),
+            });
+            genesis.verifiers.push(GenesisVerifier {
+                account: party.who.account,
+                key,
+                bond: party.bond,
+            });
+            whole += party.bond.0 + 1_000 * WHOLE;
+        }
+        genesis.allocations.push(Allocation {
+            rule: Rule::single(watcher().keys[0].public()),
+            token: Token(1_000 * WHOLE),
+            stable: MicroUsd(0),
+        });
+        genesis.economics.premine = Token(whole + 1_000 * WHOLE);
+        genesis.limits.verifiers_max = 64;
+        genesis.limits.anchor_window_ms = 3 * HOUR_MS;
+        genesis
+    }
+}
+
+/// Whoever looks at what verifiers sign and shows the ledger what is wrong with it.
+pub fn watcher() -> Submitter {
+    Submitter::single(secret("watcher", 0))
+}
+
+/// The name of the vertical's network in whose name all of this happens.
+pub fn network() -> NetworkId {
+    network_id()
+}
+
+/// What founds the network: its creation, and its devices with their operators, in an order that any ledger takes.
+pub fn opening(devices: &[CastDevice]) -> Vec<Signed> {
+    let mut nonces: BTreeMap<AccountId, u64> = BTreeMap::new();
+    let mut all = Vec::new();
+    let mut say = |who: &Submitter, body: Body| {
+        let nonce = nonces.entry(who.account).or_default();
+        *nonce += 1;
+        let transaction = Transaction {
+            chain: chain_id(),
+            account: who.account,
+            nonce: *nonce,
+            fee_max: Token::ZERO,
+            sponsor: None,
+            body,
+        };
+        all.push(transaction.sign_by(&who.rule, &who.keys));
+    };
+    let create = CreateNetwork {
+        name: people::NETWORK.to_owned(),
+        vertical: VERTICAL.name().to_owned(),
+        resolution: 8,
+        parameters: VERTICAL.default_params(),
+        price_micro_usd: 1_000_000,
+        bond: Token(1_000 * WHOLE),
+        allowance: Token::ZERO,
+        treasurer: Role::Founder.account(),
+    };
+    say(&Role::Founder.submitter(), Body::CreateNetwork(create));
+    let mut open = std::collections::BTreeSet::new();
+    for (place, device) in devices.iter().enumerate() {
+        let owner = operator(device.operator.0);
+        if open.insert(owner.account) {
+            say(&owner, Body::OpenAccount(OpenAccount {}));
+        }
+        let key = device_key(place);
+        let register = RegisterDevice::by_device(&chain_id(), &owner.account, &key);
+        say(&owner, Body::RegisterDevice(register));
+        let join = JoinNetwork {
+            device: key.public().device_id(),
+            network: network_id(),
+            cell: device.cell,
+        };
+        say(&owner, Body::JoinNetwork(join));
+    }
+    all
+}
+
+/// Hours that so many steps last, in milliseconds.
+pub fn played_ms(steps: u64) -> u64 {
+    crate::time_of(steps).since_ms(START).max(STEP_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn honest_verifiers_are_a_quorum_together_and_no_liar_is_whatever_the_seed() {
+        let mut shapes = BTreeSet::new();
+        for seed in 0..64 {
+            let scene = Scene::of(seed);
+            let sum = |of: fn(&Party) -> bool| {
+                let some = scene.parties.iter().filter(|party| of(party));
+                some.map(|party| party.bond.0).sum::<u64>()
+            };
+            let (all, honest) = (sum(|_| true), sum(|party| party.part == Part::Honest));
+            assert!(3 * honest > 2 * all, "seed {seed}");
+            assert!(scene.devices + 9 > 50);
+            let count = scene.parties.len();
+            let lying = count - HONEST;
+            // Where there are puppets, the liar has the greater number and the smaller bond.
+            assert!(lying < 2 || 3 * lying > 2 * count, "seed {seed}");
+            shapes.insert(count);
+            scene.genesis().check().unwrap();
+        }
+        assert_eq!(shapes.len(), 3);
+    }
+}

@@ -8,7 +8,7 @@ use cairn_ledger::{
     account::Rule,
     check,
     economics::{Parameters, Schedule},
-    genesis::{Allocation, Fees, GenesisIssuer, GenesisVerifier, Limits},
+    genesis::{Allocation, Fees, GenesisIssuer, GenesisValidator, GenesisVerifier, Limits},
     invariants, reads,
     tx::{
         Asset,
@@ -24,6 +24,7 @@ use cairn_ledger::{
         join_network::JoinNetwork,
         move_device::MoveDevice,
         open_account::OpenAccount,
+        open_dispute::OpenDispute,
         open_order::OpenOrder,
         pay::Pay,
         post_price::PostPrice,
@@ -36,12 +37,14 @@ use cairn_ledger::{
         slash_receipt::{Evidence, SlashReceipt},
         transfer::Transfer,
         unbond_verifier::UnbondVerifier,
+        vote_dispute::VoteDispute,
+        vote_validator::{Change, VoteValidator},
         withdraw_treasury::WithdrawTreasury,
     },
 };
 use cairn_types::{
     AccountId, Attestation, CellId, ChainId, Credit, DeviceId, Envelope, EpochNumber, Hash, MicroUsd, NetworkId, Price,
-    Receipt, Report, ReportId, TimeMs, Token, codec::decode_canonical, merkle::AbsenceProof, receipt,
+    Receipt, Report, ReportId, TimeMs, Token, ValidatorKey, codec::decode_canonical, merkle::AbsenceProof, receipt,
 };
 
 use crate::{Target, golden, types::key, value};
@@ -215,6 +218,11 @@ pub(crate) fn founding() -> Genesis {
             bond,
             limit: MicroUsd(1 << 50),
         }],
+        validators: vec![GenesisValidator {
+            account: founder(),
+            key: ValidatorKey([3; 32]),
+            address: "validator.example.org:9000".to_owned(),
+        }],
     }
 }
 
@@ -332,6 +340,10 @@ fn signed_bodies() -> Vec<Signed> {
             network: network(),
             cell: cell(0x08a1_fb46_622d_7fff),
         }),
+        Body::VoteValidator(VoteValidator {
+            key: ValidatorKey([4; 32]),
+            change: Change::Add(founder(), "validator.example.org:9000".to_owned()),
+        }),
         Body::AnchorEpoch(AnchorEpoch {
             epoch: EpochNumber(0),
             anchors: vec![NetworkAnchor {
@@ -340,6 +352,14 @@ fn signed_bodies() -> Vec<Signed> {
                 count: 3,
                 reports_hash: Hash([8; 32]),
             }],
+        }),
+        Body::OpenDispute(OpenDispute {
+            claimed: attestation.result.clone(),
+            exchange: None,
+        }),
+        Body::VoteDispute(VoteDispute {
+            result: attestation.result.clone(),
+            exchange: None,
         }),
         Body::SettleEpoch(SettleEpoch {
             attestation,

@@ -3,8 +3,9 @@
 
 use crate::output::decimal;
 use cairn_ledger::tx::buy_credits::Payment;
+use cairn_ledger::tx::vote_validator::Change;
 use cairn_ledger::tx::{Asset, Body, Sponsor, Transaction};
-use cairn_types::{MicroUsd, Price, Token, hash};
+use cairn_types::{MicroUsd, Price, PublicKey, Token, hash};
 
 /// The verb and the sentence of a body; `None` for what only programs send.
 pub fn body(body: &Body, decimals: Option<u8>) -> Option<(&'static str, String)> {
@@ -81,6 +82,36 @@ pub fn body(body: &Body, decimals: Option<u8>) -> Option<(&'static str, String)>
             "post_price",
             format!("say that a token is worth {} US dollars", price(body.price)),
         ),
+        Body::OpenDispute(body) => {
+            let claimed = &body.claimed;
+            let words = format!(
+                "dispute epoch {} of network {}, which comes to {}, and put up the bond for disputes",
+                claimed.epoch,
+                claimed.network,
+                claimed.hash()
+            );
+            ("open_dispute", words)
+        }
+        Body::VoteDispute(body) => {
+            let result = &body.result;
+            let words = format!(
+                "vote that epoch {} of network {} comes to {}",
+                result.epoch,
+                result.network,
+                result.hash()
+            );
+            ("vote_dispute", words)
+        }
+        Body::VoteValidator(body) => {
+            let key = PublicKey::Ed25519(body.key.0);
+            let words = match &body.change {
+                Change::Add(account, address) => {
+                    format!("wish that validator {key} joins, reached at {address}, with account {account}")
+                }
+                Change::Remove => format!("wish that validator {key} leaves"),
+            };
+            ("vote_validator", words)
+        }
         Body::CreateNetwork(body) => {
             let words = format!(
                 "create network {} of {} in cells of resolution {}, {} US dollars for a million units, treasurer {}, \

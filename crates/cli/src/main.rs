@@ -109,12 +109,16 @@ enum Command {
     #[command(subcommand)]
     Verifier(commands::verifier::Command),
     #[command(subcommand)]
+    Validator(commands::validator::Command),
+    #[command(subcommand)]
     Agent(commands::agent::Command),
     #[command(subcommand)]
     Gateway(commands::gateway::Command),
     Query(commands::query::Args),
     Explain(commands::explain::Args),
     Audit(commands::audit::Args),
+    #[command(subcommand)]
+    Dispute(commands::dispute::Command),
     #[command(subcommand)]
     Verify(commands::verify::Command),
     #[command(subcommand)]
@@ -138,6 +142,8 @@ fn main() -> ExitCode {
         Command::Network(command) => commands::network::run(command, &cli.home, out),
         Command::Device(command) => commands::device::run(command, &cli.home, out),
         Command::Verifier(command) => commands::verifier::run(command, &cli.home, out),
+        Command::Dispute(command) => commands::dispute::run(command, &cli.home, out),
+        Command::Validator(command) => commands::validator::run(command, &cli.home, out),
         Command::Agent(command) => commands::agent::run(command, &cli.home, out),
         Command::Gateway(command) => commands::gateway::run(command, &cli.home, out),
         Command::Query(args) => commands::query::run(args, &cli.home, out),

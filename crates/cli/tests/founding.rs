@@ -193,6 +193,30 @@ fn has_token(operator: &Operator, ready: &Value, account: &str, token: u64) {
     panic!("{account} at {node}: {last}");
 }
 
+/// The founders are the ledger's validators, and vote on another one: two of four do not decide.
+fn vote(operators: &[Operator], reader: &Operator, shown: &Value, key: &str) {
+    let listed = reader.done("validator list")["validators"].clone();
+    let of = |value: &Value, name: &str| -> Vec<String> {
+        let all = value.as_array().unwrap().iter();
+        all.map(|one| one[name].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(of(&listed, "validator"), of(&shown["validators"], "key"));
+    assert_eq!(of(&listed, "address"), of(&shown["validators"], "address"));
+    let add = format!(
+        "validator vote add --validator {key} --address {} --account founder",
+        reader.address
+    );
+    operators[0].refused(&format!("{add} --key founder"), 4);
+    operators[0].done(&format!("{add} --key validator --dry-run"));
+    let account = operators[0].done("account show founder")["account"].clone();
+    let line = add.replace("--account founder", &format!("--account {}", account.as_str().unwrap()));
+    for operator in &operators[..2] {
+        assert_eq!(operator.done(&format!("{line} --key validator"))["decided"], false);
+    }
+    operators[0].refused(&format!("{line} --key validator"), 4);
+    assert_eq!(reader.done("validator list")["validators"], listed);
+}
+
 #[test]
 fn four_operators_found_a_chain_run_it_and_let_one_follow() {
     let root = tempfile::tempdir().unwrap();
@@ -241,6 +265,7 @@ fn four_operators_found_a_chain_run_it_and_let_one_follow() {
         has_token(operator, ready, &payee, begun + 6_000_000);
     }
     has_token(&reader, &ready, &payee, begun + 6_000_000);
+    vote(&operators, &reader, &shown, &key);
     following.terminate();
     nodes.into_iter().for_each(|(node, _)| node.terminate());
 }

@@ -8,8 +8,8 @@ use crate::verify::{self, Checked};
 use cairn_engine::light::Anchor;
 use cairn_ledger::Genesis;
 use cairn_ledger::records::{
-    Account, AccountIndex, Chain, Device, Epoch, ExchangeBook, Network, Order, ParameterPage, Pool, Profile, Roots,
-    RosterEntry, Settlement, Terms, Verifier,
+    self, Account, AccountIndex, AnchorPlace, Chain, Device, Dispute, Epoch, ExchangeBook, Network, Order,
+    ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Validator, Verifier,
 };
 use cairn_ledger::store::Key;
 use cairn_ledger::tables::Record;
@@ -322,6 +322,18 @@ impl NodeClient {
         self.record(id).await
     }
 
+    /// The validators on the ledger, in the order of their list.
+    pub async fn validators(&self) -> Result<Vec<Validator>, ClientError> {
+        let count = self.chain().await?.value.map_or(0, |chain| chain.validators);
+        let places: Vec<u16> = (0..count).collect();
+        Ok(self
+            .records::<Validator>(&places)
+            .await?
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+
     /// A closed epoch, the same for all networks.
     pub async fn epoch(&self, epoch: EpochNumber) -> Result<Seen<Option<Epoch>>, ClientError> {
         self.record(&epoch).await
@@ -344,6 +356,25 @@ impl NodeClient {
     /// The attested roots.
     pub async fn roots(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Seen<Option<Roots>>, ClientError> {
         self.record(&(*network, epoch)).await
+    }
+
+    /// The dispute of a settled result, open or decided.
+    pub async fn dispute(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Seen<Option<Dispute>>, ClientError> {
+        self.record(&(*network, epoch)).await
+    }
+
+    /// What a verifier anchored of an epoch of a network, if it did.
+    pub async fn anchor_of(
+        &self,
+        network: &NetworkId,
+        epoch: EpochNumber,
+        verifier: AccountNumber,
+    ) -> Result<Option<records::Anchor>, ClientError> {
+        let place = self.record::<AnchorPlace>(&(*network, epoch, verifier)).await?.value;
+        let Some(AnchorPlace { place }) = place else {
+            return Ok(None);
+        };
+        Ok(self.record(&(*network, epoch, place)).await?.value)
     }
 
     /// The attested exchange among its operators; none when everybody is paid as earned.

@@ -5,7 +5,8 @@ use crate::error::ClientError;
 use crate::verify::{self, Checked};
 use cairn_engine::light::Anchor;
 use cairn_ledger::records::{
-    Account, Device, Epoch, Network, ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Verifier,
+    Account, Anchor as AnchorOf, Anchors, Device, Dispute, Epoch, Network, ParameterPage, Pool, Profile, Roots,
+    RosterEntry, Settlement, SignerPage, Terms, Validator, Verifier,
 };
 use cairn_ledger::store::Key;
 use cairn_ledger::view;
@@ -27,10 +28,19 @@ pub enum Question {
     Verifier(AccountId),
     /// What a verifier says of itself.
     Profile(AccountId),
+    /// A validator, by its place in their list.
+    Validator(u16),
     Epoch(EpochNumber),
     Pool(NetworkId, EpochNumber),
     Settlement(NetworkId, EpochNumber),
     Roots(NetworkId, EpochNumber),
+    /// Who signed the settled result: network, epoch, page.
+    Signers(NetworkId, EpochNumber, u8),
+    /// The book of what verifiers anchored.
+    Anchors(NetworkId, EpochNumber),
+    /// One verifier's anchor, by its place in the order of arrival.
+    Anchor(NetworkId, EpochNumber, u16),
+    Dispute(NetworkId, EpochNumber),
 }
 
 impl Question {
@@ -45,10 +55,15 @@ impl Question {
             Self::Roster(id, entry) => view::key::<RosterEntry>(&(id, entry)),
             Self::Verifier(id) => view::key::<Verifier>(&id),
             Self::Profile(id) => view::key::<Profile>(&id),
+            Self::Validator(place) => view::key::<Validator>(&place),
             Self::Epoch(epoch) => view::key::<Epoch>(&epoch),
             Self::Pool(id, epoch) => view::key::<Pool>(&(id, epoch)),
             Self::Settlement(id, epoch) => view::key::<Settlement>(&(id, epoch)),
             Self::Roots(id, epoch) => view::key::<Roots>(&(id, epoch)),
+            Self::Signers(id, epoch, page) => view::key::<SignerPage>(&(id, epoch, page)),
+            Self::Anchors(id, epoch) => view::key::<Anchors>(&(id, epoch)),
+            Self::Anchor(id, epoch, place) => view::key::<AnchorOf>(&(id, epoch, place)),
+            Self::Dispute(id, epoch) => view::key::<Dispute>(&(id, epoch)),
         }
     }
 
@@ -68,10 +83,15 @@ impl Question {
             Self::Roster(..) => "roster",
             Self::Verifier(_) => "verifier",
             Self::Profile(_) => "profile",
+            Self::Validator(_) => "validator",
             Self::Epoch(_) => "epoch",
             Self::Pool(..) => "pool",
             Self::Settlement(..) => "settlement",
             Self::Roots(..) => "roots",
+            Self::Signers(..) => "signers",
+            Self::Anchors(..) => "anchors",
+            Self::Anchor(..) => "anchor",
+            Self::Dispute(..) => "dispute",
         }
     }
 }
@@ -85,10 +105,15 @@ impl fmt::Display for Question {
             Self::Network(id) | Self::Terms(id) => write!(out, "{word}/{id}"),
             Self::Parameters(id, version, page) => write!(out, "{word}/{id}/{version}/{page}"),
             Self::Roster(id, entry) => write!(out, "{word}/{id}/{entry}"),
+            Self::Validator(place) => write!(out, "{word}/{place}"),
             Self::Epoch(epoch) => write!(out, "{word}/{epoch}"),
-            Self::Pool(id, epoch) | Self::Settlement(id, epoch) | Self::Roots(id, epoch) => {
-                write!(out, "{word}/{id}/{epoch}")
-            }
+            Self::Pool(id, epoch)
+            | Self::Settlement(id, epoch)
+            | Self::Roots(id, epoch)
+            | Self::Anchors(id, epoch)
+            | Self::Dispute(id, epoch) => write!(out, "{word}/{id}/{epoch}"),
+            Self::Signers(id, epoch, page) => write!(out, "{word}/{id}/{epoch}/{page}"),
+            Self::Anchor(id, epoch, place) => write!(out, "{word}/{id}/{epoch}/{place}"),
         }
     }
 }
@@ -120,11 +145,16 @@ fn parse(name: &str) -> Option<Question> {
         ("terms", []) => Question::Terms(id.parse().ok()?),
         ("verifier", []) => Question::Verifier(id.parse().ok()?),
         ("profile", []) => Question::Profile(id.parse().ok()?),
+        ("validator", []) => Question::Validator(id.parse().ok()?),
         ("epoch", []) => Question::Epoch(id.parse().ok()?),
         ("roster", [entry]) => Question::Roster(id.parse().ok()?, entry.parse().ok()?),
         ("pool", [epoch]) => Question::Pool(id.parse().ok()?, epoch.parse().ok()?),
         ("settlement", [epoch]) => Question::Settlement(id.parse().ok()?, epoch.parse().ok()?),
         ("roots", [epoch]) => Question::Roots(id.parse().ok()?, epoch.parse().ok()?),
+        ("anchors", [epoch]) => Question::Anchors(id.parse().ok()?, epoch.parse().ok()?),
+        ("dispute", [epoch]) => Question::Dispute(id.parse().ok()?, epoch.parse().ok()?),
+        ("signers", [epoch, page]) => Question::Signers(id.parse().ok()?, epoch.parse().ok()?, page.parse().ok()?),
+        ("anchor", [epoch, place]) => Question::Anchor(id.parse().ok()?, epoch.parse().ok()?, place.parse().ok()?),
         ("parameters", [version, page]) => {
             Question::Parameters(id.parse().ok()?, version.parse().ok()?, page.parse().ok()?)
         }
@@ -150,10 +180,15 @@ mod tests {
             Question::Roster(network, 7),
             Question::Verifier(account),
             Question::Profile(account),
+            Question::Validator(7),
             Question::Epoch(epoch),
             Question::Pool(network, epoch),
             Question::Settlement(network, epoch),
             Question::Roots(network, epoch),
+            Question::Signers(network, epoch, 0),
+            Question::Anchors(network, epoch),
+            Question::Anchor(network, epoch, 0),
+            Question::Dispute(network, epoch),
         ];
         for question in all {
             assert_eq!(question.to_string().parse(), Ok(question));

@@ -114,7 +114,7 @@ async fn four_validators_go_on_without_one_take_it_back_and_let_only_the_known_f
     let strange = start(net.config("stranger"), &stranger).await;
 
     submit(&pools, 1..=10);
-    final_in_all(&[&pools[..], &[follower.clone()]].concat(), 10).await;
+    final_in_all(&[&pools[..], std::slice::from_ref(&follower)].concat(), 10).await;
 
     let killed = chains.pop().unwrap();
     let before = killed.latest();

@@ -116,6 +116,7 @@ pub fn genesis() -> Genesis {
             bond,
             limit: MicroUsd(1 << 40),
         }],
+        validators: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::tx::Asset;
 use cairn_types::attestation::Totals;
 use cairn_types::{
     AccountId, AccountNumber, BasisPoints, CellId, Credit, DeviceId, DeviceNumber, EpochNumber, Hash, MicroUsd,
-    NetworkId, NetworkNumber, OrderId, Price, ReportId, Token,
+    NetworkId, NetworkNumber, OrderId, Price, ReportId, Token, ValidatorKey,
 };
 use minicbor::{CborLen, Decode, Encode};
 
@@ -92,10 +92,23 @@ pub enum Event {
         #[n(3)] unpaid_token: Token, #[n(4)] unpaid_stable: MicroUsd,
     },
 
+    #[n(59)] DisputeOpened {
+        #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] disputer: AccountId, #[n(3)] bond: Token, #[n(4)] claim: Hash,
+    },
+
     #[n(60)] OrderOpened {
         #[n(0)] order: OrderId, #[n(1)] network: NetworkId, #[n(2)] customer: AccountId, #[n(3)] provider: AccountId, #[n(4)] held: Credit,
     },
     #[n(61)] OrderSettled { #[n(0)] order: OrderId, #[n(1)] paid: Credit, #[n(2)] cumulative: Credit, #[n(3)] meters: Hash },
     #[n(62)] OrderClosed { #[n(0)] order: OrderId, #[n(1)] returned: Credit },
     #[n(63)] OrderExpired { #[n(0)] order: OrderId, #[n(1)] returned: Credit },
+
+    #[n(70)] ValidatorVoted { #[n(0)] key: ValidatorKey, #[n(1)] validator: AccountId, #[n(2)] choice: Hash },
+    #[n(71)] ValidatorAdded { #[n(0)] key: ValidatorKey, #[n(1)] account: AccountId, #[n(2)] address: String },
+    #[n(72)] ValidatorRemoved { #[n(0)] key: ValidatorKey },
+    #[n(73)] DisputeVoted { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] validator: AccountId, #[n(3)] choice: Hash },
+    /// By the validators: `result` is the one in force from now on.
+    #[n(74)] DisputeDecided { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] upheld: bool, #[n(3)] result: Hash },
+    /// It built on a result that was replaced: verifiers attest the epoch anew.
+    #[n(75)] SettlementWithdrawn { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber },
 }

@@ -74,6 +74,7 @@ pub fn genesis() -> Genesis {
             bond,
             limit: MicroUsd(1 << 50),
         }],
+        validators: Vec::new(),
     }
 }
 

@@ -3,12 +3,17 @@
 use crate::account::Rule;
 use crate::economics::{Error, Parameters, Schedule, Step};
 use crate::records::{Moment, UNRELEASED_MAX};
-use cairn_types::{AccountId, BasisPoints, ChainId, EpochClock, Hash, MicroUsd, PublicKey, TimeMs, Token, codec, hash};
+use crate::tx::vote_validator::is_address;
+use cairn_types::{
+    AccountId, BasisPoints, ChainId, EpochClock, Hash, MicroUsd, PublicKey, TimeMs, Token, ValidatorKey, codec, hash,
+};
 use minicbor::{CborLen, Decode, Encode};
 use std::collections::BTreeSet;
 
 /// Entries of each list of a genesis at most: block 1 writes them all.
 pub const LIST_MAX: usize = 10_000;
+/// Validators at most: each vote goes through all of them.
+pub const VALIDATORS_MAX: u16 = 128;
 /// Issuers at most.
 pub const ISSUERS_MAX: usize = 16;
 
@@ -44,6 +49,9 @@ pub struct Genesis {
     /// Whose promise the stablecoin is; likewise.
     #[n(10)]
     pub issuers: Vec<GenesisIssuer>,
+    /// Who runs consensus from block 1, as far as the ledger is to know: without any, nobody decides disputes.
+    #[n(11)]
+    pub validators: Vec<GenesisValidator>,
 }
 
 /// Numbers that are not economics.
@@ -88,10 +96,18 @@ pub struct Limits {
     /// For so many epochs the reports of a device earn nothing that signed two under one sequence number.
     #[n(13)]
     pub bar_epochs: u64,
+    /// Held while a dispute is open; lost by who disputes what was right.
+    #[n(14)]
+    pub dispute_bond: Token,
+    #[n(15)]
+    pub validators_max: u16,
+    /// Every so many epochs a verifier's score is halved.
+    #[n(16)]
+    pub score_half_epochs: u64,
 }
 
 /// Fees in token, burned. Transactions that can succeed only once and serve everybody are free: post_price, anchor_epoch,
-/// settle_epoch, pay, expire_order, slash_verifier, slash_receipt, bar_device.
+/// settle_epoch, pay, expire_order, slash_verifier, slash_receipt, bar_device, vote_dispute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(array)]
 pub struct Fees {
@@ -150,6 +166,20 @@ pub struct GenesisIssuer {
     pub limit: MicroUsd,
 }
 
+/// A member of consensus; its account is among the allocations.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct GenesisValidator {
+    #[n(0)]
+    pub account: AccountId,
+    /// By which its peers know it.
+    #[n(1)]
+    pub key: ValidatorKey,
+    /// Where its peers reach it: `host:port`.
+    #[n(2)]
+    pub address: String,
+}
+
 /// A genesis no chain can begin with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GenesisError {
@@ -161,6 +191,8 @@ pub enum GenesisError {
     RuleInvalid(usize),
     #[error("{0} stands twice, or not among the allocations")]
     AccountWrong(AccountId),
+    #[error("validator key {0} stands twice")]
+    ValidatorTwice(ValidatorKey),
     #[error("tokens allocated and bonded sum to {found}, the premine is {premine}")]
     PremineDiffers { found: u128, premine: u64 },
     #[error("stablecoin is allocated and the first issuer cannot owe it")]
@@ -186,6 +218,9 @@ impl Limits {
             dispute_window_ms: 0,
             omission_bps: BasisPoints::new(1_000).expect("below the whole"),
             bar_epochs: 28,
+            dispute_bond: Token(whole.saturating_mul(100)),
+            validators_max: VALIDATORS_MAX,
+            score_half_epochs: 28,
         }
     }
 
@@ -234,6 +269,11 @@ impl Genesis {
         let accounts = self.check_accounts()?;
         self.check_names(&accounts, self.verifiers.iter().map(|verifier| verifier.account))?;
         self.check_names(&accounts, self.issuers.iter().map(|issuer| issuer.account))?;
+        self.check_names(&accounts, self.validators.iter().map(|validator| validator.account))?;
+        let mut keys = BTreeSet::new();
+        if let Some(twice) = self.validators.iter().find(|validator| !keys.insert(validator.key)) {
+            return Err(GenesisError::ValidatorTwice(twice.key));
+        }
         self.check_sums()
     }
 
@@ -269,6 +309,20 @@ impl Genesis {
             ),
             ("omission_bps", limits.omission_bps > BasisPoints::ZERO),
             ("bar_epochs", (1..1 << 32).contains(&limits.bar_epochs)),
+            (
+                "dispute_bond",
+                limits.dispute_window_ms == 0 || limits.dispute_bond > Token::ZERO,
+            ),
+            ("score_half_epochs", (1..1 << 32).contains(&limits.score_half_epochs)),
+            ("validators_max", (1..=VALIDATORS_MAX).contains(&limits.validators_max)),
+            (
+                "validators",
+                self.validators.len() <= usize::from(limits.validators_max),
+            ),
+            (
+                "a validator's address",
+                self.validators.iter().all(|validator| is_address(&validator.address)),
+            ),
             ("window_blocks", (1..=1_024).contains(&limits.window_blocks)),
             ("allocations", self.allocations.len() <= LIST_MAX),
             (

@@ -11,8 +11,8 @@ use crate::records::*;
 use crate::store::MemoryStore;
 use crate::tables::{self, Record};
 use cairn_types::attestation::Totals;
-use cairn_types::{Credit, EpochNumber, MicroUsd, NetworkId, Token};
-use std::collections::BTreeSet;
+use cairn_types::{AccountNumber, Credit, EpochNumber, MicroUsd, NetworkId, Token};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 /// Something that should hold and does not.
@@ -29,10 +29,12 @@ pub fn check(store: &MemoryStore, genesis: &Genesis) -> Vec<Violation> {
     check_tokens(&state, genesis, &mut found);
     check_dollars(&state, &mut found);
     check_credits(&state, &mut found);
-    check_bonds(&state, &mut found);
+    check_bonds(&state, store, &mut found);
     check_counts(&state, store, &mut found);
     check_networks(&state, store, genesis, &mut found);
     check_devices(&state, store, &mut found);
+    check_disputes(&state, store, &mut found);
+    check_validators(&state, store, &mut found);
     found
 }
 
@@ -49,6 +51,7 @@ struct State {
     usages: Vec<Usage>,
     verifiers: Vec<Verifier>,
     orders: Vec<Order>,
+    disputes: Vec<Dispute>,
     devices: Vec<Device>,
 }
 
@@ -86,6 +89,7 @@ impl State {
             ids,
             verifiers: all(store),
             orders: all(store),
+            disputes: all(store),
             devices: all(store),
             chain,
         })
@@ -121,6 +125,7 @@ fn check_tokens(state: &State, genesis: &Genesis, found: &mut Vec<Violation>) {
             network.carry_token,
         ]);
     }
+    held.extend(state.disputes.iter().map(|dispute| dispute.bond));
     held.extend([state.emission.pooled, state.emission.cover, supply.reserve]);
     hold(found, rules::supply_is_held(supply, &held));
     hold(found, rules::remint_is_burned(supply));
@@ -212,7 +217,7 @@ fn check_credits(state: &State, found: &mut Vec<Violation>) {
     }
 }
 
-fn check_bonds(state: &State, found: &mut Vec<Violation>) {
+fn check_bonds(state: &State, store: &MemoryStore, found: &mut Vec<Violation>) {
     let active: u128 = state.verifiers.iter().map(|verifier| u128::from(verifier.bond.0)).sum();
     equal(
         found,
@@ -220,6 +225,14 @@ fn check_bonds(state: &State, found: &mut Vec<Violation>) {
         active,
         u128::from(state.chain.bond_active.0),
     );
+    for profile in all::<Profile>(store) {
+        at_most(
+            found,
+            "scores count what was settled",
+            profile.score.seen,
+            state.chain.settlements,
+        );
+    }
     equal(
         found,
         "every verifier is listed",
@@ -466,6 +479,65 @@ fn exchanged(
         net(exchange.tokens_given.0, exchange.tokens_received.0),
         net(exchange.cash_given.0, exchange.cash_received.0),
     )
+}
+
+/// A dispute that is open holds its bond, its pool and the stake of those who signed; one that is decided holds nothing.
+fn check_disputes(state: &State, store: &MemoryStore, found: &mut Vec<Violation>) {
+    let mut held: BTreeMap<AccountNumber, u32> = BTreeMap::new();
+    let mut on_networks = 0;
+    for (id, network) in state.ids.iter().zip(&state.networks) {
+        for epoch in (network.created.0..state.chain.epoch.0).map(EpochNumber) {
+            let Some(dispute) = get::<Dispute>(store, &(*id, epoch)) else {
+                continue;
+            };
+            on_networks += 1;
+            let open = dispute.state == DisputeState::Open;
+            equal(
+                found,
+                "a dispute holds its bond while it is open",
+                open,
+                dispute.bond > Token::ZERO,
+            );
+            let pool: Option<Pool> = get(store, &(*id, epoch));
+            let settlement: Option<Settlement> = get(store, &(*id, epoch));
+            let (Some(pool), Some(settlement)) = (pool, settlement) else {
+                found.push(Violation("what is disputed is settled".to_owned()));
+                continue;
+            };
+            if !open {
+                continue;
+            }
+            equal(
+                found,
+                "what is disputed is not released",
+                pool.state,
+                PoolState::Settled,
+            );
+            let pages = (0..SignerPage::pages(settlement.signers)).map(|page| get(store, &(*id, epoch, page)));
+            for signer in pages.flatten().flat_map(|page: SignerPage| page.signers) {
+                *held.entry(signer.account).or_default() += 1;
+            }
+        }
+    }
+    equal(
+        found,
+        "every dispute is of an epoch of a network",
+        on_networks,
+        state.disputes.len(),
+    );
+    for verifier in &state.verifiers {
+        let disputes = held.get(&verifier.number).copied().unwrap_or_default();
+        equal(found, "disputes hold those who signed", verifier.held, disputes);
+    }
+}
+
+fn check_validators(state: &State, store: &MemoryStore, found: &mut Vec<Violation>) {
+    let validators: Vec<Validator> = all(store);
+    let count = usize::from(state.chain.validators);
+    let listed = (0..state.chain.validators).filter_map(|place| get::<Validator>(store, &place));
+    let keys: BTreeSet<_> = listed.map(|validator| (validator.key, validator.account)).collect();
+    equal(found, "validators are counted", validators.len(), count);
+    equal(found, "validators have places of their own", keys.len(), count);
 }
 
 fn check_devices(state: &State, store: &MemoryStore, found: &mut Vec<Violation>) {

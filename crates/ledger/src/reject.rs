@@ -126,6 +126,7 @@ pub enum Reject {
     UnreleasedTooMany = 172,
     ReleaseTooEarly = 173,
     ReleaseOutOfOrder = 174,
+    DisputeOpen = 175,
     // Broken receipts.
     ReceiptWrong = 176,
     OmissionPunished = 177,
@@ -143,6 +144,20 @@ pub enum Reject {
     VoucherSignatureWrong = 190,
     VoucherNotAbove = 191,
     VoucherAboveHeld = 192,
+    // Disputes and validators.
+    NoValidators = 200,
+    DisputeExists = 201,
+    DisputeTooLate = 202,
+    ClaimIsSettled = 203,
+    DisputeUnknown = 204,
+    DisputeDecided = 205,
+    NotAValidator = 206,
+    ValidatorExists = 207,
+    ValidatorsFull = 208,
+    AddressInvalid = 209,
+    ValidatorUnknown = 210,
+    ValidatorsTooFew = 211,
+    VoteGiven = 212,
 }
 
 /// A number not among the refusals.

@@ -2,7 +2,8 @@
 
 use crate::store::{KEY_BYTES, Key, Missing, Store, VALUE_BYTES_MAX};
 use cairn_types::{
-    AccountId, AccountNumber, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId, hash,
+    AccountId, AccountNumber, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId, ValidatorKey,
+    hash,
 };
 use minicbor::{Decode, Encode};
 
@@ -44,6 +45,10 @@ pub enum Table {
     VerifierIndex = 51,
     VerifierProfile = 52,
     Order = 60,
+    Validator = 70,
+    ValidatorBallot = 71,
+    Vote = 72,
+    Dispute = 73,
 }
 
 /// What names a record inside its table.
@@ -149,7 +154,7 @@ macro_rules! hashed_ids {
         }
     )+};
 }
-hashed_ids!(AccountId, DeviceId, NetworkId, OrderId);
+hashed_ids!(AccountId, DeviceId, NetworkId, OrderId, ValidatorKey);
 
 macro_rules! numbered_ids {
     ($($name:ty),+) => {$(
@@ -212,6 +217,12 @@ impl Id for (NetworkId, u32, u8) {
             table,
             &joined::<37>(&self.0.0, &[version[0], version[1], version[2], version[3], self.2]),
         )
+    }
+}
+
+impl Id for (u64, AccountNumber) {
+    fn key(&self, table: Table) -> Key {
+        key(table, &joined::<12>(&self.0.to_be_bytes(), &self.1.0.to_be_bytes()))
     }
 }
 

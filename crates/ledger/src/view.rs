@@ -163,6 +163,15 @@ pub fn profile(store: &mut dyn Store, id: &AccountId) -> Read<Option<Profile>> {
     record(store, id)
 }
 
+/// How a verifier's word compared with what was settled, as of now.
+pub fn score(store: &mut dyn Store, limits: &Limits, id: &AccountId) -> Read<Score> {
+    let (profile, chain) = (profile(store, id), chain(store));
+    let (score, chain) = (profile?.unwrap_or_default().score, chain?);
+    Ok(chain.map_or(score, |chain| {
+        score.at(chain.settlements, chain.epoch, limits.score_half_epochs)
+    }))
+}
+
 /// A device's latest stay in a network, with its place in the roster.
 pub fn membership(store: &mut dyn Store, device: &DeviceId, network: &NetworkId) -> Read<Option<(u32, RosterEntry)>> {
     let Some(Membership { entry }) = record(store, &(*device, *network))? else {
@@ -243,6 +252,28 @@ pub fn is_releasable(store: &mut dyn Store, limits: &Limits, network: &NetworkId
     Ok(settlement?
         .zip(now?)
         .is_some_and(|(settlement, now)| limits.is_over(limits.dispute_window_ms, settlement.settled(), now.moment())))
+}
+
+/// The dispute of an epoch of a network, open or decided.
+pub fn dispute(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Option<Dispute>> {
+    record(store, &(*network, epoch))
+}
+
+/// What the present validators voted for on a ballot, in order of their list.
+pub fn votes(store: &mut dyn Store, ballot: u64) -> Read<Vec<(AccountId, Vote)>> {
+    let validators = validators(store)?;
+    let votes = all(validators
+        .iter()
+        .map(|one| record::<Vote>(store, &(ballot, one.number))))?;
+    let votes = validators.iter().zip(votes);
+    Ok(votes.filter_map(|(one, vote)| Some((one.account, vote?))).collect())
+}
+
+/// All validators on the ledger, in order of their list.
+pub fn validators(store: &mut dyn Store) -> Read<Vec<Validator>> {
+    let count = chain(store)?.map_or(0, |chain| chain.validators);
+    let validators = all((0..count).map(|place| record::<Validator>(store, &place)))?;
+    Ok(validators.into_iter().flatten().collect())
 }
 
 /// The attested roots.

@@ -1,12 +1,12 @@
 //! Runs `scripts/*.txt`: a transaction a line, its answer after ` = `. `UPDATE=1` writes the answers that came.
 //!
-//! A script may begin with `genesis` and the words `fees`, `full` (no room for more verifiers, one network), `late` (beacons after three blocks), `window=3600000` (for disputes) and `verifiers=vera:5000000,vito:3000000`.
+//! A script may begin with `genesis` and the words `fees`, `full` (no room for more verifiers, one network), `late` (beacons after three blocks), `window=3600000` (for disputes), `validators=alice,bob` and `verifiers=vera:5000000,vito:3000000`.
 
 mod world;
 
 use std::path::Path;
 use world::words::Words;
-use world::{World, all_fees, genesis};
+use world::{World, all_fees, genesis, genesis_validator};
 
 fn begin(line: Option<&str>) -> World {
     let line = line.unwrap_or_default();
@@ -27,12 +27,24 @@ fn begin(line: Option<&str>) -> World {
     let mut genesis = genesis(&verifiers, fees);
     if line.contains(" full") {
         (genesis.limits.networks_max, genesis.limits.verifiers_max) = (1, verifiers.len() as u16);
+        genesis.limits.validators_max = 2;
     }
     if line.contains(" late") {
         genesis.limits.beacon_blocks = 3;
     }
     let window = line.split_whitespace().find_map(|word| word.strip_prefix("window="));
     genesis.limits.dispute_window_ms = window.map_or(0, |ms| ms.parse().expect("milliseconds"));
+    let validators = line
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("validators="));
+    for (place, name) in validators
+        .unwrap_or_default()
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .enumerate()
+    {
+        genesis.validators.push(genesis_validator(name, place));
+    }
     World::new(genesis)
 }
 

@@ -8,8 +8,9 @@ use cairn_ledger::economics::invariants::price_moved_within;
 use cairn_ledger::tx::*;
 use cairn_ledger::{Body, Reject, view};
 use cairn_types::*;
-use model::{Model, NAMES, Wrong};
+use model::{Evidence, Model, NAMES, VALIDATORS_MAX, VARIANTS, Wrong};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use world::*;
 
 /// A step; accounts, networks and orders by their place, a place that does not exist meaning a stranger's.
@@ -32,9 +33,26 @@ enum Step {
     Unbond(usize, u64),
     /// By whom, of which network, how many epochs after the oldest unsettled one, and how many reports.
     Anchor(usize, usize, u64, u64),
-    /// Shares of what customers paid for two operators in hundredths, how much too much is attested, and what else is wrong.
-    Settle(usize, u64, u64, Wrong),
+    /// Of which network, one of the results there may be, and what is wrong about it.
+    Settle(usize, usize, Wrong),
+    /// By whom, of which network, how many epochs after the oldest unreleased one, and which leaf; `None`: only the release.
+    Pay(usize, usize, u64, Option<usize>),
+    /// Likewise, and the result that is claimed.
+    OpenDispute(usize, usize, u64, usize),
+    VoteDispute(usize, usize, u64, usize),
+    /// By whom, which verifier, and whether both results build on the same one.
+    SlashVerifier(usize, usize, bool),
+    /// By whom, which verifier, of which network, how many epochs before the open one, what is shown, and whether the report is there.
+    SlashReceipt(usize, usize, usize, u64, Evidence, bool),
+    /// By whom, which key, and which account joins with it.
+    VoteValidator(usize, usize, Option<usize>),
     Block(u64),
+    /// An hour as it should be: closed, anchored by everybody, settled.
+    Round(usize, usize),
+    /// A dispute by somebody of some settled epoch, claiming one result; validators vote for another or the same.
+    Judge(usize, usize, u64, usize, usize),
+    /// All that may be paid of the oldest unreleased epoch.
+    PayAll(usize),
     /// Last transaction again, byte for byte.
     Replay,
     /// Random bytes, and a true transaction with one bit turned.
@@ -51,9 +69,26 @@ fn amount() -> impl Strategy<Value = u64> {
     ]
 }
 
+fn variant() -> impl Strategy<Value = usize> {
+    prop_oneof![4 => Just(0usize), 2 => Just(1), 1 => Just(2), 1 => Just(3)]
+}
+
+fn later() -> impl Strategy<Value = u64> {
+    prop_oneof![6 => Just(0u64), 2 => Just(1), 1 => Just(2)]
+}
+
+fn evidence() -> impl Strategy<Value = Evidence> {
+    prop_oneof![
+        Just(Evidence::NoAnchor),
+        Just(Evidence::NotAnchored),
+        Just(Evidence::NotJudged),
+    ]
+}
+
 fn wrong() -> impl Strategy<Value = Wrong> {
     prop_oneof![
         12 => Just(Wrong::Nothing),
+        1 => Just(Wrong::Totals),
         1 => Just(Wrong::Anchors),
         1 => Just(Wrong::Archive),
         1 => Just(Wrong::Previous),
@@ -64,27 +99,37 @@ fn step() -> impl Strategy<Value = Step> {
     let who = || 0usize..7;
     let few = || prop_oneof![6 => Just(0usize), 3 => Just(1), 1 => Just(9)];
     prop_oneof![
-        6 => (who(), who(), 0usize..2, amount()).prop_map(|(a, b, c, d)| Step::Transfer(a, b, c, d)),
-        6 => (3usize..6, who(), amount()).prop_map(|(a, b, c)| Step::Issue(a, b, c)),
-        3 => (who(), 2usize..6, amount()).prop_map(|(a, b, c)| Step::Redeem(a, b, c)),
-        8 => (who(), amount()).prop_map(|(a, b)| Step::BuyStable(a, b)),
-        8 => (who(), amount()).prop_map(|(a, b)| Step::BuyBurn(a, b)),
-        3 => (who(), amount()).prop_map(|(a, b)| Step::Refund(a, b)),
-        6 => prop_oneof![Just(0u64), 100u64..1_000_000_000, Just(u64::MAX)].prop_map(Step::PostPrice),
-        4 => (0usize..2, 0usize..2, amount(), 0u64..1_000).prop_map(|(a, b, c, d)| Step::CreateNetwork(a, b, c, d)),
-        3 => (who(), few(), 0usize..3, amount()).prop_map(|(a, b, c, d)| Step::Fund(a, b, c, d)),
-        3 => (0usize..3, few(), 0usize..2, amount()).prop_map(|(a, b, c, d)| Step::Withdraw(a, b, c, d)),
-        12 => (who(), few(), who(), amount(), 0u64..40_000_000).prop_map(|(a, b, c, d, e)| Step::OpenOrder(a, b, c, d, e)),
-        14 => (0usize..4, 0usize..8, amount()).prop_map(|(a, b, c)| Step::SettleOrder(a, b, c)),
-        3 => (0usize..4, 0usize..8, any::<bool>()).prop_map(|(a, b, c)| Step::EndOrder(a, b, c)),
-        2 => (1usize..3, 0u64..4_000_000).prop_map(|(a, b)| Step::Bond(a, b)),
-        2 => (1usize..3, 0u64..4_000_000).prop_map(|(a, b)| Step::Unbond(a, b)),
-        12 => (prop_oneof![9 => Just(5usize), 3 => 1usize..3, 1 => who()], few(), 0u64..3, 0u64..3).prop_map(|(a, b, c, d)| Step::Anchor(a, b, c, d)),
-        14 => (0usize..2, 0u64..=100, prop_oneof![8 => Just(0u64), 1 => Just(1u64)], wrong()).prop_map(|(a, b, c, d)| Step::Settle(a, b, c, d)),
-        16 => prop_oneof![Just(1u64), Just(3_600_000), Just(3_600_000), 1u64..8_000_000, Just(30_000_000)].prop_map(Step::Block),
+            6 => (who(), who(), 0usize..2, amount()).prop_map(|(a, b, c, d)| Step::Transfer(a, b, c, d)),
+            6 => (3usize..6, who(), amount()).prop_map(|(a, b, c)| Step::Issue(a, b, c)),
+            3 => (who(), 2usize..6, amount()).prop_map(|(a, b, c)| Step::Redeem(a, b, c)),
+            8 => (who(), amount()).prop_map(|(a, b)| Step::BuyStable(a, b)),
+            8 => (who(), amount()).prop_map(|(a, b)| Step::BuyBurn(a, b)),
+            3 => (who(), amount()).prop_map(|(a, b)| Step::Refund(a, b)),
+            6 => prop_oneof![Just(0u64), 100u64..1_000_000_000, Just(u64::MAX)].prop_map(Step::PostPrice),
+            4 => (0usize..2, 0usize..2, amount(), 0u64..1_000).prop_map(|(a, b, c, d)| Step::CreateNetwork(a, b, c, d)),
+            3 => (who(), few(), 0usize..3, amount()).prop_map(|(a, b, c, d)| Step::Fund(a, b, c, d)),
+            3 => (0usize..3, few(), 0usize..2, amount()).prop_map(|(a, b, c, d)| Step::Withdraw(a, b, c, d)),
+            12 => (who(), few(), who(), amount(), 0u64..40_000_000).prop_map(|(a, b, c, d, e)| Step::OpenOrder(a, b, c, d, e)),
+            14 => (0usize..4, 0usize..8, amount()).prop_map(|(a, b, c)| Step::SettleOrder(a, b, c)),
+            3 => (0usize..4, 0usize..8, any::<bool>()).prop_map(|(a, b, c)| Step::EndOrder(a, b, c)),
+            3 => (prop_oneof![1usize..3, Just(5)], 0u64..4_000_000).prop_map(|(a, b)| Step::Bond(a, b)),
+            2 => (prop_oneof![1usize..3, Just(5)], 0u64..4_000_000).prop_map(|(a, b)| Step::Unbond(a, b)),
+            12 => (prop_oneof![9 => Just(5usize), 3 => 1usize..3, 1 => who()], few(), 0u64..3, 0u64..3).prop_map(|(a, b, c, d)| Step::Anchor(a, b, c, d)),
+    14 => (0usize..2, variant(), wrong()).prop_map(|(a, b, c)| Step::Settle(a, b, c)),
+            16 => (who(), few(), later(), prop_oneof![2 => Just(None), 2 => Just(Some(0usize)), 2 => Just(Some(1))]).prop_map(|(a, b, c, d)| Step::Pay(a, b, c, d)),
+            6 => (0usize..4, few(), later(), variant()).prop_map(|(a, b, c, d)| Step::OpenDispute(a, b, c, d)),
+            24 => (0usize..5, few(), later(), variant()).prop_map(|(a, b, c, d)| Step::VoteDispute(a, b, c, d)),
+            1 => (0usize..6, prop_oneof![Just(1usize), Just(2), Just(5)], any::<bool>()).prop_map(|(a, b, c)| Step::SlashVerifier(a, b, c)),
+            4 => (0usize..6, prop_oneof![Just(1usize), Just(2), Just(5)], few(), 0u64..5, evidence(), any::<bool>())
+                .prop_map(|(a, b, c, d, e, f)| Step::SlashReceipt(a, b, c, d, e, f)),
+            6 => (0usize..5, 0usize..7, prop_oneof![2 => Just(None), 3 => (0usize..7).prop_map(Some)]).prop_map(|(a, b, c)| Step::VoteValidator(a, b, c)),
+            16 => prop_oneof![Just(1u64), Just(3_600_000), Just(3_600_000), 1u64..8_000_000, Just(30_000_000)].prop_map(Step::Block),
+            14 => (few(), variant()).prop_map(|(a, b)| Step::Round(a, b)),
+        8 => (0usize..5, few(), later(), variant(), variant()).prop_map(|(a, b, c, d, e)| Step::Judge(a, b, c, d, e)),
+        8 => few().prop_map(Step::PayAll),
         2 => Just(Step::Replay),
-        1 => (prop::collection::vec(any::<u8>(), 0..80), any::<usize>()).prop_map(|(a, b)| Step::Garbage(a, b)),
-    ]
+            1 => (prop::collection::vec(any::<u8>(), 0..80), any::<usize>()).prop_map(|(a, b)| Step::Garbage(a, b)),
+        ]
 }
 
 struct Pair {
@@ -97,7 +142,11 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let genesis = genesis(&[("vera", 5_000_000)], all_fees());
+        let mut genesis = genesis(&[("vera", 5_000_000)], all_fees());
+        genesis.limits.dispute_window_ms = 4_800_000;
+        genesis.limits.dispute_bond = Token(3_000_001);
+        genesis.limits.validators_max = VALIDATORS_MAX as u16;
+        genesis.validators = (0..4).map(|place| genesis_validator(NAMES[place], place)).collect();
         let premine = u128::from(genesis.economics.premine.0);
         let model = Model::new(5_000_000, premine);
         Self {
@@ -306,15 +355,84 @@ impl Pair {
                 expected = self.model.anchor(by, network, epoch, count.into());
                 let anchor = anchor_epoch::NetworkAnchor {
                     network: self.network(network),
-                    root: Hash([7; 32]),
+                    root: reports(count.into()).root(),
                     count,
                     reports_hash: Hash([8; 32]),
                 };
                 let (epoch, anchors) = (EpochNumber(epoch), vec![anchor]);
                 self.act(by, Body::AnchorEpoch(anchor_epoch::AnchorEpoch { epoch, anchors }))
             }
-            Step::Settle(network, percent, too_much, wrong) => {
-                return self.settle_and_pay(network, percent, too_much, wrong);
+            Step::Settle(network, variant, wrong) => {
+                let open = self.model.epoch;
+                let due = self.model.networks.get(network).map_or(0, |network| network.due(open));
+                // Without leaves there is nothing to be too high.
+                let wrong = if wrong == Wrong::Totals && VARIANTS[variant].is_none() {
+                    Wrong::Nothing
+                } else {
+                    wrong
+                };
+                expected = self.model.settle(5, network, variant, wrong);
+                let result = self.result(network, due, variant, wrong);
+                let attestation = self.world.attest(result, &["vera"]);
+                self.act(
+                    5,
+                    Body::SettleEpoch(settle_epoch::SettleEpoch {
+                        attestation,
+                        exchange: None,
+                    }),
+                )
+            }
+            Step::Pay(by, network, later, place) => {
+                return self.pay(by, network, self.unreleased(network) + later, place);
+            }
+            Step::OpenDispute(by, network, later, variant) => {
+                let epoch = self.unreleased(network) + later;
+                let claimed = self.result(network, epoch, variant, Wrong::Nothing);
+                expected = self.model.open_dispute(by, network, epoch, variant);
+                let exchange = None;
+                self.act(by, Body::OpenDispute(open_dispute::OpenDispute { claimed, exchange }))
+            }
+            Step::VoteDispute(by, network, later, variant) => {
+                let epoch = self.unreleased(network) + later;
+                let result = self.result(network, epoch, variant, Wrong::Nothing);
+                expected = self.model.vote_dispute(by, network, epoch, variant);
+                let exchange = None;
+                self.act(by, Body::VoteDispute(vote_dispute::VoteDispute { result, exchange }))
+            }
+            Step::SlashVerifier(by, who, same_previous) => {
+                expected = self.model.slash_verifier(by, who, same_previous);
+                let first = self.result(0, 0, 0, Wrong::Nothing);
+                let mut second = first.clone();
+                second.findings = Hash([99; 32]);
+                if !same_previous {
+                    second.previous.0[5] ^= 1;
+                }
+                let key = verifier_key(NAMES[who]);
+                self.act(
+                    by,
+                    Body::SlashVerifier(slash_verifier::SlashVerifier {
+                        verifier: id(NAMES[who]),
+                        first_signature: first.sign(&key),
+                        second_signature: second.sign(&key),
+                        first,
+                        second,
+                    }),
+                )
+            }
+            Step::SlashReceipt(by, who, network, before, evidence, present) => {
+                let epoch = self.model.epoch.saturating_sub(before);
+                let body = self.broken_receipt(who, network, epoch, evidence, present);
+                expected = self.model.slash_receipt(by, who, (network, epoch), evidence, present);
+                self.act(by, Body::SlashReceipt(body))
+            }
+            Step::VoteValidator(by, key, joins) => {
+                expected = self.model.vote_validator(by, key, joins);
+                let change = match joins {
+                    Some(account) => vote_validator::Change::Add(id(NAMES[account]), "host:1".to_owned()),
+                    None => vote_validator::Change::Remove,
+                };
+                let key = validator_key(key);
+                self.act(by, Body::VoteValidator(vote_validator::VoteValidator { key, change }))
             }
             Step::Block(ms) => {
                 self.model.advance(ms.into());
@@ -324,6 +442,28 @@ impl Pair {
                 let parameters = self.world.ledger.genesis().economics;
                 if let (Some(last), Some(next)) = (before.and_then(|p| p.0.last()), after.and_then(|p| p.0.last())) {
                     price_moved_within(last, next, &parameters).expect("I10");
+                }
+                return;
+            }
+            Step::Round(network, variant) => {
+                self.run(&Step::Block(3_600_000));
+                self.run(&Step::Block(1));
+                for who in [5, 1, 2] {
+                    self.run(&Step::Anchor(who, network, 0, who as u64 % 2));
+                }
+                return self.run(&Step::Settle(network, variant, Wrong::Nothing));
+            }
+            Step::Judge(by, network, later, claimed, voted) => {
+                self.run(&Step::OpenDispute(by, network, later, claimed));
+                for who in 0..5 {
+                    self.run(&Step::VoteDispute(who, network, later, voted));
+                }
+                return;
+            }
+            Step::PayAll(network) => {
+                let epoch = self.unreleased(network);
+                for place in [None, Some(0), Some(1)] {
+                    self.pay(2, network, epoch, place);
                 }
                 return;
             }
@@ -337,79 +477,100 @@ impl Pair {
         assert_eq!(answer.map(|_| ()), expected, "{step:?}");
     }
 
-    /// Two operators share what the pool allows; the second leaf is paid in a chunk of its own.
-    fn settle_and_pay(&mut self, at: usize, percent: u64, too_much: u64, wrong: Wrong) {
-        let Some(due) = self.model.networks.get(at).map(|network| network.unsettled) else {
-            return;
-        };
-        let pool = self.model.networks[at].pools.get(&due).cloned().unwrap_or_default();
-        let first = pool.paid * u128::from(percent) / 100;
-        let share = |charged: u128| Model::usage_share(&pool, charged);
-        let halves = [
-            pool.availability / 2,
-            pool.availability - pool.availability / 2 + u128::from(too_much),
-        ];
-        let leaves: Vec<PayoutLeaf> = [first, pool.paid - first]
-            .into_iter()
-            .enumerate()
-            .map(|(operator, charged)| {
-                let (cash, usage) = share(charged);
-                PayoutLeaf {
-                    operator: AccountNumber(operator as u32),
-                    units: 1,
-                    availability: Token(halves[operator] as u64),
-                    usage: Token(usage as u64),
-                    cash: MicroUsd(cash as u64),
-                    customers_paid: Credit(charged as u64),
-                }
+    fn unreleased(&self, network: usize) -> u64 {
+        self.model.networks.get(network).map_or(0, |network| network.unreleased)
+    }
+
+    /// The leaves of a variant of an epoch's result.
+    fn leaves(&self, network: usize, epoch: u64, variant: usize) -> Vec<PayoutLeaf> {
+        let pools = self.model.networks.get(network).map(|network| &network.pools);
+        let pool = pools.and_then(|pools| pools.get(&epoch)).cloned().unwrap_or_default();
+        let leaves = (0u32..).zip(pool.leaves(variant));
+        leaves
+            .map(|(operator, leaf)| PayoutLeaf {
+                operator: AccountNumber(operator),
+                units: 1,
+                availability: Token(leaf.availability as u64),
+                usage: Token(leaf.usage as u64),
+                cash: MicroUsd(leaf.cash as u64),
+                customers_paid: Credit(leaf.paid as u64),
             })
-            .collect();
-        let mut result = self.world.result(self.network(at), due, &leaves);
+            .collect()
+    }
+
+    /// A variant of an epoch's result, of what is anchored, on what stands for the epoch before.
+    fn result(&self, network: usize, epoch: u64, variant: usize, wrong: Wrong) -> EpochResult {
+        let leaves = self.leaves(network, epoch, variant);
+        let id = self.network(network);
+        let mut result = self.world.result(id, epoch, &leaves);
+        result.findings = Hash([variant as u8; 32]);
+        let book: Option<cairn_ledger::records::Anchors> = self.world.record(&(id, EpochNumber(epoch)));
+        let anchored = book.map_or(0, |book| book.reports);
+        result.archive = reports(if wrong == Wrong::Archive { 1 } else { anchored.into() }).root();
         match wrong {
+            Wrong::Totals => result.totals.availability.0 = u64::MAX,
             Wrong::Anchors => result.anchors.0[0] ^= 1,
             Wrong::Previous => result.previous.0[0] ^= 1,
             Wrong::Nothing | Wrong::Archive => {}
         }
-        if pool.reports == 0 && wrong != Wrong::Archive {
-            result.archive = merkle::root(Vec::new());
-        }
-        let totals = [
-            result.totals.availability.0,
-            result.totals.usage.0,
-            result.totals.cash.0,
-        ]
-        .map(u128::from);
-        let expected = self.model.settle(5, at, totals, wrong);
-        let attestation = self.world.attest(result, &["vera"]);
-        let answer = self.act(
-            5,
-            Body::SettleEpoch(settle_epoch::SettleEpoch {
-                attestation,
-                exchange: None,
-            }),
-        );
-        assert_eq!(answer.map(|_| ()), expected);
-        if expected.is_err() {
-            return;
-        }
+        result
+    }
+
+    fn pay(&mut self, by: usize, network: usize, epoch: u64, place: Option<usize>) {
+        let (body, place) = self.payment(network, epoch, place);
+        let expected = self.model.pay(by, network, epoch, place);
+        let answer = self.act(by, Body::Pay(body));
+        assert_eq!(answer.map(|_| ()), expected, "leaf {place:?} of epoch {epoch}");
+    }
+
+    /// The payment of a leaf, if there is one at that place, else of none.
+    fn payment(&self, network: usize, epoch: u64, place: Option<usize>) -> (pay::Pay, Option<usize>) {
+        let id = self.network(network);
+        let pools = self.model.networks.get(network).map(|network| &network.pools);
+        let settled = pools.and_then(|pools| pools.get(&epoch)?.settled.as_ref());
+        let leaves = self.leaves(network, epoch, settled.map_or(0, |settled| settled.variant));
+        let Some(leaf) = place.and_then(|place| leaves.get(place)) else {
+            return (pay::Pay::releasing(id, EpochNumber(epoch)), None);
+        };
+        let at = place.expect("there is a leaf") as u64;
         let tree = merkle::Tree::new(leaves.iter().map(PayoutLeaf::hash).collect());
-        for (place, leaf) in leaves.iter().enumerate() {
-            let proof = tree.prove(place as u64, place as u64 + 1).expect("a leaf");
-            let (network, epoch) = (self.network(at), EpochNumber(due));
-            let pay = pay::Pay {
-                network,
-                epoch,
-                leaves: vec![*leaf],
-                proof,
-                choices: None,
-            };
-            self.act(2, Body::Pay(pay.clone())).expect("an honest leaf is paid");
-            assert!(self.act(2, Body::Pay(pay)).is_err(), "a leaf is paid once");
-            self.model.pay(
-                place,
-                u128::from(leaf.availability.0 + leaf.usage.0),
-                leaf.cash.0.into(),
-            );
+        let pay = pay::Pay {
+            network: id,
+            epoch: EpochNumber(epoch),
+            leaves: vec![*leaf],
+            proof: tree.prove(at, at + 1).expect("a leaf"),
+            choices: None,
+        };
+        (pay, place)
+    }
+
+    fn broken_receipt(
+        &self,
+        who: usize,
+        network: usize,
+        epoch: u64,
+        evidence: Evidence,
+        present: bool,
+    ) -> slash_receipt::SlashReceipt {
+        let promise = receipt::Promise {
+            report: ReportId(if present { REPORT } else { [1; 32] }),
+            network: self.network(network),
+            epoch: EpochNumber(epoch),
+        };
+        let issued = receipt::issue(id(NAMES[who]), &verifier_key(NAMES[who]), START, &[promise]);
+        let pools = self.model.networks.get(network).map(|network| &network.pools);
+        let pool = pools.and_then(|pools| pools.get(&epoch)).cloned().unwrap_or_default();
+        let anchored = pool.anchored.iter().find(|(verifier, _)| *verifier == who);
+        let absence = |count: u128| reports(count).absence(&Hash(promise.report.0));
+        slash_receipt::SlashReceipt {
+            receipt: issued[0].clone(),
+            evidence: match evidence {
+                Evidence::NoAnchor => slash_receipt::Evidence::NoAnchor,
+                Evidence::NotAnchored => {
+                    slash_receipt::Evidence::NotAnchored(absence(anchored.map_or(0, |(_, count)| *count)))
+                }
+                Evidence::NotJudged => slash_receipt::Evidence::NotJudged(absence(pool.reports())),
+            },
         }
     }
 
@@ -458,6 +619,30 @@ impl Pair {
                 books.reserve
             ]
         );
+        let kept = view::emission(store).expect("memory").expect("block 1").cover;
+        assert_eq!(u128::from(kept.0), books.kept);
+        for (who, name) in NAMES.iter().enumerate().take(6) {
+            let found = view::verifier(store, &id(name)).expect("memory");
+            let stakes = |verifier: cairn_ledger::records::Verifier| {
+                let stakes = [verifier.bond, verifier.joining, verifier.unbonding_amount()];
+                (stakes.map(|stake| u128::from(stake.0)), verifier.held)
+            };
+            let expected = self.model.verifiers.get(&who).map(|verifier| {
+                let leaving = verifier.unbonding.map_or(0, |(amount, _)| amount);
+                ([verifier.bond, verifier.joining, leaving], verifier.held)
+            });
+            assert_eq!(found.map(stakes), expected, "{name}");
+        }
+        let validators: BTreeMap<ValidatorKey, AccountId> = view::validators(store)
+            .expect("memory")
+            .into_iter()
+            .map(|validator| (validator.key, validator.account))
+            .collect();
+        let expected = self.model.validators.iter();
+        let expected: BTreeMap<ValidatorKey, AccountId> = expected
+            .map(|(key, account)| (validator_key(*key), id(NAMES[*account])))
+            .collect();
+        assert_eq!(validators, expected);
         assert_eq!(
             [stable.cover.0, stable.buy_back.0].map(u128::from),
             [books.cover, books.buy_back]
@@ -473,6 +658,7 @@ impl Pair {
                 found.carry_stable.0,
                 found.allowance.0,
                 found.unsettled.0,
+                found.unreleased.0,
             ];
             let [treasury, carry] = [expected.treasury, expected.carry];
             let should = [
@@ -482,6 +668,7 @@ impl Pair {
                 carry[1],
                 expected.allowance,
                 expected.unsettled.into(),
+                expected.unreleased.into(),
             ];
             assert_eq!(places.map(u128::from), should);
             let share = view::usage(store, id).expect("memory").expect("a network").share;
@@ -520,6 +707,34 @@ fn config() -> ProptestConfig {
     }
 }
 
+/// The one report there is, if there is any.
+const REPORT: [u8; 32] = [5; 32];
+
+struct Reports(Vec<Hash>);
+
+fn reports(count: u128) -> Reports {
+    Reports(vec![Hash(REPORT); usize::from(count > 0)])
+}
+
+impl Reports {
+    fn tree(&self) -> merkle::Tree {
+        merkle::Tree::new(self.0.iter().map(|id| merkle::leaf(&id.0)).collect())
+    }
+
+    fn root(&self) -> Hash {
+        self.tree().root()
+    }
+
+    /// A proof that proves nothing when the report is there.
+    fn absence(&self, report: &Hash) -> merkle::AbsenceProof {
+        let none = merkle::AbsenceProof {
+            neighbours: Vec::new(),
+            range: None,
+        };
+        merkle::AbsenceProof::make(&self.tree(), &self.0, report).unwrap_or(none)
+    }
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -532,6 +747,7 @@ proptest! {
             Step::Issue(4, 2, 500_000_000),
             Step::BuyStable(2, 200_000_000),
             Step::PostPrice(50_000_000),
+            Step::Bond(1, 1_500_000),
         ] {
             pair.run(&step);
         }

@@ -11,8 +11,8 @@ use cairn_engine::ceremony::{Dealt, statement};
 use cairn_engine::{Address, Group, Identity, Validator, limits::VALIDATORS_MAX};
 use cairn_ledger::Genesis;
 use cairn_ledger::account::Rule;
-use cairn_ledger::genesis::Allocation;
-use cairn_types::{Hash, MicroUsd, PublicKey, Signature, Token, codec, hash};
+use cairn_ledger::genesis::{Allocation, GenesisValidator};
+use cairn_types::{Hash, MicroUsd, PublicKey, Signature, Token, ValidatorKey, codec, hash};
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
@@ -248,7 +248,7 @@ impl Founding {
         self.founded.as_ref().ok_or(FoundingError::Unsigned)
     }
 
-    /// What the ledger begins with: each validator's account has its token.
+    /// What the ledger begins with: its validators, and in each one's account its token.
     pub fn ledger(&self) -> Result<Genesis, FoundingError> {
         let mut genesis = self.genesis.clone();
         for founder in &self.validators {
@@ -256,6 +256,11 @@ impl Founding {
             let rest = first.token.0.checked_sub(self.validator_token.0);
             first.token = Token(rest.ok_or(FoundingError::TokenMissing)?);
             let id = founder.account.account_id();
+            genesis.validators.push(GenesisValidator {
+                account: id,
+                key: ValidatorKey(founder.key),
+                address: founder.address.to_string(),
+            });
             let known = genesis
                 .allocations
                 .iter_mut()

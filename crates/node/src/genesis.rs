@@ -5,7 +5,7 @@ use crate::faces::{Face, FaceError, FromFace, struct_faces_both_ways};
 use cairn_ledger::account::Rule;
 use cairn_ledger::economics::{Parameters, Schedule, Step};
 use cairn_ledger::genesis::{
-    Allocation, Fees, Genesis, GenesisError, GenesisIssuer, GenesisVerifier, LIST_MAX, Limits,
+    Allocation, Fees, Genesis, GenesisError, GenesisIssuer, GenesisValidator, GenesisVerifier, LIST_MAX, Limits,
 };
 use cairn_types::{ChainId, EpochNumber, Hash, MicroUsd, PublicKey, TimeMs, Token};
 use std::io;
@@ -20,7 +20,8 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 struct_faces_both_ways! {
     Genesis {
-        chain, start, epoch_ms, round_ms, economics, schedule, limits, fees, allocations, verifiers, issuers
+        chain, start, epoch_ms, round_ms, economics, schedule, limits, fees, allocations, verifiers, issuers,
+        validators
     }
     Parameters {
         decimals, cap, premine, price_move_bps, price_spread_bps, price_stale_rounds, burn_limit_bps, burn_window_ms,
@@ -33,12 +34,13 @@ struct_faces_both_ways! {
     Limits {
         networks_max, verifiers_max, network_bond_min, verifier_bond_min, unbond_epochs, settle_epochs,
         closes_per_block, beacon_blocks, order_ms_max, anchor_window_ms, window_blocks, dispute_window_ms, omission_bps,
-        bar_epochs
+        bar_epochs, validators_max, dispute_bond, score_half_epochs
     }
     Fees { base, open_account, register_device, join_network, move_device, create_network, parameter_page }
     Allocation { rule, token, stable }
     GenesisVerifier { account, key, bond }
     GenesisIssuer { account, bond, limit }
+    GenesisValidator { account, key, address }
 }
 
 impl FromFace for Rule {
@@ -157,6 +159,7 @@ pub fn solo(solo: &Solo) -> Result<Genesis, GenesisFileError> {
         unbond_epochs: daily.unbond_epochs * u64::from(epochs_per_day),
         settle_epochs: daily.settle_epochs * u64::from(epochs_per_day),
         bar_epochs: daily.bar_epochs * u64::from(epochs_per_day),
+        score_half_epochs: daily.score_half_epochs * u64::from(epochs_per_day),
         beacon_blocks: 1,
         // With one verifier anchoring ends at once, and one that was away for a while still keeps its promises.
         anchor_window_ms: DAY_MS.min(daily.unbond_epochs * u64::from(epochs_per_day) * epoch_ms / 2),
@@ -222,6 +225,8 @@ pub fn solo(solo: &Solo) -> Result<Genesis, GenesisFileError> {
             bond,
             limit: MicroUsd(stable.saturating_add(1_000_000_000_000_000)),
         }],
+        // One operator decides alone anyway.
+        validators: Vec::new(),
     };
     genesis.check()?;
     Ok(genesis)

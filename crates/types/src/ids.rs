@@ -69,7 +69,12 @@ pub struct ReportId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
 #[cbor(transparent)]
 pub struct OrderId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
 
-hex_impls!(DeviceId, AccountId, NetworkId, ReportId, OrderId);
+/// A validator's public key, by which its peers know it: Ed25519, 32 bytes.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen)]
+#[cbor(transparent)]
+pub struct ValidatorKey(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
+
+hex_impls!(DeviceId, AccountId, NetworkId, ReportId, OrderId, ValidatorKey);
 
 impl NetworkId {
     /// The id of the network that `founder` opens under `name` on `chain`.

@@ -24,7 +24,8 @@ pub use envelope::{Envelope, Report};
 pub use finding::{Finding, Reason, Span};
 pub use hash::Hash;
 pub use ids::{
-    AccountId, AccountNumber, ChainId, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId, ReportId,
+    AccountId, AccountNumber, ChainId, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId,
+    ReportId, ValidatorKey,
 };
 pub use intake::{IntakeAnswer, IntakeRefusal};
 pub use keys::{PublicKey, SecretKey, Signature};

@@ -7,6 +7,7 @@
 //! ```
 
 mod compare;
+mod recompute;
 #[cfg(test)]
 mod tests;
 
@@ -21,12 +22,15 @@ use crate::objects::Objects;
 use crate::roster::{self, RosterMember};
 use cairn_ledger::records::PoolState;
 use cairn_ledger::tx::settle_epoch::Exchange;
+use cairn_types::attestation::Totals;
 use cairn_types::batch::{self, Signed};
 use cairn_types::{
     AccountId, AccountNumber, DeviceId, DeviceNumber, Envelope, EpochNumber, EpochResult, Hash, NetworkId, PayoutLeaf,
     PublicKey, codec, hash,
 };
+use cairn_verticals::kit::Assessment;
 use compare::first_difference;
+pub use recompute::{RecomputeError, Recomputed, recompute};
 use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
@@ -92,14 +96,7 @@ pub fn audit(
         result: Hash::default(),
         difference: None,
     };
-    let audit = Audit {
-        objects,
-        chain,
-        network,
-        epoch,
-        archive: EpochArchive::of(objects, network, epoch),
-    };
-    match audit.run(&mut audited) {
+    match Audit::of(objects, chain, network, epoch).run(&mut audited) {
         Ok(()) => Ok(audited),
         Err(Stop::Differs(difference)) => {
             audited.difference = Some(*difference);
@@ -133,6 +130,18 @@ struct Audit<'a> {
     archive: EpochArchive<'a>,
 }
 
+impl<'a> Audit<'a> {
+    fn of(objects: &'a dyn Objects, chain: &'a dyn ChainView, network: &'a NetworkId, epoch: EpochNumber) -> Self {
+        Self {
+            objects,
+            chain,
+            network,
+            epoch,
+            archive: EpochArchive::of(objects, network, epoch),
+        }
+    }
+}
+
 impl Audit<'_> {
     fn run(&self, audited: &mut Audited) -> Result<(), Stop> {
         let files = self.files()?;
@@ -141,10 +150,7 @@ impl Audit<'_> {
         let reports = self.reports(reports, &inputs)?;
         audited.reports = reports.len();
 
-        let judged =
-            assess::judge(&inputs, &reports, 1).map_err(|error: JudgeError| self.unusable(archive::INPUTS, error))?;
-        let divided = divide::divide(&inputs, &judged.findings);
-        let (leaves, totals) = divided.map_err(|error: DivideError| self.unusable(archive::INPUTS, error))?;
+        let (judged, leaves, totals) = self.judge(&inputs, &reports)?;
         self.same_rows(archive::FINDINGS, &findings, &judged.findings)?;
         self.same(
             archive::MEMORY,
@@ -156,22 +162,37 @@ impl Audit<'_> {
         let chosen = self.choices(&leaves)?;
         self.same_rows(archive::CHOICES, &choices, &chosen)?;
 
-        let basis = self.basis(&reports)?;
-        let result = attest::result(
-            &inputs,
-            &reports,
-            &judged.findings,
-            &judged.memory,
-            &leaves,
-            totals,
-            basis,
-        );
+        let (result, exchange) = self.result(&inputs, &reports, &judged, &leaves, totals, &chosen)?;
         audited.result = result.hash();
-        let exchange = exchange::attested(&inputs, &result, &leaves, &chosen);
-        let exchange = exchange.map_err(|error| self.unusable(archive::INPUTS, error))?;
         let manifest = self.attestation(&result)?;
         self.exchange(&manifest, exchange.as_ref())?;
         self.settlement(&result, exchange.as_ref())
+    }
+
+    /// The reports judged, and the pool divided by what that came to.
+    fn judge(&self, inputs: &Inputs, reports: &[Sealed]) -> Result<(Assessment, Vec<PayoutLeaf>, Totals), Stop> {
+        let judged =
+            assess::judge(inputs, reports, 1).map_err(|error: JudgeError| self.unusable(archive::INPUTS, error))?;
+        let divided = divide::divide(inputs, &judged.findings);
+        let (leaves, totals) = divided.map_err(|error: DivideError| self.unusable(archive::INPUTS, error))?;
+        Ok((judged, leaves, totals))
+    }
+
+    /// What all of it comes to, on what the ledger says it rests on.
+    fn result(
+        &self,
+        inputs: &Inputs,
+        reports: &[Sealed],
+        judged: &Assessment,
+        leaves: &[PayoutLeaf],
+        totals: Totals,
+        chosen: &[Choice],
+    ) -> Result<(EpochResult, Option<Exchange>), Stop> {
+        let basis = self.basis(reports)?;
+        let result = attest::result(inputs, reports, &judged.findings, &judged.memory, leaves, totals, basis);
+        let exchange = exchange::attested(inputs, &result, leaves, chosen);
+        let exchange = exchange.map_err(|error| self.unusable(archive::INPUTS, error))?;
+        Ok((result, exchange))
     }
 
     /// What the operators of the leaves chose when the epoch closed, as the ledger says.

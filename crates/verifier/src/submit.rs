@@ -20,7 +20,7 @@ use thiserror::Error;
 const CHUNK_LEAVES: usize = if PAY_LEAVES_MAX < 512 { PAY_LEAVES_MAX } else { 512 };
 
 /// Why a release must wait.
-const WAITS: [Reject; 2] = [Reject::ReleaseTooEarly, Reject::ReleaseOutOfOrder];
+const WAITS: [Reject; 3] = [Reject::ReleaseTooEarly, Reject::ReleaseOutOfOrder, Reject::DisputeOpen];
 
 /// Why an epoch is not settled or paid yet.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const HOUR_MS: u64 = 3_600_000;
+/// Epochs in which a result may be disputed, unless told otherwise.
+const DISPUTE_EPOCHS: u64 = 24;
 
 /// Found a chain of several validators: new, join, merge, sign. docs/operate/ceremony.md tells it step by step.
 #[derive(clap::Subcommand)]
@@ -58,6 +60,9 @@ pub struct New {
     /// Length of an epoch.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(2..=86_400), conflicts_with = "from")]
     epoch_seconds: Option<u64>,
+    /// How long a settled result may be disputed before its money moves; 0: nobody can. 24 epochs, a day at most, unless told otherwise.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "from")]
+    dispute_seconds: Option<u64>,
     /// When epoch 0 begins; when the epoch that runs began, unless told otherwise.
     #[arg(long, value_name = "TIME", conflicts_with = "from")]
     start: Option<TimeMs>,
@@ -196,7 +201,7 @@ fn begin(args: &New, home: &Home) -> Result<Genesis, Failure> {
         None => account_key(home, name),
     };
     let chain = args.chain.as_deref().unwrap_or_default();
-    solo(&Solo {
+    let mut genesis = solo(&Solo {
         chain: chain.parse().or_fail(Kind::Usage, "the chain's name")?,
         start,
         epoch_ms,
@@ -205,7 +210,11 @@ fn begin(args: &New, home: &Home) -> Result<Genesis, Failure> {
         issuer: key(args.issuer, "issuer")?,
         others: vec![],
     })
-    .or_fail(Kind::Usage, "no chain can begin so")
+    .or_fail(Kind::Usage, "no chain can begin so")?;
+    let window_ms = args.dispute_seconds.map(|seconds| seconds.saturating_mul(1_000));
+    genesis.limits.dispute_window_ms = window_ms.unwrap_or((DISPUTE_EPOCHS * epoch_ms).min(24 * HOUR_MS));
+    genesis.check().or_fail(Kind::Usage, "no chain can begin so")?;
+    Ok(genesis)
 }
 
 /// A public key of the home folder, made if it is missing.

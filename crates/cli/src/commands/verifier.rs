@@ -1,5 +1,7 @@
 //! `cairn verifier`: what a verifier has at stake: bonding it, taking it back, and looking at it. Running one is `run_verifier`'s.
 
+mod slash;
+
 use super::run_verifier;
 use crate::error::{Done, Failure, Kind};
 use crate::output::{Output, decimal, table};
@@ -26,6 +28,8 @@ pub enum Command {
     Bond(Bond),
     Unbond(Unbond),
     SetUrl(SetUrl),
+    #[command(subcommand)]
+    Slash(slash::Slash),
     Show(Show),
     List(List),
 }
@@ -119,6 +123,7 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
             Command::Bond(args) => bond(&session, &args, out).await,
             Command::Unbond(args) => unbond(&session, &args, out).await,
             Command::SetUrl(args) => set_url(&session, &args, out).await,
+            Command::Slash(command) => slash::run(&session, &command, out).await,
             Command::Show(args) => show(&session, &args, out).await,
             Command::List(List {}) => list(&session, out).await,
         }

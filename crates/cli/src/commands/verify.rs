@@ -9,7 +9,8 @@ use crate::session::{Session, failed};
 use cairn_client::verify::{self, Sizes, decode};
 use cairn_client::{Anchor, ClientError, Question};
 use cairn_ledger::records::{
-    Account, Device, Epoch, Network, ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Verifier,
+    self, Account, Anchors, Device, Dispute, Epoch, Network, ParameterPage, Pool, Profile, Roots, RosterEntry,
+    Settlement, SignerPage, Terms, Validator, Verifier,
 };
 use cairn_ledger::tables::Record;
 use cairn_node::faces::Face;
@@ -376,10 +377,15 @@ fn face(question: &Question, bytes: &[u8]) -> Result<Value, Failure> {
         Question::Roster(..) => of::<RosterEntry>(bytes),
         Question::Verifier(_) => of::<Verifier>(bytes),
         Question::Profile(_) => of::<Profile>(bytes),
+        Question::Validator(_) => of::<Validator>(bytes),
         Question::Epoch(_) => of::<Epoch>(bytes),
         Question::Pool(..) => of::<Pool>(bytes),
         Question::Settlement(..) => of::<Settlement>(bytes),
         Question::Roots(..) => of::<Roots>(bytes),
+        Question::Signers(..) => of::<SignerPage>(bytes),
+        Question::Anchors(..) => of::<Anchors>(bytes),
+        Question::Anchor(..) => of::<records::Anchor>(bytes),
+        Question::Dispute(..) => of::<Dispute>(bytes),
         Question::Parameters(..) => {
             let page = decode::<ParameterPage>(bytes).map_err(failed)?;
             Ok(hex::encode(page.bytes).into())

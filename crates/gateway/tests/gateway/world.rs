@@ -114,6 +114,7 @@ fn genesis() -> Genesis {
             bond,
             limit: MicroUsd(1 << 40),
         }],
+        validators: Vec::new(),
     }
 }
 

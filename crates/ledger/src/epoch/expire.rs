@@ -32,21 +32,24 @@ pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &m
         }
         let due = closing.network.unsettled;
         let mut pool: Loaded<Pool> = pool.ok_or(Reject::EpochNotNext)?;
+        let network = &mut closing.network;
+        network.unsettled = due.next();
+        if network.unreleased == due {
+            network.unreleased = due.next();
+        }
+        if pool.state == PoolState::Expired {
+            continue; // before a dispute took back what was settled before it: its money was carried on then
+        }
         let tokens = pool
             .availability
             .checked_add(pool.usage)
             .ok_or(Reject::AmountTooLarge)?;
         let dollars = pool.cash.checked_add(pool.verifiers).ok_or(Reject::AmountTooLarge)?;
-        let network = &mut closing.network;
         network.carry_token = network.carry_token.checked_add(tokens).ok_or(Reject::AmountTooLarge)?;
         network.carry_stable = network
             .carry_stable
             .checked_add(dollars)
             .ok_or(Reject::AmountTooLarge)?;
-        if network.unreleased == due {
-            network.unreleased = due.next();
-        }
-        network.unsettled = due.next();
         pool.state = PoolState::Expired;
         context.save(&pool);
         context.pool_token(Token::ZERO, tokens)?;

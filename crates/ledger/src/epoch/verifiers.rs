@@ -1,13 +1,14 @@
 //! Verifiers' stake turns with the epoch: what was bonded counts from now on, what was unbonded long enough ago returns to its owner,
-//! and who has nothing at stake leaves the list.
+//! and who has nothing at stake leaves the list. Nobody leaves while a result it signed is disputed.
 
 use super::price;
 use crate::context::{Context, Step};
 use crate::event::Event;
-use crate::records::{Account, Verifier, VerifierIndex};
+use crate::records::{Account, Profile, Verifier, VerifierIndex};
 use crate::reject::Reject;
 use crate::store::Key;
 use crate::tables::Record;
+use crate::tx::begin_score;
 use cairn_types::{EpochNumber, Token};
 
 pub(super) fn turn(open: EpochNumber, context: &mut Context<'_>) -> Step<()> {
@@ -15,13 +16,13 @@ pub(super) fn turn(open: EpochNumber, context: &mut Context<'_>) -> Step<()> {
     let mut active = Token::ZERO;
     let mut listed = 0u16;
     let all = price::verifiers(chain.verifiers, context)?;
-    let leaving = all
-        .iter()
-        .filter(|(_, verifier)| verifier.unbonding.is_some_and(|leaving| leaving.until <= open));
-    let accounts: Vec<Key> = leaving.map(|(id, _)| Account::key(id)).collect();
-    context.touch(&accounts)?;
+    let leaving = all.iter().filter(|(_, verifier)| verifier.leaving(open).is_some());
+    let mut keys: Vec<Key> = leaving.map(|(id, _)| Account::key(id)).collect();
+    let joining = all.iter().filter(|(_, verifier)| verifier.joining > Token::ZERO);
+    keys.extend(joining.map(|(id, _)| Profile::key(id)));
+    context.touch(&keys)?;
     for (id, mut verifier) in all {
-        if let Some(leaving) = verifier.unbonding.filter(|leaving| leaving.until <= open) {
+        if let Some(leaving) = verifier.leaving(open) {
             let mut account = context.account(&id, Reject::AccountUnknown)?;
             account.give_token(leaving.amount)?;
             context.save(&account);
@@ -31,13 +32,16 @@ pub(super) fn turn(open: EpochNumber, context: &mut Context<'_>) -> Step<()> {
                 amount: leaving.amount,
             });
         }
+        if verifier.bond == Token::ZERO && verifier.joining > Token::ZERO {
+            begin_score(&id, &chain, context)?;
+        }
         verifier.bond = verifier
             .bond
             .checked_add(verifier.joining)
             .ok_or(Reject::AmountTooLarge)?;
         verifier.joining = Token::ZERO;
         active = active.checked_add(verifier.bond).ok_or(Reject::AmountTooLarge)?;
-        if verifier.at_stake() == Token::ZERO {
+        if verifier.at_stake() == Token::ZERO && verifier.held == 0 {
             context.delete::<Verifier>(&id);
             continue;
         }

@@ -1,10 +1,11 @@
-//! Block 1 writes the genesis: accounts, verifiers, issuers, books.
+//! Block 1 writes the genesis: accounts, verifiers, validators, issuers, books.
 
 use crate::context::{Context, Step};
 use crate::economics::Supply;
 use crate::event::Event;
 use crate::records::{
-    Account, AccountIndex, Chain, CreditSupply, Emission, Issuer, Prices, StableSupply, Verifier, VerifierIndex,
+    Account, AccountIndex, Chain, CreditSupply, Emission, Issuer, Prices, StableSupply, Validator, Verifier,
+    VerifierIndex,
 };
 use crate::reject::Reject;
 use crate::tables::Loaded;
@@ -37,6 +38,18 @@ pub(super) fn run(digest: Hash, context: &mut Context<'_>) -> Step<()> {
         bond_active = bond_active.checked_add(named.bond).ok_or(Reject::AmountTooLarge)?;
         verifiers += 1; // cannot overflow: genesis has a maximum
     }
+    let mut validators = 0u16;
+    for named in &genesis.validators {
+        let account: Loaded<Account> = context.account(&named.account, Reject::AccountUnknown)?;
+        let validator = Validator {
+            account: named.account,
+            number: account.number,
+            key: named.key,
+            address: named.address.clone(),
+        };
+        context.insert(&validators, &validator);
+        validators += 1; // cannot overflow: genesis has a maximum
+    }
     let mut owed = stable;
     for named in &genesis.issuers {
         let issuer = Issuer {
@@ -60,6 +73,9 @@ pub(super) fn run(digest: Hash, context: &mut Context<'_>) -> Step<()> {
         verifiers,
         bond_active,
         orders_open: 0,
+        validators,
+        ballots: 0,
+        settlements: 0,
     };
     context.insert(&(), &chain);
     let supply = Supply {

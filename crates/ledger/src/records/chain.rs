@@ -38,6 +38,15 @@ pub struct Chain {
     /// Orders that hold credits.
     #[n(11)]
     pub orders_open: u64,
+    /// Validators on the ledger: their places are dense.
+    #[n(12)]
+    pub validators: u16,
+    /// Ballots of validators so far.
+    #[n(13)]
+    pub ballots: u64,
+    /// Results settled so far, of all networks: verifiers' scores count them.
+    #[n(14)]
+    pub settlements: u64,
 }
 
 /// A moment of the chain: windows are counted in time and in blocks.

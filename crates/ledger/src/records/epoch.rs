@@ -5,6 +5,7 @@ use crate::economics::netting::{OfferTotals, Running};
 use crate::economics::{Pools, Spent};
 use crate::genesis::Limits;
 use crate::tables::{Record, Table};
+use crate::tx::settle_epoch::Exchange;
 use cairn_types::attestation::Totals;
 use cairn_types::{AccountNumber, Credit, EpochNumber, EpochResult, Hash, MicroUsd, NetworkId, Price, TimeMs, Token};
 use minicbor::{Decode, Encode};
@@ -192,6 +193,23 @@ pub struct Settlement {
 }
 
 impl Settlement {
+    /// Of a result settled at a moment by so many signers; nothing is paid yet.
+    pub fn of(result: &EpochResult, exchanged: bool, settled: Moment, signers: u16) -> Self {
+        Self {
+            result: result.hash(),
+            payouts: result.payouts,
+            leaves: result.leaves,
+            cursor: 0,
+            totals: result.totals,
+            paid: Totals::default(),
+            operator: None,
+            height: settled.height,
+            exchanged,
+            time: settled.time,
+            signers,
+        }
+    }
+
     /// When it was settled.
     pub fn settled(&self) -> Moment {
         Moment {
@@ -289,6 +307,17 @@ pub struct ExchangeBook {
     pub choices: Hash,
     #[n(2)]
     pub running: Running,
+}
+
+impl ExchangeBook {
+    /// Of an exchange of which no leaf is paid yet.
+    pub fn of(exchange: &Exchange) -> Self {
+        Self {
+            offers: exchange.offers,
+            choices: exchange.choices,
+            running: Running::default(),
+        }
+    }
 }
 
 impl Record for ExchangeBook {

@@ -4,23 +4,29 @@ mod account;
 mod anchor;
 mod chain;
 mod device;
+mod dispute;
 mod epoch;
 mod network;
 mod order;
+mod score;
 mod supply;
+mod validator;
 mod verifier;
 
 pub use account::{Account, AccountIndex, Issuer, PastChoice, PayoutChoice};
 pub use anchor::{Anchor, AnchorPlace, Anchors, Omission};
 pub use chain::{Chain, Moment};
 pub use device::{Bar, Device, DeviceIndex, Equivocation, Membership, NETWORKS_PER_DEVICE_MAX, RosterEntry};
+pub use dispute::{Dispute, DisputeState};
 pub use epoch::{Epoch, ExchangeBook, Pool, PoolState, Roots, SIGNERS_PER_PAGE, Settlement, Signer, SignerPage};
 pub use network::{
     Network, NetworkIndex, PARAMETER_PAGE_BYTES, PARAMETERS_BYTES_MAX, ParameterPage, Terms, TermsVersion,
     UNRELEASED_MAX, Usage,
 };
 pub use order::{Order, OrderState};
+pub use score::{SCORE_ONE, Score};
 pub use supply::{CreditSupply, Emission, Prices, StableSupply};
+pub use validator::{Validator, ValidatorBallot, Vote};
 pub use verifier::{Profile, Unbonding, Verifier, VerifierIndex};
 
 #[cfg(test)]
@@ -84,6 +90,25 @@ mod tests {
             verifiers: u16::MAX,
             bond_active: Token(MAX),
             orders_open: MAX,
+            validators: u16::MAX,
+            ballots: MAX,
+            settlements: MAX,
+        });
+        check(Validator {
+            account,
+            number: AccountNumber(u32::MAX),
+            key: ValidatorKey([0xff; 32]),
+            address: "a".repeat(crate::tx::vote_validator::ADDRESS_BYTES_MAX),
+        });
+        check(ValidatorBallot { ballot: MAX });
+        check(Vote { choice: HASH });
+        check(Dispute {
+            state: DisputeState::Upheld,
+            ballot: MAX,
+            disputer: account,
+            bond: Token(MAX),
+            claim: HASH,
+            opened: TimeMs(MAX),
         });
         check(Account {
             number: AccountNumber(u32::MAX),
@@ -128,6 +153,13 @@ mod tests {
         });
         check(Profile {
             url: "u".repeat(crate::tx::set_verifier_url::URL_BYTES_MAX),
+            score: Score {
+                agreed: MAX,
+                differed: MAX,
+                silent: MAX,
+                seen: MAX,
+                decayed: EpochNumber(MAX),
+            },
         });
         check(RosterEntry {
             device: DeviceNumber(u32::MAX),
@@ -278,6 +310,7 @@ mod tests {
             }),
             price: Some((Price(MAX), MAX)),
             since: EpochNumber(MAX),
+            held: u32::MAX,
         });
         check(Prices(PriceState {
             ring: vec![crate::economics::price::PRICE_MAX; RING_ROUNDS],

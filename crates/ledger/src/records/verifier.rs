@@ -1,5 +1,6 @@
 //! Verifiers and their bonds.
 
+use super::Score;
 use crate::tables::{Record, Table};
 use cairn_types::{AccountId, AccountNumber, EpochNumber, Price, PublicKey, Token};
 use minicbor::{Decode, Encode};
@@ -30,15 +31,20 @@ pub struct Verifier {
     /// The epoch in which it was first bonded: from this one on it anchors what it collected.
     #[n(7)]
     pub since: EpochNumber,
+    /// Open disputes of results it signed: while there is one, its stake does not leave.
+    #[n(8)]
+    pub held: u32,
 }
 
-/// What a verifier says of itself. It outlives the bond.
+/// What a verifier says of itself, and how its word compared with what was settled. It outlives the bond.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Profile {
     /// Where it is reached; empty when it does not say.
     #[n(0)]
     pub url: String,
+    #[n(1)]
+    pub score: Score,
 }
 
 impl Record for Profile {
@@ -69,11 +75,18 @@ impl Verifier {
             unbonding: None,
             price: None,
             since,
+            held: 0,
         }
     }
 
     pub fn unbonding_amount(&self) -> Token {
         self.unbonding.map_or(Token::ZERO, |unbonding| unbonding.amount)
+    }
+
+    /// The stake that returns when an epoch closes.
+    pub fn leaving(&self, closing: EpochNumber) -> Option<Unbonding> {
+        self.unbonding
+            .filter(|unbonding| unbonding.until <= closing && self.held == 0)
     }
 
     /// All that is at stake; genesis' cap on the supply keeps it countable.

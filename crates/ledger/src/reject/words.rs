@@ -511,6 +511,11 @@ pub(super) const TABLE: &[Row] = &[
         "An earlier epoch of the network waits for its release.",
         "Pay that one first.",
     ),
+    (
+        Reject::DisputeOpen,
+        "The result is disputed.",
+        "Wait until the validators have decided.",
+    ),
     // Broken receipts.
     (
         Reject::ReceiptWrong,
@@ -575,5 +580,63 @@ pub(super) const TABLE: &[Row] = &[
         Reject::VoucherAboveHeld,
         "The voucher is above what the order holds.",
         "Settle up to what is held.",
+    ),
+    // Disputes and validators.
+    (
+        Reject::NoValidators,
+        "The ledger of this chain knows no validators who could decide.",
+        "Ask those who run the chain to put its validators on the ledger.",
+    ),
+    (
+        Reject::DisputeExists,
+        "The epoch of the network is disputed, or the dispute is decided.",
+        "Nothing to do: an epoch is disputed once.",
+    ),
+    (
+        Reject::DisputeTooLate,
+        "The window for disputes is over.",
+        "Dispute sooner after an epoch is settled.",
+    ),
+    (
+        Reject::ClaimIsSettled,
+        "The claim is what was settled.",
+        "Claim what the epoch comes to by your own judgement.",
+    ),
+    (
+        Reject::DisputeUnknown,
+        "The epoch of the network is not disputed.",
+        "Open a dispute first.",
+    ),
+    (Reject::DisputeDecided, "The dispute is decided.", "Nothing to do."),
+    (
+        Reject::NotAValidator,
+        "The account is no validator's.",
+        "Only validators vote.",
+    ),
+    (
+        Reject::ValidatorExists,
+        "The key or the account is a validator's already.",
+        "Remove that one first.",
+    ),
+    (
+        Reject::ValidatorsFull,
+        "There are as many validators as there may be.",
+        "Remove one first.",
+    ),
+    (
+        Reject::AddressInvalid,
+        "An address is host:port, with at most 96 printable characters.",
+        "Say where peers reach the validator.",
+    ),
+    (Reject::ValidatorUnknown, "No validator has this key.", "Check the key."),
+    (
+        Reject::ValidatorsTooFew,
+        "The last validator cannot be removed.",
+        "Add another one first.",
+    ),
+    (
+        Reject::VoteGiven,
+        "The validator has voted so already, or its vote is final.",
+        "Nothing to do.",
     ),
 ];

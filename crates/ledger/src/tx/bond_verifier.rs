@@ -1,8 +1,9 @@
 //! Puts token at stake behind what a verifier will sign. The bond counts towards a quorum from the next epoch on.
 
+use super::settle_epoch::load_profiles;
 use crate::context::{Context, Step, ensure};
 use crate::event::Event;
-use crate::records::{Verifier, VerifierIndex};
+use crate::records::{Chain, Verifier, VerifierIndex};
 use crate::reject::Reject;
 use crate::store::Key;
 use crate::tables::{Loaded, Record};
@@ -17,6 +18,17 @@ pub struct BondVerifier {
     /// Signs attestations and receipts; the same while anything is bonded.
     #[n(1)]
     pub key: PublicKey,
+}
+
+/// Settlements up to now are nothing it could have signed.
+pub(crate) fn begin_score(id: &AccountId, chain: &Chain, context: &mut Context<'_>) -> Step<()> {
+    let half = context.genesis.limits.score_half_epochs;
+    for mut profile in load_profiles(&[*id], context)? {
+        profile.score.seen = chain.settlements;
+        profile.score = profile.score.at(chain.settlements, chain.epoch, half);
+        context.save(&profile);
+    }
+    Ok(())
 }
 
 impl BondVerifier {
@@ -38,6 +50,7 @@ impl BondVerifier {
                 chain.verifiers = chain.verifiers.checked_add(1).ok_or(Reject::VerifiersFull)?;
                 context.insert(&index, &VerifierIndex { id: *sender });
                 context.save(&chain);
+                begin_score(sender, &chain, context)?;
                 Loaded::new(sender, Verifier::new(account.number, index, self.key, chain.epoch))
             }
         };

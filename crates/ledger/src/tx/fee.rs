@@ -19,7 +19,8 @@ pub fn fee(fees: &Fees, body: &Body) -> Token {
         | Body::ExpireOrder(_)
         | Body::SlashVerifier(_)
         | Body::SlashReceipt(_)
-        | Body::BarDevice(_) => return Token::ZERO,
+        | Body::BarDevice(_)
+        | Body::VoteDispute(_) => return Token::ZERO,
         Body::OpenAccount(_) => fees.open_account,
         Body::RegisterDevice(_) => fees.register_device,
         Body::JoinNetwork(_) => fees.join_network,

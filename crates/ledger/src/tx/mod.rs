@@ -6,7 +6,9 @@
 //! Each file declares what it reads, then: load, check in the order of `reject.rs`, compute, write.
 
 mod authorize;
+mod ballot;
 mod check;
+mod decide;
 mod fee;
 mod release;
 mod result;
@@ -44,17 +46,23 @@ pub mod register_device;
 pub mod retire_device;
 
 pub mod anchor_epoch;
+pub mod open_dispute;
 pub mod pay;
 pub mod settle_epoch;
+pub mod vote_dispute;
 
 pub mod close_order;
 pub mod expire_order;
 pub mod open_order;
 pub mod settle_order;
 
+pub mod vote_validator;
+
 pub(crate) use authorize::authorize;
+pub(crate) use bond_verifier::begin_score;
 pub use check::check;
 pub use fee::fee;
+pub use result::claim_hash;
 
 use crate::account::Witness;
 use crate::context::{Context, Step};
@@ -161,11 +169,15 @@ pub enum Body {
     #[n(50)] SettleEpoch(#[n(0)] settle_epoch::SettleEpoch),
     #[n(51)] Pay(#[n(0)] pay::Pay),
     #[n(52)] AnchorEpoch(#[n(0)] anchor_epoch::AnchorEpoch),
+    #[n(53)] OpenDispute(#[n(0)] open_dispute::OpenDispute),
+    #[n(54)] VoteDispute(#[n(0)] vote_dispute::VoteDispute),
 
     #[n(60)] OpenOrder(#[n(0)] open_order::OpenOrder),
     #[n(61)] SettleOrder(#[n(0)] settle_order::SettleOrder),
     #[n(62)] CloseOrder(#[n(0)] close_order::CloseOrder),
     #[n(63)] ExpireOrder(#[n(0)] expire_order::ExpireOrder),
+
+    #[n(70)] VoteValidator(#[n(0)] vote_validator::VoteValidator),
 }
 
 impl Transaction {
@@ -248,10 +260,13 @@ pub fn reads(signed: &Signed) -> Vec<Key> {
         Body::SettleEpoch(body) => body.reads(),
         Body::Pay(body) => body.reads(),
         Body::AnchorEpoch(body) => body.reads(account),
+        Body::OpenDispute(body) => body.reads(),
+        Body::VoteDispute(body) => body.reads(),
         Body::OpenOrder(body) => body.reads(signed),
         Body::SettleOrder(body) => body.reads(),
         Body::CloseOrder(body) => body.reads(),
         Body::ExpireOrder(body) => body.reads(),
+        Body::VoteValidator(body) => body.reads(),
     });
     keys
 }
@@ -289,9 +304,12 @@ pub(crate) fn run(signed: &Signed, context: &mut Context<'_>) -> Step<()> {
         Body::SettleEpoch(body) => body.apply(context),
         Body::Pay(body) => body.apply(context),
         Body::AnchorEpoch(body) => body.apply(account, context),
+        Body::OpenDispute(body) => body.apply(account, context),
+        Body::VoteDispute(body) => body.apply(account, context),
         Body::OpenOrder(body) => body.apply(signed, context),
         Body::SettleOrder(body) => body.apply(account, context),
         Body::CloseOrder(body) => body.apply(account, context),
         Body::ExpireOrder(body) => body.apply(context),
+        Body::VoteValidator(body) => body.apply(account, context),
     }
 }

@@ -5,7 +5,8 @@ use crate::context::{Context, Step, ensure};
 use crate::economics::divide;
 use crate::event::Event;
 use crate::records::{
-    Account, AccountIndex, Network, Pool, PoolState, SIGNERS_PER_PAGE, Settlement, Signer, SignerPage,
+    Account, AccountIndex, Dispute, DisputeState, Network, Pool, PoolState, SIGNERS_PER_PAGE, Settlement, Signer,
+    SignerPage,
 };
 use crate::reject::Reject;
 use crate::tables::Loaded;
@@ -22,7 +23,7 @@ pub(super) struct Release {
 }
 
 impl Release {
-    /// Whether the window is over and all earlier epochs of the network are released.
+    /// Whether the window is over, no dispute is open, and all earlier epochs of the network are released.
     pub fn check(
         at: (NetworkId, EpochNumber),
         network: &Network,
@@ -33,7 +34,13 @@ impl Release {
         let limits = &context.genesis.limits;
         let due = limits.is_over(limits.dispute_window_ms, settlement.settled(), context.moment());
         ensure(due, Reject::ReleaseTooEarly)?;
-        ensure(at.1 == network.unreleased, Reject::ReleaseOutOfOrder)?;
+        let first = skip_expired(&at.0, network.unreleased, network.unsettled, context)?;
+        ensure(at.1 == first, Reject::ReleaseOutOfOrder)?;
+        if limits.dispute_window_ms > 0 {
+            let dispute = context.load::<Dispute>(&at)?;
+            let open = dispute.is_some_and(|dispute| dispute.state == DisputeState::Open);
+            ensure(!open, Reject::DisputeOpen)?;
+        }
         let left = pool
             .pools()
             .remainder(&settlement.totals)

@@ -4,12 +4,13 @@
 use super::settle_epoch::Exchange;
 use crate::context::{Context, Step, ensure};
 use crate::economics::Carry;
-use crate::records::{Anchors, Epoch, Network, Pool, Settlement};
+use crate::economics::netting::OfferTotals;
+use crate::records::{Anchors, Epoch, ExchangeBook, Network, Pool, Settlement};
 use crate::reject::Reject;
 use crate::store::Key;
 use crate::tables::Record;
 use cairn_types::attestation::Totals;
-use cairn_types::{EpochNumber, EpochResult, Hash, merkle};
+use cairn_types::{EpochNumber, EpochResult, Hash, NetworkId, codec, hash, merkle};
 
 /// A result, and the exchange among its operators, if there is one.
 #[derive(Clone, Copy)]
@@ -18,7 +19,27 @@ pub(super) struct Claim<'a> {
     pub exchange: Option<&'a Exchange>,
 }
 
+/// Hash of all that a result pays: two claims with one hash are the same. Votes and disputes name what they are for by it.
+pub fn claim_hash(result: &Hash, exchange: Option<(OfferTotals, Hash)>) -> Hash {
+    hash::domain("cairn/claim/1", &[&result.0, &codec::encode(&exchange)])
+}
+
+/// The hash of the claim that stands: what was settled.
+pub(super) fn standing(at: (NetworkId, EpochNumber), settlement: &Settlement, context: &mut Context<'_>) -> Step<Hash> {
+    let book = match settlement.exchanged {
+        true => context.load::<ExchangeBook>(&at)?,
+        false => None,
+    };
+    let exchange = book.map(|book| (book.offers, book.choices));
+    Ok(claim_hash(&settlement.result, exchange))
+}
+
 impl Claim<'_> {
+    pub fn hash(&self) -> Hash {
+        let exchange = self.exchange.map(|exchange| (exchange.offers, exchange.choices));
+        claim_hash(&self.result.hash(), exchange)
+    }
+
     /// The records `check` reads besides network, epoch and pool.
     pub fn reads(result: &EpochResult) -> Vec<Key> {
         let before = EpochNumber(result.epoch.0.saturating_sub(1));

@@ -7,12 +7,11 @@ use crate::context::{Context, Step, ensure};
 use crate::economics::netting::OfferTotals;
 use crate::event::Event;
 use crate::records::{
-    Epoch, ExchangeBook, Network, Pool, PoolState, Roots, Settlement, Signer, StableSupply, Verifier,
+    Chain, Epoch, ExchangeBook, Network, Pool, PoolState, Profile, Roots, Settlement, Signer, StableSupply, Verifier,
 };
 use crate::reject::Reject;
 use crate::store::Key;
 use crate::tables::{Loaded, Record};
-use cairn_types::attestation::Totals;
 use cairn_types::{AccountId, Attestation, Hash, Signature, Token, batch, codec, hash};
 use minicbor::{CborLen, Decode, Encode};
 
@@ -57,6 +56,14 @@ impl Exchange {
     }
 }
 
+/// The profiles of verifiers, new ones where there are none.
+pub(crate) fn load_profiles(ids: &[AccountId], context: &mut Context<'_>) -> Step<Vec<Loaded<Profile>>> {
+    let profiles = ids.iter().zip(context.load_many::<Profile>(ids)?);
+    Ok(profiles
+        .map(|(id, profile)| profile.unwrap_or_else(|| Loaded::new(id, Profile::default())))
+        .collect())
+}
+
 impl SettleEpoch {
     pub(crate) fn reads(&self) -> Vec<Key> {
         let result = &self.attestation.result;
@@ -68,12 +75,9 @@ impl SettleEpoch {
             StableSupply::key(&()),
         ];
         keys.extend(Claim::reads(result));
-        keys.extend(
-            self.attestation
-                .signatures
-                .iter()
-                .map(|(signer, _)| Verifier::key(signer)),
-        );
+        for (signer, _) in &self.attestation.signatures {
+            keys.extend([Verifier::key(signer), Profile::key(signer)]);
+        }
         keys
     }
 
@@ -82,9 +86,10 @@ impl SettleEpoch {
         let at = (result.network, result.epoch);
         ensure(result.chain == context.genesis.chain, Reject::WrongChain)?;
         let mut network = context.network(&result.network)?;
-        let chain = context.chain()?;
+        let mut chain = context.chain()?;
         ensure(result.epoch < chain.epoch, Reject::EpochOpen)?;
-        ensure(result.epoch == network.unsettled, Reject::EpochNotNext)?;
+        let due = skip_expired(&at.0, network.unsettled, chain.epoch, context)?;
+        ensure(result.epoch == due, Reject::EpochNotNext)?;
         let mut pool: Loaded<Pool> = context.load(&at)?.ok_or(Reject::EpochNotNext)?;
         let epoch: Loaded<Epoch> = context.load(&result.epoch)?.ok_or(Reject::EpochOpen)?;
         ensure(epoch.beacon.is_some(), Reject::BeaconPending)?;
@@ -96,9 +101,14 @@ impl SettleEpoch {
         let unpaid = claim.check(&network, &epoch, &pool, context)?;
 
         ensure(!network.is_held(), Reject::UnreleasedTooMany)?;
-        let settlement = self.settlement(&verifiers, context);
+        let signers = u16::try_from(verifiers.len()).expect("at most as many as there may be verifiers");
+        let settlement = Settlement::of(result, self.exchange.is_some(), context.moment(), signers);
+        let profiles = self.profiles(&chain, context)?;
+        chain.settlements = chain.settlements.checked_add(1).ok_or(Reject::AmountTooLarge)?;
         pool.state = PoolState::Settled;
         network.unsettled = skip_expired(&at.0, at.1.next(), chain.epoch, context)?;
+        profiles.iter().for_each(|profile| context.save(profile));
+        context.save(&chain);
         self.write(&settlement, &verifiers, context);
         context.emit(Event::EpochSettled {
             network: result.network,
@@ -173,21 +183,15 @@ impl SettleEpoch {
         Ok(verifiers.iter().map(signer).collect())
     }
 
-    fn settlement(&self, signers: &[Signer], context: &Context<'_>) -> Settlement {
-        let result = &self.attestation.result;
-        Settlement {
-            result: result.hash(),
-            payouts: result.payouts,
-            leaves: result.leaves,
-            cursor: 0,
-            totals: result.totals,
-            paid: Totals::default(),
-            operator: None,
-            height: context.block.height,
-            exchanged: self.exchange.is_some(),
-            time: context.block.time,
-            signers: u16::try_from(signers.len()).expect("at most as many as there may be verifiers"),
+    /// What the signers' scores come to.
+    fn profiles(&self, chain: &Chain, context: &mut Context<'_>) -> Step<Vec<Loaded<Profile>>> {
+        let ids: Vec<AccountId> = self.attestation.signatures.iter().map(|(signer, _)| *signer).collect();
+        let mut profiles = load_profiles(&ids, context)?;
+        let half = context.genesis.limits.score_half_epochs;
+        for profile in &mut profiles {
+            profile.score = profile.score.at(chain.settlements, chain.epoch, half).signed();
         }
+        Ok(profiles)
     }
 
     fn write(&self, settlement: &Settlement, signers: &[Signer], context: &mut Context<'_>) {
@@ -197,15 +201,7 @@ impl SettleEpoch {
         write_signers(at, signers, context);
         context.insert(&at, &Roots::of(result));
         if let Some(attested) = &self.exchange {
-            let Exchange { offers, choices, .. } = attested.exchange;
-            context.insert(
-                &at,
-                &ExchangeBook {
-                    offers,
-                    choices,
-                    running: Default::default(),
-                },
-            );
+            context.insert(&at, &ExchangeBook::of(&attested.exchange));
         }
     }
 }

@@ -36,7 +36,7 @@ pub enum Evidence {
     NotAnchored(#[n(0)] AbsenceProof),
     /// The report is not among those that were judged, and that is final. A verifier that anchored a root of nothing, so that
     /// absence cannot be shown, or kept its file to itself, is caught by this. Not one whose reports others left out: it had the
-    /// window to dispute that, and where there is none, only who signed the result answers for it.
+    /// window to dispute that, and where nobody can, only who signed the result answers for it.
     #[n(2)]
     NotJudged(#[n(0)] AbsenceProof),
 }
@@ -91,9 +91,9 @@ impl SlashReceipt {
         Ok(())
     }
 
-    /// Whether the result without the report is the verifier's own doing: it signed it, or let the window for disputes pass.
+    /// Whether the result without the report is the verifier's own doing: it signed it, or could have disputed it.
     fn answers_for(&self, verifier: AccountNumber, context: &mut Context<'_>) -> Step<bool> {
-        if context.genesis.limits.dispute_window_ms > 0 {
+        if context.genesis.limits.dispute_window_ms > 0 && context.chain()?.validators > 0 {
             return Ok(true);
         }
         let at = (self.receipt.network, self.receipt.epoch);

@@ -1,7 +1,12 @@
 //! The ledger a second time, slow and obvious: maps of names, numbers of 128 bits, every rule written out from the notes and the
 //! list of refusals. It shares no code with the ledger but the names of refusals.
 
+mod disputes;
+
+pub use disputes::{Evidence, Stage, VALIDATORS_MAX, VARIANTS};
+
 use cairn_ledger::Reject;
+use disputes::{Dispute, Settled};
 use std::collections::BTreeMap;
 
 pub const NAMES: [&str; 7] = ["alice", "bob", "carol", "dave", "ivan", "vera", "nobody"];
@@ -33,6 +38,8 @@ pub struct Network {
     pub carry: [u128; 2],
     pub created: u64,
     pub unsettled: u64,
+    pub unreleased: u64,
+    pub held: u64,
     pub usage: [u128; 2],
     pub share: u128,
     pub pools: BTreeMap<u64, Pool>,
@@ -48,11 +55,15 @@ pub struct Pool {
     pub price: Option<u128>,
     pub closed_height: u64,
     pub closed_time: u128,
-    /// Verifiers there were when it closed, those of them who anchored, all who did, and how many reports.
+    /// Verifiers there were when it closed, how many of them anchored, all who did and how many reports each, and who was slashed for
+    /// a broken receipt.
     pub listed: usize,
     pub done: usize,
-    pub anchored: Vec<usize>,
-    pub reports: u128,
+    pub anchored: Vec<(usize, u128)>,
+    pub punished: Vec<usize>,
+    pub stage: Stage,
+    pub settled: Option<Settled>,
+    pub dispute: Option<Dispute>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +84,8 @@ pub struct Verifier {
     pub unbonding: Option<(u128, u64)>,
     pub post: Option<(u128, u64)>,
     pub since: u64,
+    /// Open disputes of what it signed.
+    pub held: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -87,6 +100,8 @@ pub struct Books {
     topped_up: u128,
     pub cover: u128,
     pub buy_back: u128,
+    /// Tokens slashed and kept for cover.
+    pub kept: u128,
 }
 
 #[derive(Clone, Debug)]
@@ -97,6 +112,9 @@ pub struct Model {
     pub names: BTreeMap<(usize, usize), usize>,
     pub orders: Vec<Order>,
     pub verifiers: BTreeMap<usize, Verifier>,
+    /// Accounts of validators by the number of their key, and what each wishes of a key.
+    pub validators: BTreeMap<usize, usize>,
+    wishes: BTreeMap<usize, BTreeMap<usize, Option<usize>>>,
     pub books: Books,
     pub premine: u128,
     pub epoch: u64,
@@ -108,10 +126,11 @@ pub struct Model {
     burns: (u128, u128),
 }
 
-/// What a result says wrongly of what went before it.
+/// What is wrong about a result, or about what it says went before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
     Nothing,
+    Totals,
     Anchors,
     /// Reports judged, anchored or not.
     Archive,
@@ -119,13 +138,6 @@ pub enum Wrong {
 }
 
 type Answer = Result<(), Reject>;
-
-impl Pool {
-    fn is_anchored(&self, now: u128, height: u64) -> bool {
-        let is_over = now >= self.closed_time + HOUR_MS / 2 && height >= self.closed_height + WINDOW_BLOCKS;
-        is_over || (self.done > 0 && self.done >= self.listed)
-    }
-}
 
 fn ensure(holds: bool, otherwise: Reject) -> Answer {
     if holds { Ok(()) } else { Err(otherwise) }
@@ -175,6 +187,8 @@ impl Model {
             names: BTreeMap::new(),
             orders: Vec::new(),
             verifiers,
+            validators: (0..4).map(|account| (account, account)).collect(),
+            wishes: BTreeMap::new(),
             books: Books::default(),
             premine,
             epoch: 0,
@@ -322,13 +336,15 @@ impl Model {
             ensure(bond >= BOND_MIN, Reject::NetworkBondTooSmall)?;
             ensure(!model.names.contains_key(&(by, name)), Reject::NetworkExists)?;
             model.names.insert((by, name), model.networks.len());
-            let (created, unsettled) = (model.epoch, model.epoch);
+            let open = model.epoch;
             model.networks.push(Network {
                 founder: by,
                 bond,
                 allowance,
-                created,
-                unsettled,
+                created: open,
+                unsettled: open,
+                unreleased: open,
+                held: open,
                 ..Network::default()
             });
             Ok(())
@@ -459,57 +475,6 @@ impl Model {
             verifier.unbonding = Some((amount, until));
             Ok(())
         })
-    }
-
-    pub fn anchor(&mut self, by: usize, network: usize, epoch: u64, count: u128) -> Answer {
-        self.paid(by, 0, |model| {
-            let verifier = model.verifiers.get(&by).ok_or(Reject::NotAVerifier)?;
-            ensure(epoch < model.epoch, Reject::EpochOpen)?;
-            let (now, height) = (model.now, model.height);
-            let pool = model
-                .networks
-                .get_mut(network)
-                .and_then(|network| network.pools.get_mut(&epoch))
-                .ok_or(Reject::NoPool)?;
-            ensure(!pool.anchored.contains(&by), Reject::AnchorExists)?;
-            ensure(!pool.is_anchored(now, height), Reject::AnchorsClosed)?;
-            pool.anchored.push(by);
-            pool.done += usize::from(verifier.since <= epoch);
-            pool.reports += count;
-            Ok(())
-        })
-    }
-
-    /// Settles with vera's signature alone; `totals`: availability, usage, cash. Beacons are known one block after closing.
-    pub fn settle(&mut self, by: usize, network: usize, totals: [u128; 3], wrong: Wrong) -> Answer {
-        self.paid(by, 0, |model| {
-            let (epoch, height) = (model.epoch, model.height);
-            let bonds: u128 = model.verifiers.values().map(|verifier| verifier.bond).sum();
-            let vera = model.verifiers.get(&5).map_or(0, |verifier| verifier.bond);
-            let network = model.networks.get_mut(network).ok_or(Reject::NetworkUnknown)?;
-            let due = network.unsettled;
-            ensure(due < epoch, Reject::EpochOpen)?;
-            let pool = network.pools[&due].clone();
-            ensure(height > pool.closed_height, Reject::BeaconPending)?;
-            ensure(vera > 0, Reject::SignerNotAVerifier)?;
-            ensure(3 * vera > 2 * bonds, Reject::QuorumMissing)?;
-            let within = totals[0] <= pool.availability && totals[1] <= pool.usage && totals[2] <= pool.cash;
-            ensure(within, Reject::TotalsAbovePool)?;
-            ensure(pool.is_anchored(model.now, height), Reject::AnchorsOpen)?;
-            ensure(wrong != Wrong::Anchors, Reject::AnchorsDiffer)?;
-            ensure(wrong != Wrong::Archive || pool.reports > 0, Reject::ReportsNotAnchored)?;
-            ensure(wrong != Wrong::Previous, Reject::PreviousDiffers)?;
-            network.carry[0] += pool.availability - totals[0] + pool.usage - totals[1];
-            network.carry[1] += pool.cash - totals[2];
-            network.unsettled += 1;
-            model.give(5, 1, pool.verifiers);
-            Ok(())
-        })
-    }
-
-    pub fn pay(&mut self, operator: usize, tokens: u128, cash: u128) {
-        self.give(operator, 0, tokens);
-        self.give(operator, 1, cash);
     }
 
     /// What one operator may get for `charged` of a pool's revenue: cash and tokens.
@@ -708,31 +673,18 @@ impl Model {
         books.buy_back += buy_back;
     }
 
-    fn expire(&mut self) {
-        for network in &mut self.networks {
-            let due = network.unsettled;
-            let Some(pool) = network.pools.get(&due).filter(|_| due + SETTLE_EPOCHS <= self.epoch) else {
-                continue;
-            };
-            if self.height >= pool.closed_height + SETTLE_EPOCHS {
-                network.carry[0] += pool.availability + pool.usage;
-                network.carry[1] += pool.cash + pool.verifiers;
-                network.unsettled += 1;
-            }
-        }
-    }
-
     fn turn_verifiers(&mut self) {
         let mut returned = Vec::new();
         for (who, verifier) in &mut self.verifiers {
-            if let Some((amount, _)) = verifier.unbonding.filter(|(_, until)| *until <= self.epoch) {
+            let leaves = verifier.unbonding.filter(|(_, until)| *until <= self.epoch);
+            if let Some((amount, _)) = leaves.filter(|_| verifier.held == 0) {
                 returned.push((*who, amount));
                 verifier.unbonding = None;
             }
             verifier.bond += std::mem::take(&mut verifier.joining);
         }
         self.verifiers
-            .retain(|_, verifier| verifier.bond > 0 || verifier.unbonding.is_some());
+            .retain(|_, verifier| verifier.at_stake() > 0 || verifier.held > 0);
         for (who, amount) in returned {
             self.give(who, 0, amount);
         }

@@ -6,7 +6,7 @@ pub mod words;
 
 use cairn_ledger::account::Rule;
 use cairn_ledger::economics::{Parameters, Schedule};
-use cairn_ledger::genesis::{Allocation, Fees, GenesisIssuer, GenesisVerifier, Limits};
+use cairn_ledger::genesis::{Allocation, Fees, GenesisIssuer, GenesisValidator, GenesisVerifier, Limits};
 use cairn_ledger::tx::{Body, Signed, Sponsor, Transaction};
 use cairn_ledger::*;
 use cairn_types::*;
@@ -111,6 +111,18 @@ pub fn cell(n: usize) -> CellId {
     disk[n % disk.len()]
 }
 
+pub fn validator_key(n: usize) -> ValidatorKey {
+    ValidatorKey(hash::domain("test/validator", &[&n.to_be_bytes()]).0)
+}
+
+pub fn genesis_validator(name: &str, n: usize) -> GenesisValidator {
+    GenesisValidator {
+        account: id(name),
+        key: validator_key(n),
+        address: format!("{name}.example:{}", 9_000 + n),
+    }
+}
+
 pub fn chain() -> ChainId {
     "test".parse().expect("plain")
 }
@@ -165,12 +177,15 @@ pub fn genesis(verifiers: &[(&str, u64)], fees: Fees) -> Genesis {
             anchor_window_ms: HOUR_MS / 2,
             window_blocks: 2,
             bar_epochs: 2,
+            score_half_epochs: 4,
+            dispute_bond: Token(1_000_001),
             ..Limits::daily(6)
         },
         fees,
         allocations,
         verifiers,
         issuers,
+        validators: Vec::new(),
     }
 }
 

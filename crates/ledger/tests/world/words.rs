@@ -177,6 +177,24 @@ impl World {
                 },
             }),
             "bar_device" => self.bar(words),
+            "open_dispute" => {
+                let (claimed, exchange) = self.claim(words);
+                Body::OpenDispute(open_dispute::OpenDispute { claimed, exchange })
+            }
+            "vote_dispute" => {
+                let (result, exchange) = self.claim(words);
+                Body::VoteDispute(vote_dispute::VoteDispute { result, exchange })
+            }
+            "vote_validator" => Body::VoteValidator(vote_validator::VoteValidator {
+                key: validator_key(words.number(2) as usize),
+                change: match words.word(3) {
+                    "remove" => vote_validator::Change::Remove,
+                    _ => {
+                        let address = words.named("address").unwrap_or("host.example:9000").to_owned();
+                        vote_validator::Change::Add(self.account_id(words.word(4)), address)
+                    }
+                },
+            }),
             "post_price" => Body::PostPrice(post_price::PostPrice {
                 price: Price(words.number(2)),
             }),
@@ -361,6 +379,22 @@ impl World {
         }
         let epoch = EpochNumber(words.number(2));
         Body::AnchorEpoch(anchor_epoch::AnchorEpoch { epoch, anchors })
+    }
+
+    /// `VERB NETWORK EPOCH [leaf...]`: a result and its exchange, as `settle_epoch` says it. It is remembered for `pay`.
+    fn claim(&mut self, words: &Words<'_>) -> (EpochResult, Option<settle_epoch::Exchange>) {
+        let (result, leaves, wants) = self.result_of(words);
+        let attestation = self.attest(result.clone(), &[]);
+        let exchange = words
+            .named("exchange")
+            .map(|offers| self.exchange(&attestation, &leaves, &wants, offers, &[]).exchange);
+        if words.named("right").is_some() {
+            let at = (result.network, result.epoch.0);
+            self.leaves.insert(at, leaves);
+            self.choices
+                .insert(at, if exchange.is_some() { wants } else { Vec::new() });
+        }
+        (result, exchange)
     }
 
     /// A leaf being `operator:units:availability:usage:cash:paid[:choice]`.
@@ -595,6 +629,19 @@ impl World {
                     format!("{} of {}", settled.cursor, settled.leaves)
                 })
             }
+            "dispute" => {
+                let (network, epoch) = (self.network_id(words.word(2)), EpochNumber(words.number(3)));
+                let dispute = view::dispute(store, &network, epoch).expect("memory");
+                dispute.map_or("none".to_owned(), |dispute| {
+                    let votes = view::votes(store, dispute.ballot).expect("memory");
+                    format!("{:?} bond {} votes {}", dispute.state, dispute.bond, votes.len())
+                })
+            }
+            "validators" => {
+                let validators = view::validators(store).expect("memory");
+                let text = validators.iter().map(|one| format!("{}@{}", one.number, one.address));
+                text.collect::<Vec<_>>().join(" ")
+            }
             "signers" => {
                 let (network, epoch) = (self.network_id(words.word(2)), EpochNumber(words.number(3)));
                 let signers = view::signers(store, &network, epoch).expect("memory");
@@ -611,7 +658,13 @@ impl World {
             }
             "profile" => {
                 let profile = view::profile(store, &self.account_id(words.word(2))).expect("memory");
-                profile.map_or("none".to_owned(), |profile| format!("url {}", profile.url))
+                let limits = self.ledger.genesis().limits;
+                let score = view::score(store, &limits, &self.account_id(words.word(2))).expect("memory");
+                let score = format!(
+                    "agreed {} differed {} silent {}",
+                    score.agreed, score.differed, score.silent
+                );
+                profile.map_or("none".to_owned(), |profile| format!("url {} {score}", profile.url))
             }
             "cover" => {
                 let emission = view::emission(store).expect("memory").expect("block 1");
@@ -630,10 +683,11 @@ impl World {
                 let found = view::verifier(store, &self.account_id(words.word(2))).expect("memory");
                 found.map_or("none".to_owned(), |verifier| {
                     format!(
-                        "bond {} joining {} unbonding {}",
+                        "bond {} joining {} unbonding {} held {}",
                         verifier.bond,
                         verifier.joining,
-                        verifier.unbonding_amount()
+                        verifier.unbonding_amount(),
+                        verifier.held
                     )
                 })
             }

@@ -74,5 +74,12 @@ pub fn event(event: &Event) -> (&'static str, Value) {
         OrderSettled { order, paid, cumulative, meters } => "order_settled",
         OrderClosed { order, returned } => "order_closed",
         OrderExpired { order, returned } => "order_expired",
+        ValidatorVoted { key, validator, choice } => "validator_voted",
+        ValidatorAdded { key, account, address } => "validator_added",
+        ValidatorRemoved { key } => "validator_removed",
+        DisputeOpened { network, epoch, disputer, bond, claim } => "dispute_opened",
+        DisputeVoted { network, epoch, validator, choice } => "dispute_voted",
+        DisputeDecided { network, epoch, upheld, result } => "dispute_decided",
+        SettlementWithdrawn { network, epoch } => "settlement_withdrawn",
     )
 }

@@ -8,7 +8,7 @@ pub use events::event;
 
 use cairn_types::{
     AccountId, AccountNumber, BasisPoints, CellId, ChainId, Credit, DeviceId, DeviceNumber, EpochNumber, Hash,
-    MicroUsd, NetworkId, NetworkNumber, OrderId, Price, PublicKey, ReportId, TimeMs, Token,
+    MicroUsd, NetworkId, NetworkNumber, OrderId, Price, PublicKey, ReportId, TimeMs, Token, ValidatorKey,
 };
 use serde_json::{Map, Value};
 
@@ -143,6 +143,22 @@ text_faces!(
     TimeMs: "a time, 2017-07-15T00:00:00Z",
     String: "text",
 );
+
+/// As a key that people compare: with its kind.
+impl Face for ValidatorKey {
+    fn face(&self) -> Value {
+        PublicKey::Ed25519(self.0).face()
+    }
+}
+
+impl FromFace for ValidatorKey {
+    fn from_face(value: &Value) -> Result<Self, FaceError> {
+        match PublicKey::from_face(value) {
+            Ok(PublicKey::Ed25519(key)) => Ok(Self(key)),
+            _ => Err(FaceError::Expected("a key, ed25519:HEX")),
+        }
+    }
+}
 
 /// Amounts: decimal strings; a number is read as well.
 macro_rules! amount_faces {

@@ -10,7 +10,8 @@ struct_faces! {
     records::Account { number, rule, nonce, token, stable, credits, payout_choice }
     records::PayoutChoice { wants, from, before, past }
     records::Chain {
-        genesis, height, time, epoch, round, beacon_due, accounts, devices, networks, verifiers, bond_active, orders_open
+        genesis, height, time, epoch, round, beacon_due, accounts, devices, networks, verifiers, bond_active, orders_open,
+        validators, ballots, settlements
     }
     records::Device { number, key, owner, owner_number, registered, retired, networks, barred, bars }
     records::Bar { from, until }
@@ -41,9 +42,13 @@ struct_faces! {
     records::CreditSupply {
         stable_bought, stable_spent, stable_refunded, burned_bought, burned_spent, tokens_burned, burn_count
     }
-    records::Verifier { number, index, key, bond, joining, unbonding, price, since }
-    records::Profile { url }
+    records::Verifier { number, index, key, bond, joining, unbonding, price, since, held }
+    records::Score { agreed, differed, silent, seen, decayed }
+    records::Profile { url, score }
+    records::Dispute { state, ballot, disputer, bond, claim, opened }
+    records::SignerPage { signers }
     records::Unbonding { amount, until }
+    records::Validator { account, number, key, address }
     economics::credits::CreditBalance { stable, burned }
     economics::credits::BurnCount { tokens, at }
     economics::Supply {
@@ -64,6 +69,17 @@ impl Face for records::PoolState {
             Self::Paid => "paid",
             Self::Expired => "expired",
             Self::Released => "released",
+        };
+        name.into()
+    }
+}
+
+impl Face for records::DisputeState {
+    fn face(&self) -> Value {
+        let name = match self {
+            Self::Open => "open",
+            Self::Rejected => "rejected",
+            Self::Upheld => "upheld",
         };
         name.into()
     }

@@ -136,7 +136,8 @@ pub async fn roster(
     reply(&header, found.ok_or_else(|| ApiError::not_found("network"))?)
 }
 
-/// One epoch of one network: its pool, who anchored what, what was attested, how far it is paid, what its operators exchange.
+/// One epoch of one network: its pool, who anchored what, what was attested, by whom, whether it is disputed, how far
+/// it is paid, what its operators exchange.
 pub async fn network_epoch(
     Shared(desk): Shared<Arc<Desk>>,
     Named((Id(id), Id(number))): Named<(Id<NetworkId>, Id<EpochNumber>)>,
@@ -147,7 +148,8 @@ pub async fn network_epoch(
         let exchange = view::exchange(store, &id, number);
         let anchors = anchors(&desk.service.genesis.limits, &id, number, store);
         let (pool, epoch, settlement, roots, exchange) = (pool?, epoch?, settlement?, roots?, exchange?);
-        let (anchors, signers) = (anchors?, view::signers(store, &id, number)?);
+        let (signers, dispute) = (view::signers(store, &id, number), dispute(&id, number, store));
+        let (anchors, signers, dispute) = (anchors?, signers?, dispute?);
         Ok(pool.map(|pool| {
             object([
                 ("network", id.face()),
@@ -159,10 +161,24 @@ pub async fn network_epoch(
                 ("roots", roots.face()),
                 ("exchange", exchange.face()),
                 ("signers", signers.face()),
+                ("dispute", dispute),
             ])
         }))
     })
     .await
+}
+
+/// The dispute of an epoch with the votes so far, or null.
+fn dispute(id: &NetworkId, number: EpochNumber, store: &mut dyn Store) -> Result<Value, Missing> {
+    let Some(dispute) = view::dispute(store, id, number)? else {
+        return Ok(Value::Null);
+    };
+    let votes = view::votes(store, dispute.ballot)?;
+    let votes = votes
+        .iter()
+        .map(|(validator, vote)| object([("validator", validator.face()), ("choice", vote.choice.face())]));
+    let votes: Vec<Value> = votes.collect();
+    Ok(with(dispute.face(), [("votes", votes.into())]))
 }
 
 /// Who anchored an epoch, in order of arrival, and whether others still may.
@@ -231,19 +247,33 @@ pub async fn verifiers(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
         let ids: Vec<AccountId> = all(places)?.into_iter().flatten().map(|place| place.id).collect();
         let verifiers = all(ids.iter().map(|id| view::verifier(store, id)));
         let profiles = all(ids.iter().map(|id| view::profile(store, id)));
+        let half_epochs = desk.service.genesis.limits.score_half_epochs;
         let faces = ids
             .iter()
             .zip(verifiers?)
             .zip(profiles?)
             .filter_map(|((id, verifier), profile)| {
-                let url = profile.map(|profile| profile.url).filter(|url| !url.is_empty());
-                Some(with(verifier?.face(), [("id", id.face()), ("url", url.face())]))
+                let profile = profile.unwrap_or_default();
+                let score = profile.score.at(chain.settlements, chain.epoch, half_epochs);
+                let url = Some(profile.url).filter(|url| !url.is_empty());
+                let told = [("id", id.face()), ("url", url.face()), ("score", score.face())];
+                Some(with(verifier?.face(), told))
             });
         let faces: Vec<Value> = faces.collect();
         Ok(Some(object([
             ("bond_active", chain.bond_active.face()),
             ("verifiers", faces.into()),
         ])))
+    })
+    .await
+}
+
+/// All validators on the ledger, in the order of their list; the engine follows it when it deals its key anew.
+pub async fn validators(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
+    answer(&desk, "chain", |store| {
+        let (chain, validators) = (view::chain(store), view::validators(store));
+        let (chain, validators) = (chain?, validators?);
+        Ok(chain.map(|_| object([("validators", validators.face())])))
     })
     .await
 }

@@ -45,6 +45,7 @@ const TABLE: &[Route] = &[
     ("get", "/v1/devices/{id}", || asks(ledger::device)),
     ("get", "/v1/orders/{id}", || asks(ledger::order)),
     ("get", "/v1/verifiers", || asks(ledger::verifiers)),
+    ("get", "/v1/validators", || asks(ledger::validators)),
     ("get", "/v1/price", || asks(ledger::price)),
     ("get", "/v1/supply", || asks(ledger::supply)),
     ("get", "/metrics", || asks(metrics::text)),

@@ -3,10 +3,12 @@
 use super::*;
 use crate::audit::{audit, settled_epochs};
 use crate::chain::ChainView;
-use crate::world::{WINDOWS, World, after, device_key};
+use crate::world::{CUSTOMER, WINDOWS, World, account, after, device_key, sealed};
+use cairn_ledger::Body;
 use cairn_ledger::records::PoolState;
+use cairn_ledger::tx::bar_device::BarDevice;
 use cairn_types::{Envelope, Hash, Reason};
-use cairn_verticals::kit::reasons::NOT_A_MEMBER;
+use cairn_verticals::kit::reasons::{BARRED, NOT_A_MEMBER};
 
 fn leaves_of(world: &World, epoch: u64) -> Vec<PayoutLeaf> {
     EpochArchive::of(&world.objects, &world.network, EpochNumber(epoch))
@@ -250,4 +252,32 @@ fn who_anchors_too_late_is_paid_nothing_for_its_reports_and_goes_on() {
     assert_eq!((anchoring.anchors.len(), anchoring.has_ended), (0, true));
     assert_eq!(leaves_of(&world, 0), []);
     assert_paid(&world, 0);
+}
+
+#[test]
+fn who_signs_two_reports_under_one_number_is_barred_by_the_ledger_and_earns_nothing() {
+    let world = World::new(2);
+    let (mut collector, mut epochs) = (world.collector(), world.epochs());
+    let report = |minutes: u64| sealed(world.network, 0, TimeMs(after(0).0 - minutes * 60_000), 9_999);
+    let bar = Body::BarDevice(BarDevice {
+        first: report(20),
+        second: report(10),
+    });
+    for hour in 0..2 {
+        world.feed(&mut collector, hour);
+        if hour == 1 {
+            account(CUSTOMER).submit(&world.chain, bar.clone()).unwrap();
+        }
+        let advanced = world.close(&mut epochs, &mut collector, hour);
+        assert!(advanced.failed.is_empty(), "{:?}", advanced.failed);
+        assert_paid(&world, hour);
+    }
+    let barred = |hour, device| {
+        let reasons = reasons_of(&world, hour, device);
+        assert!(!reasons.is_empty());
+        reasons.iter().all(|reason| *reason == Some(BARRED))
+    };
+    assert!(barred(1, 0));
+    assert!(!barred(0, 0), "not before it was shown");
+    assert!(!barred(1, 1), "nobody else");
 }

@@ -118,7 +118,8 @@ fn everybody_gets_what_the_choices_that_stood_come_to() {
     epochs.advance(now, &mut collector);
     // Choices made in an hour hold from the next one on.
     type Wants = &'static [(usize, Option<u16>)];
-    let hours: [(&str, Wants, fn(&Hour)); 7] = [
+    type Case = (&'static str, Wants, fn(&Hour));
+    let hours: [Case; 7] = [
         ("nobody chose", &[(2, ALL), (6, ALL), (8, ALL)], |hour| {
             assert_eq!((hour.book, hour.exchanged()), (None, (0, 0)));
         }),

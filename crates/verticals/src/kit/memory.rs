@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn what_nobody_here_wrote_is_refused() {
-        let broken: [(&str, fn(&mut Record)); 7] = [
+        type Change = (&'static str, fn(&mut Record));
+        let broken: [Change; 7] = [
             ("too good", |record| record.reputation.good += 1),
             ("too bad", |record| record.reputation.bad += 1),
             ("marks out of order", |record| record.marks.reverse()),

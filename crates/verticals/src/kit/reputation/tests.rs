@@ -403,7 +403,8 @@ fn whoever_has_the_published_findings_counts_the_same() {
 
 #[test]
 fn numbers_out_of_bounds_are_named() {
-    let changes: [(&str, fn(&mut Rules)); 8] = [
+    type Change = (&'static str, fn(&mut Rules));
+    let changes: [Change; 8] = [
         ("reputation.memory_epochs", |rules| rules.memory_epochs = 7),
         ("reputation.memory_epochs", |rules| rules.memory_epochs = 8_761),
         ("reputation.doubt_epochs", |rules| rules.doubt_epochs = 0),

@@ -1,0 +1,151 @@
+//! `cairn validator`: who runs consensus as far as the ledger knows, and votes of validators on who joins and who leaves. Running one is
+//! `cairn node run`'s.
+
+use crate::error::{Done, Failure, Kind};
+use crate::output::{Output, table};
+use crate::session::{Session, failed};
+use crate::spend::{Spender, Spending, merge};
+use cairn_ledger::Event;
+use cairn_ledger::records::Validator;
+use cairn_ledger::tx::Body;
+use cairn_ledger::tx::vote_validator::{Change, VoteValidator};
+use cairn_types::{AccountId, PublicKey, ValidatorKey};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// List the chain's validators, and vote on who joins or leaves.
+///
+/// Validators agree on every block, and decide disputes. More than two thirds of them change their own list; consensus follows when it
+/// deals its key anew.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    Vote(Vote),
+    List(List),
+}
+
+/// Vote as a validator that another one joins, or leaves.
+///
+/// Takes effect as soon as more than two thirds of the present validators wish the same of a key. A vote may be changed until then.
+/// Costs the ledger's base fee.
+#[derive(clap::Args)]
+#[command(after_help = examples![
+    "cairn validator vote add --validator ed25519:c0de… --address validator-5.example.org:9000 --account 5a1e… --key validator",
+    "cairn validator vote remove --validator ed25519:c0de… --key validator",
+])]
+pub struct Vote {
+    /// `add` or `remove`.
+    #[arg(value_name = "add|remove")]
+    change: Wish,
+    /// The key by which its peers know it, as `cairn genesis join` or `cairn node key` prints it.
+    #[arg(long, value_name = "KEY")]
+    validator: PublicKey,
+    /// Who joins: where its peers reach it, host:port.
+    #[arg(long, value_name = "HOST:PORT", required_if_eq("change", "add"))]
+    address: Option<String>,
+    /// Who joins: the account that votes in its name, a name here or an id.
+    #[arg(long, value_name = "NAME|ID", required_if_eq("change", "add"))]
+    account: Option<String>,
+    #[command(flatten)]
+    spending: Spending,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Wish {
+    Add,
+    Remove,
+}
+
+/// List the validators on the ledger, as the node tells them. Costs nothing.
+///
+/// There are none where one operator runs the chain: then nobody decides disputes.
+#[derive(clap::Args)]
+#[command(after_help = examples!["cairn validator list"])]
+pub struct List {}
+
+pub fn run(command: Command, home: &Path, out: Output) -> Done {
+    crate::roles::runtime()?.block_on(async {
+        let session = Session::open(home).await?;
+        match command {
+            Command::Vote(args) => vote(&session, &args, out).await,
+            Command::List(List {}) => list(&session, out).await,
+        }
+    })
+}
+
+/// The key as the ledger has it.
+fn validator_key(key: &PublicKey) -> Result<ValidatorKey, Failure> {
+    match key {
+        PublicKey::Ed25519(key) => Ok(ValidatorKey(*key)),
+        PublicKey::P256(_) => {
+            let failure = Failure::new(Kind::Usage, format!("{key} is no validator's key"));
+            Err(failure.hint("a validator's key begins with ed25519:"))
+        }
+    }
+}
+
+async fn vote(session: &Session, args: &Vote, out: Output) -> Done {
+    let spender = Spender::new(session, &args.spending).await?;
+    let key = validator_key(&args.validator)?;
+    let (change, facts, words) = match (args.change, &args.address, &args.account) {
+        (Wish::Remove, ..) => (
+            Change::Remove,
+            json!({ "validator": args.validator.to_string(), "change": "remove" }),
+            format!("wish that validator {} leaves", args.validator),
+        ),
+        (Wish::Add, Some(address), Some(account)) => {
+            let account: AccountId = session.account_id(account)?;
+            let facts = json!({
+                "validator": args.validator.to_string(), "change": "add", "address": address,
+                "account": account.to_string(),
+            });
+            let words = format!("wish that validator {} joins, reached at {address}", args.validator);
+            (Change::Add(account, address.clone()), facts, words)
+        }
+        (Wish::Add, ..) => return Err(Failure::new(Kind::Usage, "who joins has an --address and an --account")),
+    };
+    let body = Body::VoteValidator(VoteValidator { key, change });
+    let sent = spender.send("vote_validator", facts, body).await?;
+    let mut answer = sent.answer;
+    let mut effect = "";
+    if let Some(confirmed) = &sent.confirmed {
+        let changes = |event: &Event| matches!(event, Event::ValidatorAdded { .. } | Event::ValidatorRemoved { .. });
+        let decided = confirmed.events.iter().any(changes);
+        merge(&mut answer, json!({ "decided": decided }));
+        effect = match decided {
+            true => ": decided, it is so on the ledger from now on",
+            false => ": counted; others must wish the same",
+        };
+    }
+    spender.answer(out, &answer, &format!("{words}{effect}"));
+    Ok(())
+}
+
+fn face(validator: &Validator) -> Value {
+    json!({
+        "validator": PublicKey::Ed25519(validator.key.0).to_string(),
+        "address": validator.address,
+        "account": validator.account.to_string(),
+        "number": validator.number.0,
+    })
+}
+
+async fn list(session: &Session, out: Output) -> Done {
+    let validators = session.told.validators().await.map_err(failed)?;
+    let faces: Vec<Value> = validators.iter().map(face).collect();
+    let answer = json!({ "validators": faces, "proven": false });
+    out.answer(&answer, || {
+        let row = |validator: &Validator| {
+            vec![
+                PublicKey::Ed25519(validator.key.0).to_string(),
+                validator.address.clone(),
+                validator.account.to_string(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = validators.iter().map(row).collect();
+        match rows.is_empty() {
+            true => vec!["no validators on the ledger: one operator runs this chain".to_owned()],
+            false => table(&["validator", "address", "account"], &rows),
+        }
+    });
+    Ok(())
+}

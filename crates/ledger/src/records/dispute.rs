@@ -1,0 +1,45 @@
+//! Disputes of attested results.
+
+use crate::tables::{Record, Table};
+use cairn_types::{AccountId, EpochNumber, Hash, NetworkId, TimeMs, Token};
+use minicbor::{Decode, Encode};
+
+/// How a dispute stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum DisputeState {
+    /// Validators vote; money waits.
+    #[n(0)]
+    Open,
+    /// The attested result was right.
+    #[n(1)]
+    Rejected,
+    /// The attested result was wrong and is replaced.
+    #[n(2)]
+    Upheld,
+}
+
+/// A bonded claim that the attested result of an epoch of a network is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Dispute {
+    #[n(0)]
+    pub state: DisputeState,
+    /// Names its votes.
+    #[n(1)]
+    pub ballot: u64,
+    #[n(2)]
+    pub disputer: AccountId,
+    /// Held while it is open.
+    #[n(3)]
+    pub bond: Token,
+    /// Hash of the result that the disputer claims, exchange included.
+    #[n(4)]
+    pub claim: Hash,
+    #[n(5)]
+    pub opened: TimeMs,
+}
+
+impl Record for Dispute {
+    const TABLE: Table = Table::Dispute;
+    type Id = (NetworkId, EpochNumber);
+}

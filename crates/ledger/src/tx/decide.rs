@@ -1,0 +1,227 @@
+//! What follows when the validators have decided a dispute. A false one costs its bond: half burned, half cover. A right one replaces
+//! the result, takes all that its signers have at stake, gives the disputer its bond and two tenths of that, and withdraws what later
+//! epochs of the network were settled to on top of it, so that verifiers attest them anew.
+
+use super::release::{load_signers, skip_expired};
+use super::result::{Claim, standing};
+use super::settle_epoch::load_profiles;
+use super::slash::{BURNED, slash};
+use crate::context::{Context, Step};
+use crate::event::Event;
+use crate::records::{
+    Account, AccountIndex, Dispute, DisputeState, Emission, ExchangeBook, Network, Pool, PoolState, Roots, Settlement,
+    Signer, SignerPage, Verifier,
+};
+use crate::reject::Reject;
+use crate::store::Key;
+use crate::tables::{Loaded, Record};
+use cairn_types::{AccountId, AccountNumber, EpochNumber, NetworkId, Token};
+use std::collections::BTreeMap;
+
+type At = (NetworkId, EpochNumber);
+
+/// A dispute about to be decided.
+pub(super) struct Decision {
+    pub at: At,
+    pub network: Loaded<Network>,
+    pub settlement: Loaded<Settlement>,
+    pub dispute: Loaded<Dispute>,
+}
+
+impl Decision {
+    pub fn apply(mut self, right: &Claim<'_>, context: &mut Context<'_>) -> Step<()> {
+        let at = self.at;
+        let signers = load_signers(at, self.settlement.signers, context)?;
+        let_go(&signers, context)?;
+        let upheld = right.hash() != standing(at, &self.settlement, context)?;
+        context.emit(Event::DisputeDecided {
+            network: at.0,
+            epoch: at.1,
+            upheld,
+            result: right.result.hash(),
+        });
+        let bond = std::mem::take(&mut self.dispute.bond);
+        self.dispute.state = if upheld {
+            DisputeState::Upheld
+        } else {
+            DisputeState::Rejected
+        };
+        context.save(&self.dispute);
+        if upheld {
+            let reward = punish(&signers, &self.dispute.disputer, context)?;
+            give(&self.dispute.disputer, bond.checked_add(reward), context)?;
+            self.replace(right, context)
+        } else {
+            forfeit(bond, context)
+        }
+    }
+
+    /// Puts the right result in the place of the attested one, and withdraws what was built on that.
+    fn replace(mut self, right: &Claim<'_>, context: &mut Context<'_>) -> Step<()> {
+        let (at, result) = (self.at, right.result);
+        let is_other_result = self.settlement.result != result.hash();
+        delete_signers(at, self.settlement.signers, context);
+        // The pool stays settled, by others and to another end; its window is the one that was opened with it.
+        *self.settlement = Settlement::of(right.result, right.exchange.is_some(), self.settlement.settled(), 0);
+        context.save(&self.settlement);
+        context.insert(&at, &Roots::of(result));
+        match right.exchange {
+            Some(exchange) => context.insert(&at, &ExchangeBook::of(exchange)),
+            None => context.delete::<ExchangeBook>(&at),
+        }
+        if is_other_result {
+            self.withdraw_later(context)?;
+        }
+        Ok(())
+    }
+
+    fn withdraw_later(&mut self, context: &mut Context<'_>) -> Step<()> {
+        let (id, epoch) = self.at;
+        let later: Vec<At> = (epoch.next().0..self.network.unsettled.0)
+            .map(|epoch| (id, EpochNumber(epoch)))
+            .collect();
+        let (pools, settlements, disputes) = (
+            context.load_many::<Pool>(&later),
+            context.load_many::<Settlement>(&later),
+            context.load_many::<Dispute>(&later),
+        );
+        let (pools, settlements, disputes) = (pools?, settlements?, disputes?);
+        let ended = settlements.iter().zip(&disputes).zip(&later);
+        let ended: Vec<(At, u16, &Dispute)> = ended
+            .filter_map(|((settlement, dispute), at)| Some((*at, settlement.as_ref()?.signers, &**dispute.as_ref()?)))
+            .filter(|(_, _, dispute)| dispute.state == DisputeState::Open)
+            .collect();
+        end(&ended, context)?;
+        for ((at, pool), settlement) in later.into_iter().zip(pools).zip(settlements) {
+            let (Some(mut pool), Some(settlement)) = (pool, settlement) else {
+                continue; // it expired: its money was carried on, whatever it would have come to
+            };
+            pool.state = PoolState::Closed;
+            context.save(&pool);
+            delete_signers(at, settlement.signers, context);
+            context.delete::<Dispute>(&at);
+            context.delete::<Settlement>(&at);
+            context.delete::<Roots>(&at);
+            context.delete::<ExchangeBook>(&at);
+            context.emit(Event::SettlementWithdrawn {
+                network: id,
+                epoch: at.1,
+            });
+        }
+        let open = context.chain()?.epoch;
+        self.network.unsettled = skip_expired(&id, epoch.next(), open, context)?;
+        self.network.held = open;
+        context.save(&self.network);
+        Ok(())
+    }
+}
+
+/// Disputes of what is withdrawn end without a decision: bonds return, nobody is held for them any more.
+fn end(disputes: &[(At, u16, &Dispute)], context: &mut Context<'_>) -> Step<()> {
+    let of = |(at, signers, _): &(At, u16, &Dispute)| {
+        let at = *at;
+        (0..SignerPage::pages(*signers)).map(move |page| (at.0, at.1, page))
+    };
+    let pages: Vec<_> = disputes.iter().flat_map(of).collect();
+    let disputers: Vec<Key> = disputes
+        .iter()
+        .map(|(_, _, dispute)| Account::key(&dispute.disputer))
+        .collect();
+    let touched = context.touch(&disputers);
+    let pages = context.load_many::<SignerPage>(&pages)?.into_iter().flatten();
+    touched?;
+    let signers: Vec<Signer> = pages.flat_map(|page| page.into_value().signers).collect();
+    let_go(&signers, context)?;
+    for (_, _, dispute) in disputes {
+        give(&dispute.disputer, Some(dispute.bond), context)?;
+    }
+    Ok(())
+}
+
+/// A dispute was opened: while a result they signed is disputed, verifiers' stake does not leave.
+pub(super) fn hold(signers: &[Signer], context: &mut Context<'_>) -> Step<()> {
+    for (_, mut verifier) in verifiers(&numbers(signers), context)? {
+        verifier.held = verifier.held.checked_add(1).ok_or(Reject::AmountTooLarge)?;
+        context.save(&verifier);
+    }
+    Ok(())
+}
+
+/// Disputes ended: those who signed what was disputed, each as often as it did.
+fn let_go(signers: &[Signer], context: &mut Context<'_>) -> Step<()> {
+    let mut counts: BTreeMap<AccountNumber, u32> = BTreeMap::new();
+    for signer in signers {
+        let count = counts.entry(signer.account).or_default();
+        *count = count.saturating_add(1);
+    }
+    let numbers: Vec<AccountNumber> = counts.keys().copied().collect();
+    for (_, mut verifier) in verifiers(&numbers, context)? {
+        let count = counts.get(&verifier.number).copied().unwrap_or_default();
+        verifier.held = verifier.held.saturating_sub(count);
+        context.save(&verifier);
+    }
+    Ok(())
+}
+
+fn numbers(signers: &[Signer]) -> Vec<AccountNumber> {
+    signers.iter().map(|signer| signer.account).collect()
+}
+
+/// Takes all that the signers of a wrong result have at stake. Returns the disputer's part.
+fn punish(signers: &[Signer], disputer: &AccountId, context: &mut Context<'_>) -> Step<Token> {
+    let mut reward = Token::ZERO;
+    let (chain, half) = (context.chain()?, context.genesis.limits.score_half_epochs);
+    let verifiers = verifiers(&numbers(signers), context)?;
+    let ids: Vec<AccountId> = verifiers.iter().map(|(id, _)| *id).collect();
+    for mut profile in load_profiles(&ids, context)? {
+        profile.score = profile.score.at(chain.settlements, chain.epoch, half).overturned();
+        context.save(&profile);
+    }
+    for (id, verifier) in verifiers {
+        let at_stake = verifier.at_stake();
+        if at_stake > Token::ZERO {
+            let part = slash(&id, verifier, at_stake, disputer, context)?;
+            reward = reward.checked_add(part).ok_or(Reject::AmountTooLarge)?;
+        }
+    }
+    Ok(reward)
+}
+
+/// Those of these accounts that are verifiers still.
+fn verifiers(numbers: &[AccountNumber], context: &mut Context<'_>) -> Step<Vec<(AccountId, Loaded<Verifier>)>> {
+    let ids = context.load_many::<AccountIndex>(numbers)?;
+    let ids: Vec<AccountId> = ids.into_iter().flatten().map(|index| index.id).collect();
+    let verifiers = context.load_many::<Verifier>(&ids)?;
+    Ok(ids
+        .into_iter()
+        .zip(verifiers)
+        .filter_map(|(id, verifier)| Some((id, verifier?)))
+        .collect())
+}
+
+fn give(id: &AccountId, amount: Option<Token>, context: &mut Context<'_>) -> Step<()> {
+    let mut account: Loaded<Account> = context.account(id, Reject::AccountUnknown)?;
+    account.give_token(amount.ok_or(Reject::AmountTooLarge)?)?;
+    context.save(&account);
+    Ok(())
+}
+
+/// Half of a lost bond is burned, the rest is cover.
+fn forfeit(bond: Token, context: &mut Context<'_>) -> Step<()> {
+    let burned = bond.part(BURNED);
+    context.burn(burned)?;
+    let mut emission: Loaded<Emission> = context.single()?;
+    emission.cover = emission
+        .cover
+        .checked_add(bond.saturating_sub(burned))
+        .ok_or(Reject::AmountTooLarge)?;
+    emission.slashed = emission.slashed.checked_add(bond).ok_or(Reject::AmountTooLarge)?;
+    context.save(&emission);
+    Ok(())
+}
+
+fn delete_signers(at: At, signers: u16, context: &mut Context<'_>) {
+    for page in 0..SignerPage::pages(signers) {
+        context.delete::<SignerPage>(&(at.0, at.1, page));
+    }
+}

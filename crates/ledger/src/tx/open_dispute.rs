@@ -1,0 +1,89 @@
+//! Claims, with a bond, that an attested result is wrong, and says which one is right. Until the validators have decided, the money of
+//! that epoch waits, and with it what builds on it: later epochs of the same network, and nothing else.
+
+use super::ballot;
+use super::decide::hold;
+use super::release::load_signers;
+use super::result::{Claim, standing};
+use super::settle_epoch::Exchange;
+use crate::context::{Context, Step, ensure};
+use crate::event::Event;
+use crate::records::{Dispute, DisputeState, Epoch, Network, Pool, PoolState, Settlement};
+use crate::reject::Reject;
+use crate::store::Key;
+use crate::tables::{Loaded, Record};
+use cairn_types::{AccountId, EpochResult};
+use minicbor::{CborLen, Decode, Encode};
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct OpenDispute {
+    /// What the epoch comes to, says the disputer.
+    #[n(0)]
+    pub claimed: EpochResult,
+    /// The exchange among its operators, if there is one.
+    #[n(1)]
+    pub exchange: Option<Exchange>,
+}
+
+impl OpenDispute {
+    pub(crate) fn reads(&self) -> Vec<Key> {
+        let at = (self.claimed.network, self.claimed.epoch);
+        let mut keys = vec![
+            Network::key(&at.0),
+            Epoch::key(&at.1),
+            Pool::key(&at),
+            Settlement::key(&at),
+            Dispute::key(&at),
+        ];
+        keys.extend(Claim::reads(&self.claimed));
+        keys
+    }
+
+    pub(crate) fn apply(&self, sender: &AccountId, context: &mut Context<'_>) -> Step<()> {
+        let result = &self.claimed;
+        let at = (result.network, result.epoch);
+        ensure(result.chain == context.genesis.chain, Reject::WrongChain)?;
+        let limits = context.genesis.limits;
+        let mut disputer = context.sender(sender)?;
+        disputer.take_token(limits.dispute_bond)?;
+        let network = context.network(&at.0)?;
+        let epoch: Loaded<Epoch> = context.load(&at.1)?.ok_or(Reject::EpochOpen)?;
+        let settlement: Loaded<Settlement> = context.load(&at)?.ok_or(Reject::NotSettled)?;
+        let pool: Loaded<Pool> = context.load(&at)?.ok_or(Reject::NotSettled)?;
+        let claim = Claim {
+            result,
+            exchange: self.exchange.as_ref(),
+        };
+        claim.check(&network, &epoch, &pool, context)?;
+        ensure(context.chain()?.validators > 0, Reject::NoValidators)?;
+        ensure(context.load::<Dispute>(&at)?.is_none(), Reject::DisputeExists)?;
+        let over = limits.is_over(limits.dispute_window_ms, settlement.settled(), context.moment());
+        ensure(pool.state == PoolState::Settled && !over, Reject::DisputeTooLate)?;
+        ensure(
+            claim.hash() != standing(at, &settlement, context)?,
+            Reject::ClaimIsSettled,
+        )?;
+        let signers = load_signers(at, settlement.signers, context)?;
+
+        hold(&signers, context)?;
+        let dispute = Dispute {
+            state: DisputeState::Open,
+            ballot: ballot::next(context)?,
+            disputer: *sender,
+            bond: limits.dispute_bond,
+            claim: claim.hash(),
+            opened: context.block.time,
+        };
+        context.save(&disputer);
+        context.insert(&at, &dispute);
+        context.emit(Event::DisputeOpened {
+            network: at.0,
+            epoch: at.1,
+            disputer: *sender,
+            bond: dispute.bond,
+            claim: dispute.claim,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,461 @@
+//! The slow model's second half: anchors, settlements that wait, their release, disputes, votes and what is slashed.
+
+use super::*;
+
+/// Choices of results in a workload: what two operators get of the pool in hundredths; the last one pays nobody.
+pub const VARIANTS: [Option<u128>; 4] = [Some(30), Some(55), Some(100), None];
+pub const VALIDATORS_MAX: usize = 5;
+const WINDOW: u128 = 4_800_000;
+pub const DISPUTE_BOND: u128 = 3_000_001;
+const DISPUTE_FEE: u128 = FEE;
+
+/// How far an epoch of a network is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    #[default]
+    Closed,
+    Settled,
+    Released,
+    Expired,
+}
+
+/// What was settled of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub variant: usize,
+    time: u128,
+    height: u64,
+    /// Who signed it, with the bonds they had.
+    signers: Vec<(usize, u128)>,
+    pub cursor: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispute {
+    pub open: bool,
+    disputer: usize,
+    votes: BTreeMap<usize, usize>,
+}
+
+/// A leaf: units of token for being there and for usage, dollars, and what customers paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    pub availability: u128,
+    pub usage: u128,
+    pub cash: u128,
+    pub paid: u128,
+}
+
+/// What is shown of a broken receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    NoAnchor,
+    NotAnchored,
+    NotJudged,
+}
+
+impl Pool {
+    pub fn is_anchored(&self, now: u128, height: u64) -> bool {
+        let is_over = now >= self.closed_time + HOUR_MS / 2 && height >= self.closed_height + WINDOW_BLOCKS;
+        is_over || (self.done > 0 && self.done >= self.listed)
+    }
+
+    pub fn reports(&self) -> u128 {
+        self.anchored.iter().map(|(_, count)| count).sum()
+    }
+
+    /// The leaves of a variant; they leave a few units of the pool.
+    pub fn leaves(&self, variant: usize) -> Vec<Leaf> {
+        let Some(percent) = VARIANTS[variant] else {
+            return Vec::new();
+        };
+        let left = (variant as u128).min(self.availability / 3);
+        let first = [self.availability * percent / 100, self.paid * percent / 100];
+        let second = [
+            (self.availability - first[0]).saturating_sub(left),
+            self.paid - first[1],
+        ];
+        let leaf = |[availability, paid]: [u128; 2]| {
+            let (cash, usage) = Model::usage_share(self, paid);
+            Leaf {
+                availability,
+                usage,
+                cash,
+                paid,
+            }
+        };
+        vec![leaf(first), leaf(second)]
+    }
+
+    /// Availability, usage, cash over all leaves.
+    fn totals(&self, variant: usize) -> [u128; 3] {
+        self.leaves(variant).iter().fold([0; 3], |sum, leaf| {
+            [sum[0] + leaf.availability, sum[1] + leaf.usage, sum[2] + leaf.cash]
+        })
+    }
+}
+
+impl Network {
+    /// The epoch that may be settled next, in an open epoch.
+    pub fn due(&self, open: u64) -> u64 {
+        self.skip(self.unsettled, open)
+    }
+
+    /// The first epoch from here on that did not expire.
+    fn skip(&self, mut epoch: u64, end: u64) -> u64 {
+        while epoch < end && self.pools.get(&epoch).is_some_and(|pool| pool.stage == Stage::Expired) {
+            epoch += 1;
+        }
+        epoch
+    }
+}
+
+impl Model {
+    pub fn anchor(&mut self, by: usize, network: usize, epoch: u64, count: u128) -> Answer {
+        self.paid(by, 0, |model| {
+            let verifier = model.verifiers.get(&by).filter(|verifier| verifier.at_stake() > 0);
+            let since = verifier.ok_or(Reject::NotAVerifier)?.since;
+            ensure(epoch < model.epoch, Reject::EpochOpen)?;
+            let (now, height) = (model.now, model.height);
+            let pool = model
+                .networks
+                .get_mut(network)
+                .and_then(|network| network.pools.get_mut(&epoch))
+                .ok_or(Reject::NoPool)?;
+            ensure(pool.anchored.iter().all(|(who, _)| *who != by), Reject::AnchorExists)?;
+            ensure(!pool.is_anchored(now, height), Reject::AnchorsClosed)?;
+            pool.anchored.push((by, count));
+            pool.done += usize::from(since <= epoch);
+            Ok(())
+        })
+    }
+
+    /// Settles with vera's signature alone. Beacons are known one block after closing.
+    pub fn settle(&mut self, by: usize, network: usize, variant: usize, wrong: Wrong) -> Answer {
+        self.paid(by, 0, |model| {
+            let (epoch, height, now) = (model.epoch, model.height, model.now);
+            let bonds: u128 = model.verifiers.values().map(|verifier| verifier.bond).sum();
+            let vera = model.verifiers.get(&5).map_or(0, |verifier| verifier.bond);
+            let network = model.networks.get_mut(network).ok_or(Reject::NetworkUnknown)?;
+            let due = network.due(epoch);
+            ensure(due < epoch, Reject::EpochOpen)?;
+            let pool = network.pools.get_mut(&due).expect("closed");
+            ensure(height > pool.closed_height, Reject::BeaconPending)?;
+            ensure(vera > 0, Reject::SignerNotAVerifier)?;
+            ensure(3 * vera > 2 * bonds, Reject::QuorumMissing)?;
+            ensure(wrong != Wrong::Totals, Reject::TotalsAbovePool)?;
+            ensure(pool.is_anchored(now, height), Reject::AnchorsOpen)?;
+            ensure(wrong != Wrong::Anchors, Reject::AnchorsDiffer)?;
+            ensure(
+                wrong != Wrong::Archive || pool.reports() > 0,
+                Reject::ReportsNotAnchored,
+            )?;
+            ensure(wrong != Wrong::Previous, Reject::PreviousDiffers)?;
+            pool.stage = Stage::Settled;
+            pool.settled = Some(Settled {
+                variant,
+                time: now,
+                height,
+                signers: vec![(5, vera)],
+                cursor: 0,
+            });
+            network.unsettled = network.skip(due + 1, epoch);
+            Ok(())
+        })
+    }
+
+    fn settled_pool(&mut self, network: usize, epoch: u64) -> Result<&mut Pool, Reject> {
+        let network = self.networks.get_mut(network).ok_or(Reject::NotSettled)?;
+        let pool = network.pools.get_mut(&epoch).ok_or(Reject::NotSettled)?;
+        ensure(pool.settled.is_some(), Reject::NotSettled)?;
+        Ok(pool)
+    }
+
+    /// Pays a leaf, or only releases.
+    pub fn pay(&mut self, by: usize, network: usize, epoch: u64, place: Option<usize>) -> Answer {
+        self.paid(by, 0, |model| {
+            let pool = model.settled_pool(network, epoch)?.clone();
+            let settled = pool.settled.clone().expect("checked");
+            let leaves = pool.leaves(settled.variant);
+            let Some(place) = place else {
+                if pool.stage == Stage::Settled {
+                    return model.release(network, epoch);
+                }
+                ensure(settled.cursor < leaves.len(), Reject::PayoutsDone)?;
+                return Err(Reject::ChunkEmpty);
+            };
+            ensure(settled.cursor < leaves.len(), Reject::PayoutsDone)?;
+            ensure(place < leaves.len(), Reject::ChunkEmpty)?;
+            ensure(place == settled.cursor, Reject::ChunkNotAtCursor)?;
+            if pool.stage == Stage::Settled {
+                model.release(network, epoch)?;
+            }
+            let leaf = leaves[place];
+            model.give(place, 0, leaf.availability + leaf.usage);
+            model.give(place, 1, leaf.cash);
+            let settled = model.settled_pool(network, epoch)?.settled.as_mut();
+            settled.expect("checked").cursor += 1;
+            Ok(())
+        })
+    }
+
+    fn release(&mut self, network: usize, epoch: u64) -> Answer {
+        let (now, height) = (self.now, self.height);
+        let network = &mut self.networks[network];
+        let settled = network.pools[&epoch].settled.as_ref().expect("settled");
+        let over = now >= settled.time + WINDOW && height >= settled.height + WINDOW_BLOCKS;
+        ensure(over, Reject::ReleaseTooEarly)?;
+        let first = network.skip(network.unreleased, network.unsettled);
+        ensure(epoch == first, Reject::ReleaseOutOfOrder)?;
+        let pool = network.pools.get_mut(&epoch).expect("settled");
+        let settled = pool.settled.as_ref().expect("settled");
+        let disputed = pool.dispute.as_ref().is_some_and(|dispute| dispute.open);
+        ensure(!disputed, Reject::DisputeOpen)?;
+        let totals = pool.totals(settled.variant);
+        let signers = settled.signers.clone();
+        pool.stage = Stage::Released;
+        let bonds: Vec<u128> = signers.iter().map(|(_, bond)| *bond).collect();
+        let shares = divide(pool.verifiers, &bonds);
+        let unsigned = pool.verifiers - shares.iter().sum::<u128>();
+        network.carry[0] += pool.availability - totals[0] + pool.usage - totals[1];
+        network.carry[1] += pool.cash - totals[2] + unsigned;
+        network.unreleased = network.skip(epoch + 1, network.unsettled);
+        for ((who, _), share) in signers.into_iter().zip(shares) {
+            self.give(who, 1, share);
+        }
+        Ok(())
+    }
+
+    pub fn expire(&mut self) {
+        for network in &mut self.networks {
+            let due = network.unsettled;
+            let recently = network.held + SETTLE_EPOCHS > self.epoch;
+            let Some(pool) = network
+                .pools
+                .get_mut(&due)
+                .filter(|_| due + SETTLE_EPOCHS <= self.epoch)
+            else {
+                continue;
+            };
+            if recently || self.height < pool.closed_height + SETTLE_EPOCHS {
+                continue;
+            }
+            if pool.stage != Stage::Expired {
+                pool.stage = Stage::Expired;
+                network.carry[0] += pool.availability + pool.usage;
+                network.carry[1] += pool.cash + pool.verifiers;
+            }
+            if network.unreleased == due {
+                network.unreleased = due + 1;
+            }
+            network.unsettled = due + 1;
+        }
+    }
+
+    /// What dispute and vote have in common: an epoch of a network that is settled.
+    fn disputable(&mut self, network: usize, epoch: u64) -> Result<&mut Pool, Reject> {
+        ensure(network < self.networks.len(), Reject::NetworkUnknown)?;
+        ensure(epoch < self.epoch, Reject::EpochOpen)?;
+        self.settled_pool(network, epoch)
+    }
+
+    pub fn open_dispute(&mut self, by: usize, network: usize, epoch: u64, variant: usize) -> Answer {
+        self.paid(by, DISPUTE_FEE, |model| {
+            model.take(by, 0, DISPUTE_BOND)?;
+            let (now, height) = (model.now, model.height);
+            let pool = model.disputable(network, epoch)?;
+            let settled = pool.settled.clone().expect("checked");
+            ensure(pool.dispute.is_none(), Reject::DisputeExists)?;
+            let over = now >= settled.time + WINDOW && height >= settled.height + WINDOW_BLOCKS;
+            ensure(pool.stage == Stage::Settled && !over, Reject::DisputeTooLate)?;
+            ensure(variant != settled.variant, Reject::ClaimIsSettled)?;
+            pool.dispute = Some(Dispute {
+                open: true,
+                disputer: by,
+                votes: BTreeMap::new(),
+            });
+            model.hold(&settled.signers, true);
+            Ok(())
+        })
+    }
+
+    pub fn vote_dispute(&mut self, by: usize, network: usize, epoch: u64, variant: usize) -> Answer {
+        self.paid(by, 0, |model| {
+            let members: Vec<usize> = model.validators.values().copied().collect();
+            let pool = model.disputable(network, epoch)?;
+            let dispute = pool.dispute.as_mut().ok_or(Reject::DisputeUnknown)?;
+            ensure(dispute.open, Reject::DisputeDecided)?;
+            ensure(members.contains(&by), Reject::NotAValidator)?;
+            let before = dispute.votes.get(&by).copied();
+            ensure(before.is_none_or(|before| before == variant), Reject::VoteGiven)?;
+            dispute.votes.insert(by, variant);
+            let same = members
+                .iter()
+                .filter(|who| dispute.votes.get(who) == Some(&variant))
+                .count();
+            let decides = 3 * same > 2 * members.len();
+            ensure(before.is_none() || decides, Reject::VoteGiven)?;
+            if decides {
+                model.decide(network, epoch, variant);
+            }
+            Ok(())
+        })
+    }
+
+    fn decide(&mut self, at: usize, epoch: u64, variant: usize) {
+        let pool = self.networks[at].pools.get_mut(&epoch).expect("disputed");
+        let dispute = pool.dispute.as_mut().expect("disputed");
+        let settled = pool.settled.as_mut().expect("disputed");
+        dispute.open = false;
+        let disputer = dispute.disputer;
+        let signers = std::mem::take(&mut settled.signers);
+        if variant == settled.variant {
+            settled.signers.clone_from(&signers);
+            self.hold(&signers, false);
+            self.books.burned += DISPUTE_BOND / 2;
+            self.books.kept += DISPUTE_BOND - DISPUTE_BOND / 2;
+            return;
+        }
+        settled.variant = variant;
+        self.hold(&signers, false);
+        let mut reward = DISPUTE_BOND;
+        for (who, _) in signers {
+            let stake = self.verifiers.get(&who).map_or(0, Verifier::at_stake);
+            reward += self.slash(who, stake);
+        }
+        self.give(disputer, 0, reward);
+        // Whatever was built on it is attested anew.
+        let open = self.epoch;
+        let mut refunds = Vec::new();
+        for (_, pool) in self.networks[at].pools.range_mut(epoch + 1..) {
+            if pool.stage != Stage::Settled {
+                continue;
+            }
+            pool.stage = Stage::Closed;
+            let settled = pool.settled.take().expect("settled");
+            if let Some(dispute) = pool.dispute.take().filter(|dispute| dispute.open) {
+                refunds.push((dispute.disputer, settled.signers));
+            }
+        }
+        for (disputer, signers) in refunds {
+            self.give(disputer, 0, DISPUTE_BOND);
+            self.hold(&signers, false);
+        }
+        let network = &mut self.networks[at];
+        network.unsettled = network.skip(epoch + 1, open);
+        network.held = open;
+    }
+
+    fn hold(&mut self, signers: &[(usize, u128)], on: bool) {
+        for (who, _) in signers {
+            let verifier = self.verifiers.get_mut(who).expect("who is held stays");
+            verifier.held = if on { verifier.held + 1 } else { verifier.held - 1 };
+        }
+    }
+
+    /// Takes stake, what leaves first and the bond last; returns the reporter's part.
+    fn slash(&mut self, who: usize, amount: u128) -> u128 {
+        let verifier = self.verifiers.get_mut(&who).expect("it has a stake");
+        let mut left = amount;
+        let mut take = |held: u128| {
+            let taken = held.min(left);
+            left -= taken;
+            held - taken
+        };
+        verifier.unbonding = verifier
+            .unbonding
+            .map(|(amount, until)| (take(amount), until))
+            .filter(|(amount, _)| *amount > 0);
+        verifier.joining = take(verifier.joining);
+        verifier.bond = take(verifier.bond);
+        assert_eq!(left, 0, "no more is slashed than is at stake");
+        let (burned, rewarded) = (amount / 2, amount / 5);
+        self.books.burned += burned;
+        self.books.kept += amount - burned - rewarded;
+        rewarded
+    }
+
+    /// Two results of one epoch, on the same one before or on different ones.
+    pub fn slash_verifier(&mut self, by: usize, who: usize, same_previous: bool) -> Answer {
+        self.paid(by, 0, |model| {
+            let stake = model.verifiers.get(&who).map_or(0, Verifier::at_stake);
+            ensure(stake > 0, Reject::NotAVerifier)?;
+            ensure(same_previous, Reject::EvidenceNotTwo)?;
+            let reward = model.slash(who, stake);
+            model.give(by, 0, reward);
+            Ok(())
+        })
+    }
+
+    /// A receipt of a report that the verifier anchored (`present`), if it anchored any, or of another one.
+    pub fn slash_receipt(
+        &mut self,
+        by: usize,
+        who: usize,
+        at: (usize, u64),
+        evidence: Evidence,
+        present: bool,
+    ) -> Answer {
+        self.paid(by, 0, |model| {
+            let stake = model.verifiers.get(&who).map_or(0, Verifier::at_stake);
+            ensure(stake > 0, Reject::NotAVerifier)?;
+            ensure(at.1 < model.epoch, Reject::EpochOpen)?;
+            let (now, height) = (model.now, model.height);
+            let network = model.networks.get_mut(at.0);
+            let pool = network.and_then(|network| network.pools.get_mut(&at.1));
+            let pool = pool.ok_or(Reject::NoPool)?;
+            ensure(pool.is_anchored(now, height), Reject::AnchorsOpen)?;
+            ensure(!pool.punished.contains(&who), Reject::OmissionPunished)?;
+            let anchored = pool.anchored.iter().find(|(verifier, _)| *verifier == who);
+            let missing = match evidence {
+                Evidence::NoAnchor => anchored.is_none(),
+                Evidence::NotAnchored => anchored.is_some_and(|(_, count)| *count == 0 || !present),
+                Evidence::NotJudged => pool.stage == Stage::Released && (pool.reports() == 0 || !present),
+            };
+            ensure(missing, Reject::ReportNotMissing)?;
+            pool.punished.push(who);
+            let reward = model.slash(who, (stake * 1_000).div_ceil(10_000));
+            model.give(by, 0, reward);
+            Ok(())
+        })
+    }
+
+    /// `joins`: the account of a validator that would join; `None`: the one with the key leaves.
+    pub fn vote_validator(&mut self, by: usize, key: usize, joins: Option<usize>) -> Answer {
+        self.paid(by, FEE, |model| {
+            ensure(joins.is_none_or(|account| account < 6), Reject::RecipientUnknown)?;
+            let members: Vec<usize> = model.validators.values().copied().collect();
+            ensure(members.contains(&by), Reject::NotAValidator)?;
+            let is_there = model.validators.contains_key(&key);
+            match joins {
+                Some(account) => {
+                    ensure(!is_there && !members.contains(&account), Reject::ValidatorExists)?;
+                    ensure(members.len() < VALIDATORS_MAX, Reject::ValidatorsFull)?;
+                }
+                None => {
+                    ensure(is_there, Reject::ValidatorUnknown)?;
+                    ensure(members.len() > 1, Reject::ValidatorsTooFew)?;
+                }
+            }
+            let votes = model.wishes.entry(key).or_default();
+            let is_same = votes.insert(by, joins) == Some(joins);
+            let same = members.iter().filter(|who| votes.get(who) == Some(&joins)).count();
+            let decides = 3 * same > 2 * members.len();
+            ensure(!is_same || decides, Reject::VoteGiven)?;
+            if decides {
+                model.wishes.remove(&key);
+                match joins {
+                    Some(account) => model.validators.insert(key, account),
+                    None => model.validators.remove(&key),
+                };
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Verifier {
+    pub fn at_stake(&self) -> u128 {
+        self.bond + self.joining + self.unbonding.map_or(0, |(amount, _)| amount)
+    }
+}

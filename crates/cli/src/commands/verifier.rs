@@ -9,7 +9,7 @@ use crate::session::{Session, failed};
 use crate::spend::{Spender, Spending, merge};
 use crate::units::Decimal;
 use cairn_ledger::Event;
-use cairn_ledger::records::{Profile, Verifier, VerifierIndex};
+use cairn_ledger::records::{Chain, Profile, Score, Verifier, VerifierIndex};
 use cairn_ledger::tx::Body;
 use cairn_ledger::tx::bond_verifier::BondVerifier;
 use cairn_ledger::tx::set_verifier_url::SetVerifierUrl;
@@ -214,17 +214,40 @@ async fn set_url(session: &Session, args: &SetUrl, out: Output) -> Done {
     Ok(())
 }
 
-/// Where it says it is reached; empty when it does not say.
-fn url(profile: Option<Profile>) -> String {
-    profile.unwrap_or_default().url
+/// What is known of a verifier beside its stake.
+struct Told {
+    /// Where it says it is reached; empty when it does not say.
+    url: String,
+    /// As of now.
+    score: Score,
 }
 
-fn face(id: &AccountId, verifier: &Verifier, url: &str) -> Value {
+impl Told {
+    fn of(session: &Session, chain: &Chain, profile: Option<Profile>) -> Self {
+        let Profile { url, score } = profile.unwrap_or_default();
+        let half_epochs = session.genesis.limits.score_half_epochs;
+        let score = score.at(chain.settlements, chain.epoch, half_epochs);
+        Self { url, score }
+    }
+
+    /// Of what was settled of late: signed, signed and replaced, not signed.
+    fn score(&self) -> String {
+        let settled = |count: u64| decimal(count, 3);
+        let (agreed, differed) = (settled(self.score.agreed), settled(self.score.differed));
+        let silent = settled(self.score.silent);
+        format!("of late {agreed} results signed, {differed} of them replaced, {silent} not signed")
+    }
+}
+
+fn face(id: &AccountId, verifier: &Verifier, told: &Told) -> Value {
+    let Told { url, score } = told;
     json!({
         "verifier": id.to_string(),
         "number": verifier.number.0,
         "attests": verifier.key.to_string(),
         "url": (!url.is_empty()).then_some(url),
+        "score": { "agreed": score.agreed, "differed": score.differed, "silent": score.silent },
+        "held_disputes": verifier.held,
         "bond_token": verifier.bond.0,
         "joining_token": verifier.joining.0,
         "unbonding_token": verifier.unbonding_amount().0,
@@ -235,9 +258,14 @@ fn face(id: &AccountId, verifier: &Verifier, url: &str) -> Value {
 async fn show(session: &Session, args: &Show, out: Output) -> Done {
     let id = session.account_id(&args.verifier)?;
     let verifier = known(session, &id).await?.ok_or_else(|| no_verifier(&id))?;
-    let all = session.chain().await?.bond_active;
-    let url = url(session.client.profile(&id).await.map_err(failed)?.value);
-    let mut answer = face(&id, &verifier, &url);
+    let chain = session.chain().await?;
+    let all = chain.bond_active;
+    let told = Told::of(
+        session,
+        &chain,
+        session.client.profile(&id).await.map_err(failed)?.value,
+    );
+    let mut answer = face(&id, &verifier, &told);
     merge(&mut answer, json!({ "bond_active_token": all.0, "proven": true }));
     let token = |amount: Token| decimal(amount.0, session.decimals());
     out.answer(&answer, || {
@@ -246,8 +274,13 @@ async fn show(session: &Session, args: &Show, out: Output) -> Done {
             format!("attests    {}", verifier.key),
             format!(
                 "reached    {}",
-                if url.is_empty() { "it does not say where" } else { &url }
+                if told.url.is_empty() {
+                    "it does not say where"
+                } else {
+                    &told.url
+                }
             ),
+            format!("score      {}", told.score()),
             format!("bond       {} token of {} that count", token(verifier.bond), token(all)),
         ];
         if verifier.joining > Token::ZERO {
@@ -275,26 +308,26 @@ async fn list(session: &Session, out: Output) -> Done {
     let ids: Vec<AccountId> = ids.into_iter().flatten().map(|place| place.id).collect();
     let verifiers = session.told.records::<Verifier>(&ids).await.map_err(failed)?;
     let profiles = session.told.records::<Profile>(&ids).await.map_err(failed)?;
-    let verifiers: Vec<(AccountId, Verifier, String)> = ids
+    let verifiers: Vec<(AccountId, Verifier, Told)> = ids
         .into_iter()
         .zip(verifiers)
         .zip(profiles)
-        .filter_map(|((id, verifier), profile)| Some((id, verifier?, url(profile))))
+        .filter_map(|((id, verifier), profile)| Some((id, verifier?, Told::of(session, &chain, profile))))
         .collect();
     let faces: Vec<Value> = verifiers
         .iter()
-        .map(|(id, verifier, url)| face(id, verifier, url))
+        .map(|(id, verifier, told)| face(id, verifier, told))
         .collect();
     let answer = json!({ "bond_active_token": chain.bond_active.0, "verifiers": faces, "proven": false });
     out.answer(&answer, || {
         let token = |amount: Token| decimal(amount.0, session.decimals());
-        let row = |(id, verifier, url): &(AccountId, Verifier, String)| {
+        let row = |(id, verifier, told): &(AccountId, Verifier, Told)| {
             vec![
                 id.to_string(),
                 token(verifier.bond),
                 token(verifier.joining),
                 token(verifier.unbonding_amount()),
-                url.clone(),
+                told.url.clone(),
             ]
         };
         let rows: Vec<Vec<String>> = verifiers.iter().map(row).collect();

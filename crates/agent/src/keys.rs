@@ -1,17 +1,17 @@
-//! The secret keys of devices in one file that only its owner can read. A secret is never printed, logged or put into an
-//! error.
+//! The secret keys of devices in one file that only its owner can read, plain or sealed under a passphrase. A secret is never printed,
+//! logged or put into an error.
 //!
 //! ```text
 //! gauge-7 ed25519:5f0c…        a line per device: name, kind, 32 secret bytes in hex
 //! roof    p256:91aa…
 //! ```
 
+use cairn_secrets::{Form, Keyring, SecretsError, file};
 use cairn_types::SecretKey;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 /// The longest name of a device.
 pub const NAME_BYTES_MAX: usize = 64;
 /// The longest file of keys: about half a million devices.
-const FILE_BYTES_MAX: u64 = 64 << 20;
+pub const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// Which kind of key to make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -32,18 +32,14 @@ pub enum KeyKind {
 
 #[derive(Debug, Error)]
 pub enum KeysError {
-    #[error("{path} can be read or changed by others (mode {mode:03o}); close it with: chmod {wanted:03o} {path}")]
-    Open { path: PathBuf, mode: u32, wanted: u32 },
-    #[error("{0} has more than {FILE_BYTES_MAX} bytes; it is no file of keys")]
-    TooLong(PathBuf),
+    #[error("{0}; {hint}", hint = .0.hint())]
+    Secrets(#[from] SecretsError),
     #[error("{path}, line {line}: expected NAME ed25519:HEX or NAME p256:HEX, each name once")]
     BadLine { path: PathBuf, line: usize },
     #[error("{0:?} is no name of a device; use 1 to {NAME_BYTES_MAX} of a-z, A-Z, 0-9, '-', '_' and '.'")]
     BadName(String),
     #[error("{path}: {error}")]
     Io { path: PathBuf, error: io::Error },
-    #[error("the system gives no randomness: {0}")]
-    NoRandomness(getrandom::Error),
 }
 
 /// Whether a device may be called so: it stands in topics, paths and files.
@@ -55,35 +51,30 @@ pub fn is_name(name: &str) -> bool {
 /// Keys by the name of their device.
 pub struct Keys {
     path: PathBuf,
+    form: Form,
     keys: BTreeMap<String, SecretKey>,
 }
 
 impl Keys {
     /// Reads a file of keys; a missing one has none. Refuses a file that others can read, or a folder they can write.
     pub fn open(path: &Path) -> Result<Self, KeysError> {
-        let io = |error| KeysError::Io {
-            path: path.to_owned(),
-            error,
-        };
         let mut keys = Self {
             path: path.to_owned(),
+            form: Form::Plain,
             keys: BTreeMap::new(),
         };
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(keys),
-            Err(error) => return Err(io(error)),
+        let Some(opened) = Keyring::process().read(path, FILE_BYTES_MAX)? else {
+            return Ok(keys);
         };
-        let meta = file.metadata().map_err(io)?;
-        refuse_open(path, meta.mode(), 0o077, 0o600)?;
         if let Some(folder) = folder(path) {
-            refuse_open(folder, folder.metadata().map_err(io)?.mode(), 0o022, 0o700)?;
+            let meta = folder.metadata().map_err(|error| KeysError::Io {
+                path: folder.to_owned(),
+                error,
+            })?;
+            file::refuse_open(folder, meta.mode(), 0o022, 0o700)?;
         }
-        if meta.len() > FILE_BYTES_MAX {
-            return Err(KeysError::TooLong(path.to_owned()));
-        }
-        let mut text = Zeroizing::new(String::with_capacity(meta.len() as usize + 1));
-        file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(io)?;
+        keys.form = opened.form;
+        let text = std::str::from_utf8(&opened.content).map_err(|_| keys.bad_line(0))?;
         for (at, line) in text.lines().enumerate() {
             let (name, key) = read_line(line).ok_or_else(|| keys.bad_line(at))?;
             if keys.keys.insert(name.to_owned(), key).is_some() {
@@ -93,10 +84,16 @@ impl Keys {
         Ok(keys)
     }
 
+    /// Whether the file is under a passphrase.
+    pub fn is_sealed(&self) -> bool {
+        self.form.is_sealed()
+    }
+
     /// Keys that are in no file, as long as nobody adds one.
     pub fn in_memory(keys: impl IntoIterator<Item = (String, SecretKey)>) -> Self {
         Self {
             path: PathBuf::new(),
+            form: Form::Plain,
             keys: keys.into_iter().collect(),
         }
     }
@@ -181,39 +178,19 @@ impl Keys {
         &mut self,
         change: impl FnOnce(&mut BTreeMap<String, SecretKey>) -> Result<(), KeysError>,
     ) -> Result<usize, KeysError> {
-        let path = self.path.clone();
-        let io = |error| KeysError::Io {
-            path: path.clone(),
-            error,
-        };
-        let _alone = self.lock().map_err(io)?;
+        let _alone = file::lock(&self.path)?;
         *self = Self::open(&self.path)?;
         let before = self.keys.clone();
         change(&mut self.keys)?;
         let same =
             |(name, key): (&String, &SecretKey)| before.get(name).is_some_and(|old| old.public() == key.public());
         if self.keys.len() != before.len() || !self.keys.iter().all(same) {
-            self.save().map_err(io)?;
+            self.save()?;
         }
         Ok(self.keys.len().saturating_sub(before.len()))
     }
 
-    /// Held until it is dropped, or the process ends.
-    fn lock(&self) -> io::Result<File> {
-        let folder = folder(&self.path).unwrap_or(Path::new("."));
-        if !folder.exists() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
-        let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(self.path.with_extension("lock"))?;
-        file.lock()?;
-        Ok(file)
-    }
-
-    /// Writes a new file beside the old one, syncs it, and puts it in the old one's place.
-    fn save(&self) -> io::Result<()> {
-        let folder = folder(&self.path).unwrap_or(Path::new("."));
+    fn save(&self) -> Result<(), KeysError> {
         let mut text = Zeroizing::new(String::with_capacity(self.keys.len() * 144));
         for (name, key) in &self.keys {
             let (kind, secret) = match key {
@@ -223,17 +200,7 @@ impl Keys {
             let digits = Zeroizing::new(hex::encode(secret.as_slice()));
             writeln!(text, "{name} {kind}:{}", *digits).expect("writing into memory cannot fail");
         }
-        let new = self.path.with_extension("new");
-        match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&new, &self.path)?;
-        File::open(folder)?.sync_all()
+        Ok(self.form.write(&self.path, text.as_bytes())?)
     }
 
     fn bad_line(&self, at: usize) -> KeysError {
@@ -246,17 +213,6 @@ impl Keys {
 
 fn folder(path: &Path) -> Option<&Path> {
     path.parent().filter(|folder| !folder.as_os_str().is_empty())
-}
-
-fn refuse_open(path: &Path, mode: u32, forbidden: u32, wanted: u32) -> Result<(), KeysError> {
-    if mode & forbidden == 0 {
-        return Ok(());
-    }
-    Err(KeysError::Open {
-        path: path.to_owned(),
-        mode: mode & 0o777,
-        wanted,
-    })
 }
 
 fn read_line(line: &str) -> Option<(&str, SecretKey)> {
@@ -274,7 +230,7 @@ fn read_line(line: &str) -> Option<(&str, SecretKey)> {
 fn generate(kind: KeyKind) -> Result<SecretKey, KeysError> {
     loop {
         let mut secret = Zeroizing::new([0; 32]);
-        getrandom::fill(secret.as_mut_slice()).map_err(KeysError::NoRandomness)?;
+        getrandom::fill(secret.as_mut_slice()).map_err(|_| SecretsError::Random)?;
         match kind {
             KeyKind::Ed25519 => return Ok(SecretKey::ed25519(*secret)),
             // One in 2^32 is no scalar: draw again.
@@ -290,6 +246,7 @@ fn generate(kind: KeyKind) -> Result<SecretKey, KeysError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn made() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();

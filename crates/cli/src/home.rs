@@ -158,11 +158,19 @@ impl Home {
     }
 
     pub fn account_keys(&self) -> Result<Keys, Failure> {
-        self.keys(&self.join("account.keys"))
+        self.keys(&self.account_keys_path())
+    }
+
+    pub fn account_keys_path(&self) -> PathBuf {
+        self.join("account.keys")
     }
 
     pub fn device_keys(&self) -> Result<Keys, Failure> {
-        self.keys(&self.join("agent").join("keys"))
+        self.keys(&self.device_keys_path())
+    }
+
+    pub fn device_keys_path(&self) -> PathBuf {
+        self.join("agent").join("keys")
     }
 
     fn keys(&self, path: &Path) -> Result<Keys, Failure> {
@@ -201,11 +209,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Done {
 }
 
 pub fn keys_failed(error: KeysError) -> Failure {
-    let kind = match error {
-        KeysError::BadName(_) => Kind::Usage,
-        _ => Kind::Files,
-    };
-    Failure::new(kind, error)
+    match error {
+        KeysError::Secrets(error) => crate::unlock::failed(error),
+        KeysError::BadName(_) => Failure::new(Kind::Usage, error),
+        _ => Failure::new(Kind::Files, error),
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod session;
 mod spend;
 mod tx_file;
 mod units;
+mod unlock;
 
 use clap::{Parser, Subcommand};
 use output::Output;
@@ -46,6 +47,15 @@ struct Cli {
         help_heading = EVERYWHERE
     )]
     home: PathBuf,
+    /// File with the passphrase of sealed key files, readable by its owner only; a person at a terminal is asked instead.
+    #[arg(
+        long,
+        global = true,
+        env = unlock::VARIABLE,
+        value_name = "FILE",
+        help_heading = EVERYWHERE
+    )]
+    passphrase_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -130,6 +140,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Output { json: cli.json };
+    unlock::begin(cli.passphrase_file);
     let done = match cli.command {
         Command::Demo(args) => commands::demo::run(args, out),
         Command::Up(args) => commands::up::run(args, &cli.home, out),

@@ -1,5 +1,5 @@
-//! The file of a node's keys: readable by its owner only, written whole or not at all, never shown. It begins with an identity;
-//! the ceremony adds a share of the group key.
+//! The file of a node's keys: readable by its owner only, plain or sealed under a passphrase, written whole or not at all, never shown.
+//! It begins with an identity; the ceremony adds a share of the group key.
 //!
 //! ```text
 //! [identity]                                         a follower, or a validator before the ceremony
@@ -11,6 +11,7 @@ use crate::{
     keys::Keys,
     light::GROUP_KEY_BYTES,
 };
+use cairn_secrets::{Form, Keyring, SecretsError};
 use cairn_types::{SecretKey, Signature, codec};
 use commonware_codec::{Copying, DecodeExt as _, Encode as _, Read as _};
 use commonware_cryptography::{
@@ -22,13 +23,7 @@ use commonware_cryptography::{
 };
 use commonware_utils::{Faults as _, N3f1};
 use minicbor::{CborLen, Decode, Encode};
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    num::NonZeroU32,
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-};
+use std::{num::NonZeroU32, path::Path};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Its name in a chain's data folder, unless told otherwise.
@@ -39,8 +34,8 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Why keys could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    #[error("the key file cannot be read or written: {0}")]
-    File(#[from] io::Error),
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     #[error("the key file is damaged")]
     Damaged,
     #[error("the key file belongs to other validators than the configuration names")]
@@ -57,7 +52,7 @@ impl KeysError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::File(_) => "check that the file is there, yours, and that the disk is not full",
+            Self::Secrets(error) => error.hint(),
             Self::Damaged => "bring it back from a backup; nobody else has it",
             Self::OtherValidators => "name the key file and the genesis file of one and the same network",
             Self::Absent => "name the file that `cairn genesis join` wrote",
@@ -111,12 +106,10 @@ impl Identity {
         }
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *seed).map_err(|_| KeysError::Random)?;
-        write_secret(
-            path,
-            &codec::encode(&IdentityFile {
-                identity: seed.to_vec(),
-            }),
-        )?;
+        let file = IdentityFile {
+            identity: seed.to_vec(),
+        };
+        put(path, &file)?;
         Self::open(path)
     }
 
@@ -185,16 +178,13 @@ struct WholeFile {
 }
 
 impl Stored {
-    /// What a file holds; `None` when there is none.
+    /// What a file holds; `None` when there is none, or one that was sealed before it had anything in it.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, KeysError> {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let mut bytes = Zeroizing::new(Vec::with_capacity(4_096));
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-        Self::decode(&bytes).map(Some).ok_or(KeysError::Damaged)
+        match Keyring::process().read(path, FILE_BYTES_MAX)? {
+            None => Ok(None),
+            Some(opened) if opened.content.is_empty() && opened.form.is_sealed() => Ok(None),
+            Some(opened) => Self::decode(&opened.content).map(Some).ok_or(KeysError::Damaged),
+        }
     }
 
     pub(crate) fn identity(&self) -> &PrivateKey {
@@ -243,32 +233,26 @@ pub(crate) fn write(path: &Path, keys: &Keys) -> Result<(), KeysError> {
         keys: keys.validators.iter().flat_map(crate::block::key_bytes).collect(),
         sharing: keys.sharing.encode().to_vec(),
     };
-    let bytes = Zeroizing::new(codec::encode(&file));
-    Ok(write_secret(path, &bytes)?)
+    put(path, &file)
 }
 
-/// Writes a file that only its owner may read, whole or not at all.
-pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let part = path.with_extension("part");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&part)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&part, path)?;
-    match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        Some(dir) => File::open(dir)?.sync_all(),
-        None => Ok(()),
-    }
+/// How a key file is kept.
+pub(crate) fn form(path: &Path) -> Result<Form, KeysError> {
+    Ok(Keyring::process().form(path, FILE_BYTES_MAX)?)
+}
+
+/// Writes a file in the form it has: one under a passphrase stays so.
+fn put<T: Encode<()> + CborLen<()>>(path: &Path, file: &T) -> Result<(), KeysError> {
+    let form = form(path)?;
+    let bytes = Zeroizing::new(codec::encode(file));
+    Ok(form.write(path, &bytes)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
+    use cairn_secrets::Passphrase;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
 
     #[test]
     fn an_identity_is_made_once_and_signs_what_anyone_can_check() {
@@ -284,6 +268,27 @@ mod tests {
         let text = format!("{made:?}");
         let secret = hex(made.secret.secret_bytes().as_slice());
         assert!(!text.contains(&secret));
+    }
+
+    #[test]
+    fn keys_under_a_passphrase_stay_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.keys");
+        let passphrase = || Passphrase::new(Zeroizing::new("correct horse".to_owned()));
+        Keyring::new(move |_| passphrase()).for_process();
+        let keyring = Keyring::process();
+        keyring.seal(&path, FILE_BYTES_MAX, &passphrase().unwrap()).unwrap();
+        assert!(matches!(Identity::open(&path), Err(KeysError::Absent)));
+        let made = Identity::make(&path).unwrap();
+        let secret = made.secret.secret_bytes().to_vec();
+        let holds = |part: &[u8]| fs::read(&path).unwrap().windows(part.len()).any(|found| found == part);
+        assert!(!holds(&secret));
+        assert_eq!(Identity::open(&path).unwrap().key(), made.key());
+        keyring.unseal(&path, FILE_BYTES_MAX).unwrap();
+        assert!(holds(&secret));
+        assert_eq!(Identity::open(&path).unwrap().key(), made.key());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(Identity::open(&path).unwrap_err().hint().contains("chmod 600"));
     }
 
     fn hex(bytes: &[u8]) -> String {

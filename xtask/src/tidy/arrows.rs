@@ -3,10 +3,11 @@
 use super::{Problem, manifests, tree::Tree};
 
 /// The order of the crates: each may use those before it.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "types",
     "verticals",
-    "ledger", // agreed by everyone
+    "ledger",  // agreed by everyone
+    "secrets", // on the disks of all
     "agent",
     "verifier",
     "engine",

@@ -19,6 +19,7 @@ use crate::outbox::OutboxError;
 use crate::port::guard::Guard;
 use crate::port::{http, mqtt};
 use crate::uplink::Uplink;
+use cairn_secrets::SecretsError;
 use cairn_types::TimeMs;
 use mailbox::{Ask, Mailbox, Outgoing, Take};
 use std::io;
@@ -86,7 +87,7 @@ impl Shell {
     pub fn open(config: &Config) -> Result<Agent, ShellError> {
         let disk = |path: PathBuf| FolderDisk::open(&path).map_err(|error| ShellError::Folder { path, error });
         let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(KeysError::NoRandomness)?;
+        getrandom::fill(&mut seed).map_err(|_| KeysError::from(SecretsError::Random))?;
         let (outbox, journal) = (disk(config.outbox_path())?, disk(config.journal_path())?);
         let keys = Keys::open(&config.keys_path())?;
         Ok(Agent::open(

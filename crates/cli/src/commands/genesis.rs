@@ -100,6 +100,9 @@ pub struct Join {
     /// Key of its account, in the home folder; made if it is not there.
     #[arg(long, value_name = "NAME", default_value = "validator")]
     account: String,
+    /// Seal both files of keys under a passphrase, unless they are sealed already.
+    #[arg(long)]
+    passphrase: bool,
 }
 
 /// Add the validators of other copies of the draft, in any order.
@@ -227,8 +230,13 @@ fn account_key(home: &Home, name: &str) -> Result<PublicKey, Failure> {
 
 fn join(args: Join, home: &Home, out: Output) -> Done {
     let mut draft = read(&args.file)?;
+    if args.passphrase {
+        home.make()?;
+        crate::unlock::seal(&home.account_keys_path())?;
+        crate::unlock::seal(&args.key)?;
+    }
     let account = Rule::single(account_key(home, &args.account)?);
-    let identity = Identity::make(&args.key).map_err(|error| keys_failed(&args.key, &error))?;
+    let identity = Identity::make(&args.key).map_err(|error| keys_failed(&args.key, error))?;
     let joined = draft.join(&identity, args.address, account);
     joined.map_err(|error| founding_failed(&args.file, error))?;
     write(&args.file, &draft)?;
@@ -257,7 +265,7 @@ fn sign(args: &Sign, out: Output) -> Done {
         return show(&founding, out);
     }
     let draft = founding.draft().map_err(|error| founding_failed(&args.file, error))?;
-    let me = Identity::open(&args.key).map_err(|error| keys_failed(&args.key, &error))?;
+    let me = Identity::open(&args.key).map_err(|error| keys_failed(&args.key, error))?;
     let own = founding.validators.iter().find(|validator| validator.key == me.key());
     let address = own.map(|own| own.address.to_string()).unwrap_or_default();
     if me.group().is_some() {

@@ -70,6 +70,9 @@ pub struct Key {
     /// The file.
     #[arg(value_name = "FILE", default_value = "validator.keys")]
     file: PathBuf,
+    /// Seal the file under a passphrase, unless it is sealed already.
+    #[arg(long)]
+    passphrase: bool,
 }
 
 pub fn run(command: Command, out: Output) -> Done {
@@ -80,15 +83,21 @@ pub fn run(command: Command, out: Output) -> Done {
 }
 
 fn key(args: &Key, out: Output) -> Done {
-    let identity = Identity::make(&args.file).map_err(|error| keys_failed(&args.file, &error))?;
+    if args.passphrase {
+        crate::unlock::seal(&args.file)?;
+    }
+    let identity = Identity::make(&args.file).map_err(|error| keys_failed(&args.file, error))?;
     let key = PublicKey::Ed25519(identity.key()).to_string();
     let answer = json!({ "key": key, "has_share": identity.group().is_some() });
     out.answer(&answer, || vec![key]);
     Ok(())
 }
 
-pub fn keys_failed(path: &Path, error: &KeysError) -> Failure {
-    Failure::new(Kind::Files, format!("{}: {error}", path.display())).hint(error.hint())
+pub fn keys_failed(path: &Path, error: KeysError) -> Failure {
+    match error {
+        KeysError::Secrets(error) => crate::unlock::failed(error),
+        error => Failure::new(Kind::Files, format!("{}: {error}", path.display())).hint(error.hint()),
+    }
 }
 
 /// Where a node listens for others: everywhere, at the port of its address; on this computer only, if its address is there.
@@ -106,7 +115,7 @@ pub fn peer_listen(address: &str) -> SocketAddr {
 
 fn config(args: &Run, founding: &Founding) -> Result<(NodeConfig, bool), Failure> {
     let me = Identity::open(&args.key)
-        .map_err(|error| keys_failed(&args.key, &error))?
+        .map_err(|error| keys_failed(&args.key, error))?
         .key();
     let own = founding.validators.iter().find(|validator| validator.key == me);
     let mut config = NodeConfig::founded(&args.data, founding, args.key.clone()).map_err(failed)?;

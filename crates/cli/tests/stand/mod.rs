@@ -14,6 +14,7 @@ pub fn program(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
     command
         .env_remove("RUST_LOG")
+        .env_remove("CAIRN_PASSPHRASE_FILE")
         .env("CAIRN_HOME", home)
         .stdin(Stdio::null());
     command

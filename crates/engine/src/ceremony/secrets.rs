@@ -1,7 +1,7 @@
-//! What a validator must not lose while the key is made, nor show: a file for each, readable by its owner only. Ends the
-//! ceremony when the disk fails, as a validator that forgot what it dealt would contradict itself.
+//! What a validator must not lose while the key is made, nor show: a file for each, readable by its owner only, under the key file's
+//! passphrase if that has one. Ends the ceremony when the disk fails, as a validator that forgot what it dealt would contradict itself.
 
-use crate::key_file::write_secret;
+use cairn_secrets::{Form, Keyring};
 use commonware_codec::{Copying, DecodeExt, Encode};
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::{
@@ -17,16 +17,25 @@ use std::{
 };
 use zeroize::Zeroizing;
 
+/// Bytes of a file: more than the dealing of any number of validators needs.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 const DISK_WORKS: &str = "the folder of the ceremony can be read and written";
 
 /// The secrets of one ceremony, which has one epoch only.
 #[derive(Clone)]
-pub(crate) struct Secrets(PathBuf);
+pub(crate) struct Secrets {
+    dir: PathBuf,
+    form: Form,
+}
 
 impl Secrets {
-    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+    /// Those in a folder, written in the form of the key file.
+    pub(crate) fn open(dir: &Path, form: Form) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        Ok(Self(dir.to_owned()))
+        Ok(Self {
+            dir: dir.to_owned(),
+            form,
+        })
     }
 
     /// The share, once it is there.
@@ -36,15 +45,12 @@ impl Secrets {
 
     fn write(&self, name: &str, value: &impl Encode) {
         let bytes = Zeroizing::new(value.encode().to_vec());
-        write_secret(&self.0.join(name), &bytes).expect(DISK_WORKS);
+        self.form.write(&self.dir.join(name), &bytes).expect(DISK_WORKS);
     }
 
     fn read<T: DecodeExt<()>>(&self, name: &str) -> Option<T> {
-        let bytes = match fs::read(self.0.join(name)) {
-            Ok(bytes) => Zeroizing::new(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-            Err(_) => panic!("{DISK_WORKS}"),
-        };
+        let opened = Keyring::process().read(&self.dir.join(name), FILE_BYTES_MAX);
+        let bytes = opened.expect(DISK_WORKS)?.content;
         Some(T::decode(Copying(&bytes)).expect(DISK_WORKS))
     }
 }

@@ -139,7 +139,8 @@ fn open(ceremony: &Ceremony) -> Result<Opened, CeremonyError> {
     }
     let peers = Peers::of(keys.identity(), &ceremony.validators, &[])?;
     let lock = lock(&ceremony.dir)?;
-    let secrets = Secrets::open(&ceremony.dir.join(format!("secrets-{}", ceremony.attempt)))?;
+    let secrets = ceremony.dir.join(format!("secrets-{}", ceremony.attempt));
+    let secrets = Secrets::open(&secrets, key_file::form(&ceremony.keys)?)?;
     Ok(Opened {
         lock,
         keys,

@@ -17,9 +17,10 @@ pub fn begin(file: Option<PathBuf>) {
     // A system that refuses has no such pictures, or an owner who wants them.
     let _ = cairn_secrets::leave_no_core();
     if let Some(file) = file {
-        let _ = FILE.set(file);
+        // Processes started from here run in other folders.
+        let _ = FILE.set(std::path::absolute(&file).unwrap_or(file));
     }
-    Keyring::new(|path| match FILE.get() {
+    Keyring::new(|path| match self::file() {
         Some(file) => Passphrase::of_file(file),
         None => {
             let typed = terminal::ask(&format!("Passphrase of {}", path.display()))?;
@@ -27,6 +28,19 @@ pub fn begin(file: Option<PathBuf>) {
         }
     })
     .for_process();
+}
+
+/// The file that was named.
+pub fn file() -> Option<&'static Path> {
+    FILE.get().map(PathBuf::as_path)
+}
+
+/// Seals a file when a passphrase is at hand without asking anybody.
+pub fn seal_if_named(path: &Path) -> Done {
+    match file() {
+        Some(_) => seal(path).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// The passphrase under which a file shall be: of the file named for it, or typed twice.
@@ -47,7 +61,7 @@ pub fn seal(path: &Path) -> Result<bool, Failure> {
         if keyring.form(path, FILE_BYTES_MAX)?.is_sealed() {
             return Ok(false);
         }
-        let passphrase = new_passphrase(path, FILE.get().map(PathBuf::as_path))?;
+        let passphrase = new_passphrase(path, file())?;
         keyring.seal(path, FILE_BYTES_MAX, &passphrase).map(|()| true)
     };
     seal().map_err(failed)
@@ -71,10 +85,9 @@ pub fn unseal(path: &Path) -> Result<bool, Failure> {
 
 pub fn failed(error: SecretsError) -> Failure {
     let kind = match error {
-        SecretsError::NoPassphrase(_)
-        | SecretsError::Passphrase
-        | SecretsError::Unlike
-        | SecretsError::Interrupted => Kind::Usage,
+        SecretsError::NoPassphrase(_) | SecretsError::Passphrase | SecretsError::Unlike | SecretsError::Interrupted => {
+            Kind::Usage
+        }
         SecretsError::Wrong(_) | SecretsError::TooHard(_) => Kind::Refused,
         _ => Kind::Files,
     };

@@ -92,7 +92,10 @@ fn keys_are_made_sealed_changed_and_given_up() {
     assert_eq!(cairn(case.home(), "key show").done()["public_key"], made["public_key"]);
     case.with("key encrypt", &case.first).done();
     assert!(is_sealed(&case.keys()));
-    assert_eq!(case.with("key encrypt nothing.keys", &case.first).refused(3), "not_found");
+    assert_eq!(
+        case.with("key encrypt nothing.keys", &case.first).refused(3),
+        "not_found"
+    );
 
     fs::set_permissions(&case.first, Permissions::from_mode(0o644)).unwrap();
     assert_eq!(case.with("key show", &case.first).refused(7), "files");
@@ -134,7 +137,7 @@ fn whenever_it_is_killed_one_of_two_passphrases_opens() {
     case.with("key new --passphrase", &case.first).done();
     let draft = PathBuf::from(format!("{}.new", case.keys().display()));
     let (mut now, mut other) = (&case.first, &case.second);
-    for round in 0..10 {
+    for round in 0..6 {
         let mut process = program(case.home())
             .args(["key", "encrypt", "--passphrase-file"])
             .arg(now)
@@ -218,9 +221,10 @@ fn a_service_takes_it_from_a_file() {
     let case = Case::new();
     let up = Running::start(case.home(), "up --port 0 --epoch-seconds 60");
     up.end();
-    let node = case.home().join("node/validator.keys");
+    let node = case.home().join("node/chain/validator.keys");
     for file in [case.keys(), node] {
-        case.with(&format!("key encrypt {}", file.display()), &case.first).done();
+        case.with(&format!("key encrypt {}", file.display()), &case.first)
+            .done();
         assert!(is_sealed(&file));
     }
     assert_eq!(cairn(case.home(), "up --port 0").refused(2), "usage");

@@ -211,6 +211,7 @@ async fn status(url: &str) -> Result<serde_json::Value, Failure> {
 }
 
 async fn serve(home: &Path, args: Run, out: Output) -> Done {
+    let stopped = crate::roles::until_stopped();
     let path = args.config.unwrap_or_else(|| Home::at(home).join("agent.toml"));
     let config = read(&path)?;
     let mut keys = Keys::open(&config.keys_path()).map_err(keys_failed)?;
@@ -232,7 +233,7 @@ async fn serve(home: &Path, args: Run, out: Output) -> Done {
         ]
     });
     let failure = tokio::select! {
-        () = crate::roles::until_stopped() => None,
+        () = stopped => None,
         error = shell.failed() => Some(Failure::new(Kind::Files, error)),
     };
     match failure {

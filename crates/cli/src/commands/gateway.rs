@@ -49,6 +49,7 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
 }
 
 async fn serve(args: Run, home: &Path, out: Output) -> Done {
+    let stopped = until_stopped();
     let session = Session::open(home).await?;
     let home = Home::at(home);
     let key = crate::accounts::single_key(&home, &args.key)?;
@@ -76,7 +77,7 @@ async fn serve(args: Run, home: &Path, out: Output) -> Done {
             format!("node      {}", session.settings.node()),
         ]
     });
-    until_stopped().await;
+    stopped.await;
     gateway.shutdown().await;
     Ok(())
 }

@@ -144,7 +144,9 @@ fn named(file: Option<&Path>, home: &Home) -> Result<PathBuf, Failure> {
         return Ok(path);
     }
     let failure = Failure::new(Kind::NotFound, format!("there is no file {}", path.display()));
-    Err(failure.hint("`cairn key new --passphrase` and `cairn node key --passphrase` make keys that are sealed from the start"))
+    Err(failure.hint(
+        "`cairn key new --passphrase` and `cairn node key --passphrase` make keys that are sealed from the start",
+    ))
 }
 
 fn encrypt(args: &Encrypt, home: &Home, out: Output) -> Done {
@@ -169,7 +171,9 @@ fn decrypt(args: &Decrypt, home: &Home, out: Output) -> Done {
 
 fn say(path: &Path, sealed: bool, fact: &str, out: Output) -> Done {
     let file = path.display().to_string();
-    out.answer(&json!({ "file": file, "sealed": sealed }), || vec![format!("{file} {fact}")]);
+    out.answer(&json!({ "file": file, "sealed": sealed }), || {
+        vec![format!("{file} {fact}")]
+    });
     Ok(())
 }
 

@@ -66,6 +66,8 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
 }
 
 async fn serve(args: Args, home: &Path, out: Output) -> Done {
+    let stopped = until_stopped();
+    tokio::pin!(stopped);
     let session = Session::open(home).await?;
     let home = Home::at(home);
     let key = crate::accounts::single_key(&home, &args.key)?;
@@ -113,8 +115,6 @@ async fn serve(args: Args, home: &Path, out: Output) -> Done {
         ]
     });
     let mut look = tokio::time::interval(LOOK_EVERY);
-    let stopped = until_stopped();
-    tokio::pin!(stopped);
     loop {
         tokio::select! {
             () = &mut stopped => break,

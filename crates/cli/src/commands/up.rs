@@ -1,22 +1,33 @@
-//! `cairn up`: a whole network in this process, on the real clock, with its data in the home folder.
+//! `cairn up`: a whole network in this process, or with several validators and verifiers in processes of their own; on the real clock,
+//! with its data in the home folder.
 
 use crate::error::Done;
 use crate::home::Home;
-use crate::output::Output;
+use crate::output::{Output, decimal};
+use crate::roles::fleet::{self, Plan};
 use crate::roles::logs::Logs;
+use crate::roles::until_stopped;
 use crate::roles::up::{self, Options};
 use crate::units::usd;
 use cairn_types::{MicroUsd, Price};
 use serde_json::json;
 use std::path::Path;
 
-/// Run a whole network in this process: node, verifier and gateway, with their data in the home folder.
+/// Run a whole network: node, verifier and gateway in this process, or several of them, each in a process of its own.
 ///
 /// The first run makes keys (founder, verifier, issuer, gateway), a chain and a network of sensors; later runs go on where the last
 /// one ended, however it ended. Every network of the ledger is judged, new ones too. Ends at Ctrl-C or SIGTERM. The stablecoin is
 /// the promise of this chain's own issuer, not money. RUST_LOG says how much is logged.
+///
+/// With --validators or --verifiers each of them is a process of its own with its own folder and keys; the validators make their key
+/// together, as strangers would. A process that ends is started again, ever later if it goes on ending; up.json in the home folder says
+/// which run. They listen ten ports apart.
 #[derive(clap::Args)]
-#[command(after_help = examples!["cairn up", "cairn up --epoch-seconds 60 --home try"])]
+#[command(after_help = examples![
+    "cairn up",
+    "cairn up --epoch-seconds 60 --home try",
+    "cairn up --validators 4 --verifiers 3 --home several",
+])]
 pub struct Args {
     /// Where the node listens, on this computer only; verifier and gateway take the next two ports. 0: any.
     #[arg(long, value_name = "PORT", default_value_t = 8640)]
@@ -30,12 +41,21 @@ pub struct Args {
     /// US dollars that the verifier says a token is worth, while there is no market.
     #[arg(long, value_name = "USD", value_parser = usd, default_value = "0.05")]
     token_price: MicroUsd,
+    /// How many validators; four bear one that fails or lies, seven bear two.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    validators: u16,
+    /// How many verifiers, each with the same bond; results need more than two thirds of it.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
+    verifiers: u16,
     #[command(flatten)]
     logs: Logs,
 }
 
 pub fn run(args: Args, home: &Path, out: Output) -> Done {
     args.logs.start();
+    if args.validators > 1 || args.verifiers > 1 || Plan::is_in(&Home::at(home)) {
+        return run_fleet(args, &Home::at(home), out);
+    }
     let options = Options {
         chain: args.chain,
         epoch_ms: args.epoch_seconds.map(|seconds| seconds * 1_000),
@@ -45,6 +65,7 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
     let home = Home::at(home);
     crate::roles::runtime()?.block_on(async {
         out.say("starting node, verifier and gateway …");
+        let stopped = until_stopped();
         let up = up::start(&home, &options).await?;
         let answer = json!({
             "home": home.absolute()?.display().to_string(),
@@ -70,6 +91,19 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
                     .to_owned(),
             ]
         });
-        up.serve().await
+        up.serve(stopped).await
     })
+}
+
+fn run_fleet(args: Args, home: &Home, out: Output) -> Done {
+    let options = fleet::Options {
+        chain: args.chain,
+        epoch_ms: args.epoch_seconds.map(|seconds| seconds * 1_000),
+        port: args.port,
+        validators: args.validators,
+        verifiers: args.verifiers,
+        token_price: decimal(args.token_price.0, 6),
+        log_format: args.logs.form(),
+    };
+    crate::roles::runtime()?.block_on(fleet::run(home, &options, out))
 }

@@ -13,7 +13,7 @@ use cairn_ledger::tx::issue_stable::IssueStable;
 use cairn_ledger::{Genesis, view};
 use cairn_node::NodeHandle;
 use cairn_node::genesis::{FILE_NAME, SOLO_DECIMALS, Solo, read_file, solo};
-use cairn_types::{MicroUsd, SecretKey, TimeMs, Token};
+use cairn_types::{AccountId, MicroUsd, PublicKey, SecretKey, TimeMs, Token};
 use cairn_verifier::clock::Clock;
 use cairn_verticals::Vertical;
 use cairn_verticals::sensors::Sensors;
@@ -23,9 +23,14 @@ use std::path::Path;
 const EPOCH_MS_DEFAULT: u64 = 3_600_000;
 const WHOLE: u64 = 10u64.pow(SOLO_DECIMALS as u32);
 /// The gateway pays fees only.
-const GATEWAY_TOKEN: Token = Token(1_000 * WHOLE);
+pub const GATEWAY_TOKEN: Token = Token(1_000 * WHOLE);
 /// What the issuer promises the founder: ten thousand US dollars.
 const FOUNDER_STABLE: MicroUsd = MicroUsd(10_000_000_000);
+/// With what each validator, and each verifier but the first, begins.
+pub const VALIDATOR_TOKEN: Token = Token(1_000 * WHOLE);
+pub const WORKING_TOKEN: Token = Token(100_000 * WHOLE);
+/// Where several verifiers anchor, none has less time for it.
+pub const ANCHOR_WINDOW_MS_MIN: u64 = 10 * 60 * 1_000;
 const BOND: Token = Token(100_000 * WHOLE);
 const ALLOWANCE: Token = Token(10_000 * WHOLE);
 /// H3 cells of about 0.7 km².
@@ -79,18 +84,55 @@ pub fn genesis(node: &Path, people: &People, options: &Options) -> Result<Genesi
 }
 
 fn new(people: &People, options: &Options) -> Result<Genesis, Failure> {
-    let epoch_ms = options.epoch_ms.unwrap_or(EPOCH_MS_DEFAULT);
+    begin(
+        &options.chain,
+        options.epoch_ms,
+        [&people.founder, &people.verifier, &people.issuer].map(SecretKey::public),
+        vec![(people.gateway.public(), GATEWAY_TOKEN, MicroUsd::ZERO)],
+    )
+}
+
+/// A genesis that begins with the epoch that runs.
+pub fn begin(
+    chain: &str,
+    epoch_ms: Option<u64>,
+    [founder, verifier, issuer]: [PublicKey; 3],
+    others: Vec<(PublicKey, Token, MicroUsd)>,
+) -> Result<Genesis, Failure> {
+    let epoch_ms = epoch_ms.unwrap_or(EPOCH_MS_DEFAULT);
     let now = cairn_verifier::clock::SystemClock.now();
     solo(&Solo {
-        chain: options.chain.parse().or_fail(Kind::Usage, "the chain's name")?,
+        chain: chain.parse().or_fail(Kind::Usage, "the chain's name")?,
         start: TimeMs(now.0 - now.0 % epoch_ms),
         epoch_ms,
-        founder: people.founder.public(),
-        verifier: people.verifier.public(),
-        issuer: people.issuer.public(),
-        others: vec![(people.gateway.public(), GATEWAY_TOKEN, MicroUsd::ZERO)],
+        founder,
+        verifier,
+        issuer,
+        others,
     })
     .or_fail(Kind::Usage, "no chain can begin so")
+}
+
+/// What the issuer gives the founder.
+pub fn dollars(founder: AccountId) -> Body {
+    Body::IssueStable(IssueStable {
+        to: founder,
+        amount: FOUNDER_STABLE,
+    })
+}
+
+/// The first network.
+pub fn network(founder: AccountId) -> Body {
+    Body::CreateNetwork(CreateNetwork {
+        name: Sensors.name().to_owned(),
+        vertical: Sensors.name().to_owned(),
+        resolution: RESOLUTION,
+        parameters: Sensors.default_params(),
+        price_micro_usd: 100_000_000,
+        bond: BOND,
+        allowance: ALLOWANCE,
+        treasurer: founder,
+    })
 }
 
 /// Gives the founder dollars and starts the first network, unless that was done before.
@@ -102,24 +144,7 @@ pub async fn found(node: &NodeHandle, wallet: &Wallet, people: &People) -> Done 
     }
     let founder = Rule::single(people.founder.public()).account_id();
     if stable.is_none_or(|stable| stable.outstanding == MicroUsd::ZERO) {
-        let issue = IssueStable {
-            to: founder,
-            amount: FOUNDER_STABLE,
-        };
-        wallet.send(&people.issuer, None, Body::IssueStable(issue)).await?;
+        wallet.send(&people.issuer, None, dollars(founder)).await?;
     }
-    let network = CreateNetwork {
-        name: Sensors.name().to_owned(),
-        vertical: Sensors.name().to_owned(),
-        resolution: RESOLUTION,
-        parameters: Sensors.default_params(),
-        price_micro_usd: 100_000_000,
-        bond: BOND,
-        allowance: ALLOWANCE,
-        treasurer: founder,
-    };
-    wallet
-        .send(&people.founder, None, Body::CreateNetwork(network))
-        .await
-        .map(drop)
+    wallet.send(&people.founder, None, network(founder)).await.map(drop)
 }

@@ -1,6 +1,7 @@
 //! What a service logs: errors of all, warnings of ours, to standard error; as lines for people, or as one JSON object a line for
 //! whoever collects them. Never a secret.
 
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// The engine warns of every folder that is new.
@@ -25,11 +26,21 @@ pub struct Logs {
 }
 
 impl Logs {
+    /// The form, as it is written on a command line.
+    pub fn form(&self) -> &'static str {
+        match self.log_format {
+            Form::Text => "text",
+            Form::Json => "json",
+        }
+    }
+
     /// Begins to log. Only the first of a process counts.
     pub fn start(&self) {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
         let logs = tracing_subscriber::fmt()
             .with_env_filter(filter)
+            // Colours are for people at a terminal, not for files.
+            .with_ansi(std::io::stderr().is_terminal())
             .with_writer(std::io::stderr);
         let _ = match self.log_format {
             Form::Text => logs.try_init(),

@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod chain;
 mod first_run;
+pub mod fleet;
 pub mod gateway;
 pub mod logs;
 pub mod shop;
@@ -12,16 +13,38 @@ pub mod wallet;
 
 use crate::error::{Failure, Kind, OrFail};
 
-/// Returns when the process is asked to end: Ctrl-C, or SIGTERM.
-pub async fn until_stopped() {
+/// Set for a process that another keeps: it ends when that one is gone, which closes its standard input.
+pub const SUPERVISED: &str = "CAIRN_SUPERVISED";
+
+/// Ready when the process is asked to end: Ctrl-C, SIGTERM, or the end of whoever keeps it. Listens from now on, not only once it is
+/// waited for: call it before anybody is told that the process is ready.
+pub fn until_stopped() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut term) = signal(SignalKind::terminate()) else {
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = term.recv() => {}
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    async move {
+        let [Ok(mut term), Ok(mut interrupt)] = signals else {
+            return;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = term.recv() => {}
+            () = until_alone() => {}
+        }
     }
+}
+
+/// Returns when whoever keeps this process is gone; never, when nobody does.
+async fn until_alone() {
+    if std::env::var_os(SUPERVISED).is_none() {
+        return std::future::pending().await;
+    }
+    let (gone, alone) = tokio::sync::oneshot::channel();
+    // A thread of its own: it may wait for ever, and ends with the process.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = gone.send(());
+    });
+    let _ = alone.await;
 }
 
 /// The threads of a command.

@@ -8,7 +8,7 @@
 
 use super::chain::{LocalNode, NodeChain};
 use super::wallet::Wallet;
-use super::{first_run, gateway, until_stopped, verifier};
+use super::{first_run, gateway, verifier};
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::home::{AnchorText, Home, Settings};
 use cairn_ledger::Genesis;
@@ -122,10 +122,9 @@ async fn start_node(folder: PathBuf, genesis: &Genesis, port: u16) -> Result<Arc
 
 impl Up {
     /// Runs until it is asked to end, or a part of it fails.
-    pub async fn serve(mut self) -> Done {
+    pub async fn serve(mut self, stopped: impl Future<Output = ()>) -> Done {
         let node = self.node.clone();
         let mut look = tokio::time::interval(verifier::LOOK_EVERY);
-        let stopped = until_stopped();
         tokio::pin!(stopped);
         let done = loop {
             tokio::select! {

@@ -13,6 +13,7 @@ use cairn_ledger::Genesis;
 use cairn_ledger::account::Rule;
 use cairn_ledger::genesis::GenesisVerifier;
 use cairn_ledger::tx::Body;
+use cairn_ledger::tx::set_verifier_url::SetVerifierUrl;
 use cairn_node::Identity;
 use cairn_node::founding::{Founding, FoundingError};
 use cairn_types::{MicroUsd, PublicKey, SecretKey, Token};
@@ -247,6 +248,22 @@ pub async fn network(home: &Home, founding: &Founding, settings: &Settings) -> D
         send(&client, &genesis, &people[1], first_run::dollars(founder)).await?;
     }
     send(&client, &genesis, &people[0], first_run::network(founder)).await
+}
+
+/// Says on the ledger where each verifier is, unless it stands there: devices and the other verifiers look there.
+pub async fn addresses(folder: &Path, founding: &Founding, plan: &Plan, settings: &Settings) -> Done {
+    let client = client(settings)?;
+    let genesis = founding.ledger().map_err(|error| failed(&folder.join(GENESIS), error))?;
+    for at in 0..plan.verifiers.len() {
+        let key = &keys(&Home::at(&folder.join(Plan::verifier_name(at))), &["verifier"])?[0];
+        let url = plan.verifier_url(at);
+        let account = Rule::single(key.public()).account_id();
+        let known = client.profile(&account).await.map_err(crate::session::failed)?.value;
+        if known.is_none_or(|profile| profile.url != url) {
+            send(&client, &genesis, key, Body::SetVerifierUrl(SetVerifierUrl { url })).await?;
+        }
+    }
+    Ok(())
 }
 
 fn passes(error: &ClientError) -> bool {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! first run   plan (ports) ─▶ keys ─▶ draft ─▶ ceremony among the validators' own processes
-//! each run    validators ─▶ first network, unless it is there ─▶ verifiers ─▶ gateway        ended the other way round
+//! each run    validators ─▶ first network, addresses ─▶ verifiers ─▶ gateway        ended the other way round
 //!
 //! account.keys   founder, issuer, gateway     validator-1/ …  keys, genesis.json, chain     up.json   which processes run
 //! settings.json  where they listen            verifier-1/ …   keys, settings, log, archive  gateway/  journal
@@ -98,7 +98,9 @@ impl Fleet {
         // One that cannot start must not keep the others from working.
         let nodes: Vec<String> = (0..plan.validators.len()).map(Plan::validator_name).collect();
         let answers = self.board.any_ready(&nodes).await;
-        found::network(home, founding, &settings(plan, founding, answers)?).await?;
+        let near = settings(plan, founding, answers)?;
+        found::network(home, founding, &near).await?;
+        found::addresses(folder, founding, plan, &near).await?;
 
         for at in 0..plan.verifiers.len() {
             let own = Home::at(&folder.join(Plan::verifier_name(at)));

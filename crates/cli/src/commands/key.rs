@@ -6,6 +6,7 @@ use crate::home::{Home, keys_failed};
 use crate::output::{Output, table};
 use cairn_agent::keys::{KeyKind, Keys};
 use cairn_ledger::account::Rule;
+use cairn_node::{Identity, KeysError as NodeKeysError};
 use cairn_types::PublicKey;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -137,16 +138,21 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
     }
 }
 
-/// A file of keys that is there.
+/// A file of keys that is there: of a node, or of accounts and devices.
 fn named(file: Option<&Path>, home: &Home) -> Result<PathBuf, Failure> {
     let path = file.map_or_else(|| home.account_keys_path(), Path::to_owned);
-    if path.is_file() {
-        return Ok(path);
+    if !path.is_file() {
+        let failure = Failure::new(Kind::NotFound, format!("there is no file {}", path.display()));
+        return Err(failure.hint(
+            "`cairn key new --passphrase` and `cairn node key --passphrase` make keys that are sealed from the start",
+        ));
     }
-    let failure = Failure::new(Kind::NotFound, format!("there is no file {}", path.display()));
-    Err(failure.hint(
-        "`cairn key new --passphrase` and `cairn node key --passphrase` make keys that are sealed from the start",
-    ))
+    match Identity::open(&path) {
+        Ok(_) | Err(NodeKeysError::Absent) => {}
+        Err(NodeKeysError::Secrets(error)) => return Err(crate::unlock::failed(error)),
+        Err(_) => drop(Keys::open(&path).map_err(keys_failed)?),
+    }
+    Ok(path)
 }
 
 fn encrypt(args: &Encrypt, home: &Home, out: Output) -> Done {

@@ -40,7 +40,7 @@ pub async fn found(
     let files: Vec<PathBuf> = (0..plan.validators.len())
         .map(|at| folder.join(Plan::validator_name(at)).join(GENESIS))
         .collect();
-    if files.iter().any(|file| !file.exists()) {
+    if spread(&files)?.is_none() && files.iter().any(|file| !file.exists()) {
         out.say("making keys and a draft …");
         let draft = draft(home, folder, plan, options)?;
         for file in &files {
@@ -65,22 +65,20 @@ pub async fn found(
 
 /// The founded file: as soon as one validator has it all have their shares, and the others may take it from that one.
 fn spread(files: &[PathBuf]) -> Result<Option<Founding>, Failure> {
-    let mut founded = None;
+    let mut copies = Vec::new();
     for file in files {
-        let read = read(file)?;
-        if read.founded().is_ok() {
-            founded = Some(read);
-            break;
+        copies.push(if file.exists() { Some(read(file)?) } else { None });
+    }
+    let is_founded = |copy: &&Founding| copy.founded().is_ok();
+    let Some(founded) = copies.iter().flatten().find(is_founded).cloned() else {
+        return Ok(None);
+    };
+    for (file, copy) in files.iter().zip(copies) {
+        if copy.is_none_or(|copy| copy != founded) {
+            write(&founded, file)?;
         }
     }
-    if let Some(founding) = &founded {
-        for file in files {
-            if read(file)? != *founding {
-                write(founding, file)?;
-            }
-        }
-    }
-    Ok(founded)
+    Ok(Some(founded))
 }
 
 fn kept(founding: Founding, options: &Options) -> Result<Founding, Failure> {
@@ -193,7 +191,6 @@ async fn ceremony(folder: &Path, plan: &Plan) -> Done {
             .env(SUPERVISED, "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
             .process_group(0);
         if let Some(file) = crate::unlock::file() {
             command.env(crate::unlock::VARIABLE, file);
@@ -253,7 +250,9 @@ pub async fn network(home: &Home, founding: &Founding, settings: &Settings) -> D
 /// Says on the ledger where each verifier is, unless it stands there: devices and the other verifiers look there.
 pub async fn addresses(folder: &Path, founding: &Founding, plan: &Plan, settings: &Settings) -> Done {
     let client = client(settings)?;
-    let genesis = founding.ledger().map_err(|error| failed(&folder.join(GENESIS), error))?;
+    let genesis = founding
+        .ledger()
+        .map_err(|error| failed(&folder.join(GENESIS), error))?;
     for at in 0..plan.verifiers.len() {
         let key = &keys(&Home::at(&folder.join(Plan::verifier_name(at))), &["verifier"])?[0];
         let url = plan.verifier_url(at);

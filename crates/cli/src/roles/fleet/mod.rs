@@ -116,7 +116,10 @@ impl Fleet {
         self.board.any_ready(&verifiers).await;
         home.save(&settings(plan, founding, 0)?)?;
         self.start(vec![plan.gateway(folder, options)]);
-        self.board.all_ready().await;
+        tokio::select! {
+            () = self.board.all_ready() => {}
+            broken = self.watch() => return broken,
+        }
         let answer = answer(folder, plan, founding);
         out.answer(&answer, || lines(&answer));
         self.watch().await

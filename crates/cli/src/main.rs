@@ -189,7 +189,12 @@ mod tests {
             0 => part.split_whitespace().map(str::to_owned).collect(),
             _ => vec![part.to_owned()],
         });
-        let placed = words.map(|word| if word == "ID" { "0".repeat(64) } else { word });
+        let placed = words.map(|word| match word.as_str() {
+            "ID" => "0".repeat(64),
+            // Of the first example of RFC 8032.
+            "KEY" => "ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a".to_owned(),
+            _ => word,
+        });
         placed.collect()
     }
 

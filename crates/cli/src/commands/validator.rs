@@ -29,8 +29,8 @@ pub enum Command {
 /// Costs the ledger's base fee.
 #[derive(clap::Args)]
 #[command(after_help = examples![
-    "cairn validator vote add --validator ed25519:c0de… --address validator-5.example.org:9000 --account 5a1e… --key validator",
-    "cairn validator vote remove --validator ed25519:c0de… --key validator",
+    "cairn validator vote add --validator KEY --address validator-5.example.org:9000 --account ID --key validator",
+    "cairn validator vote remove --validator KEY --key validator",
 ])]
 pub struct Vote {
     /// `add` or `remove`.

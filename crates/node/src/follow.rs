@@ -66,6 +66,12 @@ impl Follower {
         self.head.subscribe()
     }
 
+    /// Whether somebody waits for blocks to be taken in.
+    #[cfg(test)]
+    pub fn is_waited_for(&self) -> bool {
+        self.head.receiver_count() > 0
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("no one panics while holding the follower")
     }

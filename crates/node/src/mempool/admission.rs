@@ -1,6 +1,9 @@
 //! The way into the pool: many transactions are checked in one batch, their accounts are read at one height, and each is
 //! judged by what the ledger would refuse at once. One task owns the order; what the ledger says in a block stays the law.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Candidate, Origin, PoolRefusal, SharedPool, Why};
 use crate::follow::Follower;
 use crate::index::Place;
@@ -14,6 +17,7 @@ use cairn_ledger::tx::{Body, Sponsor, fee};
 use cairn_ledger::{Reject, Signed, check, view};
 use cairn_types::{Hash, Token};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Transactions waiting to be looked at.
@@ -22,6 +26,8 @@ const QUEUE_MAX: usize = 8_192;
 const BATCH_MAX: usize = 256;
 /// Times a batch is read again because a block came in between.
 const ROUNDS_MAX: usize = 16;
+/// How long it waits for the node to take in a block that the state has already.
+const TAKE_IN_MAX: Duration = Duration::from_secs(5);
 
 /// Why a transaction was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -160,14 +166,33 @@ impl Desk {
                 }
             }
             left = again;
+            if !left.is_empty() && !self.took_in(header.height).await {
+                break;
+            }
         }
         for (_, answer) in left {
             let _ = answer.send(Err(SubmitError::Busy));
         }
     }
 
-    /// `None` when what was read is out of date.
+    /// Waits until the block of a height is taken in; `false` when that takes too long.
+    async fn took_in(&self, height: u64) -> bool {
+        let mut head = self.follower.head();
+        let taken = head.wait_for(|head| *head >= height);
+        matches!(tokio::time::timeout(TAKE_IN_MAX, taken).await, Ok(Ok(_)))
+    }
+
+    /// `None` when what was read is out of date, or newer than what is known of final transactions: what would be refused may be one.
     fn decide(&self, newcomer: &Newcomer, known: &Known, height: u64) -> Option<Result<Submitted, SubmitError>> {
+        let is_taken_in = *self.follower.head().borrow() >= height;
+        let decided = self.decide_at(newcomer, known, height)?;
+        match decided {
+            Err(SubmitError::Refused(_)) if !is_taken_in => None,
+            decided => Some(decided),
+        }
+    }
+
+    fn decide_at(&self, newcomer: &Newcomer, known: &Known, height: u64) -> Option<Result<Submitted, SubmitError>> {
         let id = newcomer.id;
         if let Some(place) = self.follower.find(&id) {
             let progress = Progress::Final(place);

@@ -6,16 +6,36 @@ use std::{fs, io, process::Command, process::Stdio, thread};
 use crate::{cargo, root};
 
 /// Programs that print one section of Markdown each on stdout (method, table, ratios) and their progress on stderr.
-const BENCHES: [(&str, &str); 1] = [("cairn-harness", "bench")];
+const BENCHES: [(&str, Kind, &str); 2] = [
+    ("cairn-harness", Kind::Program, "bench"),
+    ("cairn-node", Kind::Bench, "validators"),
+];
+
+/// What cargo calls it.
+#[derive(Clone, Copy)]
+enum Kind {
+    Program,
+    Bench,
+}
+
+impl Kind {
+    fn arguments<'a>(self, package: &'a str, name: &'a str) -> Vec<&'a str> {
+        match self {
+            Self::Program => vec!["run", "--release", "--quiet", "--package", package, "--bin", name],
+            Self::Bench => vec!["bench", "--quiet", "--package", package, "--bench", name],
+        }
+    }
+}
 
 const PAGE: &str = "docs/performance.md";
 
 pub fn run() -> io::Result<u8> {
     let mut page = heading();
-    for (package, program) in BENCHES {
+    for (package, kind, program) in BENCHES {
         eprintln!("building and running {program} of {package}");
-        let arguments = ["run", "--release", "--quiet", "--package", package, "--bin", program];
-        let output = cargo(&arguments).stderr(Stdio::inherit()).output()?;
+        let output = cargo(&kind.arguments(package, program))
+            .stderr(Stdio::inherit())
+            .output()?;
         if !output.status.success() {
             eprintln!(
                 "{program} of {package} failed ({}); {PAGE} is left as it was",

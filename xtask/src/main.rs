@@ -24,6 +24,8 @@ cargo xtask <command>
   simulate [arguments]  play towns with faults from seeds: --seeds N [--from S], --seed S --verbose for the story of
                         one, --plant NAME with a planted bug (`cargo xtask simulate --help`)
   bench                 build for speed, measure, and write docs/performance.md
+  kill [arguments]      build for speed, run validators and verifiers as processes, and kill them at random moments
+                        (--kills N, --seed N, --data ../shared/data/weather; a few kills are among the tests)
   tidy                  only the house's rules: sizes, arrows between crates, names, pages
 
 Each works from a fresh clone with Rust and a C compiler. Some tests need more, and say so when they skip:
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         "test" => suite::run(&rest),
         "demo" => demo(&rest),
         "bench" => bench::run(),
+        "kill" => kill(&rest),
         "simulate" => simulate::run(&rest),
         "tidy" => tidy::run(&root()).map(|problems| u8::from(problems > 0)),
         "" | "help" | "--help" | "-h" => {
@@ -105,6 +108,24 @@ fn demo(arguments: &[String]) -> io::Result<u8> {
         "demo",
     ]);
     Ok(code_of(with(run, arguments).status()?))
+}
+
+/// The long form of a test: a program of its own, with figures.
+fn kill(arguments: &[String]) -> io::Result<u8> {
+    let run = cargo(&[
+        "test",
+        "--release",
+        "--quiet",
+        "--package",
+        "cairn-cli",
+        "--test",
+        "kills",
+        "--",
+    ]);
+    let many = "--kills 50 --verifiers 3 --devices 40 --epoch-seconds 10 --pause-seconds 10 --cut-seconds 10";
+    let many: Vec<String> = many.split_whitespace().map(str::to_owned).collect();
+    // What is asked for later counts.
+    Ok(code_of(with(with(run, &many), arguments).status()?))
 }
 
 /// The workspace's folder.

@@ -290,7 +290,8 @@ async fn catching_up() -> String {
     format!(
         "### Catching up\n\n\
          A new node beside four validators, whose chain has {height} blocks with {} transfers between {ACCOUNTS} accounts, until it has the newest \
-         block; {} ms of it are spent waiting to hear how far the others are. Replay grows with the history, the state does not.\n\n\
+         block; {} ms of it are spent waiting to hear how far the others are. Replay grows with the history; fetching the state has a price of its own, \
+         which a short history does not repay.\n\n\
          | by | seconds | to replay |\n|---|---|---|\n| all blocks from genesis, each executed again | {blocks:.2} | 1.00 |\n| the newest state | {state:.2} | {:.2} |\n",
         u64::from(ACCOUNTS - 1) * EACH_OF_HISTORY,
         wait.as_millis(),

@@ -4,9 +4,11 @@
 use crate::{
     BlockContext, Header, Latest, SEED_BYTES, StateMachine, Tx, TxSource,
     block::{Block, key_bytes},
+    ending::successor_after,
     engine_types::{ConsensusContext, GroupKey, Scheme, SeedSignature},
     execute::{After, Batch, Databases, Execution, Sealed},
     finalized::{receipt_root, tx_root},
+    header::{NOBODY, OVER},
 };
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use commonware_consensus::{
@@ -59,6 +61,7 @@ impl Application {
         let before = parent.header();
         Header {
             era: before.era,
+            base: before.base,
             genesis: before.genesis,
             height: before.height + 1,
             time_ms: clamp_time(plan.time_ms, before.time_ms, self.0.time_step_ms_max),
@@ -75,6 +78,7 @@ impl Application {
             tx_root: [0; 32],
             receipt_root: [0; 32],
             txs: 0,
+            next: if before.is_over() { OVER } else { NOBODY },
         }
     }
 
@@ -84,6 +88,7 @@ impl Application {
         let follows = header.height == before.height + 1
             && header.parent == before.digest()
             && header.era == before.era
+            && header.base == before.base
             && header.genesis == before.genesis
             && header.parent_view == before.view
             && header.epoch == context.round.epoch().get()
@@ -91,11 +96,24 @@ impl Application {
             && header.parent_view == context.parent.0.get()
             && header.leader == key_bytes(&context.leader);
         let timely = header.time_ms == clamp_time(header.time_ms, before.time_ms, self.0.time_step_ms_max);
-        follows && timely && self.is_seed_sound(header, before) && self.are_txs_sound(block)
+        follows
+            && timely
+            && self.is_next_sound(block, before)
+            && self.is_seed_sound(header, before)
+            && self.are_txs_sound(block)
+    }
+
+    /// An era ends with the validators' resolution and not otherwise, and nothing happens after its end.
+    fn is_next_sound(&self, block: &Block, before: &Header) -> bool {
+        let next = block.header().next;
+        match before.is_over() {
+            true => next == OVER && block.begin().is_empty() && block.txs().is_empty(),
+            false => successor_after(block.txs()) == Some(next),
+        }
     }
 
     fn is_seed_sound(&self, header: &Header, before: &Header) -> bool {
-        if before.height == 0 {
+        if before.is_genesis() {
             return header.seed == [0; SEED_BYTES];
         }
         let Ok(signature) = SeedSignature::decode(Copying(&header.seed)) else {
@@ -118,7 +136,8 @@ impl Application {
     async fn repeat<E: Spawner + StorageContext>(&self, block: &Block, batch: Batch<E>) -> Option<Sealed<E>> {
         let header = block.header();
         let mut execution = Execution::new(&*self.0.machine, block_context(header), batch);
-        if execution.begin().await != block.begin() || !execution.repeat(block.txs()).await {
+        let same = header.next == OVER || execution.begin().await == block.begin();
+        if !same || !execution.repeat(block.txs()).await {
             return None;
         }
         let After {
@@ -189,8 +208,14 @@ impl<E: Spawner + StorageContext> StatefulApplication<E> for Application {
         let plan = input.upstream;
         let mut header = self.open_header(&context, parent.inner(), &plan);
         let mut execution = Execution::new(&*self.0.machine, block_context(&header), batch);
-        let begin = execution.begin().await;
-        let (txs, refused) = execution.fill(&begin, &plan.txs, || runtime.current() < deadline).await;
+        let (begin, txs, refused) = match header.next {
+            OVER => Default::default(),
+            _ => {
+                let begin = execution.begin().await;
+                let (txs, refused) = execution.fill(&begin, &plan.txs, || runtime.current() < deadline).await;
+                (begin, txs, refused)
+            }
+        };
         for (tx, code) in refused {
             self.0.source.refused(&tx.hash, code, header.height);
         }
@@ -201,6 +226,9 @@ impl<E: Spawner + StorageContext> StatefulApplication<E> for Application {
         header.ops_end = after.ops_end;
         header.tx_root = tx_root(&txs);
         header.receipt_root = receipt_root(&begin, &txs);
+        if header.next == NOBODY {
+            header.next = successor_after(&txs).expect("what would stand after a resolution was cut off");
+        }
         header.txs = u32::try_from(txs.len()).expect("the plan holds at most BLOCK_TXS_MAX transactions");
         Some(Proposed {
             block: Block::new(header, context.leader, begin, txs),

@@ -7,20 +7,22 @@
 //! ```
 
 use crate::{
-    CatchUp, Clock, Ended, Handle, Latest, Observer, Pace, Retain, StateMachine, TxSource,
+    CatchUp, Clock, Ended, EraStart, Handle, Latest, Observer, Pace, Retain, StateMachine, TxSource,
     application::{Application, Rules},
     block::{Block, key_bytes},
     catch_up::{self, Horizon, Stores},
-    engine_types::{MarshalVariant, PublicKey, Scheme, State, StateKey, StateValue},
+    ending,
+    engine_types::{MarshalVariant, Op, PublicKey, Scheme, State, StateKey},
     execute::Databases,
     feed::Feed,
     handle::{QUESTIONS_MAX, Question},
     keys::Keys,
     light::Anchor,
     pacing::{Memory, Paced, Shared},
+    records::{self, RecordsFile},
     relay::{self, Relay},
     seeds::Seeds,
-    service::Service,
+    service::{Service, record},
 };
 use commonware_broadcast::buffered;
 use commonware_codec::FixedSize as _;
@@ -49,7 +51,7 @@ use commonware_storage::{
     Context as StorageContext,
     journal::contiguous::fixed::Config as LogConfig,
     mmr::{self, full::Config as MerkleConfig},
-    qmdb::{any::ordered::fixed::Operation, current::FixedConfig},
+    qmdb::current::FixedConfig,
     translator::EightCap,
 };
 use commonware_utils::{NZDuration, NZU16, NZU32, NZU64, NZUsize};
@@ -113,7 +115,9 @@ pub(crate) struct Host {
 /// What one node is told.
 pub(crate) struct Settings {
     pub(crate) chain: String,
-    pub(crate) era: u32,
+    pub(crate) begin: EraStart,
+    /// Records of which this node hands in what is missing.
+    pub(crate) records: Option<Arc<RecordsFile>>,
     pub(crate) pace: Pace,
     pub(crate) retain: Retain,
     pub(crate) catch_up: CatchUp,
@@ -158,10 +162,7 @@ pub(crate) fn message_bytes_max(validators: u32) -> u32 {
         simplex::max_payload_size::<Scheme, crate::engine_types::Digest>(validators),
         marshal::max_payload_size::<MarshalVariant, Scheme>(validators, &()),
         probe::max_payload_size::<MarshalVariant, Scheme>(validators),
-        state_resolver::max_payload_size::<mmr::Family, crate::engine_types::Digest>(
-            SYNC_OPS_MAX,
-            Operation::<mmr::Family, StateKey, StateValue>::SIZE,
-        ),
+        state_resolver::max_payload_size::<mmr::Family, crate::engine_types::Digest>(SYNC_OPS_MAX, Op::SIZE),
         relay::MESSAGE_BYTES_MAX,
     ])
 }
@@ -175,7 +176,8 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
 ) -> Running {
     let Settings {
         chain,
-        era,
+        begin,
+        records,
         pace,
         retain,
         catch_up,
@@ -209,6 +211,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     let validators = keys.validators.len();
     // A lone validator knows best how far the chain is.
     let asks = !alone && (validators > 1 || keys.share.is_none());
+    let named: Vec<[u8; 32]> = keys.validators.iter().map(key_bytes).collect();
     let scheme = match keys.share {
         Some(share) => Scheme::signer(chain.as_bytes(), keys.validators, keys.sharing, share)
             .expect("a share is checked against its place when keys are opened"),
@@ -216,7 +219,9 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     };
     let provider = ConstantProvider::new(scheme.clone());
     let page_cache = CacheRef::new(PAGE_BYTES, CACHED_PAGES);
-    let genesis = Block::genesis::<E>(era, host.machine.genesis_digest());
+    let (host, resolutions) = ending::wrap(host, &chain, begin.era, named);
+    let (host, taking) = records::wrap(host, &begin, records);
+    let genesis = Block::genesis::<E>(&begin, host.machine.genesis_digest());
     let genesis_digest = genesis.digest();
 
     // Blocks: fetching missed ones, exchanging new ones, keeping final ones.
@@ -436,11 +441,20 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     }
 
     // The process around: telling it, answering it.
-    observed.send_replace(Feed::start_height(&*host.observer, latest_seen.borrow().header.height));
+    if let Some(taking) = taking {
+        let value = databases.read().await.get(&StateKey::new(records::CURSOR)).await;
+        taking.resume(value.expect("the state is readable").map(|value| record(&value)));
+    }
+    observed.send_replace(Feed::start_height(
+        &*host.observer,
+        begin.height,
+        latest_seen.borrow().header.height,
+    ));
     let feed = Feed {
         observer: host.observer,
         marshal: marshal.clone(),
         latest: latest_seen.clone(),
+        base: begin.height,
         observed,
     };
     tasks.push(("the feed ended", runtime.child("feed").spawn(|_| feed.run())));
@@ -452,6 +466,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             databases,
             marshal,
             latest: service_latest,
+            base: begin.height,
         };
         service.run(asked)
     });
@@ -484,9 +499,10 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             chain,
             group_key,
             genesis: genesis.header().genesis,
-            era,
+            era: begin.era,
         }),
         validator: key_bytes(&me),
+        resolutions,
         questions,
         latest: latest_seen,
         stop,
@@ -508,7 +524,7 @@ fn first_end(tasks: Vec<(&'static str, Task<()>)>) -> BoxFuture<'static, &'stati
     select_all(ends).map(|(name, ..)| name).boxed()
 }
 
-fn state_config(partition: &str, page_cache: &CacheRef) -> FixedConfig<EightCap, Sequential> {
+pub(crate) fn state_config(partition: &str, page_cache: &CacheRef) -> FixedConfig<EightCap, Sequential> {
     FixedConfig {
         merkle_config: MerkleConfig {
             journal_partition: format!("{partition}-state-nodes"),

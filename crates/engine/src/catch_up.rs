@@ -78,7 +78,7 @@ pub(crate) async fn open<E: Runtime>(
 }
 
 impl<E: Runtime> Stores<E> {
-    async fn open(runtime: &E, partition: String, page_cache: &CacheRef) -> Self {
+    pub(crate) async fn open(runtime: &E, partition: String, page_cache: &CacheRef) -> Self {
         let certificates = prunable::Archive::init(
             runtime.child("certificates_store"),
             archive_config(&partition, "certificates", page_cache),
@@ -108,10 +108,10 @@ impl<E: Runtime> Stores<E> {
 }
 
 /// Which files are in use.
-struct Generations<E: Runtime>(Metadata<E, FixedBytes<1>, u64>);
+pub(crate) struct Generations<E: Runtime>(Metadata<E, FixedBytes<1>, u64>);
 
 impl<E: Runtime> Generations<E> {
-    async fn open(runtime: &E, base: &str) -> Self {
+    pub(crate) async fn open(runtime: &E, base: &str) -> Self {
         let config = metadata::Config {
             partition: format!("{base}-generation"),
             codec_config: (),
@@ -123,7 +123,7 @@ impl<E: Runtime> Generations<E> {
         )
     }
 
-    fn partition(&self, base: &str) -> String {
+    pub(crate) fn partition(&self, base: &str) -> String {
         match self.0.get(&GENERATION) {
             None => base.to_owned(),
             Some(generation) => format!("{base}_g{generation:05}"),

@@ -24,8 +24,11 @@ pub struct Config {
     pub followers: Vec<[u8; 32]>,
     /// Where other nodes reach this one. A lone validator takes any free port on this computer.
     pub listen: SocketAddr,
-    /// The key era, see [`Header::era`](crate::Header::era).
-    pub era: u32,
+    /// Where the era begins that this node runs.
+    pub begin: EraStart,
+    /// A file of the records with which a later era begins, see [`records`](crate::records). It is enough that one validator
+    /// has it.
+    pub records: Option<PathBuf>,
     pub pace: Pace,
     pub retain: Retain,
     pub catch_up: CatchUp,
@@ -40,6 +43,20 @@ pub struct Validator {
     pub key: [u8; 32],
     /// Where it is reached.
     pub address: Address,
+}
+
+/// Where an era begins: the first one from nothing, a later one where the one before ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EraStart {
+    /// See [`Header::era`](crate::Header::era).
+    pub era: u32,
+    /// Of the last block of the era before.
+    pub height: u64,
+    pub time_ms: u64,
+    /// Its digest.
+    pub parent: [u8; 32],
+    /// The root over the records of the state after it, see [`records`](crate::records): all that the first blocks take in.
+    pub records: Option<[u8; 32]>,
 }
 
 /// How fast blocks follow each other.
@@ -89,7 +106,8 @@ impl Config {
             sharing: Vec::new(),
             followers: Vec::new(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            era: 0,
+            begin: EraStart::default(),
+            records: None,
             pace: Pace::default(),
             retain: Retain::default(),
             catch_up: CatchUp::default(),

@@ -13,7 +13,10 @@ use commonware_cryptography::{
 use commonware_parallel::Sequential;
 use commonware_storage::{
     mmr,
-    qmdb::{any::value::FixedEncoding, current},
+    qmdb::{
+        any::{ordered::fixed::Operation, value::FixedEncoding},
+        current,
+    },
     translator::EightCap,
 };
 use commonware_utils::sequence::FixedBytes;
@@ -38,6 +41,8 @@ pub(crate) const CHUNK_BYTES: usize = 32;
 /// The state: proves what a record is now, and that there is none.
 pub(crate) type State<E> =
     current::ordered::fixed::Db<mmr::Family, E, StateKey, StateValue, Sha256, EightCap, CHUNK_BYTES, Sequential>;
+/// One operation of the state's log.
+pub(crate) type Op = Operation<mmr::Family, StateKey, StateValue>;
 pub(crate) type KeyValueProof =
     current::ordered::proof::constant::KeyValueProof<mmr::Family, StateKey, Digest, CHUNK_BYTES>;
 pub(crate) type ExclusionProof = current::ordered::proof::constant::ExclusionProof<

@@ -11,14 +11,16 @@ pub(crate) struct Feed {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) marshal: MarshalMailbox,
     pub(crate) latest: watch::Receiver<Latest>,
+    /// The height at which the era took over.
+    pub(crate) base: u64,
     /// The last height told.
     pub(crate) observed: watch::Sender<u64>,
 }
 
 impl Feed {
     /// The last height that need not be told.
-    pub(crate) fn start_height(observer: &dyn Observer, latest: u64) -> u64 {
-        observer.stored_height().unwrap_or(latest).min(latest)
+    pub(crate) fn start_height(observer: &dyn Observer, base: u64, latest: u64) -> u64 {
+        observer.stored_height().unwrap_or(latest).min(latest).max(base)
     }
 
     /// Runs until the chain ends.
@@ -33,7 +35,7 @@ impl Feed {
             {
                 return;
             }
-            let Some(block) = self.marshal.get_block(Height::new(next)).await else {
+            let Some(block) = self.marshal.get_block(self.height(next)).await else {
                 next = self.skip(next).await;
                 continue;
             };
@@ -50,7 +52,7 @@ impl Feed {
         let from = missing;
         while kept - missing > 1 {
             let middle = missing + (kept - missing) / 2;
-            match self.marshal.get_block(Height::new(middle)).await {
+            match self.marshal.get_block(self.height(middle)).await {
                 Some(_) => kept = middle,
                 None => missing = middle,
             }
@@ -65,7 +67,12 @@ impl Feed {
     }
 
     async fn certificate(&self, height: u64) -> Option<Vec<u8>> {
-        let finalization = self.marshal.get_finalization(Height::new(height)).await?;
+        let finalization = self.marshal.get_finalization(self.height(height)).await?;
         Some(finalization.encode().to_vec())
+    }
+
+    /// As consensus counts.
+    fn height(&self, height: u64) -> Height {
+        Height::new(height.saturating_sub(self.base))
     }
 }

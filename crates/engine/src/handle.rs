@@ -1,7 +1,8 @@
 //! The process's hold on a running chain: questions, proofs, the end. Knows nothing of how the chain runs.
 
 use crate::{
-    Finalized, Header, Key, Value,
+    Finalized, Header, Key, Resolution, Value,
+    ending::Resolutions,
     light::{Anchor, Finality, Proof},
     limits::READ_KEYS_MAX,
 };
@@ -17,6 +18,7 @@ pub(crate) const QUESTIONS_MAX: usize = 256;
 pub struct Handle {
     pub(crate) anchor: Arc<Anchor>,
     pub(crate) validator: [u8; 32],
+    pub(crate) resolutions: Arc<Resolutions>,
     pub(crate) questions: mpsc::Sender<Question>,
     pub(crate) latest: watch::Receiver<Latest>,
     pub(crate) stop: watch::Sender<bool>,
@@ -83,6 +85,12 @@ impl Handle {
     /// The Ed25519 key of this validator.
     pub fn validator(&self) -> [u8; 32] {
         self.validator
+    }
+
+    /// Hands in the validators' resolution to end their era; it takes effect in a block of this validator's. False when it does
+    /// not hold.
+    pub fn hand_over(&self, resolution: &Resolution) -> bool {
+        self.resolutions.hand_in(resolution)
     }
 
     /// The newest finalized block; genesis (height 0) at first.

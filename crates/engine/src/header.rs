@@ -1,27 +1,34 @@
-//! The header of a block: 337 bytes in one fixed form, whose hash the validators sign. Holds no Commonware types, so that a
+//! The header of a block: 377 bytes in one fixed form, whose hash the validators sign. Holds no Commonware types, so that a
 //! light client needs this file and a certificate only.
 //!
 //! ```text
-//! form 1 │ era 4 │ genesis 32 │ height 8 │ time 8 │ parent 32 │ epoch 8 │ view 8 │ parent view 8 │ leader 32 │
-//! state root 32 │ operations root 32 │ operations start 8 │ end 8 │ tx root 32 │ receipt root 32 │ txs 4 │ seed 48
+//! form 1 │ era 4 │ base 8 │ genesis 32 │ height 8 │ time 8 │ parent 32 │ epoch 8 │ view 8 │ parent view 8 │ leader 32 │
+//! state root 32 │ operations root 32 │ operations start 8 │ end 8 │ tx root 32 │ receipt root 32 │ txs 4 │ seed 48 │ next 32
 //! ```
 
 use cairn_types::hash;
 
 /// Bytes of an encoded header.
-pub const HEADER_BYTES: usize = 1 + 4 + 32 + 8 * 2 + 32 + 8 * 3 + 32 + 32 + 32 + 8 * 2 + 32 + 32 + 4 + SEED_BYTES;
+pub const HEADER_BYTES: usize =
+    1 + 4 + 8 + 32 + 8 * 2 + 32 + 8 * 3 + 32 + 32 + 32 + 8 * 2 + 32 + 32 + 4 + SEED_BYTES + 32;
 /// Bytes of a seed: a threshold signature over the round.
 pub const SEED_BYTES: usize = 48;
-const FORM: u8 = 1;
+const FORM: u8 = 2;
+/// [`Header::next`] of a block after which the era goes on.
+pub const NOBODY: [u8; 32] = [0; 32];
+/// [`Header::next`] of a block after the era's last one. Such blocks change nothing; they only carry the last one's finality.
+pub const OVER: [u8; 32] = [0xff; 32];
 
 /// What validators agree on. All that a block does follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The key era: grows by one when the validators' group key is made afresh.
     pub era: u32,
+    /// The height at which this era took over; 0 for the first.
+    pub base: u64,
     /// [`StateMachine::genesis_digest`](crate::StateMachine::genesis_digest).
     pub genesis: [u8; 32],
-    /// 0 for the genesis block, which is never executed.
+    /// The era's base for its genesis block, which is never executed.
     pub height: u64,
     pub time_ms: u64,
     /// The digest of the block before.
@@ -45,6 +52,8 @@ pub struct Header {
     pub txs: u32,
     /// The seed of the parent's round; zeros when the parent is genesis.
     pub seed: [u8; SEED_BYTES],
+    /// Who goes on after this block, see [`Successor`](crate::light::Successor); [`NOBODY`] in the midst of an era.
+    pub next: [u8; 32],
 }
 
 /// Why bytes are not a header.
@@ -56,6 +65,8 @@ pub enum HeaderError {
     Form(u8),
     #[error("the range of operations is empty")]
     EmptyRange,
+    #[error("the block is from before its era")]
+    BeforeItsEra,
 }
 
 impl Header {
@@ -69,6 +80,7 @@ impl Header {
         };
         push(&[FORM]);
         push(&self.era.to_be_bytes());
+        push(&self.base.to_be_bytes());
         push(&self.genesis);
         push(&self.height.to_be_bytes());
         push(&self.time_ms.to_be_bytes());
@@ -85,6 +97,7 @@ impl Header {
         push(&self.receipt_root);
         push(&self.txs.to_be_bytes());
         push(&self.seed);
+        push(&self.next);
         assert_eq!(at, HEADER_BYTES, "every byte of a header is written");
         bytes
     }
@@ -98,6 +111,7 @@ impl Header {
         }
         let header = Self {
             era: u32::from_be_bytes(fields.take()),
+            base: fields.number(),
             genesis: fields.take(),
             height: fields.number(),
             time_ms: fields.number(),
@@ -114,7 +128,11 @@ impl Header {
             receipt_root: fields.take(),
             txs: u32::from_be_bytes(fields.take()),
             seed: fields.take(),
+            next: fields.take(),
         };
+        if header.height < header.base {
+            return Err(HeaderError::BeforeItsEra);
+        }
         if header.ops_start >= header.ops_end {
             return Err(HeaderError::EmptyRange);
         }
@@ -123,12 +141,22 @@ impl Header {
 
     /// What certificates sign and children name.
     pub fn digest(&self) -> [u8; 32] {
-        hash::domain("cairn/header/1", &[&self.encode()]).0
+        hash::domain("cairn/header/2", &[&self.encode()]).0
     }
 
-    /// Randomness that nobody could know before the parent's votes; `None` for block 1.
+    /// Whether this is the block before an era's first.
+    pub fn is_genesis(&self) -> bool {
+        self.height == self.base
+    }
+
+    /// Whether the era has ended with this block or before it.
+    pub fn is_over(&self) -> bool {
+        self.next != NOBODY
+    }
+
+    /// Randomness that nobody could know before the parent's votes; `None` for an era's first block.
     pub fn beacon(&self) -> Option<[u8; 32]> {
-        (self.height > 1).then(|| hash::domain("cairn/beacon/1", &[&self.seed]).0)
+        (self.height > self.base.saturating_add(1)).then(|| hash::domain("cairn/beacon/1", &[&self.seed]).0)
     }
 }
 
@@ -157,6 +185,7 @@ mod tests {
     pub(crate) fn sample() -> Header {
         Header {
             era: 1,
+            base: 2,
             genesis: [2; 32],
             height: 3,
             time_ms: 4,
@@ -173,6 +202,7 @@ mod tests {
             receipt_root: [15; 32],
             txs: 16,
             seed: [17; SEED_BYTES],
+            next: [18; 32],
         }
     }
 
@@ -202,5 +232,7 @@ mod tests {
             ..sample()
         };
         assert_eq!(Header::decode(&empty.encode()), Err(HeaderError::EmptyRange));
+        let early = Header { base: 4, ..sample() };
+        assert_eq!(Header::decode(&early.encode()), Err(HeaderError::BeforeItsEra));
     }
 }

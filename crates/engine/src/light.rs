@@ -24,6 +24,10 @@ use minicbor::{CborLen, Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
+mod eras;
+
+pub use eras::{HandOver, Successor, follow};
+
 /// Bytes of the validators' group key.
 pub const GROUP_KEY_BYTES: usize = 96;
 /// Digests in one proof of a record: more than any state can need.
@@ -110,6 +114,10 @@ pub enum LightError {
     HeaderLink,
     #[error("the certificate finalizes another header")]
     OtherHeader,
+    #[error("the era before did not hand over to this one")]
+    OtherSuccessor,
+    #[error("a chain has at most {} eras", crate::limits::ERAS_MAX)]
+    TooManyEras,
     #[error("the proof is malformed")]
     ProofForm,
     #[error("the proof does not lead to the header's root")]

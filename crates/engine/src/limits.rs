@@ -12,6 +12,12 @@ pub const RECEIPT_BYTES_MAX: usize = 128 * 1024;
 pub const BEGIN_BYTES_MAX: usize = 1024 * 1024;
 /// The refusal code of the engine itself; a machine's codes stay below.
 pub const RECEIPT_TOO_LONG: u32 = u32::MAX;
+/// The era's first blocks take in the records of the one before; nothing else happens yet.
+pub const TAKING_OVER: u32 = u32::MAX - 1;
+/// Records that are not under the era's root, or whose turn it is not.
+pub const OTHER_RECORDS: u32 = u32::MAX - 2;
+/// A resolution that ends another era, or that too few validators want.
+pub const NO_RESOLUTION: u32 = u32::MAX - 3;
 /// Validators of one chain: beyond a few hundred, threshold votes are too slow.
 pub const VALIDATORS_MAX: usize = 128;
 /// Nodes outside the validators that follow one node: memory grows with them.
@@ -20,5 +26,7 @@ pub const FOLLOWERS_MAX: usize = 32;
 pub const CHAIN_NAME_BYTES_MAX: usize = 32;
 /// Records that one question to the [`Handle`](crate::Handle) may ask for.
 pub const READ_KEYS_MAX: usize = 1_024;
+/// Eras of one chain.
+pub const ERAS_MAX: usize = 256;
 /// Headers between a height and the certificate that finalizes it.
 pub const FINALITY_HEADERS_MAX: usize = 256;

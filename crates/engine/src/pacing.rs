@@ -5,13 +5,14 @@ use crate::{
     Clock, Pace, Tx, TxHash, TxSource,
     application::{Application, Plan},
     block::Block,
-    engine_types::{ConsensusContext, Digest, MarshalMailbox, Scheme, SeedSignature},
+    ending::cut,
+    engine_types::{Certificate, ConsensusContext, Digest, MarshalMailbox, Scheme, SeedSignature},
     limits::BLOCK_BYTES_MAX,
     seeds::Seeds,
 };
 use commonware_consensus::{
-    Application as ConsensusApplication, Handoff, marshal::ancestry::Ancestry,
-    simplex::scheme::bls12381_threshold::vrf::Seedable as _, types::Height,
+    Application as ConsensusApplication, Handoff, Heightable as _, marshal::ancestry::Ancestry,
+    simplex::scheme::bls12381_threshold::vrf::Seedable as _,
 };
 use commonware_cryptography::{Digested, Digestible as _};
 use commonware_glue::stateful::Mailbox;
@@ -29,6 +30,8 @@ use tokio::sync::watch;
 pub(crate) const UNSEEN_BLOCKS_MAX: u64 = 64;
 /// Blocks whose time of arrival is remembered.
 const ARRIVALS_MAX: usize = 64;
+/// Time between blocks after an era's end, while its last one is not final.
+const CLOSING_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a clock is looked at again that nobody moves by hand.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -105,28 +108,56 @@ impl<E: Spawner + StorageContext> Paced<E> {
         let shared = &*self.shared;
         let mut ancestry = ancestry;
         let parent = ancestry.next().await?;
-        let seed = match parent.inner().header().height {
-            0 => None,
-            height => Some(shared.seed(height, &parent).await),
+        let before = parent.inner().header();
+        if before.is_over() {
+            shared.wait_for_end(runtime, &parent).await;
+        }
+        let seed = match before.is_genesis() {
+            true => None,
+            false => Some(shared.seed(&parent).await),
         };
         let in_flight = shared.in_flight(parent.clone(), ancestry).await;
-        shared.wait_for_work(runtime, &parent, &in_flight).await;
+        if !before.is_over() {
+            shared.wait_for_work(runtime, &parent, &in_flight).await;
+        }
+        let mut txs = shared.peek(shared.pace.block_txs_max, &in_flight);
+        cut(&mut txs);
         Some(Plan {
             time_ms: shared.clock.now_ms(),
             seed,
-            txs: shared.peek(shared.pace.block_txs_max, &in_flight),
+            txs,
         })
     }
 }
 
 impl Shared {
     /// The seed of the parent's round: from its certificate if it is stored, else as soon as consensus shows it.
-    async fn seed(&self, height: u64, parent: &Digested<Block>) -> SeedSignature {
-        let stored = self.marshal.get_finalization(Height::new(height)).await;
-        match stored.filter(|finalization| finalization.proposal.payload == parent.digest()) {
+    async fn seed(&self, parent: &Digested<Block>) -> SeedSignature {
+        match self.certificate(parent).await {
             Some(finalization) => finalization.seed().signature,
             None => self.seeds.wait(parent.inner().round()).await,
         }
+    }
+
+    /// Returns when the era has ended and it takes another block to show that. When it does not, everybody can show how it ended:
+    /// there is nothing more to say.
+    async fn wait_for_end(&self, runtime: &impl RuntimeClock, parent: &Digested<Block>) {
+        let seen = self.remember(|memory| memory.see(parent.digest(), runtime.current()));
+        loop {
+            if self.certificate(parent).await.is_some() {
+                return pending().await;
+            }
+            if runtime.current() >= seen + CLOSING_INTERVAL {
+                return;
+            }
+            runtime.sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// The certificate of this very block, if it is stored.
+    async fn certificate(&self, block: &Digested<Block>) -> Option<Certificate> {
+        let stored = self.marshal.get_finalization(block.height()).await?;
+        (stored.proposal.payload == block.digest()).then_some(stored)
     }
 
     async fn in_flight(&self, parent: Digested<Block>, mut ancestry: impl Ancestry<Block>) -> InFlight {

@@ -2,6 +2,7 @@
 
 use crate::{
     AskError, Finalized, Key, Latest, Records, Value,
+    block::Block,
     engine_types::{MarshalMailbox, StateKey},
     execute::Databases,
     handle::Question,
@@ -10,6 +11,7 @@ use crate::{
 };
 use commonware_codec::Encode as _;
 use commonware_consensus::types::Height;
+use commonware_cryptography::Digested;
 use commonware_runtime::{Clock, Spawner};
 use commonware_storage::Context as StorageContext;
 use futures::StreamExt as _;
@@ -27,6 +29,8 @@ pub(crate) struct Service<E: Spawner + StorageContext> {
     pub(crate) databases: Databases<E>,
     pub(crate) marshal: MarshalMailbox,
     pub(crate) latest: watch::Receiver<Latest>,
+    /// The height at which the era took over.
+    pub(crate) base: u64,
 }
 
 impl<E: Spawner + StorageContext + Clock> Service<E> {
@@ -78,7 +82,7 @@ impl<E: Spawner + StorageContext + Clock> Service<E> {
     async fn prove(&self, key: Key) -> Result<Proof, AskError> {
         for _ in 0..TRIES_MAX {
             let latest = self.latest.borrow().clone();
-            if latest.header.height == 0 {
+            if latest.header.is_genesis() {
                 return Err(AskError::NoBlock);
             }
             if let Some((value, proof)) = self.prove_at(&latest, key).await {
@@ -117,7 +121,7 @@ impl<E: Spawner + StorageContext + Clock> Service<E> {
         if height > self.latest.borrow().header.height {
             return Err(AskError::UnknownBlock(height));
         }
-        let block = self.marshal.get_block(Height::new(height)).await;
+        let block = self.get_block(height).await;
         let block = block.ok_or(AskError::UnknownBlock(height))?;
         Ok(block.inner().finalized(self.certificate(height).await))
     }
@@ -125,7 +129,7 @@ impl<E: Spawner + StorageContext + Clock> Service<E> {
     async fn finality(&self, height: u64) -> Result<Finality, AskError> {
         let mut headers = Vec::new();
         for at in (height..).take(FINALITY_HEADERS_MAX) {
-            let Some(block) = self.marshal.get_block(Height::new(at)).await else {
+            let Some(block) = self.get_block(at).await else {
                 break;
             };
             headers.push(EncodedHeader(block.inner().header().encode()));
@@ -139,12 +143,21 @@ impl<E: Spawner + StorageContext + Clock> Service<E> {
         }
     }
 
+    async fn get_block(&self, height: u64) -> Option<Digested<Block>> {
+        self.marshal.get_block(self.height(height)?).await
+    }
+
+    /// As consensus counts; none for what was before the era.
+    fn height(&self, height: u64) -> Option<Height> {
+        height.checked_sub(self.base).map(Height::new)
+    }
+
     async fn certificate(&self, height: u64) -> Option<Vec<u8>> {
-        let finalization = self.marshal.get_finalization(Height::new(height)).await?;
+        let finalization = self.marshal.get_finalization(self.height(height)?).await?;
         Some(finalization.encode().to_vec())
     }
 }
 
-fn record(value: &[u8]) -> Value {
+pub(crate) fn record(value: &[u8]) -> Value {
     Value::try_from(value).expect("a state value has the size of a record")
 }

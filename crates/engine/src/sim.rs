@@ -2,11 +2,15 @@
 //! on a real computer, so what is found here is found there. The same seed gives the same run.
 
 use crate::{
-    CatchUp, Clock, Handle, Observer, Pace, Retain, StateMachine, TxSource,
+    Approval, CatchUp, Clock, EraStart, Handle, Observer, Pace, Retain, StateMachine, TxSource,
     assemble::{CHANNELS, Host, Links, Network, Running, Settings, assemble, message_bytes_max},
-    engine_types::PublicKey,
+    engine_types,
     keys::Keys,
+    light::Successor,
+    records::RecordsFile,
 };
+use cairn_types::{PublicKey, SecretKey};
+use commonware_codec::Encode as _;
 use commonware_cryptography::{Signer as _, ed25519::PrivateKey};
 use commonware_math::algebra::Random as _;
 use commonware_p2p::simulated::{self, Link, Oracle};
@@ -36,6 +40,8 @@ pub struct Sim {
     /// Nodes that do not run before [`SimNetwork::start`].
     pub late: Vec<usize>,
     pub chain: String,
+    /// Where the era begins; the seed makes its keys.
+    pub begin: EraStart,
     pub pace: Pace,
     pub retain: Retain,
     pub catch_up: CatchUp,
@@ -53,6 +59,8 @@ pub struct SimHost {
     pub observer: Arc<dyn Observer>,
     /// `None`: the run's own virtual time.
     pub clock: Option<Arc<dyn Clock>>,
+    /// See [`Config::records`](crate::Config::records).
+    pub records: Option<Arc<RecordsFile>>,
 }
 
 /// What a run leaves: what was stored, after a crash of all nodes at its end.
@@ -69,7 +77,7 @@ pub struct SimNetwork {
     sim: Sim,
     nodes: Vec<Node>,
     runtime: Context,
-    oracle: Oracle<PublicKey, Context>,
+    oracle: Oracle<engine_types::PublicKey, Context>,
 }
 
 struct Node {
@@ -77,6 +85,19 @@ struct Node {
     host: SimHost,
     task: Option<Task<()>>,
     starts: usize,
+}
+
+/// A validator's secret as other crates know it.
+fn secret(key: &PrivateKey) -> SecretKey {
+    let bytes = key.encode();
+    SecretKey::ed25519(<[u8; 32]>::try_from(&bytes[..]).expect("an Ed25519 secret has 32 bytes"))
+}
+
+fn approve(secret: &SecretKey, successor: &Successor) -> Approval {
+    let PublicKey::Ed25519(validator) = secret.public() else {
+        unreachable!("made as one above")
+    };
+    Approval::signed(validator, successor, |message| secret.sign(message))
 }
 
 const STARTS: &str = "a node that cannot start panics";
@@ -87,10 +108,10 @@ pub type Drive = Box<dyn FnOnce(SimNetwork) -> BoxFuture<'static, ()>>;
 struct Simulated;
 
 impl Links for Simulated {
-    type Peers = simulated::Manager<PublicKey, Context>;
-    type Blocker = simulated::Control<PublicKey, Context>;
-    type Sender = simulated::Sender<PublicKey, Context>;
-    type Receiver = simulated::Receiver<PublicKey>;
+    type Peers = simulated::Manager<engine_types::PublicKey, Context>;
+    type Blocker = simulated::Control<engine_types::PublicKey, Context>;
+    type Sender = simulated::Sender<engine_types::PublicKey, Context>;
+    type Receiver = simulated::Receiver<engine_types::PublicKey>;
 }
 
 /// The virtual time of a run.
@@ -112,6 +133,7 @@ impl Sim {
             followers: 0,
             late: Vec::new(),
             chain: "cairn-sim".into(),
+            begin: EraStart::default(),
             pace: Pace {
                 idle_interval: Duration::from_secs(2),
                 ..Pace::default()
@@ -175,7 +197,7 @@ impl Sim {
 }
 
 async fn start_all(context: Context, sim: Sim, nodes: Vec<Node>) -> SimNetwork {
-    let names: Vec<PublicKey> = nodes.iter().map(|node| node.keys.identity.public_key()).collect();
+    let names: Vec<engine_types::PublicKey> = nodes.iter().map(|node| node.keys.identity.public_key()).collect();
     let (validators, followers) = names.split_at(sim.validators.get() as usize);
     let config = simulated::Config {
         max_size: message_bytes_max(sim.validators.get()),
@@ -214,6 +236,12 @@ async fn start_all(context: Context, sim: Sim, nodes: Vec<Node>) -> SimNetwork {
 }
 
 impl SimNetwork {
+    /// The first `count` validators' approval of a successor.
+    pub fn approve(&self, count: usize, successor: &Successor) -> Vec<Approval> {
+        let secrets = self.nodes.iter().take(count).map(|node| secret(&node.keys.identity));
+        secrets.map(|secret| approve(&secret, successor)).collect()
+    }
+
     /// Lets virtual time pass.
     pub async fn sleep(&self, duration: Duration) {
         self.runtime.sleep(duration).await;
@@ -240,7 +268,7 @@ impl SimNetwork {
         }
     }
 
-    fn links(&self, node: usize) -> Vec<(PublicKey, PublicKey)> {
+    fn links(&self, node: usize) -> Vec<(engine_types::PublicKey, engine_types::PublicKey)> {
         let name = |node: &Node| node.keys.identity.public_key();
         let me = name(&self.nodes[node]);
         let others = self.nodes.iter().map(name).filter(|key| *key != me);
@@ -281,6 +309,7 @@ impl SimNetwork {
             source,
             observer,
             clock,
+            ..
         } = self.nodes[node].host.clone();
         let clock = clock.unwrap_or_else(|| Arc::new(VirtualClock(self.runtime.child("clock"))));
         let host = Host {
@@ -291,7 +320,8 @@ impl SimNetwork {
         };
         let settings = Settings {
             chain: self.sim.chain.clone(),
-            era: 0,
+            begin: self.sim.begin.clone(),
+            records: self.nodes[node].host.records.clone(),
             pace: self.sim.pace,
             retain: self.sim.retain,
             catch_up: self.sim.catch_up,
@@ -329,5 +359,7 @@ pub(crate) mod toy;
 
 #[cfg(test)]
 mod catch_up_tests;
+#[cfg(test)]
+mod era_tests;
 #[cfg(test)]
 mod tests;

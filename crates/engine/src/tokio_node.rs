@@ -7,6 +7,7 @@ use crate::{
     catch_up::is_stale,
     key_file::KeysError,
     keys::Keys,
+    records::{RecordsError, RecordsFile},
     tcp::{self, Peers},
 };
 use commonware_runtime::{
@@ -39,6 +40,10 @@ pub enum StartError {
     ValidatorKey(usize),
     #[error("the key of follower {0} in the configuration is not one")]
     FollowerKey(usize),
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    #[error("the file of records is not the one with which this era begins")]
+    OtherRecords,
     #[error("the chain failed while it started: {0}")]
     Failed(String),
 }
@@ -52,6 +57,8 @@ impl StartError {
             Self::Folder(_) => "check that the folder is yours and the disk is not full",
             Self::FolderInUse => "end the other process, or name another folder",
             Self::ValidatorKey(_) | Self::FollowerKey(_) => "a node's key is 32 bytes of Ed25519",
+            Self::Records(error) => error.hint(),
+            Self::OtherRecords => "import the state into this folder again: `cairn state import`",
             Self::Failed(_) => "one process holds an address at a time; the log says more",
         }
     }
@@ -61,8 +68,8 @@ impl StartError {
 pub(crate) const STACK_BYTES: usize = 32 * 1024 * 1024;
 
 /// The folder of the chain's files in its data folder, and how their names begin.
-const FILES: &str = "chain";
-const PARTITION: &str = "cairn";
+pub(crate) const FILES: &str = "chain";
+pub(crate) const PARTITION: &str = "cairn";
 
 /// Starts a node on threads of its own and returns when its state is there. The chain runs until [`Handle::shutdown`], a
 /// failure, or the end of the process; killing the process at any moment loses nothing final.
@@ -100,11 +107,12 @@ type Started = oneshot::Sender<Result<Handle, StartError>>;
 /// The chain's thread, from opening files to the last word.
 fn run(config: Config, host: Host, started: Started) {
     let opened = open(&config);
-    let (_lock, keys, peers) = match opened {
+    let (_lock, keys, peers, records) = match opened {
         Ok(opened) => opened,
         // Nobody waiting for the start means nobody wants the chain.
         Err(error) => return drop(started.send(Err(error))),
     };
+    let records = records.map(Arc::new);
     let runner = Runner::new(
         RuntimeConfig::new()
             .with_worker_threads(config.threads)
@@ -113,7 +121,7 @@ fn run(config: Config, host: Host, started: Started) {
     let mut ended = None;
     let mut started = Some(started);
     let run = catch_unwind(AssertUnwindSafe(|| {
-        runner.start(|context| serve(context, config, host, keys, peers, &mut started, &mut ended))
+        runner.start(|context| serve(context, config, host, keys, (peers, records), &mut started, &mut ended))
     }));
     let last_word = match run {
         Ok(last_word) => last_word,
@@ -132,7 +140,7 @@ async fn serve(
     config: Config,
     host: Host,
     keys: Keys,
-    peers: Peers,
+    (peers, records): (Peers, Option<Arc<RecordsFile>>),
     started: &mut Option<Started>,
     ended: &mut Option<tokio::sync::watch::Sender<Option<Ended>>>,
 ) -> Ended {
@@ -150,7 +158,8 @@ async fn serve(
     );
     let settings = Settings {
         chain: config.chain,
-        era: config.era,
+        begin: config.begin,
+        records,
         pace: config.pace,
         retain: config.retain,
         catch_up: config.catch_up,
@@ -197,12 +206,16 @@ fn sweep(files: &Path, partition: &str) -> io::Result<()> {
 }
 
 /// Locks the folder and reads the keys.
-fn open(config: &Config) -> Result<(File, Keys, Peers), StartError> {
+fn open(config: &Config) -> Result<(File, Keys, Peers, Option<RecordsFile>), StartError> {
     let lock = lock(&config.dir)?;
     let validators: Vec<[u8; 32]> = config.validators.iter().map(|validator| validator.key).collect();
     let keys = Keys::open(&config.keys, &validators, &config.sharing)?;
     let peers = Peers::of(&keys.identity, &config.validators, &config.followers)?;
-    Ok((lock, keys, peers))
+    let records = config.records.as_deref().map(RecordsFile::open).transpose()?;
+    match records {
+        Some(records) if Some(records.root()) != config.begin.records => Err(StartError::OtherRecords),
+        records => Ok((lock, keys, peers, records)),
+    }
 }
 
 /// Holds a folder, made if it is missing, for this process.

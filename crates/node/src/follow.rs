@@ -4,7 +4,8 @@
 use crate::index::{Index, Place};
 use crate::machine::signed;
 use crate::mempool::{Included, SharedPool};
-use cairn_engine::{Finalized, Observer};
+use cairn_engine::{Finalized, Observer, is_own, tx_hash};
+use cairn_ledger::Transaction;
 use cairn_types::Hash;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -79,12 +80,6 @@ impl Follower {
 
 impl Told {
     pub fn of(block: Arc<Finalized>) -> Self {
-        let id = |bytes: &[u8]| {
-            signed(bytes)
-                .expect("a final block holds only what was checked")
-                .transaction
-                .id()
-        };
         let ids = block.txs.iter().map(|tx| id(&tx.bytes)).collect();
         Self { block, ids }
     }
@@ -97,25 +92,16 @@ impl Observer for Follower {
 
     fn finalized(&self, block: Arc<Finalized>) {
         let height = block.header.height;
-        let transactions: Vec<_> = block
-            .txs
-            .iter()
-            .map(|tx| {
-                signed(&tx.bytes)
-                    .expect("a final block holds only what was checked")
-                    .transaction
-            })
-            .collect();
-        let included: Vec<Included> = transactions
-            .iter()
+        let ledgers = block.txs.iter().filter(|tx| !is_own(&tx.bytes));
+        let included: Vec<Included> = ledgers
+            .map(|tx| transaction(&tx.bytes))
             .map(|transaction| Included {
                 id: transaction.id(),
                 account: transaction.account,
                 nonce: transaction.nonce,
             })
             .collect();
-        let ids: Vec<Hash> = included.iter().map(|tx| tx.id).collect();
-        self.lock().take(Told { block, ids });
+        self.lock().take(Told::of(block));
         self.head.send_if_modified(|head| {
             let later = height > *head;
             *head = height.max(*head);
@@ -154,6 +140,19 @@ impl Inner {
             self.bytes -= bytes(&oldest);
         }
     }
+}
+
+/// The id of a transaction; one of the engine's own has that of its bytes.
+fn id(bytes: &[u8]) -> Hash {
+    match is_own(bytes) {
+        true => Hash(tx_hash(bytes)),
+        false => transaction(bytes).id(),
+    }
+}
+
+fn transaction(bytes: &[u8]) -> Transaction {
+    let signed = signed(bytes).expect("a final block holds only what was checked");
+    signed.transaction
 }
 
 fn bytes(told: &Told) -> usize {

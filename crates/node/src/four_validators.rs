@@ -150,6 +150,7 @@ fn nodes(folder: &Path) -> Nodes {
             source: Arc::new(Open(pool.clone())),
             observer: watch.clone(),
             clock: None,
+            records: None,
         });
         nodes.pools.push(pool);
         nodes.watches.push(watch);

@@ -38,6 +38,7 @@ fn sample(seed: u64) -> Sample {
         source: pool.clone(),
         observer: pool.clone(),
         clock: None,
+        records: None,
     };
     let taken = Arc::new(Mutex::new(None));
     let slot = taken.clone();

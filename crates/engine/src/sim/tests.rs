@@ -15,6 +15,7 @@ fn hosts(pools: &[Arc<Pool>]) -> Vec<SimHost> {
         source: pool.clone(),
         observer: pool.clone(),
         clock: None,
+        records: None,
     };
     pools.iter().map(host).collect()
 }

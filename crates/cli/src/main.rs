@@ -105,6 +105,8 @@ enum Command {
     #[command(subcommand)]
     Node(commands::node::Command),
     #[command(subcommand)]
+    State(commands::state::Command),
+    #[command(subcommand)]
     Key(commands::key::Command),
     #[command(subcommand)]
     Account(commands::account::Command),
@@ -146,6 +148,7 @@ fn main() -> ExitCode {
         Command::Up(args) => commands::up::run(args, &cli.home, out),
         Command::Genesis(command) => commands::genesis::run(command, &cli.home, out),
         Command::Node(command) => commands::node::run(command, out),
+        Command::State(command) => commands::state::run(command, &cli.home, out),
         Command::Key(command) => commands::key::run(command, &cli.home, out),
         Command::Account(command) => commands::account::run(command, &cli.home, out),
         Command::Tx(command) => commands::tx::run(command, &cli.home, out),

@@ -37,6 +37,7 @@ impl Session {
             }
         };
         let client = NodeClient::trusting(settings.node(), anchor).map_err(failed)?;
+        let (client, _) = client.followed().await.map_err(other_chain)?;
         let genesis = client.genesis().await.map_err(other_chain)?;
         if settings.decimals != Some(genesis.economics.decimals) {
             settings.decimals = Some(genesis.economics.decimals);

@@ -18,11 +18,15 @@ mod node;
 mod raw;
 mod submit;
 
+mod eras;
+
 mod events;
 
 mod wallet;
 
 pub use cairn_engine::light::Anchor;
+pub use cairn_engine::light::HandOver;
+pub use eras::{Eras, follow_eras, hand_over};
 pub use error::ClientError;
 pub use events::{Events, Told};
 pub use node::{NodeClient, Seen, Status};

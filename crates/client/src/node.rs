@@ -51,6 +51,8 @@ pub struct Status {
     pub state_root: String,
     pub genesis: String,
     pub era: u32,
+    /// The era has ended: nothing happens here any more.
+    pub over: bool,
     pub group_key: String,
     pub validators: u32,
     /// What a beacon is worth on this chain, where it is worth less than elsewhere.
@@ -107,6 +109,14 @@ impl NodeClient {
             anchor: Some(Arc::new(anchor)),
             ..Self::new(address)?
         })
+    }
+
+    /// The same connections and what was seen, with another anchor.
+    pub(crate) fn with_anchor(self, anchor: Anchor) -> Self {
+        Self {
+            anchor: Some(Arc::new(anchor)),
+            ..self
+        }
     }
 
     pub fn anchor(&self) -> Option<&Anchor> {

@@ -374,6 +374,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             marshal: marshal.clone(),
             observed: observed.subscribe(),
             memory: Mutex::new(Memory::default()),
+            handed_in: resolutions.handed_in(),
         },
     );
     let deferred = Deferred::new(

@@ -147,6 +147,7 @@ pub(crate) struct Resolutions {
     inner: Arc<dyn TxSource>,
     machine: Arc<Mortal>,
     waiting: Mutex<Option<Tx>>,
+    handed_in: watch::Sender<u64>,
 }
 
 /// Puts what ends the era in around a process.
@@ -161,6 +162,7 @@ pub(crate) fn wrap(host: Host, chain: &str, era: u32, validators: Vec<[u8; 32]>)
         inner: host.source,
         machine: machine.clone(),
         waiting: Mutex::new(None),
+        handed_in: watch::Sender::new(0),
     });
     let host = Host {
         machine,
@@ -176,8 +178,16 @@ impl Resolutions {
         let holds = self.machine.holds(resolution);
         if holds {
             *self.waiting.lock().expect("no panic while this lock is held") = Some(Tx::new(resolution.encode()));
+            self.handed_in.send_modify(|count| *count += 1);
         }
         holds
+    }
+}
+
+impl Resolutions {
+    /// Changes when one was handed in.
+    pub(crate) fn handed_in(&self) -> watch::Receiver<u64> {
+        self.handed_in.subscribe()
     }
 }
 

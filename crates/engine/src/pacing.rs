@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     /// The last height the observer was told of.
     pub(crate) observed: watch::Receiver<u64>,
     pub(crate) memory: Mutex<Memory>,
+    /// Changes when a resolution to end the era was handed in.
+    pub(crate) handed_in: watch::Receiver<u64>,
 }
 
 /// What a proposer remembers between blocks. Losing it costs nothing but a moment.
@@ -191,6 +193,7 @@ impl Shared {
         runtime.sleep_until(seen + self.pace.block_interval).await;
         let mut arrivals = self.source.arrivals();
         let mut moved = self.clock.moved();
+        let mut handed_in = self.handed_in.clone();
         let mut quiet = Box::pin(runtime.sleep_until(seen + self.pace.idle_interval).fuse());
         loop {
             let arrived = *arrivals.borrow_and_update();
@@ -208,6 +211,7 @@ impl Shared {
             select_biased! {
                 () = changed(Some(&mut arrivals)).fuse() => {}
                 () = changed(moved.as_mut()).fuse() => {}
+                () = changed(Some(&mut handed_in)).fuse() => self.remember(|memory| memory.barren = None),
                 () = quiet => return,
             }
         }

@@ -57,6 +57,14 @@ pub enum StateFileError {
 }
 
 impl StateFileError {
+    /// Whether a file or folder here cannot be used; otherwise what is in it does not hold.
+    pub fn is_of_files(&self) -> bool {
+        matches!(
+            self,
+            Self::Io(_) | Self::Folder(_) | Self::NoChain | Self::NoBlock | Self::Pruned(_) | Self::Failed(_)
+        )
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {

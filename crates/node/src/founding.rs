@@ -5,6 +5,10 @@
 //! new ─▶ genesis, seats ─▶ join (each) ─▶ validators ─▶ sign (all together) ─▶ group, signatures
 //! ```
 
+mod after;
+
+pub use after::After;
+
 use crate::faces::{Face, FaceError, Fields, FromFace, hex, object, with};
 use crate::genesis::{FILE_BYTES_MAX, GenesisFileError};
 use cairn_engine::ceremony::{Dealt, statement};
@@ -30,6 +34,8 @@ pub struct Founding {
     pub validators: Vec<Founder>,
     /// What the ceremony came to.
     pub founded: Option<Dealt>,
+    /// For a later era: those before.
+    pub after: Option<After>,
 }
 
 /// A validator that joined.
@@ -75,6 +81,16 @@ pub enum FoundingError {
     Signature([u8; 32]),
     #[error("not all validators have signed")]
     SignaturesMissing,
+    #[error("this file founds a chain; no era ends with it")]
+    FirstEra,
+    #[error("the eras before do not lead here: {0}")]
+    Eras(#[from] cairn_engine::light::LightError),
+    #[error("the approval of {} does not hold", PublicKey::Ed25519(*.0))]
+    Approval([u8; 32]),
+    #[error("this era has not begun: the state of the one before was not imported")]
+    NotBegun,
+    #[error("the state is not the one with which this era begins")]
+    OtherState,
 }
 
 impl FoundingError {
@@ -94,7 +110,10 @@ impl FoundingError {
             Self::OtherDraft => "merge only files that came from one and the same `cairn genesis new`",
             Self::Signed => "a chain that has its key needs no more: `cairn node run`",
             Self::Unsigned => "run `cairn genesis sign` together with the other validators",
-            Self::Group | Self::Signature(_) | Self::SignaturesMissing => {
+            Self::FirstEra => "name the file that `cairn genesis era` began",
+            Self::NotBegun => "`cairn state import`, or take the file from a validator that did",
+            Self::OtherState => "export the state after the hand-over, and import that one everywhere",
+            Self::Eras(_) | Self::Approval(_) | Self::Group | Self::Signature(_) | Self::SignaturesMissing => {
                 "the file was changed after the ceremony; take it anew from a validator"
             }
         }
@@ -110,6 +129,7 @@ impl Founding {
             validator_token,
             validators: Vec::new(),
             founded: None,
+            after: None,
         };
         draft.check()?;
         Ok(draft)
@@ -138,6 +158,17 @@ impl Founding {
             return Err(FoundingError::OtherDraft);
         }
         let mut next = self.clone();
+        if self.founded.is_none() && self.validators.len() <= other.validators.len() && other.founded.is_some() {
+            // The other copy is further on.
+            next.founded.clone_from(&other.founded);
+            next.validators.clone_from(&other.validators);
+            next.check()?;
+        }
+        if let Some(after) = &other.after
+            && !after.approvals.is_empty()
+        {
+            next.add_approvals(&after.approvals)?;
+        }
         for founder in &other.validators {
             if !next.validators.contains(founder) {
                 next.seat_one(founder.clone())?;
@@ -187,10 +218,10 @@ impl Founding {
             }
         }
         self.ledger()?;
-        match &self.founded {
-            None => Ok(()),
-            Some(dealt) => self.check_founded(dealt),
+        if let Some(dealt) = &self.founded {
+            self.check_founded(dealt)?;
         }
+        self.check_after()
     }
 
     fn check_founded(&self, dealt: &Dealt) -> Result<(), FoundingError> {
@@ -221,7 +252,10 @@ impl Founding {
     fn begin(&self) -> Hash {
         let genesis = self.genesis.digest();
         let (seats, token) = (self.seats.to_be_bytes(), self.validator_token.0.to_be_bytes());
-        hash::domain("cairn/draft-begin/1", &[&genesis.0, &seats, &token])
+        match &self.after {
+            None => hash::domain("cairn/draft-begin/1", &[&genesis.0, &seats, &token]),
+            Some(after) => hash::domain("cairn/era-begin/1", &[&genesis.0, &seats, &after.digest()]),
+        }
     }
 
     /// Names what the validators sign: all but the signatures. None while some have not joined.
@@ -251,6 +285,11 @@ impl Founding {
     /// What the ledger begins with: its validators, and in each one's account its token.
     pub fn ledger(&self) -> Result<Genesis, FoundingError> {
         let mut genesis = self.genesis.clone();
+        if self.after.is_some() {
+            // The ledger is there already.
+            genesis.check().map_err(GenesisFileError::from)?;
+            return Ok(genesis);
+        }
         for founder in &self.validators {
             let first = genesis.allocations.first_mut().ok_or(FoundingError::TokenMissing)?;
             let rest = first.token.0.checked_sub(self.validator_token.0);
@@ -349,6 +388,10 @@ impl Face for Founding {
             ("validator_token", self.validator_token.face()),
             ("validators", self.validators.face()),
         ]);
+        let face = match &self.after {
+            None => face,
+            Some(after) => with(face, [("after", after.face())]),
+        };
         let Some(dealt) = &self.founded else { return face };
         let signature = |(key, signature): &([u8; 32], Signature)| {
             object([
@@ -375,6 +418,10 @@ impl FromFace for Founding {
             validator_token: fields.take("validator_token")?,
             validators: fields.take("validators")?,
             founded: None,
+            after: match value.get("after") {
+                None => None,
+                Some(_) => Some(fields.take("after")?),
+            },
         };
         if value.get("group_key").is_some() {
             let Bytes(key) = fields.take("group_key")?;

@@ -10,6 +10,8 @@
 
 pub mod genesis;
 
+pub mod eras;
+
 pub mod founding;
 
 pub mod mempool;
@@ -26,6 +28,8 @@ pub mod faces;
 mod serve;
 
 mod node;
+
+pub mod moving;
 
 pub use cairn_engine::{Address, CatchUp, Identity, KeysError, ManualClock, SystemClock, ceremony};
 pub use machine::{LedgerMachine, events, pad, reject, unpad};

@@ -1,5 +1,6 @@
 //! A chain process: the ledger on the engine, fed by the mempool, served over HTTP. Everything it starts it also ends.
 
+use crate::eras::{self, Eras, ErasError};
 use crate::follow::Follower;
 use crate::founding::{Founding, FoundingError};
 use crate::genesis::{self, GenesisFileError};
@@ -10,7 +11,7 @@ use crate::mempool::{self, SharedPool, Why};
 use crate::serve::{self, HttpLimits};
 use crate::state::{State, StateError};
 use cairn_engine::{
-    AskError, CatchUp, Clock, Config, Handle, Header, ManualClock, Pace, Retain, SystemClock, Validator,
+    AskError, CatchUp, Clock, Config, EraStart, Handle, Header, ManualClock, Pace, Retain, SystemClock, Validator,
 };
 use cairn_ledger::store::{Key, Missing, Store};
 use cairn_ledger::{Event, Genesis, Ledger, Reject};
@@ -48,6 +49,8 @@ pub struct NodeConfig {
     pub catch_up: CatchUp,
     /// Where other nodes reach this one.
     pub peers_listen: SocketAddr,
+    /// For a later era: those before it.
+    pub eras: Option<Eras>,
     pub mempool: mempool::Limits,
     pub http: HttpLimits,
 }
@@ -60,6 +63,7 @@ impl NodeConfig {
             validators: founding.peers(),
             sharing: group.sharing.clone(),
             keys,
+            eras: founding.eras()?,
             ..Self::solo(data_dir, founding.ledger()?)
         })
     }
@@ -81,6 +85,7 @@ impl NodeConfig {
             followers: chain.followers,
             catch_up: chain.catch_up,
             peers_listen: chain.listen,
+            eras: None,
             mempool: mempool::Limits::default(),
             http: HttpLimits::default(),
             data_dir,
@@ -95,6 +100,8 @@ pub enum NodeError {
     Genesis(#[from] GenesisFileError),
     #[error(transparent)]
     Founding(#[from] FoundingError),
+    #[error(transparent)]
+    Eras(#[from] ErasError),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
     #[error("cannot open the index of transactions: {0}")]
@@ -111,6 +118,7 @@ impl NodeError {
         match self {
             Self::Genesis(error) => error.hint(),
             Self::Founding(error) => error.hint(),
+            Self::Eras(error) => error.hint(),
             Self::Listen(..) => "another process has the address; name another one, or port 0 for any",
             Self::Index(_) => "check that the data folder is yours and the disk is not full",
             Self::Chain(error) => error.hint(),
@@ -154,7 +162,14 @@ pub struct NodeHandle {
 
 /// Starts a node: when this returns, it serves.
 pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
+    eras::settle(&config.data_dir, config.eras.as_ref())?;
     genesis::settle(&config.data_dir, &config.genesis)?;
+    let begin = match &config.eras {
+        None => EraStart::default(),
+        Some(eras) => eras.start(&config.genesis)?,
+    };
+    let era_base = begin.height;
+    let records = config.data_dir.join(eras::RECORDS_NAME);
     let ledger = Ledger::new(config.genesis.clone()).map_err(GenesisFileError::from)?;
     let ledger = Arc::new(ledger);
     let listener = TcpListener::bind(config.listen)
@@ -178,6 +193,8 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         pace: config.pace,
         retain: config.retain,
         threads: config.threads,
+        records: (begin.era > 0 && records.exists()).then_some(records),
+        begin,
         ..Config::alone(config.data_dir.join("chain"), config.genesis.chain.as_str())
     };
     let machine = Arc::new(LedgerMachine::new(ledger));
@@ -193,6 +210,7 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         pool,
         follower: follower.clone(),
         genesis,
+        eras: config.eras,
         validators,
         limits: config.http,
         stop: stopped.clone(),
@@ -200,7 +218,7 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
     let mut tasks = JoinSet::new();
     // What this node once called final is there again before anybody asks. And before block 1, which writes genesis, nobody
     // has an account; a lone validator makes it at once.
-    let least = stored.max(u64::from(validators == 1));
+    let least = stored.max(era_base + u64::from(validators == 1));
     let mut latest = chain.follow();
     let mut head = follower.head();
     let caught_up = async {

@@ -1,6 +1,8 @@
 //! `cairn genesis`: how several validators who need not trust each other found a chain. The file goes round as a draft; at the end
 //! all of them have the same one, with a key of theirs together that nobody holds.
 
+mod era;
+
 use crate::commands::node::{keys_failed, peer_listen};
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::home::{Home, keys_failed as accounts_failed};
@@ -26,7 +28,8 @@ const HOUR_MS: u64 = 3_600_000;
 /// Epochs in which a result may be disputed, unless told otherwise.
 const DISPUTE_EPOCHS: u64 = 24;
 
-/// Found a chain of several validators: new, join, merge, sign. docs/operate/ceremony.md tells it step by step.
+/// Found a chain of several validators: new, join, merge, sign; and its next era: era, approve, hand-over. docs/operate/ceremony.md
+/// and docs/operate/eras.md tell it step by step.
 #[derive(clap::Subcommand)]
 #[command(after_help = examples![
     "cairn genesis new --chain rainfall --validators 4",
@@ -34,6 +37,7 @@ const DISPUTE_EPOCHS: u64 = 24;
     "cairn genesis merge genesis-1.json genesis-2.json",
     "cairn genesis sign",
     "cairn genesis show",
+    "cairn genesis era --validators 4",
 ])]
 pub enum Command {
     New(New),
@@ -41,6 +45,9 @@ pub enum Command {
     Merge(Merge),
     Sign(Sign),
     Show(Show),
+    Era(era::Era),
+    Approve(era::Approve),
+    HandOver(era::HandOver),
 }
 
 /// Begin a draft: the chain's name and numbers, and how many validators there will be.
@@ -157,6 +164,9 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
         Command::Merge(args) => merge(&args, out),
         Command::Sign(args) => sign(&args, out),
         Command::Show(args) => show(&read(&args.file)?, out),
+        Command::Era(args) => era::era(&args, home, out),
+        Command::Approve(args) => era::approve(&args, out),
+        Command::HandOver(args) => era::hand_over(&args, home, out),
     }
 }
 
@@ -352,6 +362,8 @@ fn show(founding: &Founding, out: Output) -> Done {
         "draft": founding.draft().ok().map(|draft| draft.to_string()),
         "genesis": ledger.digest().to_string(),
         "signed": founded.is_some(),
+        "era": founding.after.as_ref().map_or(0, |after| after.era()),
+        "approvals": founding.after.as_ref().map_or(0, |after| after.approvals.len()),
         "group_key": founded.map(|dealt| hex::encode(dealt.group.key)),
     });
     out.answer(&answer, || lines(founding, &answer));
@@ -377,6 +389,14 @@ fn lines(founding: &Founding, answer: &Value) -> Vec<String> {
         format!("group key  {}", text("group_key")),
         format!("genesis    {}", text("genesis")),
     ];
+    if let Some(after) = &founding.after {
+        let began = if after.began.is_some() { "" } else { " not" };
+        let approvals = after.approvals.len();
+        lines.push(format!(
+            "era        {}, {approvals} approvals; the state of the one before was{began} imported",
+            after.era()
+        ));
+    }
     let rows: Vec<Vec<String>> = answer["validators"]
         .as_array()
         .into_iter()

@@ -17,6 +17,7 @@ pub mod network;
 pub mod node;
 pub mod query;
 pub mod run_verifier;
+pub mod state;
 pub mod tx;
 pub mod up;
 pub mod validator;

@@ -255,6 +255,7 @@ impl RemoteNode {
             }
         };
         let client = NodeClient::trusting(&origin.node, anchor).map_err(failed)?;
+        let (client, _) = client.followed().await.map_err(other_chain)?;
         let genesis = client.genesis().await.map_err(other_chain)?;
         let node = Self {
             client: client.clone(),

@@ -30,7 +30,7 @@ fn some() -> BTreeMap<Key, Value> {
     let record = |at: u64| {
         let mut value = [0; VALUE_BYTES];
         value[..8].copy_from_slice(&at.to_be_bytes());
-        value[255] = u8::from(at % 3 == 0);
+        value[255] = u8::from(at.is_multiple_of(3));
         (account_key(at), value)
     };
     (0..1_100).map(record).collect()

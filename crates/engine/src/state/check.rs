@@ -11,7 +11,7 @@ use crate::{
     light::{Anchor, HandOver, follow, verify_finality},
     records::{CURSOR, Cursor, RecordsWriter},
 };
-use commonware_codec::{Copying, DecodeExt as _, FixedSize as _, Read as _};
+use commonware_codec::{Copying, Decode as _, DecodeExt as _, FixedSize as _};
 use commonware_cryptography::Sha256;
 use commonware_storage::{
     mmr,
@@ -73,8 +73,7 @@ pub fn check(path: &Path, anchor: &Anchor, progress: Progress<'_>) -> Result<Che
         let operations = operations
             .filter(|operations| !operations.is_empty())
             .ok_or_else(unproven)?;
-        let mut bytes = &part.proof[..];
-        let proof = Proof::<Digest>::read_cfg(&mut Copying(&mut bytes), &PROOF_DIGESTS_MAX).map_err(|_| unproven())?;
+        let proof = Proof::<Digest>::decode_cfg(Copying(&part.proof), &PROOF_DIGESTS_MAX).map_err(|_| unproven())?;
         let after = next.saturating_add(operations.len() as u64);
         if part.start != next || after > end {
             return Err(StateFileError::Length {

@@ -2,6 +2,7 @@
 
 use super::ask::{Asked, Named, Part};
 use super::{Answer, ApiError, Desk};
+use crate::eras::hand_overs_face;
 use crate::faces::{Face, hex, object, with};
 use crate::genesis;
 use crate::machine::unpad;
@@ -48,6 +49,7 @@ pub async fn status(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
         "state_root": hex(latest.header.state_root),
         "genesis": hex(anchor.genesis),
         "era": anchor.era,
+        "over": latest.header.is_over(),
         "group_key": hex(anchor.group_key),
         "validators": service.validators,
         "beacon_note": (service.validators == 1).then_some(FORESEEN),
@@ -100,6 +102,21 @@ pub async fn genesis(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
 pub async fn genesis_cbor(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     let bytes = desk.service.genesis.bytes();
     Ok(([(header::CONTENT_TYPE, "application/cbor")], bytes).into_response())
+}
+
+/// From the first key to the one that signs now: what a client with the first key needs to follow.
+pub async fn eras(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
+    let service = &desk.service;
+    let (first, hand_overs) = match &service.eras {
+        None => (service.chain.anchor().group_key, &[][..]),
+        Some(eras) => (eras.first, &eras.hand_overs[..]),
+    };
+    let found = json!({
+        "era": service.chain.anchor().era,
+        "first_group_key": hex(first),
+        "hand_overs": hand_overs_face(hand_overs),
+    });
+    Ok(Json(found).into_response())
 }
 
 pub async fn openapi(_: Shared<Arc<Desk>>, (): ()) -> Answer {

@@ -17,6 +17,7 @@ pub use listener::HttpLimits;
 pub use routes::{ROUTES, reading};
 pub use transactions::from_json;
 
+use crate::eras::Eras;
 use crate::follow::Follower;
 use crate::mempool::SharedPool;
 use crate::mempool::admission::Admission;
@@ -40,6 +41,8 @@ pub struct Service {
     pub pool: Arc<SharedPool>,
     pub follower: Arc<Follower>,
     pub genesis: Arc<Genesis>,
+    /// For a later era: those before it.
+    pub eras: Option<Eras>,
     /// How many validators the chain has.
     pub validators: usize,
     pub limits: HttpLimits,

@@ -12,6 +12,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request, State as Shared};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cairn_engine::{Resolution, tx_hash};
 use cairn_ledger::Reject;
 use cairn_types::{Hash, codec};
 use serde::Deserialize;
@@ -63,6 +64,17 @@ impl<S: Send + Sync> FromRequest<S> for Handed {
 /// Takes canonical CBOR as it is, or `{"transaction": "HEX"}`. With `?wait=final` it answers when the transaction is final
 /// or cannot be.
 pub async fn submit(Shared(desk): Shared<Arc<Desk>>, Handed { bytes, wait }: Handed) -> Answer {
+    if let Some(resolution) = Resolution::read(&bytes) {
+        return match desk.service.chain.hand_over(&resolution) {
+            true => Ok(waiting(Hash(tx_hash(&bytes)))),
+            false => Err(ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "no_resolution",
+                "too few of this era's validators approve of the successor",
+                "more than two thirds of them run `cairn genesis approve` with the key of this era",
+            )),
+        };
+    }
     let Submitted { id, progress } = desk.service.admission.submit(bytes, wait).await?;
     desk.metrics.submitted.inc();
     match progress {

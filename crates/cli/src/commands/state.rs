@@ -1,0 +1,232 @@
+//! `cairn state`: the whole ledger as one file that proves itself: out of a stopped node, and into a new era.
+
+use crate::commands::genesis::founding_failed;
+use crate::error::{Done, Failure, Kind};
+use crate::home::Home;
+use crate::output::Output;
+use cairn_node::eras::first_anchor;
+use cairn_node::founding::Founding;
+use cairn_node::moving::{Moved, MovingError, check, export, import};
+use indicatif::ProgressBar;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Move a ledger: all its records with the proof that they are the state of a final block.
+#[derive(clap::Subcommand)]
+#[command(after_help = examples![
+    "cairn state export --data node --out ledger.state",
+    "cairn state show ledger.state --genesis genesis.json",
+    "cairn state import --genesis era.json --state ledger.state --data node-2",
+])]
+pub enum Command {
+    Export(Export),
+    Show(Show),
+    Import(Import),
+}
+
+/// Write the newest final state of a stopped node into a file; that of the era's last block, if the era has ended.
+///
+/// Two nodes of a chain that has ended write the same file. Written whole or not at all.
+///
+/// Example: cairn state export --data node --out ledger.state
+#[derive(clap::Args)]
+pub struct Export {
+    /// Folder of the chain's data.
+    #[arg(long, value_name = "DIR", default_value = "node")]
+    data: PathBuf,
+    /// The state file.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Check a state file, every byte of it, and show what it holds.
+///
+/// Held against the key in a genesis file, or the trust anchor of the home folder; a key of an earlier era is enough.
+#[derive(clap::Args)]
+pub struct Show {
+    /// The state file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// A signed genesis file of the chain.
+    #[arg(long, value_name = "FILE")]
+    genesis: Option<PathBuf>,
+}
+
+/// Begin a new era with the state of the one that ended: checks the file, and puts its records into a new folder.
+///
+/// Notes in the genesis file how the era begins: pass that file on to nodes that do not import. It is enough that one validator of
+/// the new era imports; all that do write the same. Killed, it can be run again.
+///
+/// Example: cairn state import --genesis era.json --state ledger.state --data node-2
+#[derive(clap::Args)]
+pub struct Import {
+    /// The new era's file, signed by its validators.
+    #[arg(long, value_name = "FILE", default_value = "era.json")]
+    genesis: PathBuf,
+    /// The state file.
+    #[arg(long, value_name = "FILE")]
+    state: PathBuf,
+    /// Folder of the new era's data; an empty one, or a new one.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+pub fn run(command: Command, home: &Path, out: Output) -> Done {
+    match command {
+        Command::Export(args) => run_export(&args, out),
+        Command::Show(args) => run_show(&args, home, out),
+        Command::Import(args) => run_import(&args, out),
+    }
+}
+
+/// Moves a bar whose length is known with the first step.
+fn moves(bar: &ProgressBar) -> impl FnMut(u64, u64) + Send {
+    let bar = bar.clone();
+    move |done, of| {
+        bar.set_length(of);
+        bar.set_position(done);
+    }
+}
+
+fn moving_failed(path: &Path, error: MovingError) -> Failure {
+    let kind = match &error {
+        MovingError::Io(_) | MovingError::Genesis(_) => Kind::Files,
+        MovingError::NotOver | MovingError::FolderUsed => Kind::Refused,
+        MovingError::State(state) if state.is_of_files() => Kind::Files,
+        _ => Kind::Differs,
+    };
+    let hint = error.hint();
+    Failure::new(kind, format!("{}: {error}", path.display())).hint(hint)
+}
+
+fn run_export(args: &Export, out: Output) -> Done {
+    let bar = out.progress(0, "operations");
+    let done = export(&args.data, &args.out, &mut moves(&bar));
+    bar.finish_and_clear();
+    let header = done.map_err(|error| moving_failed(&args.data, error))?;
+    let bytes = std::fs::metadata(&args.out).map_or(0, |meta| meta.len());
+    let answer = json!({
+        "file": args.out.display().to_string(),
+        "bytes": bytes,
+        "era": header.era,
+        "height": header.height,
+        "over": header.is_over(),
+        "state_root": hex::encode(header.state_root),
+    });
+    out.answer(&answer, || {
+        vec![
+            format!("file       {}, {bytes} bytes", args.out.display()),
+            format!(
+                "height     {}, era {}{}",
+                header.height,
+                header.era,
+                over(header.is_over())
+            ),
+            format!("root       {}", hex::encode(header.state_root)),
+        ]
+    });
+    Ok(())
+}
+
+fn over(is_over: bool) -> &'static str {
+    if is_over { "; its last block" } else { "" }
+}
+
+fn run_show(args: &Show, home: &Path, out: Output) -> Done {
+    let anchor = match &args.genesis {
+        Some(path) => {
+            let founding = Founding::read_file(path).map_err(|error| founding_failed(path, error))?;
+            let first = match (&founding.after, founding.founded()) {
+                (Some(after), _) => after.first,
+                (None, Ok(dealt)) => dealt.group.key,
+                (None, Err(error)) => return Err(founding_failed(path, error)),
+            };
+            let genesis = founding.ledger().map_err(|error| founding_failed(path, error))?;
+            first_anchor(&genesis, first)
+        }
+        None => {
+            let kept = Home::at(home).settings()?.anchor;
+            let none = || {
+                Failure::new(Kind::NotFound, "there is no trust anchor to check against")
+                    .hint("name the chain's signed genesis file with --genesis, or talk to its node once: `cairn network list`")
+            };
+            kept.ok_or_else(none)?.anchor()?
+        }
+    };
+    let bar = out.progress(0, "operations");
+    let moved = check(&args.file, &anchor, &mut moves(&bar));
+    bar.finish_and_clear();
+    let moved = moved.map_err(|error| moving_failed(&args.file, error))?;
+    show(&moved, out);
+    Ok(())
+}
+
+fn show(moved: &Moved, out: Output) {
+    let (header, chain) = (&moved.checked.header, &moved.chain);
+    let answer = json!({
+        "chain": moved.checked.head.chain,
+        "era": header.era,
+        "group_key": hex::encode(moved.checked.anchor.group_key),
+        "height": header.height,
+        "time": chain.time.to_string(),
+        "over": header.is_over(),
+        "state_root": hex::encode(header.state_root),
+        "records": moved.checked.len(),
+        "epoch": chain.epoch.0,
+        "accounts": chain.accounts,
+        "devices": chain.devices,
+        "networks": chain.networks,
+        "orders_open": chain.orders_open,
+    });
+    out.answer(&answer, || {
+        vec![
+            format!(
+                "chain      {}, era {}{}",
+                moved.checked.head.chain,
+                header.era,
+                over(header.is_over())
+            ),
+            format!("height     {}, {}", header.height, chain.time),
+            format!("root       {}, proven", hex::encode(header.state_root)),
+            format!("group key  {}", hex::encode(moved.checked.anchor.group_key)),
+            format!(
+                "records    {}: {} accounts, {} devices, {} networks, {} open orders; epoch {} is open",
+                moved.checked.len(),
+                chain.accounts,
+                chain.devices,
+                chain.networks,
+                chain.orders_open,
+                chain.epoch
+            ),
+        ]
+    });
+}
+
+fn run_import(args: &Import, out: Output) -> Done {
+    let mut founding = Founding::read_file(&args.genesis).map_err(|error| founding_failed(&args.genesis, error))?;
+    let bar = out.progress(0, "operations");
+    let done = import(&mut founding, &args.state, &args.data, &mut moves(&bar));
+    bar.finish_and_clear();
+    let (moved, start) = done.map_err(|error| moving_failed(&args.state, error))?;
+    let written = founding.write_file(&args.genesis);
+    written.map_err(|error| founding_failed(&args.genesis, error))?;
+    let answer = json!({
+        "era": start.era,
+        "height": start.height,
+        "records": moved.checked.len(),
+        "records_root": start.records.map(hex::encode),
+    });
+    out.answer(&answer, || {
+        vec![
+            format!("era        {}, from height {}", start.era, start.height),
+            format!("records    {}", moved.checked.len()),
+            format!("root       {}", start.records.map(hex::encode).unwrap_or_default()),
+            format!(
+                "next       cairn node run --genesis {} --data {}",
+                args.genesis.display(),
+                args.data.display()
+            ),
+        ]
+    });
+    Ok(())
+}

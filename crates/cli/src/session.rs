@@ -3,7 +3,7 @@
 use crate::accounts::{Accounts, Known, Signer};
 use crate::error::{Failure, Kind};
 use crate::home::{AnchorText, Home, Settings};
-use cairn_client::{ClientError, NodeClient};
+use cairn_client::{ClientError, HandOver, NodeClient};
 use cairn_ledger::account::Rule;
 use cairn_ledger::records::{Account, Chain, Network, NetworkIndex};
 use cairn_ledger::{Genesis, Reject};
@@ -18,6 +18,8 @@ pub struct Session {
     /// Believes the node's word: for lists, whose entries are looked up again before anything is done with them.
     pub told: NodeClient,
     pub genesis: Genesis,
+    /// From the era of the settings' trust anchor to the one of the client's; empty when it is the same.
+    pub hand_overs: Vec<HandOver>,
 }
 
 impl Session {
@@ -37,7 +39,7 @@ impl Session {
             }
         };
         let client = NodeClient::trusting(settings.node(), anchor).map_err(failed)?;
-        let (client, _) = client.followed().await.map_err(other_chain)?;
+        let (client, hand_overs) = client.followed().await.map_err(other_chain)?;
         let genesis = client.genesis().await.map_err(other_chain)?;
         if settings.decimals != Some(genesis.economics.decimals) {
             settings.decimals = Some(genesis.economics.decimals);
@@ -49,6 +51,7 @@ impl Session {
             client,
             told,
             genesis,
+            hand_overs,
         })
     }
 

@@ -7,14 +7,14 @@ use crate::output::{Output, table};
 use crate::params;
 use crate::session::{Session, failed};
 use cairn_client::verify::{self, Sizes, decode};
-use cairn_client::{Anchor, ClientError, Question};
+use cairn_client::{Anchor, ClientError, HandOver, Question, follow_eras, hand_over};
 use cairn_ledger::records::{
     self, Account, Anchors, Device, Dispute, Epoch, Network, ParameterPage, Pool, Profile, Roots, RosterEntry,
     Settlement, SignerPage, Terms, Validator, Verifier,
 };
 use cairn_ledger::tables::Record;
 use cairn_node::faces::Face;
-use cairn_types::{EpochNumber, TimeMs, hash};
+use cairn_types::{EpochNumber, TimeMs, codec, hash};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -104,6 +104,9 @@ pub struct OfFile {
 struct Kept {
     /// Which chain they are of; the trust anchor decides.
     chain: String,
+    /// From the era of whoever kept them to the one of the proofs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    hand_overs: Vec<String>,
     proofs: Vec<KeptProof>,
 }
 
@@ -159,7 +162,7 @@ async fn ask(command: Command, home: &Path, out: Output) -> Done {
     };
     let anchor = anchor(&session)?;
     if let Some(path) = &keep.save {
-        save(path, anchor, &verified)?;
+        save(path, anchor, &session.hand_overs, &verified)?;
     }
     show(anchor, &verified, out)
 }
@@ -265,6 +268,13 @@ fn file(args: &OfFile, home: &Path, out: Output) -> Done {
             format!("{}: a file holds 1 to {PROOFS_MAX} proofs", args.file.display()),
         ));
     }
+    let hand_overs: Option<Vec<HandOver>> = kept.hand_overs.iter().map(|text| hand_over(text)).collect();
+    let hand_overs =
+        hand_overs.ok_or_else(|| Failure::new(Kind::Files, format!("{}: not a hand-over", args.file.display())))?;
+    let anchor = follow_eras(&anchor, &hand_overs).map_err(|error| {
+        Failure::new(Kind::Differs, format!("an era did not hand over to the next: {error}"))
+            .hint("whoever made this file is wrong or lies: ask a node yourself")
+    })?;
     let mut verified = Vec::with_capacity(kept.proofs.len());
     for kept in &kept.proofs {
         let question: Question = kept.record.parse().or_fail(Kind::Files, args.file.display())?;
@@ -288,9 +298,13 @@ fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).or_fail(Kind::Files, path.display())
 }
 
-fn save(path: &Path, anchor: &Anchor, verified: &[Verified]) -> Done {
+fn save(path: &Path, anchor: &Anchor, hand_overs: &[HandOver], verified: &[Verified]) -> Done {
     let kept = Kept {
         chain: anchor.chain.clone(),
+        hand_overs: hand_overs
+            .iter()
+            .map(|hand_over| hex::encode(codec::encode(hand_over)))
+            .collect(),
         proofs: verified
             .iter()
             .map(|verified| KeptProof {

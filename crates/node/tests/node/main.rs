@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod api;
+mod eras;
 mod follow;
 mod killed;
 mod openapi;

@@ -52,6 +52,7 @@ pub struct Status {
     pub genesis: String,
     pub era: u32,
     /// The era has ended: nothing happens here any more.
+    #[serde(default)]
     pub over: bool,
     pub group_key: String,
     pub validators: u32,

@@ -89,7 +89,7 @@ pub fn era(args: &Era, home: &Path, out: Output) -> Done {
 
 pub fn approve(args: &Approve, out: Output) -> Done {
     let mut founding = read(&args.file)?;
-    let identity = Identity::open(&args.key).map_err(|error| keys_failed(&args.key, &error))?;
+    let identity = Identity::open(&args.key).map_err(|error| keys_failed(&args.key, error))?;
     let approved = founding.approve(&identity);
     approved.map_err(|error| founding_failed(&args.file, error))?;
     write(&args.file, &founding)?;

@@ -4,9 +4,10 @@
 use std::sync::LazyLock;
 
 use cairn_engine::{
-    Header, Key,
-    light::{self, Anchor, Finality, Proof},
+    Approval, Header, Key, Resolution,
+    light::{self, Anchor, Finality, HandOver, Proof, Successor},
 };
+use cairn_types::Signature;
 use cairn_types::codec::{decode_canonical, encode};
 
 use crate::{Target, golden, value};
@@ -43,6 +44,27 @@ pub const TARGETS: &[Target] = &[
         name: "chain_proof",
         run: proof,
         seeds: || vec![encode(&CHAIN.present), encode(&CHAIN.absent)],
+    },
+    Target {
+        name: "chain_hand_over",
+        run: hand_over,
+        seeds: || {
+            vec![encode(&HandOver {
+                finality: CHAIN.present.finality.clone(),
+                successor: successor(),
+            })]
+        },
+    },
+    Target {
+        name: "chain_resolution",
+        run: resolution,
+        seeds: || {
+            let approval = Approval {
+                validator: [2; 32],
+                signature: Signature([3; 64]),
+            };
+            vec![Resolution::new(&successor(), vec![approval]).encode()]
+        },
     },
 ];
 
@@ -119,6 +141,41 @@ pub fn proof(bytes: &[u8]) -> bool {
     }
     under_known_header(&proof);
     finality_is_used(&proof.finality);
+    true
+}
+
+fn successor() -> Successor {
+    Successor {
+        chain: CHAIN.anchor.chain.clone(),
+        era: CHAIN.anchor.era + 1,
+        group_key: CHAIN.anchor.group_key,
+        draft: [1; 32],
+    }
+}
+
+/// The golden chain has not ended: nobody takes over from it.
+pub fn hand_over(bytes: &[u8]) -> bool {
+    let Some(hand_over) = value::<HandOver>(bytes) else {
+        return false;
+    };
+    assert!(hand_over.verify(&CHAIN.anchor).is_err(), "an era ended that goes on");
+    assert!(hand_over.successor.era <= CHAIN.anchor.era || light::follow(&CHAIN.anchor, &[hand_over]).is_err());
+    true
+}
+
+/// No resolution holds that validators did not sign.
+pub fn resolution(bytes: &[u8]) -> bool {
+    let Some(resolution) = Resolution::read(bytes) else {
+        return false;
+    };
+    assert!(resolution.encode() == bytes, "a resolution has one byte form");
+    let validators: Vec<[u8; 32]> = resolution.approvals.iter().map(|approval| approval.validator).collect();
+    if !validators.is_empty() {
+        assert!(
+            !resolution.holds(&CHAIN.anchor.chain, &validators),
+            "a forged approval holds"
+        );
+    }
     true
 }
 

@@ -153,6 +153,8 @@ const SYNC_OPS_MAX: NonZeroU64 = NZU64!(1_024);
 const PRUNE_EVERY: NonZeroUsize = NZUsize!(64);
 /// One consensus epoch for ever: the committee changes with the era.
 const EPOCH_BLOCKS: NonZeroU64 = NZU64!(u64::MAX);
+/// How long a start waits for the blocks of before.
+const TAKE_UP_MAX: Duration = Duration::from_secs(60);
 /// How long a leader may be silent beyond what it may wait for work.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -270,13 +272,16 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         }
     };
     let said = async { if asks { said.await } else { None } };
+    let stores = catch_up::open(&runtime, &base, &page_cache, catch_up, said).await;
+    let before = stores.height();
     let Stores {
         certificates: certificates_store,
         blocks: blocks_store,
         plan,
         partition,
-    } = catch_up::open(&runtime, &base, &page_cache, catch_up, said).await;
+    } = stores;
     let synced_from = plan.floor().cloned();
+    let before = before.filter(|_| synced_from.is_none());
     let (marshal_actor, marshal, floor) = MarshalActor::<_, MarshalVariant, _, _, _, _, _>::init(
         runtime.child("marshal"),
         certificates_store,
@@ -493,6 +498,10 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         ));
     }
 
+    if let Some(before) = before {
+        taken_up(&runtime, latest_seen.clone(), before).await;
+    }
+
     let (stop, stopped) = watch::channel(false);
     let (ended, ended_seen) = watch::channel(None);
     let handle = Handle {
@@ -517,6 +526,24 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         service,
         stopped,
         ended,
+    }
+}
+
+/// Waits until the blocks that were final at the last end are executed: what was shown then is there when anybody asks again.
+async fn taken_up(runtime: &impl RuntimeClock, mut latest: watch::Receiver<Latest>, stored: u64) {
+    let executed = async {
+        // Only a chain that has ended makes no more blocks; its end is told elsewhere.
+        let _ = latest.wait_for(|latest| latest.header.height >= stored).await;
+    };
+    let is_late = select_biased! {
+        () = executed.fuse() => false,
+        () = runtime.sleep(TAKE_UP_MAX).fuse() => true,
+    };
+    if is_late {
+        tracing::warn!(
+            stored,
+            "the blocks of before are still being executed; the chain starts without waiting for them"
+        );
     }
 }
 

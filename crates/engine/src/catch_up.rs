@@ -95,13 +95,15 @@ impl<E: Runtime> Stores<E> {
         }
     }
 
-    /// The view of the last block up to which none is missing.
+    /// The height of the last block up to which none is missing; all of them are final.
+    pub(crate) fn height(&self) -> Option<u64> {
+        let first = self.blocks.first_index()?;
+        self.blocks.next_gap(first).0
+    }
+
+    /// The view of that block.
     async fn view(&self) -> u64 {
-        let last = self
-            .blocks
-            .first_index()
-            .and_then(|first| self.blocks.next_gap(first).0);
-        let Some(last) = last else { return 0 };
+        let Some(last) = self.height() else { return 0 };
         let block = self.blocks.get(Identifier::Index(last)).await.expect(STORES_OPEN);
         block.map_or(0, |block| block.header().view)
     }

@@ -145,7 +145,7 @@ fn a_report_dropped_from_the_archive_is_missed_by_its_receipt_and_by_the_audit()
     let archive = EpochArchive::of(&objects, &network_id(), EpochNumber(1));
     let mut rows = reports::read(archive.need(REPORTS).unwrap()).unwrap();
     rows.remove(3);
-    archive.put(REPORTS, &reports::write(&rows)).unwrap();
+    archive.put(REPORTS, &reports::write(&rows, &[])).unwrap();
     let (_, broken) = world.end();
     let mut named: Vec<&str> = broken.iter().map(|broken| broken.property).collect();
     named.dedup();

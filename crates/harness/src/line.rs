@@ -2,12 +2,13 @@
 //! without anybody hearing of it. Transactions can also arrive late or twice. Changes nothing of what passes.
 
 use cairn_gateway::ledger::{Facts, Head, Ledger, LedgerError, NetworkNow};
-use cairn_ledger::records::{Account, ExchangeBook, Order, Settlement};
+use cairn_ledger::records::{Account, ExchangeBook, Order, Roots, Settlement};
 use cairn_ledger::tx::Signed;
 use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 use cairn_verifier::chain::local::LocalChain;
 use cairn_verifier::chain::{
     AccountAt, Anchoring, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
+    Verifiers,
 };
 use cairn_verifier::exchange::Choice;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -184,6 +185,14 @@ impl ChainView for Line {
 
     fn exchange(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<ExchangeBook>, ChainError> {
         self.ask(|chain| chain.exchange(network, epoch))
+    }
+
+    fn roots(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Roots>, ChainError> {
+        self.ask(|chain| chain.roots(network, epoch))
+    }
+
+    fn verifiers(&self) -> Result<Verifiers, ChainError> {
+        self.ask(ChainView::verifiers)
     }
 
     fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError> {

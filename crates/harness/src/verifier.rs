@@ -11,6 +11,7 @@ use cairn_verifier::collector::{self, Collector};
 use cairn_verifier::disk::{Disk, SimulatedDisk};
 use cairn_verifier::epochs::{self, Advanced, Epochs};
 use cairn_verifier::objects::Memory;
+use cairn_verifier::peers::Nobody;
 use cairn_verifier::price::FixedPrice;
 use cairn_verifier::submit::Submitter;
 use cairn_verticals::Vertical;
@@ -80,6 +81,7 @@ impl Verifier {
             grace_ms: WINDOWS.grace_ms,
             shards: 3,
             remember_epochs: 2,
+            addresses: Default::default(),
         };
         let chain: Arc<dyn Chain> = Arc::new(self.line.clone());
         let feed = Arc::new(FixedPrice(PRICE));
@@ -87,6 +89,7 @@ impl Verifier {
             settings,
             chain,
             Arc::new(self.objects.clone()),
+            Arc::new(Nobody),
             Some(feed),
             &[network_id()],
         )

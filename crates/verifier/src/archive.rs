@@ -6,7 +6,14 @@
 //!                                 choices.cbor    what each payout's operator chose when the epoch closed
 //!                                 manifest.cbor   hashes of all of them, the result, signatures: written last
 //! ```
-//! An epoch with a manifest is complete and never written again; without one it is made anew, to the same bytes.
+//! Beside them, where there are several verifiers:
+//!
+//! ```text
+//!                                 sealed-<sha-256>.parquet   what each verifier anchored, by which others fetch it
+//!                                 heard.cbor  differences.cbor   other verifiers' words, and where their results differ
+//! ```
+//! An epoch with a manifest is complete and not written again while the ledger says of it what it said then; without one it is made
+//! anew, to the same bytes.
 
 pub mod reports;
 #[cfg(test)]
@@ -16,6 +23,7 @@ use crate::chain::SettledOrder;
 use crate::exchange::Choice;
 use crate::meters::MeterEntry;
 use crate::objects::{ObjectError, Objects};
+use crate::peers::Word;
 use crate::roster::RosterMember;
 use cairn_ledger::economics::Parameters;
 use cairn_ledger::records::Pool;
@@ -31,6 +39,13 @@ pub const MEMORY: &str = "memory.cbor";
 pub const PAYOUTS: &str = "payouts.cbor";
 pub const CHOICES: &str = "choices.cbor";
 pub const MANIFEST: &str = "manifest.cbor";
+
+/// Other verifiers' words on the epoch.
+pub const HEARD: &str = "heard.cbor";
+/// Where their results differ from ours.
+pub const DIFFERENCES: &str = "differences.cbor";
+/// What the result in force remembers, where ours is another.
+pub const ADOPTED: &str = "memory-in-force.cbor";
 
 /// The files a manifest names, in the order in which they are written.
 pub const FILES: [&str; 6] = [REPORTS, INPUTS, FINDINGS, MEMORY, PAYOUTS, CHOICES];
@@ -116,6 +131,16 @@ pub struct Manifest {
     pub exchange: Option<ExchangeAttestation>,
 }
 
+impl Manifest {
+    /// What this verifier says of the epoch, signed.
+    pub fn word(&self) -> Word {
+        Word {
+            attestation: self.attestation.clone(),
+            exchange: self.exchange.clone(),
+        }
+    }
+}
+
 impl Inputs {
     /// The hash that a result carries.
     pub fn hash(&self) -> Hash {
@@ -131,6 +156,16 @@ pub fn memory_hash(memory: &[u8]) -> Hash {
 /// Bytes as `memory.cbor` holds them.
 pub fn memory_file(memory: &[u8]) -> Vec<u8> {
     codec::encode::<minicbor::bytes::ByteVec>(&memory.to_vec().into())
+}
+
+/// The name of the reports that a verifier anchored.
+pub fn sealed_name(hash: &Hash) -> String {
+    format!("sealed-{hash}.parquet")
+}
+
+/// The hash in such a name.
+pub fn sealed_hash(name: &str) -> Option<Hash> {
+    name.strip_prefix("sealed-")?.strip_suffix(".parquet")?.parse().ok()
 }
 
 pub fn folder(network: &NetworkId, epoch: EpochNumber) -> String {
@@ -187,12 +222,36 @@ impl<'a> EpochArchive<'a> {
         self.read(PAYOUTS, &self.need(PAYOUTS)?)
     }
 
+    /// The reports that a verifier anchored, by their hash: a file of their own, or ours, if they are all there was to judge.
+    pub fn sealed(&self, hash: &Hash) -> Result<Option<Vec<u8>>, ArchiveError> {
+        if let Some(bytes) = self.get(&sealed_name(hash))? {
+            return Ok(Some(bytes));
+        }
+        let bytes = self.get(REPORTS)?;
+        Ok(bytes.filter(|bytes| hash::sha256(bytes) == *hash))
+    }
+
+    /// Other verifiers' words as they were heard.
+    pub fn heard(&self) -> Result<Vec<Word>, ArchiveError> {
+        let bytes = self.get(HEARD)?;
+        Ok(bytes
+            .map(|bytes| self.read(HEARD, &bytes))
+            .transpose()?
+            .unwrap_or_default())
+    }
+
+    /// Our own word, if it is given, and those we heard.
+    pub fn words(&self) -> Result<Vec<Word>, ArchiveError> {
+        let own = self.manifest()?.map(|manifest| manifest.word());
+        Ok(own.into_iter().chain(self.heard()?).collect())
+    }
+
     /// One for each payout.
     pub fn choices(&self) -> Result<Vec<Choice>, ArchiveError> {
         self.read(CHOICES, &self.need(CHOICES)?)
     }
 
-    fn read<T>(&self, file: &str, bytes: &[u8]) -> Result<T, ArchiveError>
+    pub fn read<T>(&self, file: &str, bytes: &[u8]) -> Result<T, ArchiveError>
     where
         T: Encode<()> + for<'b> Decode<'b, ()>,
     {

@@ -6,7 +6,7 @@
 //! findings, memory, payouts, row by row ─▶ choices = the ledger's ─▶ result and exchange = the ledger's ─▶ signatures ─▶ cursor
 //! ```
 
-mod compare;
+pub(crate) mod compare;
 mod recompute;
 #[cfg(test)]
 mod tests;
@@ -20,6 +20,7 @@ use crate::divide::{self, DivideError};
 use crate::exchange::{self, Choice};
 use crate::objects::Objects;
 use crate::roster::{self, RosterMember};
+use crate::union::{self, Held};
 use cairn_ledger::records::PoolState;
 use cairn_ledger::tx::settle_epoch::Exchange;
 use cairn_types::attestation::Totals;
@@ -123,7 +124,6 @@ pub fn settled_epochs(chain: &dyn ChainView, network: &NetworkId) -> Result<Vec<
 }
 
 struct Audit<'a> {
-    objects: &'a dyn Objects,
     chain: &'a dyn ChainView,
     network: &'a NetworkId,
     epoch: EpochNumber,
@@ -133,7 +133,6 @@ struct Audit<'a> {
 impl<'a> Audit<'a> {
     fn of(objects: &'a dyn Objects, chain: &'a dyn ChainView, network: &'a NetworkId, epoch: EpochNumber) -> Self {
         Self {
-            objects,
             chain,
             network,
             epoch,
@@ -188,7 +187,7 @@ impl Audit<'_> {
         totals: Totals,
         chosen: &[Choice],
     ) -> Result<(EpochResult, Option<Exchange>), Stop> {
-        let basis = self.basis(reports)?;
+        let basis = self.basis(reports, inputs)?;
         let result = attest::result(inputs, reports, &judged.findings, &judged.memory, leaves, totals, basis);
         let exchange = exchange::attested(inputs, &result, leaves, chosen);
         let exchange = exchange.map_err(|error| self.unusable(archive::INPUTS, error))?;
@@ -240,7 +239,7 @@ impl Audit<'_> {
         }
         let rows = self.reports(reports.clone(), &inputs)?;
         if name == archive::REPORTS {
-            return Ok(archive::reports::write(&rows) == *reports);
+            return Ok(archive::reports::write(&rows, &inputs.meters) == *reports);
         }
         let Ok(judged) = assess::judge(&inputs, &rows, 1) else {
             return Ok(false);
@@ -295,14 +294,22 @@ impl Audit<'_> {
                 self.expect(file, Some(row), "meters.entries", &root, &order.settled.meters)?;
             }
         }
-        let memory = if self.epoch == network.first {
-            Vec::new()
-        } else {
-            let before = EpochNumber(self.epoch.0.saturating_sub(1));
-            EpochArchive::of(self.objects, self.network, before).memory()?
-        };
-        self.expect(file, None, "memory", &inputs.memory, &memory)?;
+        let remembered = self.remembered(network.first)?;
+        let memory = Some(archive::memory_hash(&inputs.memory)).filter(|_| !inputs.memory.is_empty());
+        self.expect(file, None, "memory", &memory, &remembered)?;
         Ok(inputs)
+    }
+
+    /// The hash of what the last result before this epoch remembers, as the ledger has it; `None`: nothing was settled before.
+    fn remembered(&self, first: EpochNumber) -> Result<Option<Hash>, Stop> {
+        let mut epoch = self.epoch;
+        while epoch > first {
+            epoch = EpochNumber(epoch.0 - 1);
+            if let Some(roots) = self.chain.roots(self.network, epoch)? {
+                return Ok(Some(roots.memory).filter(|memory| *memory != archive::memory_hash(&[])));
+            }
+        }
+        Ok(None)
     }
 
     /// Every row is an envelope of a device, rightly signed, of this epoch, and says what its columns say. A device need not be a
@@ -363,23 +370,46 @@ impl Audit<'_> {
         }
     }
 
-    /// The anchors hash to what the ledger says, and what was judged is what was anchored, as far as one archive can show it: of
-    /// several verifiers' reports each is under its own root, and the union is in nobody's.
-    fn basis(&self, reports: &[Sealed]) -> Result<Basis, Stop> {
+    /// The anchors hash to what the ledger says, and what was judged is all that was anchored: each file under its own hash and root,
+    /// which this archive has beside the union, unless one verifier's reports are all of it.
+    fn basis(&self, reports: &[Sealed], inputs: &Inputs) -> Result<Basis, Stop> {
         let file = archive::REPORTS;
         let anchoring = self.chain.anchoring(self.network, self.epoch)?;
         let recomputed = anchoring.recomputed().unwrap_or_default();
-        self.expect("ledger", None, "anchors", &anchoring.digest, &recomputed)?;
-        let mut filled = anchoring.anchors.iter().filter(|anchor| anchor.count > 0);
-        match (filled.next(), filled.next()) {
-            (None, _) => self.expect(file, None, "rows", &reports.len(), &0)?,
-            (Some(only), None) => {
-                let root = attest::archive_root(reports);
-                self.expect(file, None, "rows", &(reports.len() as u64), &only.count)?;
-                self.expect(file, None, "anchored root", &root, &only.root)?;
+        self.expect(LEDGER, None, "anchors", &anchoring.digest, &recomputed)?;
+        let filled = anchoring.anchors.iter().filter(|anchor| anchor.count > 0).count();
+        let mut files = Vec::with_capacity(anchoring.anchors.len());
+        for anchor in anchoring.anchors {
+            match self.archive.sealed(&anchor.reports_hash)? {
+                Some(bytes) => files.push((anchor, bytes)),
+                None if filled == 1 && anchor.count > 0 => {
+                    let (rows, root) = (reports.len() as u64, attest::archive_root(reports));
+                    self.expect(file, None, "rows", &rows, &anchor.count)?;
+                    self.expect(file, None, "anchored root", &root, &anchor.root)?;
+                    let archived = hash::sha256(&self.need(file)?);
+                    self.expect(file, None, "anchored sha256", &archived, &anchor.reports_hash)?;
+                }
+                // Of a file without rows nothing is judged but what the inputs have, under a root of the ledger's.
+                None if anchor.count == 0 => {}
+                None => {
+                    let name = archive::sealed_name(&anchor.reports_hash);
+                    return Err(self.differs(&name, None, "file", "missing".to_owned(), "there".to_owned()));
+                }
             }
-            (Some(_), Some(_)) => {}
         }
+        let settled = self.chain.settled_orders(self.network, self.epoch)?;
+        let held = Held {
+            chain: self.chain,
+            network: *self.network,
+            epoch: self.epoch,
+            clock: self.chain.facts()?.clock,
+            roster: &inputs.roster,
+            settled: &settled,
+            own: AccountId::default(),
+        };
+        let union = union::of(&held, files)?;
+        self.expect(file, None, "rows", &reports.len(), &union.rows.len())?;
+        self.same_list(file, "rows", reports, &union.rows)?;
         let first = self.chain.network(self.network, self.epoch)?.first;
         Ok(Basis::of(self.chain, self.network, first, self.epoch)?)
     }

@@ -8,11 +8,11 @@ use crate::exchange::Choice;
 use crate::roster::RosterMember;
 use cairn_ledger::economics::Parameters;
 use cairn_ledger::genesis::Limits;
-use cairn_ledger::records::{Anchor, Anchors, ExchangeBook, Pool, PoolState, Settlement};
+use cairn_ledger::records::{Anchor, Anchors, ExchangeBook, Pool, PoolState, Roots, Settlement};
 use cairn_ledger::tx::Signed;
 use cairn_types::{
     AccountId, AccountNumber, ChainId, Credit, DeviceId, DeviceNumber, EpochClock, EpochNumber, Hash, NetworkId,
-    OrderId, PublicKey,
+    OrderId, PublicKey, Token,
 };
 use minicbor::{CborLen, Decode, Encode};
 use thiserror::Error;
@@ -85,6 +85,37 @@ impl Anchoring {
     }
 }
 
+/// A verifier with a bond.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifierAt {
+    pub account: AccountId,
+    /// Signs its receipts and results.
+    pub key: PublicKey,
+    /// What counts towards a quorum.
+    pub bond: Token,
+    /// Where it serves; empty when nobody said it.
+    pub url: String,
+}
+
+/// All verifiers with something at stake, sorted by account, and the bond that a quorum is counted against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verifiers {
+    pub all: Vec<VerifierAt>,
+    pub bond_active: Token,
+}
+
+impl Verifiers {
+    pub fn of(&self, account: &AccountId) -> Option<&VerifierAt> {
+        let at = self.all.binary_search_by_key(account, |one| one.account).ok()?;
+        self.all.get(at)
+    }
+
+    /// Whether so much bond is more than two thirds.
+    pub fn is_quorum(&self, bond: u128) -> bool {
+        3 * bond > 2 * u128::from(self.bond_active.0)
+    }
+}
+
 /// What the ledger says a result rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Basis {
@@ -111,7 +142,7 @@ impl Basis {
 }
 
 /// A voucher the ledger settled: so much of an order was paid, for what has this root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, CborLen)]
 #[cbor(array)]
 pub struct SettledOrder {
     #[n(0)]
@@ -167,6 +198,12 @@ pub trait ChainView: Send + Sync {
 
     /// The settled exchange among a result's operators; `None`: they are paid as earned.
     fn exchange(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<ExchangeBook>, ChainError>;
+
+    /// The roots of the result in force; `None` until one is settled.
+    fn roots(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Roots>, ChainError>;
+
+    /// Whoever has something at stake as a verifier.
+    fn verifiers(&self) -> Result<Verifiers, ChainError>;
 
     /// The key with which a bonded verifier signs.
     fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError>;

@@ -4,31 +4,45 @@
 //! Open ──grace over, ledger closed it──▶ Sealed ─▶ Anchored ─▶ Assessed ─▶ Attested ─▶ Settled ─▶ Paid ─▶ the next epoch
 //!        intake refuses from here on     root on the ledger   files written   manifest    ledger     cursor at the end
 //! ```
+//! Between Anchored and Assessed it fetches what others anchored (`epochs/gather.rs`); between Attested and Settled it hears their words
+//! until verifiers with more than two thirds of the bond say the same (`epochs/agree.rs`). A verifier alone has nothing to fetch and
+//! is such a quorum by itself.
+//!
 //! A settled epoch is paid when its window for disputes is over; the next ones go on meanwhile.
 //!
 //! Nothing is remembered here that is not in the collector's checkpoint, the archive or the ledger: at a restart they say where each
 //! network stands. Epochs follow each other: the ledger settles them in order, and each hands its memory to the next.
 
+mod agree;
+mod gather;
+mod seal;
+#[cfg(test)]
+mod several;
 #[cfg(test)]
 mod tests;
 
 use crate::archive::{self, ArchiveError, EpochArchive, FileEntry, Inputs, Manifest, OrderMeters};
 use crate::assess::{self, JudgeError};
 use crate::attest;
-use crate::chain::{Basis, Chain, ChainError, ChainFacts, Closed, SettledOrder};
+use crate::chain::{Basis, Chain, ChainError, ChainFacts, NetworkAt, SettledOrder, VerifierAt, Verifiers};
 use crate::collector::{CollectError, Collector, Sealed};
 use crate::divide::{self, DivideError};
 use crate::exchange::{self, Choice};
 use crate::meters::MeterEntry;
 use crate::objects::Objects;
+use crate::peers::Peers;
 use crate::price::{self, PriceFeed};
 use crate::submit::{self, Payouts, SubmitError, Submitter};
-use cairn_ledger::records::PoolState;
-use cairn_ledger::tx::anchor_epoch::NetworkAnchor;
+use crate::union::Union;
+use agree::Talk;
+use cairn_ledger::records::{Anchor, PoolState};
 use cairn_ledger::tx::settle_epoch::Exchange;
 use cairn_types::attestation::Totals;
-use cairn_types::{AccountNumber, EpochNumber, Finding, NetworkId, PayoutLeaf, SecretKey, TimeMs, codec, hash};
-use std::collections::{BTreeMap, VecDeque};
+use cairn_types::{
+    AccountId, AccountNumber, EpochNumber, Finding, Hash, NetworkId, PayoutLeaf, SecretKey, TimeMs, codec, hash,
+};
+use gather::Gathered;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -78,6 +92,12 @@ pub enum Waits {
     Ledger,
     /// Other verifiers' anchors, or the end of the window for them.
     Anchors,
+    /// Files that others anchored.
+    Reports,
+    /// What the result in force for the epoch before remembers.
+    Memory,
+    /// More verifiers that say the same.
+    Signatures,
     /// Its release: the end of the window for disputes, or a decision.
     Release,
     /// Nothing: the network is closed.
@@ -126,6 +146,8 @@ pub struct Settings {
     pub shards: usize,
     /// Resends of reports of so many sealed epochs still get their receipt.
     pub remember_epochs: u64,
+    /// Where verifiers are reached, for those whose address on the ledger does not serve us.
+    pub addresses: BTreeMap<AccountId, String>,
 }
 
 /// What an advance did.
@@ -136,6 +158,8 @@ pub struct Advanced {
     /// Where each network stands now and what it waits for.
     pub waits: Vec<(NetworkId, EpochNumber, Waits)>,
     pub failed: Vec<(NetworkId, EpochNumber, EpochError)>,
+    /// Other verifiers that were found to say something else than we do.
+    pub differs: Vec<(NetworkId, EpochNumber, AccountId)>,
 }
 
 /// What a sealed epoch came to, until its manifest is written.
@@ -152,6 +176,34 @@ struct Progress {
     judged: Option<Judged>,
     /// Settled epochs that wait for their release, in order.
     unpaid: VecDeque<EpochNumber>,
+    /// Files of its anchors that are in our archive.
+    at_hand: BTreeSet<Hash>,
+    /// Since when the others are missing.
+    sought: Option<TimeMs>,
+    /// What is said of the epochs whose verifiers were not all heard yet; the last one may be the epoch itself.
+    talks: VecDeque<Talk>,
+}
+
+impl Progress {
+    fn at(first: EpochNumber, epoch: EpochNumber) -> Self {
+        Self {
+            epoch,
+            stage: Stage::Open,
+            first,
+            judged: None,
+            unpaid: VecDeque::new(),
+            at_hand: BTreeSet::new(),
+            sought: None,
+            talks: VecDeque::new(),
+        }
+    }
+
+    fn next(&mut self) {
+        self.epoch = self.epoch.next();
+        self.stage = Stage::Open;
+        self.at_hand.clear();
+        self.sought = None;
+    }
 }
 
 /// All networks of one verifier.
@@ -159,6 +211,7 @@ pub struct Epochs {
     settings: Settings,
     chain: Arc<dyn Chain>,
     objects: Arc<dyn Objects>,
+    peers: Arc<dyn Peers>,
     feed: Option<Arc<dyn PriceFeed>>,
     facts: ChainFacts,
     networks: BTreeMap<NetworkId, Progress>,
@@ -172,6 +225,7 @@ impl Epochs {
         settings: Settings,
         chain: Arc<dyn Chain>,
         objects: Arc<dyn Objects>,
+        peers: Arc<dyn Peers>,
         feed: Option<Arc<dyn PriceFeed>>,
         networks: &[NetworkId],
     ) -> Result<Self, EpochError> {
@@ -180,19 +234,13 @@ impl Epochs {
         for id in networks {
             let first = chain.network(id, EpochNumber(u64::MAX))?.first;
             let epoch = oldest_unpaid(chain.as_ref(), objects.as_ref(), id, first)?;
-            let progress = Progress {
-                epoch,
-                stage: Stage::Open,
-                first,
-                judged: None,
-                unpaid: VecDeque::new(),
-            };
-            found.insert(*id, progress);
+            found.insert(*id, Progress::at(first, epoch));
         }
         Ok(Self {
             settings,
             chain,
             objects,
+            peers,
             feed,
             facts,
             networks: found,
@@ -221,8 +269,7 @@ impl Epochs {
                         if progress.unpaid.back() != Some(&progress.epoch) {
                             advanced.paid.push((id, progress.epoch));
                         }
-                        progress.epoch = progress.epoch.next();
-                        progress.stage = Stage::Open;
+                        progress.next();
                     }
                     Ok(None) => {}
                     Ok(Some(waits)) => {
@@ -236,6 +283,7 @@ impl Epochs {
                     }
                 }
             }
+            self.listen_all(&id, &mut progress, &mut advanced);
             self.networks.insert(id, progress);
         }
         advanced
@@ -280,7 +328,7 @@ impl Epochs {
                 Stage::Sealed
             }
             Stage::Sealed => {
-                if archive.manifest()?.is_none() && !self.is_expired(id, epoch)? {
+                if !self.is_judged(id, progress, &archive)? && !self.is_expired(id, epoch)? {
                     self.anchor(id, epoch, &archive, collect)?;
                     if !self.chain.anchoring(id, epoch)?.has_ended {
                         return Ok(Some(Waits::Anchors));
@@ -289,8 +337,20 @@ impl Epochs {
                 Stage::Anchored
             }
             Stage::Anchored => {
-                if archive.manifest()?.is_none() {
-                    progress.judged = Some(self.judge(id, progress, &archive, collect)?);
+                if !self.is_judged(id, progress, &archive)? {
+                    let Some(memory) = self.memory(id, progress)? else {
+                        return Ok(Some(Waits::Memory));
+                    };
+                    match self.gather(now, id, progress, &archive)? {
+                        Gathered::Files(files) => {
+                            progress.judged = Some(self.judge(id, progress, &archive, memory, files)?);
+                        }
+                        Gathered::Waits => return Ok(Some(Waits::Reports)),
+                        Gathered::Lost => {
+                            progress.stage = Stage::Paid;
+                            return Ok(None);
+                        }
+                    }
                 }
                 Stage::Assessed
             }
@@ -313,13 +373,17 @@ impl Epochs {
             }
             Stage::Attested => {
                 if !self.is_expired(id, epoch)? {
-                    let Manifest {
-                        attestation, exchange, ..
-                    } = complete(&archive)?;
-                    let submitter = &self.settings.submitter;
-                    submit::settle(self.chain.as_ref(), submitter, &attestation, exchange.as_ref())?;
+                    if !self.is_judged(id, progress, &archive)? {
+                        // What it rests on changed before it was settled: it is judged again.
+                        Stage::Sealed
+                    } else if self.settle(id, progress, &archive)? {
+                        Stage::Settled
+                    } else {
+                        return Ok(Some(Waits::Signatures));
+                    }
+                } else {
+                    Stage::Settled
                 }
-                Stage::Settled
             }
             Stage::Settled => {
                 let is_next = progress.unpaid.is_empty();
@@ -365,8 +429,13 @@ impl Epochs {
             }
         }
         let archive = EpochArchive::of(self.objects.as_ref(), id, epoch);
+        let manifest = complete(&archive)?;
+        if !self.is_in_force(id, epoch, &manifest)? {
+            // Whoever attested the result in force has its leaves.
+            return Ok(true);
+        }
         let leaves = archive.payouts()?;
-        let is_exchanged = complete(&archive)?.exchange.is_some();
+        let is_exchanged = manifest.exchange.is_some();
         let choices = is_exchanged.then(|| archive.choices()).transpose()?;
         let payouts = Payouts {
             network: *id,
@@ -382,41 +451,36 @@ impl Epochs {
         Ok(self.chain.closed(id, epoch)?.is_some_and(|closed| closed.is_expired()))
     }
 
-    /// Seals the file of our reports and binds us to it. Too late, it costs what our receipts promised.
-    fn anchor(
-        &self,
-        id: &NetworkId,
-        epoch: EpochNumber,
-        archive: &EpochArchive<'_>,
-        collect: &mut dyn Collect,
-    ) -> Result<(), EpochError> {
-        let reports = collect.sealed(id, epoch)?;
-        let file = archive::reports::write(&reports);
-        archive.put(archive::REPORTS, &file)?;
-        let anchor = NetworkAnchor {
-            network: *id,
-            root: attest::archive_root(&reports),
-            count: reports.len() as u64,
-            reports_hash: hash::sha256(&file),
+    /// Whether we gave our word on an epoch, and it rests on what the ledger still says.
+    fn is_judged(&self, id: &NetworkId, progress: &Progress, archive: &EpochArchive<'_>) -> Result<bool, EpochError> {
+        let Some(manifest) = archive.manifest()? else {
+            return Ok(false);
         };
-        if !submit::anchor(self.chain.as_ref(), &self.settings.submitter, epoch, anchor)? {
-            tracing::error!(network = %id, %epoch, reports = reports.len(), "anchored too late: our reports are not judged");
+        let epoch = progress.epoch;
+        if self.chain.settlement(id, epoch)?.is_some() || self.is_expired(id, epoch)? {
+            return Ok(true);
         }
-        Ok(())
+        let result = &manifest.attestation.result;
+        let basis = Basis::of(self.chain.as_ref(), id, progress.first, epoch)?;
+        Ok((result.anchors, result.previous) == (basis.anchors, basis.previous))
     }
 
-    /// The reports that are judged: ours, if they are anchored.
-    fn anchored(
-        &self,
-        id: &NetworkId,
-        epoch: EpochNumber,
-        collect: &mut dyn Collect,
-    ) -> Result<Vec<Sealed>, EpochError> {
-        let anchoring = self.chain.anchoring(id, epoch)?;
-        Ok(match anchoring.of(&self.settings.submitter.account) {
-            Some(_) => collect.sealed(id, epoch)?,
-            None => Vec::new(),
-        })
+    /// The verifiers of the ledger, each where it is reached.
+    fn verifiers(&self) -> Result<Verifiers, ChainError> {
+        let mut verifiers = self.chain.verifiers()?;
+        for verifier in &mut verifiers.all {
+            if let Some(address) = self.settings.addresses.get(&verifier.account) {
+                verifier.url.clone_from(address);
+            }
+        }
+        Ok(verifiers)
+    }
+
+    /// Those of them who are not us and can be reached.
+    fn others(&self, verifiers: &Verifiers) -> Vec<VerifierAt> {
+        let me = self.settings.submitter.account;
+        let is_other = |verifier: &&VerifierAt| verifier.account != me && !verifier.url.is_empty();
+        verifiers.all.iter().filter(is_other).cloned().collect()
     }
 
     /// Writes all files but the manifest. Done again after a kill, it writes the same bytes.
@@ -425,20 +489,15 @@ impl Epochs {
         id: &NetworkId,
         progress: &Progress,
         archive: &EpochArchive<'_>,
-        collect: &mut dyn Collect,
+        memory: Vec<u8>,
+        files: Vec<(Anchor, Vec<u8>)>,
     ) -> Result<Judged, EpochError> {
         let epoch = progress.epoch;
-        let reports = self.anchored(id, epoch, collect)?;
-        // Meters that came after an earlier try must not change what that try wrote.
-        let inputs = match archive.get(archive::INPUTS)? {
-            Some(_) => archive.inputs()?,
-            None => {
-                let closed = self.chain.closed(id, epoch)?;
-                let closed =
-                    closed.ok_or_else(|| ChainError::Unreachable("the epoch is not closed there".to_owned()))?;
-                self.inputs(id, progress, &closed, collect)?
-            }
-        };
+        let network = self.chain.network(id, epoch)?;
+        let Union {
+            rows: reports, meters, ..
+        } = self.union(id, epoch, archive, &network, files)?;
+        let inputs = self.inputs(id, epoch, network, memory, meters)?;
         let assessment = assess::judge(&inputs, &reports, self.settings.shards)?;
         let (leaves, totals) = divide::divide(&inputs, &assessment.findings)?;
         let operators: Vec<AccountNumber> = leaves.iter().map(|leaf| leaf.operator).collect();
@@ -480,20 +539,13 @@ impl Epochs {
     fn inputs(
         &self,
         id: &NetworkId,
-        progress: &Progress,
-        closed: &Closed,
-        collect: &mut dyn Collect,
+        epoch: EpochNumber,
+        network: NetworkAt,
+        memory: Vec<u8>,
+        meters: Vec<OrderMeters>,
     ) -> Result<Inputs, EpochError> {
-        let epoch = progress.epoch;
-        let network = self.chain.network(id, epoch)?;
-        let settled = self.chain.settled_orders(id, epoch)?;
-        let entries = collect.meters_of(id, &settled)?;
-        let memory = if epoch == progress.first {
-            Vec::new()
-        } else {
-            EpochArchive::of(self.objects.as_ref(), id, EpochNumber(epoch.0 - 1)).memory()?
-        };
-        let meters = settled.into_iter().zip(entries);
+        let closed = self.chain.closed(id, epoch)?;
+        let closed = closed.ok_or_else(|| ChainError::Unreachable("the epoch is not closed there".to_owned()))?;
         Ok(Inputs {
             chain: self.facts.chain.clone(),
             network: *id,
@@ -507,9 +559,7 @@ impl Epochs {
             beacon: closed.beacon,
             roster: network.roster,
             memory,
-            meters: meters
-                .map(|(settled, entries)| OrderMeters { settled, entries })
-                .collect(),
+            meters,
         })
     }
 }
@@ -527,7 +577,7 @@ pub struct Outcome {
 /// The files of an epoch in the order in which they are written.
 pub fn files_of(inputs: &Inputs, reports: &[Sealed], outcome: &Outcome) -> [(&'static str, Vec<u8>); 6] {
     [
-        (archive::REPORTS, archive::reports::write(reports)),
+        (archive::REPORTS, archive::reports::write(reports, &inputs.meters)),
         (archive::INPUTS, codec::encode(inputs)),
         (archive::FINDINGS, codec::encode(&outcome.findings)),
         (archive::MEMORY, archive::memory_file(&outcome.memory)),
@@ -553,7 +603,7 @@ fn oldest_unpaid(
     let names = objects.list(&id.to_string()).map_err(ArchiveError::from)?;
     let newest = names.iter().filter_map(|name| name.parse().ok()).max();
     let Some(newest) = newest.map(EpochNumber) else {
-        return Ok(first);
+        return first_unsettled(chain, id, first);
     };
     let mut epoch = newest.next();
     while epoch > first {
@@ -567,6 +617,28 @@ fn oldest_unpaid(
         epoch = before;
     }
     Ok(epoch)
+}
+
+/// The first epoch of a network that waits for verifiers: who begins, or begins anew without its archive, has no part in those before.
+fn first_unsettled(chain: &dyn Chain, id: &NetworkId, first: EpochNumber) -> Result<EpochNumber, EpochError> {
+    let is_done = |epoch: u64| {
+        let closed = chain.closed(id, EpochNumber(epoch))?;
+        Ok::<_, ChainError>(closed.is_some_and(|closed| closed.pool.state != PoolState::Closed))
+    };
+    // Epochs are settled in order, so that a search by halves finds the last one.
+    let (mut done, mut step) = (first.0, 1u64);
+    while is_done(done.saturating_add(step))? {
+        done += step;
+        step *= 2;
+    }
+    if done == first.0 && !is_done(done)? {
+        return Ok(first);
+    }
+    while step > 1 {
+        step /= 2;
+        done += if is_done(done + step)? { step } else { 0 };
+    }
+    Ok(EpochNumber(done + 1))
 }
 
 impl Collect for Collector {

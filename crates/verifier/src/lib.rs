@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! POST /v1/reports ─▶ intake ─▶ log (fsync) ─▶ receipt
-//!                                 │ epoch over
-//!                                 ▼
-//!                              archive ─▶ assess ─▶ divide ─▶ exchange ─▶ attest ─▶ submit: settle, pay      audit: all of it again
+//!                                 │ epoch over                                        others' words ─┐
+//!                                 ▼                                                                 ▼
+//!             others' files ─▶ archive ─▶ union ─▶ assess ─▶ divide ─▶ exchange ─▶ attest ─▶ submit: settle, pay
+//!                                                                                          audit: all of it again
 //! ```
 //! Decisions are synchronous functions; time, disk, chain and object store are traits. It never holds anybody's money.
 
@@ -28,12 +29,16 @@ pub mod collector;
 
 pub mod archive;
 
+pub mod peers;
+pub mod union;
+
 pub mod assess;
 pub mod divide;
 pub mod exchange;
 pub mod standing;
 
 pub mod attest;
+pub mod differences;
 
 pub mod price;
 pub mod submit;

@@ -23,3 +23,19 @@ pub const ARCHIVE_FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// Good signatures after which a device that sent a bad one is checked together with the others again.
 pub const STRIKES: u8 = 32;
+
+/// Bytes of what providers said of an epoch's vouchers, as a verifier seals it with its reports.
+pub const SEALED_METERS_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes of a sealed row besides its envelope, and of a sealed file besides its rows and meters.
+pub const SEALED_ROW_BYTES_MAX: u64 = 128;
+pub const SEALED_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes of the envelopes of all verifiers' reports of one epoch of a network.
+pub const UNION_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Devices of one sealed file that are no members any more: each costs a question to the ledger.
+pub const LEFT_DEVICES_MAX: usize = 4_096;
+
+/// Bytes of another verifier's findings that are read to see where they differ.
+pub const FINDINGS_BYTES_MAX: u64 = 256 * 1024 * 1024;

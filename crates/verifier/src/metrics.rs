@@ -1,6 +1,7 @@
 //! What the verifier counts, in Prometheus' text form. Counting never decides anything.
 
 use crate::disk::Disk;
+use cairn_types::AccountId;
 use cairn_types::intake::{IntakeAnswer, IntakeRefusal};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -24,6 +25,12 @@ struct StageLabel {
     stage: &'static str,
 }
 
+/// Another verifier.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerifierLabel {
+    verifier: String,
+}
+
 /// The counters of one verifier. Clones count together.
 #[derive(Clone)]
 pub struct Metrics {
@@ -36,6 +43,7 @@ pub struct Metrics {
     queue: Gauge,
     stages: Family<StageLabel, Gauge>,
     paid: Counter,
+    differs: Family<VerifierLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -51,6 +59,7 @@ impl Default for Metrics {
             queue: Gauge::default(),
             stages: Family::default(),
             paid: Counter::default(),
+            differs: Family::default(),
         };
         registry.register(
             "reports_accepted",
@@ -78,6 +87,11 @@ impl Default for Metrics {
             made.stages.clone(),
         );
         registry.register("epochs_paid", "Epochs paid to the last operator", made.paid.clone());
+        registry.register(
+            "results_differ",
+            "Results of other verifiers that are not ours, by verifier",
+            made.differs.clone(),
+        );
         Self {
             registry: Arc::new(registry),
             ..made
@@ -112,6 +126,12 @@ impl Metrics {
             self.stages.get_or_create(&StageLabel { stage }).set(*networks);
         }
         self.paid.inc_by(paid as u64);
+    }
+
+    /// A verifier was found to say something else than we do. There are as many labels as bonded verifiers.
+    pub fn differs(&self, verifier: &AccountId) {
+        let verifier = verifier.to_string();
+        self.differs.get_or_create(&VerifierLabel { verifier }).inc();
     }
 
     /// All of it as text.

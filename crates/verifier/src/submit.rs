@@ -135,7 +135,8 @@ pub fn settle(
     }
 }
 
-fn is_settled(
+/// Whether the ledger settled this; an error when it settled something else.
+pub fn is_settled(
     chain: &dyn Chain,
     attestation: &Attestation,
     exchange: Option<&ExchangeAttestation>,

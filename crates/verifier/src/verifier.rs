@@ -7,23 +7,27 @@
 //! ```
 
 #[cfg(test)]
+mod several;
+#[cfg(test)]
 mod tests;
 
 use crate::chain::{Chain, ChainError};
 use crate::clock::Clock;
 use crate::collector::{self, CollectError, Collector};
 use crate::disk::Folder;
-use crate::epochs::{self, Advanced, EpochError, Epochs};
+use crate::epochs::{self, Advanced, EpochError, Epochs, Waits};
 use crate::http::{self, Rate, Shared, Standing, Timeouts};
 use crate::intake::Windows;
 use crate::limits::SEGMENT_BYTES_MIN;
 use crate::mailbox::{self, Mailbox};
 use crate::metrics::{Metrics, TimedDisk};
 use crate::objects::{ObjectError, Objects, Remote, S3};
+use crate::peers::courier::{Courier, Patience};
 use crate::price::PriceFeed;
 use crate::submit::Submitter;
-use cairn_types::{EpochNumber, NetworkId, SecretKey, TimeMs};
+use cairn_types::{AccountId, EpochNumber, NetworkId, SecretKey, TimeMs};
 use cairn_verticals::by_name;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -70,6 +74,10 @@ pub struct Config {
     pub rate: Rate,
     /// What `Retry-After` says.
     pub retry_seconds: u32,
+    /// Where other verifiers are reached, where their address on the ledger does not serve.
+    pub addresses: BTreeMap<AccountId, String>,
+    /// How long other verifiers may take.
+    pub patience: Patience,
 }
 
 /// What keeps a verifier from starting.
@@ -127,9 +135,14 @@ impl Config {
                 burst: 100_000,
             },
             retry_seconds: 2,
+            addresses: BTreeMap::new(),
+            patience: Patience::default(),
         }
     }
 }
+
+/// Times that a verifier without a pace advances for what came of others while it was told to.
+const ROUNDS_MAX: usize = 8;
 
 enum Order {
     Advance(TimeMs, oneshot::Sender<Advanced>),
@@ -158,7 +171,13 @@ pub async fn start(
     let address = listener.local_addr()?;
     let metrics = Metrics::default();
     let (opening, counting) = (config.clone(), metrics.clone());
-    let opened = tokio::task::spawn_blocking(move || open(&opening, chain, clock, feed, counting));
+    let runtime = tokio::runtime::Handle::current();
+    let opened = tokio::task::spawn_blocking(move || {
+        // Beside the log, whose folder holds nothing but segments.
+        let folder = opening.data.with_extension("fetched");
+        let courier = Courier::open(&folder, opening.patience, runtime)?;
+        open(&opening, chain, clock, feed, courier, counting)
+    });
     let opened = opened.await.map_err(std::io::Error::other)??;
     let Opened {
         shared,
@@ -193,6 +212,7 @@ fn open(
     chain: Arc<dyn Chain>,
     clock: Arc<dyn Clock>,
     feed: Option<Arc<dyn PriceFeed>>,
+    courier: Courier,
     metrics: Metrics,
 ) -> Result<Opened, StartError> {
     if (config.segment_bytes as usize) < SEGMENT_BYTES_MIN {
@@ -233,14 +253,17 @@ fn open(
         grace_ms: config.windows.grace_ms,
         shards: 1,
         remember_epochs: config.remember_epochs,
+        addresses: config.addresses.clone(),
     };
-    let epochs = Epochs::open(settings, chain, objects.clone(), feed, &config.networks)?;
+    let peers = Arc::new(courier.clone());
+    let epochs = Epochs::open(settings, chain, objects.clone(), peers, feed, &config.networks)?;
 
     let (mailbox, collecting) = mailbox::spawn(collector, clock.clone(), metrics.clone(), config.queue_envelopes_max)?;
     let (orders, inbox) = sync_channel(16);
     let standing = Arc::new(Mutex::new(standing_of(&epochs)));
     let keeper = Keeper {
         epochs,
+        courier,
         mailbox: mailbox.clone(),
         clock: clock.clone(),
         pace: config.pace,
@@ -330,6 +353,7 @@ impl Handle {
 /// The owner of the epochs.
 struct Keeper {
     epochs: Epochs,
+    courier: Courier,
     mailbox: Mailbox,
     clock: Arc<dyn Clock>,
     pace: Option<Duration>,
@@ -354,13 +378,36 @@ impl Keeper {
                     let now = self.clock.now();
                     self.advance(now);
                 }
-                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    self.courier.close();
+                    return;
+                }
             }
         }
     }
 
+    /// Without a pace of its own it also waits for what it asked others for, as long as something comes.
     fn advance(&mut self, now: TimeMs) -> Advanced {
-        let advanced = self.epochs.advance(now, &mut self.mailbox);
+        let mut advanced = self.epochs.advance(now, &mut self.mailbox);
+        let mut arrived = 0;
+        for _ in 0..ROUNDS_MAX {
+            if self.pace.is_some() || !waits_for_others(&advanced) {
+                break;
+            }
+            match self.courier.wait(arrived) {
+                Some(more) => arrived = more,
+                None => break,
+            }
+            let more = self.epochs.advance(now, &mut self.mailbox);
+            let (paid, differs) = (advanced.paid, advanced.differs);
+            advanced = more;
+            advanced.paid.splice(0..0, paid);
+            advanced.differs.splice(0..0, differs);
+        }
+        advanced
+            .differs
+            .iter()
+            .for_each(|(.., verifier)| self.metrics.differs(verifier));
         let standing = standing_of(&self.epochs);
         let mut stages: Vec<(&'static str, i64)> = epochs::Stage::ALL.iter().map(|stage| (stage.name(), 0)).collect();
         for one in &standing {
@@ -373,6 +420,11 @@ impl Keeper {
         *self.standing.lock().expect("no holder of the lock panics") = standing;
         advanced
     }
+}
+
+fn waits_for_others(advanced: &Advanced) -> bool {
+    let others = [Waits::Reports, Waits::Memory, Waits::Signatures];
+    advanced.waits.iter().any(|(.., waits)| others.contains(waits))
 }
 
 fn standing_of(epochs: &Epochs) -> Vec<Standing> {

@@ -1,5 +1,7 @@
 //! A small world for tests: a real ledger in memory with one network of rain gauges, their keys, and a verifier's parts around it.
 
+pub mod several;
+
 use crate::chain::local::LocalChain;
 use crate::chain::{Chain, ChainView};
 use crate::collector::{Collector, Settings};
@@ -8,6 +10,7 @@ use crate::epochs::{self, Advanced, Epochs};
 use crate::intake::Windows;
 use crate::meters::{self, MeterEntry, MeterRecord};
 use crate::objects::Memory;
+use crate::peers::Nobody;
 use crate::price::{FixedPrice, PriceFeed};
 use crate::submit::Submitter;
 use cairn_ledger::account::Rule;
@@ -56,20 +59,29 @@ pub const FOUNDER: u8 = 201;
 pub const VERIFIER: u8 = 202;
 pub const PROVIDER: u8 = 203;
 pub const CUSTOMER: u8 = 204;
+/// Verifiers of a world of several.
+pub const THREE: [u8; 3] = [VERIFIER, 205, 206];
 
 pub fn account(role: u8) -> Submitter {
     Submitter::single(key(role))
 }
 
 pub fn genesis() -> Genesis {
-    let roles = [FOUNDER, VERIFIER, PROVIDER, CUSTOMER];
+    genesis_of(&[(VERIFIER, 10_000)])
+}
+
+/// With verifiers of these roles and bonds in whole tokens.
+pub fn genesis_of(verifiers: &[(u8, u64)]) -> Genesis {
+    let mut roles = vec![FOUNDER, PROVIDER, CUSTOMER];
+    roles.extend(verifiers.iter().map(|(role, _)| *role));
     let allocation = |role: &u8| Allocation {
         rule: Rule::single(key(*role).public()),
         token: Token(100_000 * WHOLE),
         stable: MicroUsd(1_000_000_000),
     };
     let bond = Token(10_000 * WHOLE);
-    let premine = Token(4 * 100_000 * WHOLE + 2 * bond.0);
+    let bonds: u64 = verifiers.iter().map(|(_, bond)| bond * WHOLE).sum();
+    let premine = Token(roles.len() as u64 * 100_000 * WHOLE + bond.0 + bonds);
     Genesis {
         chain: "verifier-test".parse().unwrap(),
         start: START,
@@ -89,11 +101,14 @@ pub fn genesis() -> Genesis {
         limits: Limits::daily(6),
         fees: Fees::default(),
         allocations: roles.iter().map(allocation).collect(),
-        verifiers: vec![GenesisVerifier {
-            account: account(VERIFIER).account,
-            key: key(VERIFIER).public(),
-            bond,
-        }],
+        verifiers: verifiers
+            .iter()
+            .map(|(role, bond)| GenesisVerifier {
+                account: account(*role).account,
+                key: key(*role).public(),
+                bond: Token(bond * WHOLE),
+            })
+            .collect(),
         issuers: vec![GenesisIssuer {
             account: account(FOUNDER).account,
             bond,
@@ -191,9 +206,13 @@ impl World {
     }
 
     pub fn collector_of(&self, settings: Settings) -> Collector {
+        self.collector_on(settings, &self.disk)
+    }
+
+    pub fn collector_on(&self, settings: Settings, disk: &SimulatedDisk) -> Collector {
         let chain: Arc<dyn ChainView> = Arc::new(self.chain.clone());
         let networks: [(NetworkId, &'static dyn Vertical, EpochNumber); 1] = [(self.network, &SENSORS, EpochNumber(0))];
-        Collector::open(settings, chain, Box::new(self.disk.clone()), &networks).unwrap()
+        Collector::open(settings, chain, Box::new(disk.clone()), &networks).unwrap()
     }
 
     pub fn epochs(&self) -> Epochs {
@@ -208,9 +227,18 @@ impl World {
             grace_ms: WINDOWS.grace_ms,
             shards: 3,
             remember_epochs: 2,
+            addresses: Default::default(),
         };
         let chain: Arc<dyn Chain> = Arc::new(self.chain.clone());
-        Epochs::open(settings, chain, Arc::new(self.objects.clone()), feed, &[self.network]).unwrap()
+        Epochs::open(
+            settings,
+            chain,
+            Arc::new(self.objects.clone()),
+            Arc::new(Nobody),
+            feed,
+            &[self.network],
+        )
+        .unwrap()
     }
 
     /// What the city sends in an hour, sealed.

@@ -8,7 +8,7 @@ use crate::error::{Failure, Kind};
 use crate::home::{AnchorText, Home};
 use crate::session::other_chain;
 use cairn_client::{Anchor, ClientError, NodeClient, SettledVoucher};
-use cairn_ledger::records::{ExchangeBook, Settlement};
+use cairn_ledger::records::{ExchangeBook, Roots, Settlement};
 use cairn_ledger::store::{Key, Missing, Store};
 use cairn_ledger::tables::Table;
 use cairn_ledger::tx::Signed;
@@ -17,7 +17,7 @@ use cairn_node::{NodeHandle, OutcomeError, SubmitError, events, unpad};
 use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 use cairn_verifier::chain::{
     AccountAt, Anchoring, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
-    records,
+    Verifiers, records,
 };
 use cairn_verifier::exchange::Choice;
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,6 +138,14 @@ impl ChainView for NodeChain {
 
     fn exchange(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<ExchangeBook>, ChainError> {
         self.look(|store| records::exchange(store, network, epoch))
+    }
+
+    fn roots(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Roots>, ChainError> {
+        self.look(|store| records::roots(store, network, epoch))
+    }
+
+    fn verifiers(&self) -> Result<Verifiers, ChainError> {
+        self.look(records::verifiers)
     }
 
     fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError> {

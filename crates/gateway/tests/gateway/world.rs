@@ -35,6 +35,7 @@ use cairn_verifier::epochs::{self, Epochs};
 use cairn_verifier::intake::Windows;
 use cairn_verifier::meters::{MeterError, SignedMeters};
 use cairn_verifier::objects::Memory;
+use cairn_verifier::peers::Nobody;
 use cairn_verifier::price::FixedPrice;
 use cairn_verifier::submit::Submitter;
 use cairn_verticals::kit::{Cast, Vertical};
@@ -274,10 +275,11 @@ impl World {
             grace_ms: WINDOWS.grace_ms,
             shards: 1,
             remember_epochs: 2,
+            addresses: Default::default(),
         };
         let writes: Arc<dyn Chain> = Arc::new(chain.clone());
         let feed = Arc::new(FixedPrice(Price(50_000_000)));
-        let epochs = Epochs::open(settings, writes, Arc::new(objects.clone()), Some(feed), &[network]).unwrap();
+        let epochs = Epochs::open(settings, writes, Arc::new(objects.clone()), Arc::new(Nobody), Some(feed), &[network]).unwrap();
         let world = Self {
             chain,
             network,

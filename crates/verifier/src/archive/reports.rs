@@ -1,16 +1,19 @@
-//! The reports of an epoch as a Parquet file, zstd 1: the same rows give the same bytes. Reads what strangers wrote: bounded, and
-//! a file that makes the decoder panic is a file that cannot be read.
+//! The reports of an epoch as a Parquet file, zstd 1: the same rows give the same bytes. What providers said of the vouchers settled
+//! in it stands in the file's footer, so that the hash a verifier anchors covers that too. Reads what strangers wrote: bounded, and a
+//! file that makes the decoder panic is a file that cannot be read.
 
+use super::OrderMeters;
 use crate::collector::Sealed;
-use crate::limits::ARCHIVE_FILE_BYTES_MAX;
+use crate::limits::{ARCHIVE_FILE_BYTES_MAX, SEALED_METERS_BYTES_MAX};
 use bytes::Bytes;
 use cairn_types::envelope::ENVELOPE_BYTES_MAX;
-use cairn_types::{DeviceNumber, ReportId, TimeMs};
+use cairn_types::{DeviceNumber, ReportId, TimeMs, codec};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::reader::ColumnReader;
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{ByteArray, FixedLenByteArray};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
@@ -33,18 +36,38 @@ const GROUP_ROWS: usize = 65_536;
 /// Bytes of all pages of a file, unpacked.
 const UNPACKED_BYTES_MAX: i64 = 4 * ARCHIVE_FILE_BYTES_MAX as i64;
 
-/// The file of these rows, in their order.
-pub fn write(rows: &[Sealed]) -> Vec<u8> {
-    written(rows).expect("rows of one schema, written into memory")
+/// Under which the footer has the meters, as hexadecimal digits of their CBOR.
+const METERS: &str = "cairn/meters";
+
+/// The file of these rows, in their order, with what was said of the epoch's vouchers: those of which something was said.
+pub fn write(rows: &[Sealed], meters: &[OrderMeters]) -> Vec<u8> {
+    written(rows, meters).expect("rows of one schema, written into memory")
 }
 
-fn written(rows: &[Sealed]) -> Result<Vec<u8>, ParquetError> {
+/// The footer's entry; the meters that would make it too long are left out, from the last on.
+fn footer(meters: &[OrderMeters]) -> Option<Vec<KeyValue>> {
+    let mut said: Vec<&OrderMeters> = meters.iter().filter(|order| !order.entries.is_empty()).collect();
+    loop {
+        if said.is_empty() {
+            return None;
+        }
+        let bytes = codec::encode(&said);
+        if bytes.len() <= SEALED_METERS_BYTES_MAX {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            return Some(vec![KeyValue::new(METERS.to_owned(), digits)]);
+        }
+        said.pop();
+    }
+}
+
+fn written(rows: &[Sealed], meters: &[OrderMeters]) -> Result<Vec<u8>, ParquetError> {
     let schema = Arc::new(parse_message_type(SCHEMA)?);
     let properties = WriterProperties::builder()
         .set_created_by("cairn".to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::None)
         .set_dictionary_enabled(false)
+        .set_key_value_metadata(footer(meters))
         .build();
     let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
     for group in rows.chunks(GROUP_ROWS) {
@@ -92,12 +115,37 @@ fn number(row: &Sealed, column: usize) -> u64 {
 
 /// The rows of a file.
 pub fn read(bytes: Vec<u8>) -> Result<Vec<Sealed>, String> {
+    Ok(read_all(bytes)?.0)
+}
+
+/// The rows of a file, and what its footer says of vouchers.
+pub fn read_all(bytes: Vec<u8>) -> Result<(Vec<Sealed>, Vec<OrderMeters>), String> {
     let rows = catch_unwind(AssertUnwindSafe(|| rows(bytes)));
     rows.map_err(|_| "not a Parquet file that can be read".to_owned())?
         .map_err(|error| error.to_string())
 }
 
-fn rows(bytes: Vec<u8>) -> Result<Vec<Sealed>, ParquetError> {
+fn said(entries: Option<&Vec<KeyValue>>) -> Result<Vec<OrderMeters>, ParquetError> {
+    let wrong = || ParquetError::General("the meters in the footer cannot be read".to_owned());
+    let mut entries = entries.into_iter().flatten().filter(|entry| entry.key == METERS);
+    let Some(entry) = entries.next() else {
+        return Ok(Vec::new());
+    };
+    let digits = entry.value.as_deref().unwrap_or_default().as_bytes();
+    if !digits.len().is_multiple_of(2) || digits.len() > 2 * SEALED_METERS_BYTES_MAX {
+        return Err(wrong());
+    }
+    let digit = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let byte = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+    let bytes: Option<Vec<u8>> = digits.chunks_exact(2).map(byte).collect();
+    codec::decode_canonical(&bytes.ok_or_else(wrong)?).map_err(|_| wrong())
+}
+
+fn rows(bytes: Vec<u8>) -> Result<(Vec<Sealed>, Vec<OrderMeters>), ParquetError> {
     let file = SerializedFileReader::new(Bytes::from(bytes))?;
     let metadata = file.metadata();
     let unpacked = metadata
@@ -111,11 +159,12 @@ fn rows(bytes: Vec<u8>) -> Result<Vec<Sealed>, ParquetError> {
     if *metadata.file_metadata().schema() != schema {
         return Err(ParquetError::General("not the columns of reports".to_owned()));
     }
+    let meters = said(metadata.file_metadata().key_value_metadata())?;
     let mut all = Vec::new();
     for at in 0..file.num_row_groups() {
         all.extend(group(&file, at)?);
     }
-    Ok(all)
+    Ok((all, meters))
 }
 
 fn group(file: &SerializedFileReader<Bytes>, at: usize) -> Result<Vec<Sealed>, ParquetError> {
@@ -179,6 +228,9 @@ fn group(file: &SerializedFileReader<Bytes>, at: usize) -> Result<Vec<Sealed>, P
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chain::SettledOrder;
+    use crate::meters::MeterEntry;
+    use cairn_types::{Credit, Hash, OrderId};
 
     fn made(count: u32) -> Vec<Sealed> {
         let row = |at: u32| Sealed {
@@ -192,18 +244,40 @@ mod tests {
         (0..count).map(row).collect()
     }
 
+    fn meters(orders: u8) -> Vec<OrderMeters> {
+        let order = |at: u8| OrderMeters {
+            settled: SettledOrder {
+                order: OrderId([at; 32]),
+                paid: Credit(7),
+                meters: Hash([at; 32]),
+            },
+            entries: vec![MeterEntry {
+                device: DeviceNumber(at.into()),
+                credits: Credit(7),
+            }],
+        };
+        (0..orders).map(order).collect()
+    }
+
     #[test]
-    fn rows_read_back_and_the_same_rows_are_the_same_bytes() {
-        for count in [0, 1, 500] {
-            let bytes = write(&made(count));
-            assert_eq!(bytes, write(&made(count)));
-            assert_eq!(read(bytes), Ok(made(count)));
+    fn rows_and_meters_read_back_and_the_same_rows_are_the_same_bytes() {
+        for (count, orders) in [(0, 0), (1, 0), (500, 3), (0, 2)] {
+            let bytes = write(&made(count), &meters(orders));
+            assert_eq!(bytes, write(&made(count), &meters(orders)));
+            assert_eq!(read_all(bytes), Ok((made(count), meters(orders))));
         }
     }
 
     #[test]
+    fn a_voucher_of_which_nothing_was_said_does_not_change_the_file() {
+        let mut silent = meters(1);
+        silent[0].entries.clear();
+        assert_eq!(write(&made(3), &silent), write(&made(3), &[]));
+    }
+
+    #[test]
     fn broken_files_are_refused_and_never_panic_the_reader() {
-        let bytes = write(&made(20));
+        let bytes = write(&made(20), &meters(2));
         for end in 0..bytes.len() {
             assert!(read(bytes[..end].to_vec()).is_err(), "{end} bytes");
         }

@@ -3,10 +3,10 @@
 
 use super::{
     AccountAt, Anchoring, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
-    records,
+    Verifiers, records,
 };
 use crate::exchange::Choice;
-use cairn_ledger::records::{ExchangeBook, Settlement};
+use cairn_ledger::records::{ExchangeBook, Roots, Settlement};
 use cairn_ledger::{Block, Event, Genesis, GenesisError, Ledger, MemoryStore, Signed, check, view};
 use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey, TimeMs, hash};
 use std::collections::BTreeMap;
@@ -176,6 +176,14 @@ impl ChainView for LocalChain {
 
     fn exchange(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<ExchangeBook>, ChainError> {
         self.ask(|state| records::exchange(&mut state.store, network, epoch))
+    }
+
+    fn roots(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Roots>, ChainError> {
+        self.ask(|state| records::roots(&mut state.store, network, epoch))
+    }
+
+    fn verifiers(&self) -> Result<Verifiers, ChainError> {
+        self.ask(|state| records::verifiers(&mut state.store))
     }
 
     fn verifier_key(&self, verifier: &AccountId) -> Result<Option<PublicKey>, ChainError> {

@@ -1,12 +1,14 @@
 //! The verifier's questions answered from the ledger's records, wherever they come from: memory, a node, proofs over HTTP.
 
-use super::{AccountAt, Anchoring, ChainError, ChainFacts, Closed, DeviceAt, NetworkAt, OrderAt};
+use super::{
+    AccountAt, Anchoring, ChainError, ChainFacts, Closed, DeviceAt, NetworkAt, OrderAt, VerifierAt, Verifiers,
+};
 use crate::exchange::Choice;
 use crate::roster::RosterMember;
 use cairn_ledger::genesis::Limits;
-use cairn_ledger::records::{Device, ExchangeBook, Settlement};
+use cairn_ledger::records::{Device, ExchangeBook, Roots, Settlement, VerifierIndex};
 use cairn_ledger::{Genesis, Missing, Store, view};
-use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
+use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey, Token};
 
 fn unreachable(missing: Missing) -> ChainError {
     ChainError::Unreachable(format!("a record is not at hand: {missing:?}"))
@@ -116,6 +118,43 @@ pub fn choices(
 
 pub fn exchange(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<Option<ExchangeBook>, ChainError> {
     view::exchange(store, id, epoch).map_err(unreachable)
+}
+
+pub fn roots(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<Option<Roots>, ChainError> {
+    view::roots(store, id, epoch).map_err(unreachable)
+}
+
+pub fn verifiers(store: &mut dyn Store) -> Result<Verifiers, ChainError> {
+    let Some(chain) = view::chain(store).map_err(unreachable)? else {
+        return Ok(Verifiers::default());
+    };
+    let places = 0..chain.verifiers;
+    // All are asked for before the first that is missing ends it, so that a shell loads them together.
+    let listed: Vec<_> = places
+        .map(|place| view::record::<VerifierIndex>(store, &place))
+        .collect();
+    let listed: Vec<_> = listed.into_iter().collect::<Result<_, _>>().map_err(unreachable)?;
+    let ids: Vec<AccountId> = listed.into_iter().flatten().map(|place| place.id).collect();
+    let records: Vec<_> = ids.iter().map(|id| view::verifier(store, id)).collect();
+    let records: Vec<_> = records.into_iter().collect::<Result<_, _>>().map_err(unreachable)?;
+    let known = ids
+        .into_iter()
+        .zip(records)
+        .filter_map(|(id, found)| Some((id, found?)));
+    let at_stake = known.filter(|(_, verifier)| verifier.at_stake() > Token::ZERO);
+    let mut all: Vec<VerifierAt> = at_stake
+        .map(|(account, verifier)| VerifierAt {
+            account,
+            key: verifier.key,
+            bond: verifier.bond,
+            url: String::new(),
+        })
+        .collect();
+    all.sort_unstable_by_key(|verifier| verifier.account);
+    Ok(Verifiers {
+        all,
+        bond_active: chain.bond_active,
+    })
 }
 
 pub fn verifier_key(store: &mut dyn Store, id: &AccountId) -> Result<Option<PublicKey>, ChainError> {

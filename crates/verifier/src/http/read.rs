@@ -3,11 +3,14 @@
 use super::{Refused, Shared};
 use crate::archive::{self, ArchiveError, EpochArchive, Inputs, REPORTS, reports};
 use crate::assess;
+use crate::differences::Differs;
 use crate::exchange;
+use crate::limits::ARCHIVE_FILE_BYTES_MAX;
+use crate::peers::{self, Wanted, What};
 use crate::standing::standing;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cairn_ledger::economics::netting::Exchange;
 use cairn_types::{
@@ -44,27 +47,114 @@ pub async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
     }))
 }
 
-/// `GET /v1/archive/{network}/{epoch}/{file}`.
+/// `GET /v1/archive/{network}/{epoch}/{file}`, from a byte on when the request's range says so.
 pub async fn archive_file(
     State(shared): State<Arc<Shared>>,
     Path((network, epoch, file)): Path<(String, u64, String)>,
+    headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let network = served(&shared, &network)?;
-    let names = archive::FILES.into_iter().chain([archive::MANIFEST]);
-    let name = names
-        .into_iter()
-        .find(|name| *name == file)
-        .ok_or_else(|| nothing("no such file in an archive"))?;
-    let bytes = read(&shared, move |shared| {
-        EpochArchive::of(shared.objects.as_ref(), &network, EpochNumber(epoch)).get(name)
-    });
-    let bytes = bytes.await?.ok_or_else(|| nothing("this epoch is not archived here"))?;
-    let form = if name == archive::REPORTS {
-        "application/vnd.apache.parquet"
-    } else {
-        "application/cbor"
+    let what = match archive::sealed_hash(&file) {
+        Some(hash) => What::Hashed { name: file, hash },
+        None => {
+            let mut names = archive::FILES.into_iter().chain([archive::MANIFEST]);
+            let name = names.find(|name| *name == file);
+            What::Named(name.ok_or_else(|| nothing("no such file in an archive"))?)
+        }
     };
-    Ok(([(header::CONTENT_TYPE, form)], bytes).into_response())
+    let form = match &what {
+        What::Named(name) if *name != archive::REPORTS => "application/cbor",
+        _ => "application/vnd.apache.parquet",
+    };
+    let bytes = answered(&shared, network, epoch, what).await?;
+    let mut bytes = bytes::Bytes::from(bytes.ok_or_else(|| nothing("this epoch is not archived here"))?);
+    let all = bytes.len();
+    match headers.get(header::RANGE).map(range_start) {
+        Some(Some(start)) if start < all => {
+            let range = format!("bytes {start}-{}/{all}", all - 1);
+            let headers = [(header::CONTENT_TYPE, form.to_owned()), (header::CONTENT_RANGE, range)];
+            Ok((StatusCode::PARTIAL_CONTENT, headers, bytes.split_off(start)).into_response())
+        }
+        Some(Some(_)) => {
+            let range = [(header::CONTENT_RANGE, format!("bytes */{all}"))];
+            Ok((StatusCode::RANGE_NOT_SATISFIABLE, range).into_response())
+        }
+        // A range of another form is passed over, as RFC 9110 allows.
+        Some(None) | None => Ok(([(header::CONTENT_TYPE, form)], bytes).into_response()),
+    }
+}
+
+/// The start of `bytes=START-`.
+fn range_start(value: &HeaderValue) -> Option<usize> {
+    value
+        .to_str()
+        .ok()?
+        .strip_prefix("bytes=")?
+        .strip_suffix('-')?
+        .parse()
+        .ok()
+}
+
+/// `GET /v1/attestations/{network}/{epoch}`: our word on an epoch and those we heard.
+pub async fn attestations(
+    State(shared): State<Arc<Shared>>,
+    Path((network, epoch)): Path<(String, u64)>,
+) -> Result<Response, Refused> {
+    let network = served(&shared, &network)?;
+    let words = answered(&shared, network, epoch, What::Words).await?;
+    Ok(([(header::CONTENT_TYPE, "application/cbor")], words.unwrap_or_default()).into_response())
+}
+
+async fn answered(
+    shared: &Arc<Shared>,
+    network: NetworkId,
+    epoch: u64,
+    what: What,
+) -> Result<Option<Vec<u8>>, Refused> {
+    let wanted = Wanted {
+        network,
+        epoch: EpochNumber(epoch),
+        what,
+        bytes_max: ARCHIVE_FILE_BYTES_MAX,
+    };
+    read(shared, move |shared| peers::answer(shared.objects.as_ref(), &wanted)).await
+}
+
+/// `GET /v1/differences/{network}/{epoch}`: which verifiers say something else than this one, and where.
+pub async fn differences(
+    State(shared): State<Arc<Shared>>,
+    Path((network, epoch)): Path<(String, u64)>,
+) -> Result<Json<Value>, Refused> {
+    let network = served(&shared, &network)?;
+    let found = read(&shared, move |shared| {
+        let archive = EpochArchive::of(shared.objects.as_ref(), &network, EpochNumber(epoch));
+        let bytes = archive.get(archive::DIFFERENCES)?;
+        bytes
+            .map(|bytes| archive.read::<Vec<Differs>>(archive::DIFFERENCES, &bytes))
+            .transpose()
+    });
+    let found = found.await?.unwrap_or_default();
+    let one = |differs: &Differs| {
+        json!({
+            "verifier": differs.verifier.to_string(),
+            "our_result": differs.ours.to_string(),
+            "their_result": differs.theirs.to_string(),
+            "fields": differs.fields,
+            "first_finding": differs.first.as_ref().map(|first| json!({
+                "row": first.row,
+                "report": first.report,
+                "field": first.field,
+                "ours": first.ours,
+                "theirs": first.theirs,
+            })),
+        })
+    };
+    Ok(Json(json!({
+        "verifier": shared.verifier.to_string(),
+        "network": network.to_string(),
+        "epoch": epoch,
+        "differences": found.iter().map(one).collect::<Vec<_>>(),
+    })))
 }
 
 /// Which epoch of which network.

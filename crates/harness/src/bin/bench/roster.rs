@@ -1,13 +1,14 @@
 //! Devices with real keys on a chain that answers for one network's roster and for nothing else, and their signed reports. For benches
 //! of what a verifier does before it asks the chain for more.
 
-use cairn_ledger::records::{ExchangeBook, Settlement};
+use cairn_ledger::records::{ExchangeBook, Roots, Settlement};
 use cairn_types::{
     AccountId, AccountNumber, DeviceId, DeviceNumber, Envelope, EpochClock, EpochNumber, NetworkId, OrderId, PublicKey,
     Report, SecretKey, TimeMs, hash,
 };
 use cairn_verifier::chain::{
     AccountAt, Anchoring, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
+    Verifiers,
 };
 use cairn_verifier::collector::{Collector, Settings};
 use cairn_verifier::disk::Folder;
@@ -152,6 +153,12 @@ impl ChainView for Roster {
         not_asked()
     }
     fn exchange(&self, _: &NetworkId, _: EpochNumber) -> Result<Option<ExchangeBook>, ChainError> {
+        not_asked()
+    }
+    fn roots(&self, _: &NetworkId, _: EpochNumber) -> Result<Option<Roots>, ChainError> {
+        not_asked()
+    }
+    fn verifiers(&self) -> Result<Verifiers, ChainError> {
         not_asked()
     }
     fn verifier_key(&self, _: &AccountId) -> Result<Option<PublicKey>, ChainError> {

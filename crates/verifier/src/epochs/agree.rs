@@ -1,0 +1,281 @@
+//! Hears what other verifiers say an epoch came to, until verifiers with more than two thirds of the bond say what we say: then all their
+//! signatures go to the ledger, from whoever has them first. Goes on hearing for a while after that, so that whoever differs is seen.
+//! Never changes our own word.
+//!
+//! ```text
+//! our word, served ─┬─ theirs, checked against key and bond ─▶ quorum ─▶ settle_epoch
+//!                   ├─ another result ─▶ differences.cbor: which fields, which finding first
+//!                   └─ two words of one verifier ─▶ slash_verifier
+//! ```
+
+use super::{Advanced, EpochError, Epochs, Progress, complete};
+use crate::archive::{self, EpochArchive, Manifest};
+use crate::chain::{ChainError, Verifiers};
+use crate::differences::{self, Differs};
+use crate::limits::FINDINGS_BYTES_MAX;
+use crate::peers::word::Words;
+use crate::peers::{WORDS_BYTES_MAX, Wanted, What, Word};
+use crate::submit::{self, SubmitError};
+use cairn_ledger::tx::Body;
+use cairn_types::{AccountId, EpochNumber, Finding, NetworkId, codec, finding};
+use std::collections::BTreeSet;
+
+/// Epochs for whose last verifiers it goes on listening.
+const TALKS_MAX: usize = 4;
+
+/// What is said of one epoch.
+pub(super) struct Talk {
+    pub epoch: EpochNumber,
+    ours: Word,
+    words: Words,
+    differs: Vec<Differs>,
+    /// So many of them were announced.
+    told: usize,
+    /// Verifiers whose two words are on their way to the ledger, or were refused there.
+    reported: BTreeSet<AccountId>,
+}
+
+impl Talk {
+    /// As it stood when it was last written down.
+    fn open(
+        archive: &EpochArchive<'_>,
+        epoch: EpochNumber,
+        ours: Word,
+        verifiers: &Verifiers,
+    ) -> Result<Self, EpochError> {
+        let differs = archive.get(archive::DIFFERENCES)?;
+        let differs = differs.map(|bytes| archive.read(archive::DIFFERENCES, &bytes));
+        let mut talk = Self {
+            epoch,
+            ours: ours.clone(),
+            words: Words::default(),
+            differs: differs.transpose()?.unwrap_or_default(),
+            told: 0,
+            reported: BTreeSet::new(),
+        };
+        for word in archive.heard()?.into_iter().chain([ours]) {
+            talk.hear(word, verifiers);
+        }
+        Ok(talk)
+    }
+
+    fn hear(&mut self, word: Word, verifiers: &Verifiers) -> bool {
+        let result = self.ours.result();
+        let (chain, network) = (&result.chain, &result.network);
+        self.words.hear(word, chain, network, self.epoch, verifiers)
+    }
+
+    /// Whether a difference is told as finely as it can be.
+    fn is_told(differs: &Differs) -> bool {
+        differs.first.is_some() || !differs.fields.iter().any(|field| field == "findings")
+    }
+}
+
+impl Epochs {
+    /// Whether an epoch is settled: ours by a quorum that we bring, or that of others.
+    pub(super) fn settle(
+        &self,
+        id: &NetworkId,
+        progress: &mut Progress,
+        archive: &EpochArchive<'_>,
+    ) -> Result<bool, EpochError> {
+        let manifest = complete(archive)?;
+        let (epoch, ours) = (progress.epoch, manifest.word());
+        let mut verifiers = self.verifiers()?;
+        let talk = match progress.talks.iter().position(|talk| talk.epoch == epoch) {
+            Some(at) if progress.talks[at].ours == ours => &mut progress.talks[at],
+            known => {
+                known.map(|at| progress.talks.remove(at));
+                progress
+                    .talks
+                    .push_back(Talk::open(archive, epoch, ours.clone(), &verifiers)?);
+                progress.talks.back_mut().expect("it was just put there")
+            }
+        };
+        if self.chain.settlement(id, epoch)?.is_some() {
+            self.is_in_force(id, epoch, &manifest)?;
+            return Ok(true);
+        }
+        if talk.words.quorum(&ours, &verifiers).is_none() {
+            self.listen(id, talk, &verifiers, true)?;
+            // Whoever was reported has no bond any more.
+            verifiers = self.verifiers()?;
+        }
+        let Some(all) = talk.words.quorum(&ours, &verifiers) else {
+            return Ok(false);
+        };
+        let submitter = &self.settings.submitter;
+        match submit::settle(self.chain.as_ref(), submitter, &all.attestation, all.exchange.as_ref()) {
+            // Somebody was faster with another result: it is in force.
+            Err(SubmitError::OtherResult { .. } | SubmitError::OtherExchange) => {}
+            settled => settled?,
+        }
+        self.is_in_force(id, epoch, &manifest)?;
+        Ok(true)
+    }
+
+    /// Whether what the ledger settled is what we said.
+    pub(super) fn is_in_force(
+        &self,
+        id: &NetworkId,
+        epoch: EpochNumber,
+        manifest: &Manifest,
+    ) -> Result<bool, EpochError> {
+        let exchange = manifest.exchange.as_ref();
+        match submit::is_settled(self.chain.as_ref(), &manifest.attestation, exchange) {
+            Ok(is_ours) => Ok(is_ours),
+            Err(error @ (SubmitError::OtherResult { .. } | SubmitError::OtherExchange)) => {
+                tracing::error!(network = %id, %epoch, %error, "the result in force is not ours; the next epoch builds on it");
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Goes on hearing about epochs that are settled.
+    pub(super) fn listen_all(&self, id: &NetworkId, progress: &mut Progress, advanced: &mut Advanced) {
+        let mut talks = std::mem::take(&mut progress.talks);
+        while talks.len() > TALKS_MAX {
+            talks.pop_front();
+        }
+        for mut talk in talks {
+            let is_settled = talk.epoch < progress.epoch;
+            let is_over = match self.verifiers().map_err(EpochError::from) {
+                _ if !is_settled => false,
+                Ok(verifiers) => {
+                    let listened = self.listen(id, &mut talk, &verifiers, false);
+                    if let Err(error) = &listened {
+                        tracing::warn!(network = %id, epoch = %talk.epoch, %error, "what others say is not heard");
+                    }
+                    listened.is_ok() && self.is_over(&talk, &verifiers)
+                }
+                Err(_) => false,
+            };
+            let new = talk.differs.iter().skip(talk.told);
+            advanced
+                .differs
+                .extend(new.map(|differs| (*id, talk.epoch, differs.verifier)));
+            talk.told = talk.differs.len();
+            if is_over {
+                self.peers.forget(id, talk.epoch);
+            } else {
+                progress.talks.push_back(talk);
+            }
+        }
+    }
+
+    /// Whether everybody was heard, and every difference is told.
+    fn is_over(&self, talk: &Talk, verifiers: &Verifiers) -> bool {
+        let others = self.others(verifiers);
+        let all = others.iter().all(|other| talk.words.has(&other.account));
+        all && talk.differs.iter().all(Talk::is_told)
+    }
+
+    /// Takes in what the others say of an epoch, and writes down what is new: everybody's words as long as they are needed, later of those
+    /// who were not heard.
+    fn listen(&self, id: &NetworkId, talk: &mut Talk, verifiers: &Verifiers, all: bool) -> Result<(), EpochError> {
+        let archive = EpochArchive::of(self.objects.as_ref(), id, talk.epoch);
+        let mut is_new = false;
+        for other in self.others(verifiers) {
+            if !all && talk.words.has(&other.account) {
+                continue;
+            }
+            let wanted = self.wanted(id, talk.epoch, What::Words, WORDS_BYTES_MAX);
+            for word in Words::read(&self.peers.get(&wanted, &[other]).unwrap_or_default()) {
+                is_new |= talk.hear(word, verifiers);
+            }
+        }
+        if is_new {
+            let others = talk
+                .words
+                .iter()
+                .map(|(_, word)| word)
+                .filter(|word| **word != talk.ours);
+            archive.put(archive::HEARD, &codec::encode(&others.collect::<Vec<_>>()))?;
+        }
+        self.report(id, talk)?;
+        self.compare(id, talk, verifiers, &archive)
+    }
+
+    /// Who gave two words loses its bond.
+    fn report(&self, id: &NetworkId, talk: &mut Talk) -> Result<(), EpochError> {
+        for proof in talk.words.contradictions() {
+            let verifier = proof.verifier;
+            if talk.reported.contains(&verifier) {
+                continue;
+            }
+            tracing::error!(network = %id, epoch = %talk.epoch, %verifier, "a verifier signed two results of one epoch");
+            let submitted = self
+                .settings
+                .submitter
+                .submit(self.chain.as_ref(), Body::SlashVerifier(proof));
+            match submitted {
+                // Refused: somebody was faster, or it has nothing left.
+                Ok(()) | Err(SubmitError::Chain(ChainError::Refused { .. })) => talk.reported.insert(verifier),
+                Err(error) => return Err(error.into()),
+            };
+        }
+        Ok(())
+    }
+
+    /// Finds who says something else than we do, and where.
+    fn compare(
+        &self,
+        id: &NetworkId,
+        talk: &mut Talk,
+        verifiers: &Verifiers,
+        archive: &EpochArchive<'_>,
+    ) -> Result<(), EpochError> {
+        let (ours, mut is_new) = (talk.ours.result().clone(), false);
+        for (verifier, word) in talk.words.iter().filter(|(_, word)| *word.result() != ours) {
+            let (own, theirs) = (ours.hash(), word.result().hash());
+            let known = talk
+                .differs
+                .iter()
+                .any(|known| (known.ours, known.theirs) == (own, theirs) && known.verifier == *verifier);
+            if !known {
+                let fields = differences::fields(&ours, word.result());
+                tracing::error!(network = %id, epoch = %talk.epoch, %verifier, ?fields, "a verifier attests another result than we do");
+                talk.differs.push(Differs {
+                    verifier: *verifier,
+                    ours: own,
+                    theirs,
+                    fields,
+                    first: None,
+                });
+                is_new = true;
+            }
+        }
+        for differs in talk.differs.iter_mut().filter(|differs| !Talk::is_told(differs)) {
+            let mut words = talk.words.iter();
+            let word = words.find(|(_, word)| word.result().hash() == differs.theirs);
+            let (Some((_, word)), Some(from)) = (word, verifiers.of(&differs.verifier)) else {
+                continue;
+            };
+            let others = self.others(verifiers);
+            let Some(from) = others.iter().find(|other| other.account == from.account) else {
+                continue;
+            };
+            let wanted = self.wanted(id, talk.epoch, What::Named(archive::FINDINGS), FINDINGS_BYTES_MAX);
+            let bytes = self.peers.get(&wanted, std::slice::from_ref(from)).unwrap_or_default();
+            let theirs: Option<Vec<Finding>> = codec::decode_canonical(&bytes).ok();
+            if let Some(theirs) = theirs.filter(|theirs| finding::root(theirs) == word.result().findings) {
+                differs.first = differences::first_finding(&archive.findings()?, &theirs);
+                is_new |= differs.first.is_some();
+            }
+        }
+        if is_new {
+            archive.put(archive::DIFFERENCES, &codec::encode(&talk.differs))?;
+        }
+        Ok(())
+    }
+
+    fn wanted(&self, id: &NetworkId, epoch: EpochNumber, what: What, bytes_max: u64) -> Wanted {
+        Wanted {
+            network: *id,
+            epoch,
+            what,
+            bytes_max,
+        }
+    }
+}

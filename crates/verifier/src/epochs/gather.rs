@@ -1,0 +1,187 @@
+//! Brings together what an epoch is judged by: every file that was anchored, and the memory of the result in force before it. Files are
+//! known by their hashes, so that anybody may give them; what cannot be had yet is waited for, never done without.
+//!
+//! ```text
+//! anchors of the ledger ─▶ in our archive? ─▶ else from its verifier, or anybody who has it ─▶ union (`union.rs`) ─▶ judge
+//! ```
+//! **A withheld file.** All verifiers must judge the same files, so none leaves one out by itself. One that gave its file to nobody holds
+//! the epoch until the ledger carries its pool on; it and its devices then lose that epoch's pay with all others, and its receipts for
+//! it stay broken promises.
+
+use super::{EpochError, Epochs, Progress};
+use crate::archive::{self, EpochArchive};
+use crate::chain::{NetworkAt, VerifierAt};
+use crate::limits::{ARCHIVE_FILE_BYTES_MAX, SEALED_FILE_BYTES_MAX, SEALED_METERS_BYTES_MAX, SEALED_ROW_BYTES_MAX};
+use crate::peers::{Wanted, What};
+use crate::union::{self, Held, Union};
+use cairn_ledger::records::Anchor;
+use cairn_types::envelope::ENVELOPE_BYTES_MAX;
+use cairn_types::{EpochNumber, Hash, NetworkId, TimeMs, hash};
+
+/// The files that an epoch is judged by.
+pub(super) enum Gathered {
+    Files(Vec<(Anchor, Vec<u8>)>),
+    /// Some are sought still.
+    Waits,
+    /// Others settled the epoch long ago and nobody has the files any more.
+    Lost,
+}
+
+/// The longest file an anchor can be of.
+fn bytes_max(anchor: &Anchor) -> u64 {
+    let row = ENVELOPE_BYTES_MAX as u64 + SEALED_ROW_BYTES_MAX;
+    // Meters stand there as hexadecimal digits.
+    let besides = SEALED_FILE_BYTES_MAX + 2 * SEALED_METERS_BYTES_MAX as u64;
+    let bytes = anchor.count.saturating_mul(row).saturating_add(besides);
+    bytes.min(ARCHIVE_FILE_BYTES_MAX)
+}
+
+impl Epochs {
+    /// Every anchored file, once all are at hand. Of an expired epoch those that are.
+    pub(super) fn gather(
+        &self,
+        now: TimeMs,
+        id: &NetworkId,
+        progress: &mut Progress,
+        archive: &EpochArchive<'_>,
+    ) -> Result<Gathered, EpochError> {
+        let epoch = progress.epoch;
+        let anchors = self.chain.anchoring(id, epoch)?.anchors;
+        let missing: Vec<&Anchor> = anchors
+            .iter()
+            .filter(|anchor| !progress.at_hand.contains(&anchor.reports_hash))
+            .collect();
+        let mut others = None;
+        let mut sought = 0;
+        for anchor in missing {
+            if archive.sealed(&anchor.reports_hash)?.is_some() {
+                progress.at_hand.insert(anchor.reports_hash);
+                continue;
+            }
+            let others = match &others {
+                Some(others) => others,
+                None => others.insert(self.others(&self.verifiers()?)),
+            };
+            let wanted = Wanted {
+                network: *id,
+                epoch,
+                what: What::Hashed {
+                    name: archive::sealed_name(&anchor.reports_hash),
+                    hash: anchor.reports_hash,
+                },
+                bytes_max: bytes_max(anchor),
+            };
+            let given = self.peers.get(&wanted, &first_from(others, anchor));
+            match given.filter(|bytes| hash::sha256(bytes) == anchor.reports_hash) {
+                Some(bytes) => {
+                    archive.put(&archive::sealed_name(&anchor.reports_hash), &bytes)?;
+                    progress.at_hand.insert(anchor.reports_hash);
+                }
+                None => sought += 1,
+            }
+        }
+        if sought > 0 && !self.is_expired(id, epoch)? {
+            let since = *progress.sought.get_or_insert(now);
+            let is_long = now >= since.plus_ms(self.facts.limits.anchor_window_ms);
+            if is_long && self.chain.settlement(id, epoch)?.is_some() {
+                tracing::error!(network = %id, %epoch, "nobody has the reports of an epoch that others settled: it is not judged here");
+                return Ok(Gathered::Lost);
+            }
+            return Ok(Gathered::Waits);
+        }
+        let mut files = Vec::with_capacity(anchors.len());
+        for anchor in anchors {
+            if let Some(bytes) = archive.sealed(&anchor.reports_hash)? {
+                files.push((anchor, bytes));
+            }
+        }
+        Ok(Gathered::Files(files))
+    }
+
+    /// What all of them come to. Our own file keeps a place of its own where the union is another.
+    pub(super) fn union(
+        &self,
+        id: &NetworkId,
+        epoch: EpochNumber,
+        archive: &EpochArchive<'_>,
+        network: &NetworkAt,
+        files: Vec<(Anchor, Vec<u8>)>,
+    ) -> Result<Union, EpochError> {
+        let settled = self.chain.settled_orders(id, epoch)?;
+        let own = self.settings.submitter.account;
+        let ours = files.iter().find(|(anchor, _)| anchor.verifier == own).cloned();
+        let held = Held {
+            chain: self.chain.as_ref(),
+            network: *id,
+            epoch,
+            clock: self.facts.clock,
+            roster: &network.roster,
+            settled: &settled,
+            own,
+        };
+        let union = union::of(&held, files)?;
+        for (verifier, why) in &union.faults {
+            tracing::warn!(network = %id, %epoch, %verifier, why, "what a verifier anchored does not count, or not all of it");
+        }
+        if let Some((anchor, bytes)) = ours {
+            let is_all = hash::sha256(&archive::reports::write(&union.rows, &union.meters)) == anchor.reports_hash;
+            let name = archive::sealed_name(&anchor.reports_hash);
+            if !is_all && archive.get(&name)?.is_none() {
+                archive.put(&name, &bytes)?;
+            }
+        }
+        Ok(union)
+    }
+
+    /// What the result in force before this epoch remembers: our own archive's where that is our result, else another's, held against
+    /// the ledger. `None`: it is sought still. Epochs that expired leave nothing.
+    pub(super) fn memory(&self, id: &NetworkId, progress: &Progress) -> Result<Option<Vec<u8>>, EpochError> {
+        let mut epoch = progress.epoch;
+        let roots = loop {
+            if epoch <= progress.first {
+                return Ok(Some(Vec::new()));
+            }
+            epoch = EpochNumber(epoch.0 - 1);
+            if let Some(roots) = self.chain.roots(id, epoch)? {
+                break roots;
+            }
+        };
+        let archive = EpochArchive::of(self.objects.as_ref(), id, epoch);
+        for name in [archive::MEMORY, archive::ADOPTED] {
+            if let Some(bytes) = archive.get(name)?
+                && let Some(memory) = memory_of(&archive, &bytes, &roots.memory)
+            {
+                return Ok(Some(memory));
+            }
+        }
+        let wanted = Wanted {
+            network: *id,
+            epoch,
+            what: What::Named(archive::MEMORY),
+            bytes_max: ARCHIVE_FILE_BYTES_MAX,
+        };
+        for other in self.others(&self.verifiers()?) {
+            if let Some(bytes) = self.peers.get(&wanted, &[other])
+                && let Some(memory) = memory_of(&archive, &bytes, &roots.memory)
+            {
+                archive.put(archive::ADOPTED, &bytes)?;
+                return Ok(Some(memory));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The memory in a file, if it is the attested one.
+fn memory_of(archive: &EpochArchive<'_>, bytes: &[u8], attested: &Hash) -> Option<Vec<u8>> {
+    let memory: minicbor::bytes::ByteVec = archive.read(archive::MEMORY, bytes).ok()?;
+    let memory: Vec<u8> = memory.into();
+    (archive::memory_hash(&memory) == *attested).then_some(memory)
+}
+
+/// All who may have a file, whoever anchored it first.
+fn first_from(others: &[VerifierAt], anchor: &Anchor) -> Vec<VerifierAt> {
+    let mut from = others.to_vec();
+    from.sort_by_key(|other| other.account != anchor.verifier);
+    from
+}

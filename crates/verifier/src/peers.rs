@@ -1,0 +1,83 @@
+//! The other verifiers, as this one hears them: files by hash, and signed words. Nothing of theirs is believed; what is asked for is
+//! bounded, and whoever asks checks what came.
+//!
+//! ```text
+//! GET /v1/archive/{network}/{epoch}/sealed-{hash}.parquet    the reports a verifier anchored, from whoever has the file
+//! GET /v1/attestations/{network}/{epoch}                     its own word on an epoch, and those it heard
+//! GET /v1/archive/{network}/{epoch}/findings.cbor            where it differs;  memory.cbor where the ledger settled another's result
+//! ```
+//! Asking never waits: what is here is given, what is not is sought meanwhile. A peer that is slow, lies or is away costs only itself.
+
+pub mod courier;
+pub mod word;
+
+use crate::archive::{ArchiveError, EpochArchive};
+use crate::chain::VerifierAt;
+use crate::objects::Objects;
+use cairn_types::{EpochNumber, Hash, NetworkId, codec};
+pub use word::{WORDS_BYTES_MAX, Word};
+
+/// What is asked of another verifier about an epoch.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// A file of its archive with this SHA-256.
+    Hashed { name: String, hash: Hash },
+    /// A file of its archive; whoever asks knows another way to check it.
+    Named(&'static str),
+    /// Its own word and those it heard.
+    Words,
+}
+
+/// One thing wanted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    pub network: NetworkId,
+    pub epoch: EpochNumber,
+    pub what: What,
+    /// A longer answer is none.
+    pub bytes_max: u64,
+}
+
+impl Wanted {
+    /// Where a verifier serves it, below its address.
+    pub fn path(&self) -> String {
+        let (network, epoch) = (self.network, self.epoch.0);
+        match &self.what {
+            What::Hashed { name, .. } => format!("/v1/archive/{network}/{epoch}/{name}"),
+            What::Named(name) => format!("/v1/archive/{network}/{epoch}/{name}"),
+            What::Words => format!("/v1/attestations/{network}/{epoch}"),
+        }
+    }
+}
+
+/// The way to the others.
+pub trait Peers: Send + Sync {
+    /// What is wanted, of the first of `from` that gives it; `None`: it is not here yet. A hashed file has its hash; all else is as the
+    /// peer said it. What was given is gone here: asked again, it is sought again.
+    fn get(&self, wanted: &Wanted, from: &[VerifierAt]) -> Option<Vec<u8>>;
+
+    /// Nothing of an epoch is wanted any more.
+    fn forget(&self, network: &NetworkId, epoch: EpochNumber);
+}
+
+/// Of a verifier that knows no other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nobody;
+
+impl Peers for Nobody {
+    fn get(&self, _: &Wanted, _: &[VerifierAt]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn forget(&self, _: &NetworkId, _: EpochNumber) {}
+}
+
+/// What a verifier with this store answers to a peer; `None`: it has it not.
+pub fn answer(objects: &dyn Objects, wanted: &Wanted) -> Result<Option<Vec<u8>>, ArchiveError> {
+    let archive = EpochArchive::of(objects, &wanted.network, wanted.epoch);
+    match &wanted.what {
+        What::Hashed { hash, .. } => archive.sealed(hash),
+        What::Named(name) => archive.get(name),
+        What::Words => Ok(Some(codec::encode(&archive.words()?))),
+    }
+}

@@ -279,7 +279,15 @@ impl World {
         };
         let writes: Arc<dyn Chain> = Arc::new(chain.clone());
         let feed = Arc::new(FixedPrice(Price(50_000_000)));
-        let epochs = Epochs::open(settings, writes, Arc::new(objects.clone()), Arc::new(Nobody), Some(feed), &[network]).unwrap();
+        let epochs = Epochs::open(
+            settings,
+            writes,
+            Arc::new(objects.clone()),
+            Arc::new(Nobody),
+            Some(feed),
+            &[network],
+        )
+        .unwrap();
         let world = Self {
             chain,
             network,

@@ -137,17 +137,17 @@ pub fn verifiers(store: &mut dyn Store) -> Result<Verifiers, ChainError> {
     let ids: Vec<AccountId> = listed.into_iter().flatten().map(|place| place.id).collect();
     let records: Vec<_> = ids.iter().map(|id| view::verifier(store, id)).collect();
     let records: Vec<_> = records.into_iter().collect::<Result<_, _>>().map_err(unreachable)?;
-    let known = ids
-        .into_iter()
-        .zip(records)
-        .filter_map(|(id, found)| Some((id, found?)));
-    let at_stake = known.filter(|(_, verifier)| verifier.at_stake() > Token::ZERO);
+    let profiles: Vec<_> = ids.iter().map(|id| view::profile(store, id)).collect();
+    let profiles: Vec<_> = profiles.into_iter().collect::<Result<_, _>>().map_err(unreachable)?;
+    let known = ids.into_iter().zip(profiles).zip(records);
+    let known = known.filter_map(|((id, profile), found)| Some((id, profile, found?)));
+    let at_stake = known.filter(|(.., verifier)| verifier.at_stake() > Token::ZERO);
     let mut all: Vec<VerifierAt> = at_stake
-        .map(|(account, verifier)| VerifierAt {
+        .map(|(account, profile, verifier)| VerifierAt {
             account,
             key: verifier.key,
             bond: verifier.bond,
-            url: String::new(),
+            url: profile.map(|profile| profile.url).unwrap_or_default(),
         })
         .collect();
     all.sort_unstable_by_key(|verifier| verifier.account);

@@ -13,8 +13,10 @@ use crate::archive::{self, EpochArchive};
 use crate::chain::{NetworkAt, VerifierAt};
 use crate::limits::{ARCHIVE_FILE_BYTES_MAX, SEALED_FILE_BYTES_MAX, SEALED_METERS_BYTES_MAX, SEALED_ROW_BYTES_MAX};
 use crate::peers::{Wanted, What};
-use crate::union::{self, Held, Union};
+use crate::union::{self, Conflict, Held, Union};
 use cairn_ledger::records::Anchor;
+use cairn_ledger::tx::Body;
+use cairn_ledger::tx::bar_device::BarDevice;
 use cairn_types::envelope::ENVELOPE_BYTES_MAX;
 use cairn_types::{EpochNumber, Hash, NetworkId, TimeMs, hash};
 
@@ -123,6 +125,7 @@ impl Epochs {
         for (verifier, why) in &union.faults {
             tracing::warn!(network = %id, %epoch, %verifier, why, "what a verifier anchored does not count, or not all of it");
         }
+        self.bar(id, epoch, &union);
         if let Some((anchor, bytes)) = ours {
             let is_all = hash::sha256(&archive::reports::write(&union.rows, &union.meters)) == anchor.reports_hash;
             let name = archive::sealed_name(&anchor.reports_hash);
@@ -131,6 +134,28 @@ impl Epochs {
             }
         }
         Ok(union)
+    }
+
+    /// Brings devices that contradict themselves to the ledger, which bars them for some epochs. Whoever brings it first, it is done once.
+    fn bar(&self, id: &NetworkId, epoch: EpochNumber, union: &Union) {
+        for Conflict { first, second } in &union.conflicts {
+            let body = BarDevice {
+                first: first.clone(),
+                second: second.clone(),
+            };
+            match self
+                .settings
+                .submitter
+                .submit(self.chain.as_ref(), Body::BarDevice(body))
+            {
+                Ok(()) => {
+                    tracing::warn!(network = %id, %epoch, "a device signed two reports under one number: it is barred")
+                }
+                Err(error) => {
+                    tracing::info!(network = %id, %epoch, %error, "a device that contradicts itself is not barred")
+                }
+            }
+        }
     }
 
     /// What the result in force before this epoch remembers: our own archive's where that is our result, else another's, held against

@@ -7,11 +7,13 @@ use crate::differences::Differs;
 use crate::meters::{self, MeterEntry};
 use crate::peers::{What, Word};
 use crate::world::several::Several;
-use crate::world::{THREE, WHOLE, World, account, after, key, meters_by};
+use crate::world::{THREE, WHOLE, World, account, after, device_key, key, meters_by, sealed};
 use crate::{attest, collector::Sealed};
 use cairn_ledger::tx::Body;
 use cairn_ledger::tx::anchor_epoch::{AnchorEpoch, NetworkAnchor};
+use cairn_ledger::view;
 use cairn_types::{Credit, DeviceNumber, EpochResult, Token};
+use cairn_verticals::kit::reasons::EQUIVOCATED;
 
 const ALL: [usize; 3] = [0, 1, 2];
 /// The third one is not needed.
@@ -230,6 +232,26 @@ fn a_report_that_two_verifiers_took_is_judged_once() {
     assert!(sent_twice > 0);
     let findings = archive(&several, 0, 0).findings().unwrap();
     assert!(findings.windows(2).all(|pair| pair[0].report < pair[1].report));
+}
+
+#[test]
+fn a_device_that_tells_two_verifiers_two_things_under_one_number_earns_nothing_and_is_barred() {
+    let mut several = Several::new([30_000; 3], 2);
+    let network = several.world.network;
+    several.feed(0);
+    for (at, minute) in [(0, 1), (1, 2)] {
+        let report = sealed(network, 3, TimeMs(after(0).0 - minute * 60_000), 9_999);
+        assert_eq!(several.send(at, 0, &[report]).len(), 1);
+    }
+    let now = several.end(0);
+    several.advance_all(&ALL, now);
+    assert_audited(&several, &ALL, 0);
+    let id = device_key(3).public().device_id();
+    let device = several.chain().read(|store| view::device(store, &id)).unwrap().unwrap();
+    assert!(device.barred.is_some());
+    let findings = archive(&several, 2, 0).findings().unwrap();
+    let named = findings.iter().filter(|finding| finding.reason == Some(EQUIVOCATED));
+    assert_eq!(named.count(), 2);
 }
 
 /// The third verifier's word on hour 0 with more paid than is right.

@@ -8,6 +8,8 @@ use crate::clock::ManualClock;
 use crate::http::tests::answers;
 use crate::peers::word::Words;
 use crate::world::{THREE, WINDOWS, World, account, after, genesis_of, key};
+use cairn_ledger::tx::Body;
+use cairn_ledger::tx::set_verifier_url::SetVerifierUrl;
 use cairn_types::Envelope;
 use cairn_types::intake::IntakeAnswer;
 
@@ -36,10 +38,11 @@ impl Services {
             .await
             .unwrap();
         let places: Vec<SocketAddr> = THREE.iter().map(|_| free()).collect();
-        let urls = THREE.iter().zip(&places);
-        let addresses: BTreeMap<_, _> = urls
-            .map(|(role, place)| (account(*role).account, format!("http://{place}")))
-            .collect();
+        for (role, place) in THREE.iter().zip(&places) {
+            let url = format!("http://{place}");
+            let body = Body::SetVerifierUrl(SetVerifierUrl { url });
+            account(*role).submit(&world.chain, body).unwrap();
+        }
         let clock = ManualClock::at(TimeMs(after(0).0 - 1));
         let mut services = Self {
             world,
@@ -53,7 +56,6 @@ impl Services {
             let mut config = Config::new(data, key(role), account(role), networks, [1; 32]);
             config.listen = place;
             config.windows = WINDOWS;
-            config.addresses = addresses.clone();
             config.patience.rest = Duration::ZERO;
             services.all.push(Service {
                 config,

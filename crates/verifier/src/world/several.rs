@@ -17,9 +17,11 @@ use std::sync::{Arc, Mutex};
 /// How a verifier answers another, given what it would say in honesty.
 pub type Mood = Box<dyn Fn(&AccountId, &Wanted, Option<Vec<u8>>) -> Option<Vec<u8>> + Send>;
 
+type Stores = BTreeMap<AccountId, (Memory, Option<Mood>)>;
+
 /// What each verifier serves. Clones share it.
 #[derive(Clone, Default)]
-pub struct Served(Arc<Mutex<BTreeMap<AccountId, (Memory, Option<Mood>)>>>);
+pub struct Served(Arc<Mutex<Stores>>);
 
 /// One verifier's way to the others.
 pub struct Direct {

@@ -21,6 +21,8 @@ fn a_person_takes_part_from_the_first_key_to_the_books() {
     network_is_there(home, &up);
     keys_and_account(home);
     payout(home);
+    // It counts from the next epoch on; nothing of this one shall be paid.
+    until_event(&up.url("node"), "epoch_closed");
     credits(home);
     networks(home);
     devices(home);

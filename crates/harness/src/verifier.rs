@@ -5,13 +5,13 @@ use crate::line::Line;
 use crate::people::network_id;
 use crate::{CLOCK, VERTICAL, WINDOWS};
 use cairn_types::intake::IntakeAnswer;
-use cairn_types::{EpochNumber, NetworkId, Price, TimeMs};
+use cairn_types::{AccountId, EpochNumber, NetworkId, Price, TimeMs};
 use cairn_verifier::chain::{Chain, ChainView};
 use cairn_verifier::collector::{self, Collector};
 use cairn_verifier::disk::{Disk, SimulatedDisk};
 use cairn_verifier::epochs::{self, Advanced, Epochs};
 use cairn_verifier::objects::Memory;
-use cairn_verifier::peers::Nobody;
+use cairn_verifier::peers::{Nobody, Peers};
 use cairn_verifier::price::FixedPrice;
 use cairn_verifier::submit::Submitter;
 use cairn_verticals::Vertical;
@@ -27,6 +27,9 @@ pub type Shows = fn(SimulatedDisk) -> Box<dyn Disk>;
 /// A verifier, alive or not.
 pub struct Verifier {
     who: Submitter,
+    /// The way to other verifiers, and who can be asked there.
+    pub peers: Arc<dyn Peers>,
+    pub others: Vec<AccountId>,
     pub line: Line,
     pub disk: SimulatedDisk,
     pub objects: Memory,
@@ -38,6 +41,8 @@ impl Verifier {
     pub fn new(who: Submitter, line: Line, space: u64, shows: Shows) -> Self {
         Self {
             who,
+            peers: Arc::new(Nobody),
+            others: Vec::new(),
             line,
             disk: SimulatedDisk::new(space),
             objects: Memory::default(),
@@ -81,7 +86,11 @@ impl Verifier {
             grace_ms: WINDOWS.grace_ms,
             shards: 3,
             remember_epochs: 2,
-            addresses: Default::default(),
+            addresses: self
+                .others
+                .iter()
+                .map(|other| (*other, "in the same process".to_owned()))
+                .collect(),
         };
         let chain: Arc<dyn Chain> = Arc::new(self.line.clone());
         let feed = Arc::new(FixedPrice(PRICE));
@@ -89,7 +98,7 @@ impl Verifier {
             settings,
             chain,
             Arc::new(self.objects.clone()),
-            Arc::new(Nobody),
+            self.peers.clone(),
             Some(feed),
             &[network_id()],
         )

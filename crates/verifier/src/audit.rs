@@ -379,7 +379,12 @@ impl Audit<'_> {
         self.expect(LEDGER, None, "anchors", &anchoring.digest, &recomputed)?;
         let filled = anchoring.anchors.iter().filter(|anchor| anchor.count > 0).count();
         let mut files = Vec::with_capacity(anchoring.anchors.len());
-        for anchor in anchoring.anchors {
+        let empty = archive::reports::empty_hash();
+        for anchor in anchoring
+            .anchors
+            .into_iter()
+            .filter(|anchor| anchor.reports_hash != empty)
+        {
             match self.archive.sealed(&anchor.reports_hash)? {
                 Some(bytes) => files.push((anchor, bytes)),
                 None if filled == 1 && anchor.count > 0 => {

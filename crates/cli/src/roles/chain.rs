@@ -285,9 +285,9 @@ pub fn failed(error: ClientError) -> Failure {
 }
 
 impl Node for RemoteNode {
-    /// Settlements and settled exchanges are proven: all else an auditor reads must lead to what they bind.
+    /// Settlements, their roots and settled exchanges are proven: all else an auditor reads must lead to what they bind.
     fn read(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, ChainError> {
-        let proven = [Table::Settlement as u8, Table::ExchangeBook as u8];
+        let proven = [Table::Settlement, Table::Roots, Table::ExchangeBook].map(|table| table as u8);
         self.runtime.block_on(async {
             let mut values = self.client.raw(keys).await.map_err(unreachable)?;
             for (key, value) in keys

@@ -32,7 +32,7 @@ pub fn compute(chain: &LocalChain, board: &Board, epoch: EpochNumber, memory: &[
     let says = |what: &dyn Display| format!("epoch {epoch}: {what}");
     let network = network();
     let anchoring = chain.anchoring(&network, epoch).map_err(|error| says(&error))?;
-    let reports = union(board, &anchoring, epoch, None);
+    let reports = union(board, &anchoring, epoch);
     let reports = reports.ok_or_else(|| says(&"an anchored file is nowhere"))?;
     let facts = chain.facts().map_err(|error| says(&error))?;
     let at = ChainView::network(chain, &network, epoch).map_err(|error| says(&error))?;

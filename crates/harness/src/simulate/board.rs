@@ -1,40 +1,31 @@
-//! What verifiers tell each other: the files of reports they anchored, and their signatures over results. A partition keeps what is
-//! said on its own side. It believes nobody: a file counts when it hashes to its anchor, a signature when the ledger knows its key.
+//! What verifiers tell each other: the files of reports they anchored, and their words on results. A partition keeps what is said on its
+//! own side. It believes nobody and hears everything: whatever is asked of a verifier, its own store answers, in a liar's way if it lies.
 
-use super::scene::{Party, Scene};
+use super::lies::{self, Lies};
+use super::scene::{Part, Party};
 use crate::line::Line;
-use cairn_ledger::Body;
-use cairn_ledger::tx::Signed;
-use cairn_ledger::tx::settle_epoch::{Exchange, ExchangeAttestation, SettleEpoch};
-use cairn_types::{AccountId, Attestation, EpochNumber, EpochResult, Hash, NetworkId, ReportId, Signature, TimeMs};
+use cairn_types::{AccountId, EpochNumber, EpochResult, Hash, NetworkId, ReportId, Signature, TimeMs, codec, hash};
+use cairn_verifier::archive::EpochArchive;
 use cairn_verifier::attest;
-use cairn_verifier::chain::{Anchoring, ChainError, ChainView};
+use cairn_verifier::chain::{Anchoring, ChainView, VerifierAt};
 use cairn_verifier::collector::{CollectError, Collector, Sealed};
 use cairn_verifier::epochs::Collect;
 use cairn_verifier::meters::MeterEntry;
+use cairn_verifier::objects::Memory;
+use cairn_verifier::peers::{self, Peers, Wanted, What, Word};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// A verifier's word: its signatures over a result and the exchange beside it.
-type Word = (Signature, Option<Signature>);
-
-/// What each verifier has at stake for a quorum, as the ledger says.
-pub type Bonds = BTreeMap<AccountId, u64>;
-
-/// A result that somebody signed.
-#[derive(Clone)]
-struct Claim {
-    result: EpochResult,
-    exchange: Option<Exchange>,
-    words: BTreeMap<AccountId, Word>,
-}
+/// A result with the signature of one verifier.
+type Signed = (EpochResult, Signature);
 
 #[derive(Default)]
 struct State {
     files: BTreeMap<(EpochNumber, AccountId), Vec<Sealed>>,
-    claims: BTreeMap<(EpochNumber, Hash), Claim>,
-    /// Places of those that collect, by account.
-    places: BTreeMap<AccountId, usize>,
+    /// Everything that was signed, by whom, on what.
+    said: BTreeMap<(EpochNumber, Hash, AccountId), BTreeMap<Hash, Signed>>,
+    /// Those that collect, with their places and stores.
+    houses: BTreeMap<AccountId, (usize, Party, Memory)>,
     /// Those whose bit is set hear only each other.
     side: u8,
 }
@@ -44,13 +35,10 @@ struct State {
 pub struct Board(Arc<Mutex<State>>);
 
 impl Board {
-    pub fn of(scene: &Scene) -> Self {
-        let houses = scene.houses().enumerate();
-        let state = State {
-            places: houses.map(|(place, party)| (party.who.account, place)).collect(),
-            ..State::default()
-        };
-        Self(Arc::new(Mutex::new(state)))
+    /// A verifier moves in, with its store.
+    pub fn house(&self, place: usize, party: &Party, objects: &Memory) {
+        let house = (place, party.clone(), objects.clone());
+        self.state().houses.insert(party.who.account, house);
     }
 
     pub fn part(&self, side: u8) {
@@ -61,11 +49,9 @@ impl Board {
         self.state().files.insert((epoch, by), file);
     }
 
-    /// The file of reports that has an anchor's root; whoever looks is told nothing of the other side.
-    pub fn file(&self, epoch: EpochNumber, by: &AccountId, reader: Option<usize>) -> Option<Vec<Sealed>> {
-        let state = self.state();
-        let heard = reader.is_none_or(|reader| state.hears(reader, by));
-        state.files.get(&(epoch, *by)).filter(|_| heard).cloned()
+    /// The file of reports that a verifier sealed.
+    pub fn file(&self, epoch: EpochNumber, by: &AccountId) -> Option<Vec<Sealed>> {
+        self.state().files.get(&(epoch, *by)).cloned()
     }
 
     /// Some file of another verifier, for whoever copies.
@@ -75,56 +61,38 @@ impl Board {
         others.next().map(|(_, file)| file.clone())
     }
 
-    /// A verifier says what an epoch came to.
-    pub fn say(&self, by: AccountId, result: &EpochResult, exchange: Option<Exchange>, word: Word) {
-        let claim = || Claim {
-            result: result.clone(),
-            exchange,
-            words: BTreeMap::new(),
-        };
+    /// What a verifier answers another that it hears, and remembers what it signed.
+    fn answer(&self, reader: usize, by: &AccountId, wanted: &Wanted, lies: &Lies) -> Option<Vec<u8>> {
         let mut state = self.state();
-        let known = state.claims.entry((result.epoch, result.hash())).or_insert_with(claim);
-        known.words.insert(by, word);
-    }
-
-    /// The signatures a verifier hears for a result of those who have a bond, and whether they are a quorum.
-    fn joined(&self, reader: usize, epoch: EpochNumber, result: Hash, bonds: &Bonds) -> Option<(SettleEpoch, bool)> {
-        let state = self.state();
-        let claim = state.claims.get(&(epoch, result))?;
-        let bonded = |by: &AccountId| bonds.get(by).is_some_and(|bond| *bond > 0);
-        let heard = claim
-            .words
-            .iter()
-            .filter(|(by, _)| state.hears(reader, by) && bonded(by));
-        let words: Vec<(AccountId, Word)> = heard.map(|(by, word)| (*by, *word)).collect();
-        let bond: u64 = words.iter().filter_map(|(by, _)| bonds.get(by)).sum();
-        let whole: u64 = bonds.values().sum();
-        let exchange = claim.exchange.map(|exchange| ExchangeAttestation {
-            exchange,
-            signatures: words.iter().filter_map(|(_, (_, over))| *over).collect(),
-        });
-        let attestation = Attestation {
-            result: claim.result.clone(),
-            signatures: words.iter().map(|(by, (word, _))| (*by, *word)).collect(),
+        let heard = state.hears(reader, by);
+        let (_, party, objects) = state.houses.get(by).filter(|_| heard)?.clone();
+        if wanted.what != What::Words {
+            return peers::answer(&objects, wanted).ok().flatten();
+        }
+        let archive = EpochArchive::of(&objects, &wanted.network, wanted.epoch);
+        let own = archive.manifest().ok().flatten().map(|manifest| manifest.word());
+        let lie = match party.part {
+            Part::Liar => lies.in_epoch(wanted.epoch),
+            _ => lies::Lie::Truth,
         };
-        Some((SettleEpoch { attestation, exchange }, 3 * bond > 2 * whole))
+        let told = own
+            .map(|word| lies::words(lie, &party, word, &objects))
+            .unwrap_or_default();
+        for word in &told {
+            state.note(word);
+        }
+        let heard: Vec<Word> = archive.heard().unwrap_or_default();
+        Some(codec::encode(&told.into_iter().chain(heard).collect::<Vec<_>>()))
     }
 
     /// Verifiers who signed two results of one epoch that build on the same one: both, with their signatures.
-    pub fn two_faced(&self) -> Vec<(AccountId, [(EpochResult, Signature); 2])> {
+    pub fn two_faced(&self) -> Vec<(AccountId, [Signed; 2])> {
         let state = self.state();
-        let mut said: BTreeMap<(EpochNumber, Hash, AccountId), (EpochResult, Signature)> = BTreeMap::new();
-        let mut found = Vec::new();
-        for claim in state.claims.values() {
-            for (by, (word, _)) in &claim.words {
-                let at = (claim.result.epoch, claim.result.previous, *by);
-                let ours = (claim.result.clone(), *word);
-                if let Some(other) = said.insert(at, ours.clone()) {
-                    found.push((*by, [other, ours]));
-                }
-            }
-        }
-        found
+        let of = |((.., by), results): (&(EpochNumber, Hash, AccountId), &BTreeMap<Hash, Signed>)| {
+            let mut results = results.values().cloned();
+            Some((*by, [results.next()?, results.next()?]))
+        };
+        state.said.iter().filter_map(of).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -135,42 +103,38 @@ impl Board {
 impl State {
     fn hears(&self, reader: usize, by: &AccountId) -> bool {
         let bit = |place: usize| self.side >> place & 1;
-        let place = self.places.get(by);
-        place.is_none_or(|place| *place == reader || bit(*place) == bit(reader))
+        let place = self.houses.get(by).map(|(place, ..)| *place);
+        place.is_none_or(|place| place == reader || bit(place) == bit(reader))
+    }
+
+    fn note(&mut self, word: &Word) {
+        let result = word.result();
+        for (by, signature) in &word.attestation.signatures {
+            let said = self.said.entry((result.epoch, result.previous, *by)).or_default();
+            said.insert(result.hash(), (result.clone(), *signature));
+        }
     }
 }
 
-/// Tells the others what one verifier's settlement says, and settles when enough of them said the same.
-pub fn settle(
-    board: &Board,
-    reader: usize,
-    party: &Party,
-    signed: &Signed,
-    bonds: &Bonds,
-    tell: impl Fn(&Signed) -> Result<(), ChainError>,
-) -> Result<(), ChainError> {
-    let Body::SettleEpoch(settle) = &signed.transaction.body else {
-        return tell(signed);
-    };
-    let result = &settle.attestation.result;
-    let word = settle.attestation.signatures.iter().map(|(_, word)| *word).next();
-    let over = settle
-        .exchange
-        .as_ref()
-        .and_then(|exchange| exchange.signatures.first());
-    if let Some(word) = word {
-        let exchange = settle.exchange.as_ref().map(|attested| attested.exchange);
-        board.say(party.who.account, result, exchange, (word, over.copied()));
+/// One verifier's way to the others.
+pub struct Voices {
+    pub place: usize,
+    pub board: Board,
+    pub lies: Lies,
+}
+
+impl Peers for Voices {
+    fn get(&self, wanted: &Wanted, from: &[VerifierAt]) -> Option<Vec<u8>> {
+        let mut said = from
+            .iter()
+            .filter_map(|peer| self.board.answer(self.place, &peer.account, wanted, &self.lies));
+        said.find(|bytes| match &wanted.what {
+            What::Hashed { hash, .. } => hash::sha256(bytes) == *hash,
+            What::Named(_) | What::Words => true,
+        })
     }
-    let joined = board.joined(reader, result.epoch, result.hash(), bonds);
-    let Some((joined, true)) = joined else {
-        return Err(ChainError::Unreachable(
-            "it waits for the others' signatures".to_owned(),
-        ));
-    };
-    let mut transaction = signed.transaction.clone();
-    transaction.body = Body::SettleEpoch(joined);
-    tell(&transaction.sign_by(&party.who.rule, &party.who.keys))
+
+    fn forget(&self, _: &NetworkId, _: EpochNumber) {}
 }
 
 /// What a liar does to its own file before it anchors it.
@@ -185,9 +149,8 @@ pub enum Doctored {
     Silent,
 }
 
-/// A verifier's collector, and the others' files for what is judged.
+/// A verifier's collector, whose sealed file goes onto the board.
 pub struct Gather<'a> {
-    pub place: usize,
     pub account: AccountId,
     pub collector: &'a mut Collector,
     pub board: &'a Board,
@@ -203,11 +166,12 @@ impl Collect for Gather<'_> {
     fn sealed(&mut self, id: &NetworkId, epoch: EpochNumber) -> Result<Vec<Sealed>, CollectError> {
         let away = |_| CollectError::Stopped;
         let anchoring = self.line.anchoring(id, epoch).map_err(away)?;
-        if anchoring.has_ended {
-            return union(self.board, &anchoring, epoch, Some(self.place)).ok_or(CollectError::Stopped);
+        if anchoring.has_ended && self.board.file(epoch, &self.account).is_none() {
+            // Too late for an anchor.
+            return Ok(Vec::new());
         }
         // What was published once may be anchored already, heard of or not.
-        if let Some(published) = self.board.file(epoch, &self.account, None) {
+        if let Some(published) = self.board.file(epoch, &self.account) {
             return Ok(published);
         }
         let mut own = self.collector.sealed(id, epoch)?;
@@ -238,10 +202,10 @@ impl Collect for Gather<'_> {
 }
 
 /// All reports that were anchored, once each; `None` when a file is not at hand or not what was anchored.
-pub fn union(board: &Board, anchoring: &Anchoring, epoch: EpochNumber, reader: Option<usize>) -> Option<Vec<Sealed>> {
+pub fn union(board: &Board, anchoring: &Anchoring, epoch: EpochNumber) -> Option<Vec<Sealed>> {
     let mut files = Vec::new();
     for anchor in anchoring.anchors.iter().filter(|anchor| anchor.count > 0) {
-        let file = board.file(epoch, &anchor.verifier, reader)?;
+        let file = board.file(epoch, &anchor.verifier)?;
         if attest::archive_root(&file) != anchor.root {
             return None;
         }

@@ -1,13 +1,13 @@
 //! The ledger that all have in common, and a log of everything it was told, so that anybody can run it again from the beginning.
 //! Judges nothing.
 
-use super::board::Bonds;
 use super::plants::{self, Plant};
 use cairn_ledger::tx::Signed;
 use cairn_ledger::{Body, Event, Genesis, Key, MemoryStore, view};
-use cairn_types::{Attestation, Hash, TimeMs};
+use cairn_types::{AccountId, Attestation, Hash, TimeMs};
 use cairn_verifier::chain::ChainError;
 use cairn_verifier::chain::local::LocalChain;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// One thing that happened to the ledger.
@@ -69,7 +69,7 @@ impl Ground {
     }
 
     /// What each verifier has at stake for a quorum.
-    pub fn bonds(&self) -> Bonds {
+    pub fn bonds(&self) -> BTreeMap<AccountId, u64> {
         let verifiers = self
             .chain
             .read(|store| view::verifiers(store).expect("memory has every record"));

@@ -1,7 +1,7 @@
 //! What the liar among the verifiers does, drawn for each epoch: leave reports out, add another's, say nothing, sign an inflated
 //! result, or two. With its puppets' keys it speaks in many names. It knows only what a verifier knows.
 
-use super::board::{Board, Doctored};
+use super::board::Doctored;
 use super::dice::Dice;
 use super::scene::{Part, Party, Scene, network};
 use crate::people::chain_id;
@@ -9,11 +9,13 @@ use cairn_ledger::tx::Signed;
 use cairn_ledger::tx::anchor_epoch::{AnchorEpoch, NetworkAnchor};
 use cairn_ledger::tx::settle_epoch::SettleEpoch;
 use cairn_ledger::{Body, Transaction};
-use cairn_types::{Attestation, EpochNumber, EpochResult, Hash, PayoutLeaf, Token, merkle};
-use cairn_verifier::archive::EpochArchive;
+use cairn_types::{Attestation, EpochNumber, EpochResult, PayoutLeaf, Token, merkle};
+use cairn_verifier::archive::{EpochArchive, reports};
+use cairn_verifier::attest;
 use cairn_verifier::chain::ChainView;
 use cairn_verifier::chain::local::LocalChain;
 use cairn_verifier::objects::Memory;
+use cairn_verifier::peers::Word;
 use cairn_verifier::submit::Submitter;
 
 /// What the liar does in an epoch.
@@ -117,10 +119,18 @@ pub fn settlement(scene: &Scene, result: &EpochResult) -> SettleEpoch {
     }
 }
 
-/// What the liar tells the others it signed.
-pub fn say(board: &Board, liar: &Party, result: &EpochResult) {
-    let word = result.sign(&liar.who.keys[0]);
-    board.say(liar.who.account, result, None, (word, None));
+/// What a liar tells of an epoch instead of its honest word.
+pub fn words(lie: Lie, liar: &Party, honest: Word, objects: &Memory) -> Vec<Word> {
+    let inflated = inflated(honest.result(), objects).map(|(result, _)| Word {
+        attestation: attest::attest(result, liar.who.account, &liar.who.keys[0]),
+        exchange: None,
+    });
+    match (lie, inflated) {
+        (Lie::Silent, _) => Vec::new(),
+        (Lie::Inflates, Some(inflated)) => vec![inflated],
+        (Lie::Equivocates, Some(inflated)) => vec![honest, inflated],
+        _ => vec![honest],
+    }
 }
 
 /// A transaction of an account as the ledger knows it now.
@@ -143,7 +153,7 @@ pub fn empty_anchor(epoch: EpochNumber) -> Body {
         network: network(),
         root: merkle::root(Vec::new()),
         count: 0,
-        reports_hash: Hash::default(),
+        reports_hash: reports::empty_hash(),
     }];
     Body::AnchorEpoch(AnchorEpoch { epoch, anchors })
 }

@@ -1,7 +1,7 @@
 //! A town in one process, played step by step from a seed: verifiers on disks that tear, agents with their outboxes, devices honest
 //! and not, one ledger, and whatever the plan lets go wrong. Owns everybody and the one clock; judges nothing.
 
-use super::board::{self, Board, Gather};
+use super::board::{Board, Gather, Voices};
 use super::dice::Dice;
 use super::faults::{self, Fault, Faults};
 use super::ground::Ground;
@@ -21,9 +21,10 @@ use cairn_ledger::Body;
 use cairn_ledger::tx::Signed;
 use cairn_types::intake::IntakeAnswer;
 use cairn_types::{EpochNumber, PayoutLeaf, TimeMs};
+use cairn_verifier::archive::EpochArchive;
 use cairn_verifier::chain::{ChainError, ChainView};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// Bytes of a verifier's disk.
 const SPACE: u64 = 1 << 26;
@@ -61,7 +62,7 @@ pub struct Town {
     routes: Vec<Vec<usize>>,
     speakers: Speakers,
     lies: Lies,
-    lied: Arc<Mutex<Lied>>,
+    lied: Lied,
     puppets_anchored: BTreeSet<EpochNumber>,
     notes: Notes,
     pub watch: Watch,
@@ -80,8 +81,7 @@ impl Town {
                 .tell(&signed)
                 .expect("the town is founded by what the rules allow");
         }
-        let (board, lies) = (Board::of(&scene), Lies::drawn(&scene));
-        let lied = Arc::new(Mutex::new(Lied::new()));
+        let (board, lies) = (Board::default(), Lies::drawn(&scene));
         let mut town = Self {
             faults: faults::drawn(&scene),
             active: Vec::new(),
@@ -92,7 +92,7 @@ impl Town {
             routes: speakers::routes(&scene),
             speakers,
             lies,
-            lied,
+            lied: Lied::new(),
             puppets_anchored: BTreeSet::new(),
             notes: Notes::default(),
             watch: Watch::default(),
@@ -106,10 +106,17 @@ impl Town {
         let parties: Vec<_> = town.scene.houses().cloned().collect();
         for (place, party) in parties.into_iter().enumerate() {
             let objects = cairn_verifier::objects::Memory::default();
-            let tell = town.way_to_the_ledger(place, &objects);
+            let tell = town.way_to_the_ledger(place);
             let line = Line::through(&town.ground.chain, tell);
             let mut verifier = Verifier::new(party.who.clone(), line, SPACE, plants::disk(plant));
+            town.board.house(place, &party, &objects);
             verifier.objects = objects;
+            verifier.peers = Arc::new(Voices {
+                place,
+                board: town.board.clone(),
+                lies: town.lies.clone(),
+            });
+            verifier.others = town.scene.houses().map(|other| other.who.account).collect();
             assert!(verifier.open(), "a verifier opens on an empty disk");
             town.houses.push(House {
                 verifier,
@@ -123,38 +130,21 @@ impl Town {
         town
     }
 
-    /// How a verifier's transactions reach the ledger: settlements over the board, a liar's as it pleases.
-    fn way_to_the_ledger(&self, place: usize, objects: &cairn_verifier::objects::Memory) -> Tell {
-        let (ground, board) = (self.ground.clone(), self.board.clone());
-        let (lies, lied, objects) = (self.lies.clone(), self.lied.clone(), objects.clone());
-        let party = self
-            .scene
-            .houses()
-            .nth(place)
-            .expect("it is one of those that collect")
-            .clone();
+    /// How a verifier's transactions reach the ledger: a liar that says something else settles nothing.
+    fn way_to_the_ledger(&self, place: usize) -> Tell {
+        let (ground, lies) = (self.ground.clone(), self.lies.clone());
+        let house = self.scene.houses().nth(place);
+        let part = house.expect("it is one of those that collect").part;
         Arc::new(move |_, signed: &Signed| {
-            let Body::SettleEpoch(settle) = &signed.transaction.body else {
-                return ground.tell(signed);
-            };
-            let result = &settle.attestation.result;
-            let lie = match party.part {
-                Part::Liar => lies.in_epoch(result.epoch),
-                _ => Lie::Truth,
-            };
-            if matches!(lie, Lie::Inflates | Lie::Equivocates)
-                && let Some((inflated, leaves)) = lies::inflated(result, &objects)
+            if let (Part::Liar, Body::SettleEpoch(settle)) = (part, &signed.transaction.body)
+                && matches!(
+                    lies.in_epoch(settle.attestation.result.epoch),
+                    Lie::Inflates | Lie::Silent
+                )
             {
-                lies::say(&board, &party, &inflated);
-                let mut lied = lied.lock().expect("no holder of the lock panics");
-                lied.insert(result.epoch, (inflated, leaves));
-            }
-            if matches!(lie, Lie::Inflates | Lie::Silent) {
                 return Err(ChainError::Unreachable("it says something else".to_owned()));
             }
-            board::settle(&board, place, &party, signed, &ground.bonds(), |signed| {
-                ground.tell(signed)
-            })
+            ground.tell(signed)
         })
     }
 
@@ -521,7 +511,6 @@ impl Town {
             return false;
         };
         let mut gather = Gather {
-            place: house,
             account,
             collector,
             board: &self.board,
@@ -544,7 +533,8 @@ impl Town {
 
     /// The liar tries what it can: to settle its own result with all its names, and to pay it out; its puppets anchor.
     fn lie(&mut self) {
-        let lied: Vec<_> = self.lied().iter().map(|(epoch, lie)| (*epoch, lie.clone())).collect();
+        self.inflate();
+        let lied: Vec<_> = self.lied.iter().map(|(epoch, lie)| (*epoch, lie.clone())).collect();
         let Some(liar) = self.scene.liar().cloned() else { return };
         for (epoch, (result, _)) in lied {
             let settlement = ChainView::settlement(&self.ground.chain, &network(), epoch);
@@ -557,6 +547,24 @@ impl Town {
             }
         }
         self.anchor_puppets();
+    }
+
+    /// Of what the liar attested it has another version ready.
+    fn inflate(&mut self) {
+        let liars = self.houses.iter().filter(|house| house.part == Part::Liar);
+        let mut made = Vec::new();
+        for objects in liars.map(|house| &house.verifier.objects) {
+            for epoch in (0..self.scene.hours).map(EpochNumber) {
+                let lie = self.lies.in_epoch(epoch);
+                if !matches!(lie, Lie::Inflates | Lie::Equivocates) || self.lied.contains_key(&epoch) {
+                    continue;
+                }
+                let manifest = EpochArchive::of(objects, &network(), epoch).manifest();
+                let result = manifest.ok().flatten().map(|manifest| manifest.attestation.result);
+                made.extend(result.and_then(|result| Some((epoch, lies::inflated(&result, objects)?))));
+            }
+        }
+        self.lied.extend(made);
     }
 
     fn anchor_puppets(&mut self) {
@@ -613,10 +621,6 @@ impl Town {
             let known = self.routes[agent].iter().map(|place| known(&parties[*place]));
             self.agents[agent].set_verifiers(known.collect());
         }
-    }
-
-    fn lied(&self) -> MutexGuard<'_, Lied> {
-        self.lied.lock().expect("no holder of the lock panics")
     }
 
     fn say(&mut self, what: impl FnOnce() -> String) {

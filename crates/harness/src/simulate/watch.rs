@@ -18,7 +18,7 @@ use cairn_types::{
 };
 use cairn_verifier::collector::Sealed;
 use cairn_verifier::roster;
-use cairn_verticals::kit::reasons::EQUIVOCATED;
+use cairn_verticals::kit::reasons::{BARRED, EQUIVOCATED};
 use cairn_verticals::sensors::judge::reasons::FAULTY_ZERO;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -135,10 +135,8 @@ impl Watch {
 
     /// Computes an epoch that was settled, after the one before.
     fn audit(&mut self, epoch: EpochNumber, ground: &Ground, board: &Board) {
-        let before = epoch
-            .0
-            .checked_sub(1)
-            .and_then(|before| self.audited.get(&EpochNumber(before)));
+        // Epochs that expired leave nothing.
+        let before = self.audited.range(..epoch).next_back().map(|(_, before)| before);
         let memory = before.map(|before| before.memory.clone()).unwrap_or_default();
         match auditor::compute(&ground.chain, board, epoch, &memory) {
             Err(what) => self.say(RIGHT, what),
@@ -182,7 +180,7 @@ impl Watch {
                 }
                 let account = &party.who.account;
                 let ids = anchored.entry((*place, told.epoch)).or_insert_with(|| {
-                    let file = board.file(told.epoch, account, None).unwrap_or_default();
+                    let file = board.file(told.epoch, account).unwrap_or_default();
                     file.iter().map(|report| report.id).collect()
                 });
                 let is_anchored = audited.anchoring.of(account).is_some() && ids.binary_search(report).is_ok();
@@ -311,9 +309,10 @@ impl Watch {
         let audited: Vec<Audited> = self.audited.values().cloned().collect();
         for audited in &audited {
             let found = found(audited, &device);
+            let named = [Some(EQUIVOCATED), Some(BARRED)];
             let is_named = found
                 .iter()
-                .all(|(_, finding)| finding.units == 0 && finding.reason == Some(EQUIVOCATED));
+                .all(|(_, finding)| finding.units == 0 && named.contains(&finding.reason));
             if found.len() > 1 && !is_named {
                 self.say(
                     TWO_FACED,

@@ -7,7 +7,7 @@ use crate::collector::Sealed;
 use crate::limits::{ARCHIVE_FILE_BYTES_MAX, SEALED_METERS_BYTES_MAX};
 use bytes::Bytes;
 use cairn_types::envelope::ENVELOPE_BYTES_MAX;
-use cairn_types::{DeviceNumber, ReportId, TimeMs, codec};
+use cairn_types::{DeviceNumber, Hash, ReportId, TimeMs, codec, hash};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::reader::ColumnReader;
 use parquet::column::writer::ColumnWriter;
@@ -42,6 +42,11 @@ const METERS: &str = "cairn/meters";
 /// The file of these rows, in their order, with what was said of the epoch's vouchers: those of which something was said.
 pub fn write(rows: &[Sealed], meters: &[OrderMeters]) -> Vec<u8> {
     written(rows, meters).expect("rows of one schema, written into memory")
+}
+
+/// The hash of the file of no reports and no meters: everybody has it.
+pub fn empty_hash() -> Hash {
+    hash::sha256(&write(&[], &[]))
 }
 
 /// The footer's entry; the meters that would make it too long are left out, from the last on.
@@ -230,7 +235,7 @@ mod tests {
     use super::*;
     use crate::chain::SettledOrder;
     use crate::meters::MeterEntry;
-    use cairn_types::{Credit, Hash, OrderId};
+    use cairn_types::{Credit, OrderId};
 
     fn made(count: u32) -> Vec<Sealed> {
         let row = |at: u32| Sealed {

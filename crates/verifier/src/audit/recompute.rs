@@ -1,19 +1,16 @@
 //! What an epoch comes to, from the reports in an archive and the ledger alone: what a validator holds a disputed result against. Uses no
-//! file that says what judging came to, and believes the memory of the epoch before only when the ledger's result leads to it.
+//! file that says what judging came to; the memory it begins with is the one that the ledger's last result left.
 
 #[cfg(test)]
 mod tests;
 
 use super::{Audit, AuditError, Difference, Stop};
-use crate::archive::{self, EpochArchive};
+use crate::archive;
 use crate::chain::ChainView;
 use crate::objects::Objects;
 use cairn_ledger::tx::settle_epoch::Exchange;
-use cairn_types::{EpochNumber, EpochResult, Finding, Hash, NetworkId, PayoutLeaf, codec};
+use cairn_types::{EpochNumber, EpochResult, Finding, NetworkId, PayoutLeaf};
 use thiserror::Error;
-
-/// Expired epochs in a row that are recomputed for what they left to remember, at most.
-const EXPIRED_MAX: u32 = 64;
 
 /// What an epoch comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,13 +50,12 @@ pub fn recompute(
     epoch: EpochNumber,
 ) -> Result<Recomputed, RecomputeError> {
     let audit = Audit::of(objects, chain, network, epoch);
-    Ok(audit.recomputed(EXPIRED_MAX)?)
+    Ok(audit.recomputed()?)
 }
 
 impl Audit<'_> {
-    fn recomputed(&self, expired_max: u32) -> Result<Recomputed, Stop> {
+    fn recomputed(&self) -> Result<Recomputed, Stop> {
         let inputs = self.inputs(&self.need(archive::INPUTS)?)?;
-        self.memory_before(&inputs.memory, expired_max)?;
         let reports = self.reports(self.need(archive::REPORTS)?, &inputs)?;
         let (judged, leaves, totals) = self.judge(&inputs, &reports)?;
         let chosen = self.choices(&leaves)?;
@@ -71,36 +67,5 @@ impl Audit<'_> {
             leaves,
             memory: judged.memory,
         })
-    }
-
-    /// The memory that the epoch begins with is the one that the result in force before it left; where the epoch before expired, the one
-    /// that it comes to.
-    fn memory_before(&self, memory: &[u8], expired_max: u32) -> Result<(), Stop> {
-        let first = self.chain.network(self.network, self.epoch)?.first;
-        let Some(before) = self
-            .epoch
-            .0
-            .checked_sub(1)
-            .map(EpochNumber)
-            .filter(|_| self.epoch > first)
-        else {
-            return Ok(());
-        };
-        let Some(settled) = self.chain.settlement(self.network, before)? else {
-            let deeper = expired_max
-                .checked_sub(1)
-                .ok_or_else(|| self.unusable(archive::INPUTS, "too many epochs before it expired"))?;
-            let came_to = Audit::of(self.objects, self.chain, self.network, before).recomputed(deeper)?;
-            return self.same(archive::INPUTS, "memory", memory, &came_to.memory);
-        };
-        let file = EpochArchive::of(self.objects, self.network, before).path(archive::MANIFEST);
-        let bytes = self.objects.get(&file).map_err(archive::ArchiveError::from)?;
-        let bytes = bytes.ok_or_else(|| self.unusable(&file, "missing"))?;
-        let manifest: archive::Manifest =
-            codec::decode_canonical(&bytes).map_err(|error| self.unusable(&file, error))?;
-        let result = manifest.attestation.result;
-        self.expect(&file, None, "result", &result.hash(), &settled.result)?;
-        let left: Hash = archive::memory_hash(memory);
-        self.expect(archive::INPUTS, None, "memory", &left, &result.memory)
     }
 }

@@ -48,7 +48,9 @@ impl Epochs {
         archive: &EpochArchive<'_>,
     ) -> Result<Gathered, EpochError> {
         let epoch = progress.epoch;
-        let anchors = self.chain.anchoring(id, epoch)?.anchors;
+        let empty = archive::reports::empty_hash();
+        let mut anchors = self.chain.anchoring(id, epoch)?.anchors;
+        anchors.retain(|anchor| anchor.reports_hash != empty);
         let missing: Vec<&Anchor> = anchors
             .iter()
             .filter(|anchor| !progress.at_hand.contains(&anchor.reports_hash))

@@ -1,6 +1,7 @@
 //! Whoever judges needs what devices signed and the ledger, and nothing that a verifier says it came to.
 
 use super::*;
+use crate::archive::EpochArchive;
 use crate::audit::audit;
 use crate::collector::Sealed;
 use crate::submit::{self, Payouts};
@@ -10,7 +11,7 @@ use cairn_ledger::tx::open_dispute::OpenDispute;
 use cairn_ledger::tx::settle_epoch::SettleEpoch;
 use cairn_ledger::tx::vote_dispute::VoteDispute;
 use cairn_ledger::{Body, view};
-use cairn_types::{Token, ValidatorKey};
+use cairn_types::{Hash, Token, ValidatorKey, codec};
 
 const ONE: EpochNumber = EpochNumber(1);
 
@@ -58,11 +59,11 @@ fn an_epoch_comes_to_the_same_whatever_its_archive_says_it_came_to() {
     let file = archive.need(archive::REPORTS).unwrap();
     let mut rows: Vec<Sealed> = archive::reports::read(file.clone()).unwrap();
     rows[3].time = rows[3].time.plus_ms(1);
-    archive.put(archive::REPORTS, &archive::reports::write(&rows)).unwrap();
+    archive.put(archive::REPORTS, &archive::reports::write(&rows, &[])).unwrap();
     assert_eq!(unfit(&world), "time");
     let mut rows: Vec<Sealed> = archive::reports::read(file.clone()).unwrap();
     rows.remove(3);
-    archive.put(archive::REPORTS, &archive::reports::write(&rows)).unwrap();
+    archive.put(archive::REPORTS, &archive::reports::write(&rows, &[])).unwrap();
     assert_eq!(unfit(&world), "rows");
     archive.put(archive::REPORTS, &file).unwrap();
 

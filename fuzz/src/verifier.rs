@@ -369,5 +369,6 @@ fn manifest() -> Manifest {
             },
             signatures: attestation.signatures.iter().map(|(_, signature)| *signature).collect(),
         }),
+        without: Vec::new(),
     }
 }

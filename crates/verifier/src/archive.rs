@@ -11,6 +11,7 @@
 //! ```text
 //!                                 sealed-<sha-256>.parquet   what each verifier anchored, by which others fetch it
 //!                                 heard.cbor  differences.cbor   other verifiers' words, and where their results differ
+//!                                 withheld.cbor   whose files were not to be had, as this verifier says it
 //! ```
 //! An epoch with a manifest is complete and not written again while the ledger says of it what it said then; without one it is made
 //! anew, to the same bytes.
@@ -28,7 +29,7 @@ use crate::roster::RosterMember;
 use cairn_ledger::economics::Parameters;
 use cairn_ledger::records::Pool;
 use cairn_ledger::tx::settle_epoch::ExchangeAttestation;
-use cairn_types::{Attestation, ChainId, EpochNumber, Finding, Hash, NetworkId, PayoutLeaf, TimeMs, codec, hash};
+use cairn_types::{AccountId, Attestation, ChainId, EpochNumber, Finding, Hash, NetworkId, PayoutLeaf, TimeMs, codec, hash};
 use minicbor::{CborLen, Decode, Encode};
 use thiserror::Error;
 
@@ -44,6 +45,8 @@ pub const MANIFEST: &str = "manifest.cbor";
 pub const HEARD: &str = "heard.cbor";
 /// Where their results differ from ours.
 pub const DIFFERENCES: &str = "differences.cbor";
+/// Whose files we cannot get.
+pub const WITHHELD: &str = "withheld.cbor";
 /// What the result in force remembers, where ours is another.
 pub const ADOPTED: &str = "memory-in-force.cbor";
 
@@ -129,6 +132,9 @@ pub struct Manifest {
     /// Set when operators exchange among themselves.
     #[n(2)]
     pub exchange: Option<ExchangeAttestation>,
+    /// Verifiers whose anchored files were left out, since nobody had them; sorted.
+    #[n(3)]
+    pub without: Vec<AccountId>,
 }
 
 impl Manifest {

@@ -31,6 +31,7 @@ use crate::exchange::{self, Choice};
 use crate::meters::MeterEntry;
 use crate::objects::Objects;
 use crate::peers::Peers;
+use crate::peers::withheld::Missing;
 use crate::price::{self, PriceFeed};
 use crate::submit::{self, Payouts, SubmitError, Submitter};
 use crate::union::Union;
@@ -167,6 +168,7 @@ struct Judged {
     files: Vec<FileEntry>,
     result: cairn_types::EpochResult,
     exchange: Option<Exchange>,
+    without: Vec<AccountId>,
 }
 
 struct Progress {
@@ -180,6 +182,8 @@ struct Progress {
     at_hand: BTreeSet<Hash>,
     /// Since when the others are missing.
     sought: Option<TimeMs>,
+    /// Whose files others say they cannot get.
+    said_missing: BTreeMap<AccountId, Missing>,
     /// What is said of the epochs whose verifiers were not all heard yet; the last one may be the epoch itself.
     talks: VecDeque<Talk>,
 }
@@ -194,6 +198,7 @@ impl Progress {
             unpaid: VecDeque::new(),
             at_hand: BTreeSet::new(),
             sought: None,
+            said_missing: BTreeMap::new(),
             talks: VecDeque::new(),
         }
     }
@@ -203,6 +208,7 @@ impl Progress {
         self.stage = Stage::Open;
         self.at_hand.clear();
         self.sought = None;
+        self.said_missing.clear();
     }
 }
 
@@ -342,8 +348,9 @@ impl Epochs {
                         return Ok(Some(Waits::Memory));
                     };
                     match self.gather(now, id, progress, &archive)? {
-                        Gathered::Files(files) => {
-                            progress.judged = Some(self.judge(id, progress, &archive, memory, files)?);
+                        Gathered::Files { files, without } => {
+                            let judged = self.judge(id, progress, &archive, memory, files)?;
+                            progress.judged = Some(Judged { without, ..judged });
                         }
                         Gathered::Waits => return Ok(Some(Waits::Reports)),
                         Gathered::Lost => {
@@ -362,6 +369,7 @@ impl Epochs {
                         files: judged.files,
                         attestation: attest::attest(judged.result, verifier, key),
                         exchange: judged.exchange.map(|exchange| attest::attest_exchange(exchange, key)),
+                        without: judged.without,
                     };
                     archive.put(archive::MANIFEST, &codec::encode(&manifest))?;
                 }
@@ -533,6 +541,7 @@ impl Epochs {
             files,
             result,
             exchange,
+            without: Vec::new(),
         })
     }
 

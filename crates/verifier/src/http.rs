@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! POST /v1/reports   POST /v1/meters   GET /v1/health  /v1/status  /v1/findings/…  /v1/archive/…  /metrics
-//!                                        /v1/attestations/…  /v1/differences/…
+//!                                        /v1/attestations/…  /v1/withheld/…  /v1/differences/…
 //! ```
 
 mod guard;
@@ -76,6 +76,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/findings/{device}", get(read::findings))
         .route("/v1/archive/{network}/{epoch}/{file}", get(read::archive_file))
         .route("/v1/attestations/{network}/{epoch}", get(read::attestations))
+        .route("/v1/withheld/{network}/{epoch}", get(read::withheld))
         .route("/v1/differences/{network}/{epoch}", get(read::differences))
         .route("/metrics", get(read::metrics))
         .with_state(shared)

@@ -46,6 +46,7 @@ pub mod submit;
 pub mod epochs;
 
 pub mod audit;
+pub mod evidence;
 
 pub mod metrics;
 mod verifier;

@@ -4,14 +4,16 @@
 //! ```text
 //! GET /v1/archive/{network}/{epoch}/sealed-{hash}.parquet    the reports a verifier anchored, from whoever has the file
 //! GET /v1/attestations/{network}/{epoch}                     its own word on an epoch, and those it heard
+//! GET /v1/withheld/{network}/{epoch}                         whose files it cannot get
 //! GET /v1/archive/{network}/{epoch}/findings.cbor            where it differs;  memory.cbor where the ledger settled another's result
 //! ```
 //! Asking never waits: what is here is given, what is not is sought meanwhile. A peer that is slow, lies or is away costs only itself.
 
 pub mod courier;
+pub mod withheld;
 pub mod word;
 
-use crate::archive::{ArchiveError, EpochArchive};
+use crate::archive::{ArchiveError, EpochArchive, WITHHELD};
 use crate::chain::VerifierAt;
 use crate::objects::Objects;
 use cairn_types::{EpochNumber, Hash, NetworkId, codec};
@@ -26,6 +28,8 @@ pub enum What {
     Named(&'static str),
     /// Its own word and those it heard.
     Words,
+    /// Whose files it cannot get, if it says so.
+    Withheld,
 }
 
 /// One thing wanted.
@@ -46,6 +50,7 @@ impl Wanted {
             What::Hashed { name, .. } => format!("/v1/archive/{network}/{epoch}/{name}"),
             What::Named(name) => format!("/v1/archive/{network}/{epoch}/{name}"),
             What::Words => format!("/v1/attestations/{network}/{epoch}"),
+            What::Withheld => format!("/v1/withheld/{network}/{epoch}"),
         }
     }
 }
@@ -79,5 +84,6 @@ pub fn answer(objects: &dyn Objects, wanted: &Wanted) -> Result<Option<Vec<u8>>,
         What::Hashed { hash, .. } => archive.sealed(hash),
         What::Named(name) => archive.get(name),
         What::Words => Ok(Some(codec::encode(&archive.words()?))),
+        What::Withheld => archive.get(WITHHELD),
     }
 }

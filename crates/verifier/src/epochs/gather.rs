@@ -1,28 +1,42 @@
 //! Brings together what an epoch is judged by: every file that was anchored, and the memory of the result in force before it. Files are
-//! known by their hashes, so that anybody may give them; what cannot be had yet is waited for, never done without.
+//! known by their hashes, so that anybody may give them.
 //!
 //! ```text
 //! anchors of the ledger ─▶ in our archive? ─▶ else from its verifier, or anybody who has it ─▶ union (`union.rs`) ─▶ judge
 //! ```
-//! **A withheld file.** All verifiers must judge the same files, so none leaves one out by itself. One that gave its file to nobody holds
-//! the epoch until the ledger carries its pool on; it and its devices then lose that epoch's pay with all others, and its receipts for
-//! it stay broken promises.
+//! **A withheld file.** All verifiers must judge the same files, so none leaves one out by itself:
+//!
+//! 1. Who has a file gives it to everybody. A file that one honest verifier got, all get.
+//! 2. Who misses files for as long as anchoring may last says so, signed: whose files, over which anchors. It goes on seeking, and takes its
+//!    word back when it has them.
+//! 3. Only when verifiers with more than two thirds of the bond miss exactly the same files is the epoch judged without those. The result
+//!    counts, as every result, only under the signatures of more than two thirds of the bond.
+//!
+//! So less than a third of the bond can neither have an honest verifier's file left out, nor hold the epoch by withholding its own. Whoever
+//! withheld has gained nothing: its reports are not judged, and each of its receipts for that epoch is a broken promise that the archive
+//! proves (`evidence.rs`). Should verifiers sign over different files all the same, since what they heard crossed, the ledger settles none
+//! of the results and carries the pool on; nobody's bond is in danger, for nobody signs twice.
 
 use super::{EpochError, Epochs, Progress};
 use crate::archive::{self, EpochArchive};
-use crate::chain::{NetworkAt, VerifierAt};
+use crate::chain::{Anchoring, NetworkAt, VerifierAt};
 use crate::limits::{ARCHIVE_FILE_BYTES_MAX, SEALED_FILE_BYTES_MAX, SEALED_METERS_BYTES_MAX, SEALED_ROW_BYTES_MAX};
+use crate::peers::withheld::{Missing, WITHHELD_BYTES_MAX, Withheld, is_agreed};
 use crate::peers::{Wanted, What};
 use crate::union::{self, Conflict, Held, Union};
 use cairn_ledger::records::Anchor;
 use cairn_ledger::tx::Body;
 use cairn_ledger::tx::bar_device::BarDevice;
 use cairn_types::envelope::ENVELOPE_BYTES_MAX;
-use cairn_types::{EpochNumber, Hash, NetworkId, TimeMs, hash};
+use cairn_types::{AccountId, EpochNumber, Hash, NetworkId, TimeMs, codec, hash};
 
 /// The files that an epoch is judged by.
 pub(super) enum Gathered {
-    Files(Vec<(Anchor, Vec<u8>)>),
+    Files {
+        files: Vec<(Anchor, Vec<u8>)>,
+        /// Whose files are left out.
+        without: Vec<AccountId>,
+    },
     /// Some are sought still.
     Waits,
     /// Others settled the epoch long ago and nobody has the files any more.
@@ -49,14 +63,16 @@ impl Epochs {
     ) -> Result<Gathered, EpochError> {
         let epoch = progress.epoch;
         let empty = archive::reports::empty_hash();
-        let mut anchors = self.chain.anchoring(id, epoch)?.anchors;
+        let Anchoring {
+            mut anchors, digest, ..
+        } = self.chain.anchoring(id, epoch)?;
         anchors.retain(|anchor| anchor.reports_hash != empty);
         let missing: Vec<&Anchor> = anchors
             .iter()
             .filter(|anchor| !progress.at_hand.contains(&anchor.reports_hash))
             .collect();
         let mut others = None;
-        let mut sought = 0;
+        let mut missing_of = Vec::new();
         for anchor in missing {
             if archive.sealed(&anchor.reports_hash)?.is_some() {
                 progress.at_hand.insert(anchor.reports_hash);
@@ -81,25 +97,89 @@ impl Epochs {
                     archive.put(&archive::sealed_name(&anchor.reports_hash), &bytes)?;
                     progress.at_hand.insert(anchor.reports_hash);
                 }
-                None => sought += 1,
+                None => missing_of.push(anchor.verifier),
             }
         }
-        if sought > 0 && !self.is_expired(id, epoch)? {
-            let since = *progress.sought.get_or_insert(now);
-            let is_long = now >= since.plus_ms(self.facts.limits.anchor_window_ms);
-            if is_long && self.chain.settlement(id, epoch)?.is_some() {
+        missing_of.sort_unstable();
+        let missing = Missing {
+            chain: self.facts.chain.clone(),
+            network: *id,
+            epoch,
+            anchors: digest,
+            of: missing_of,
+        };
+        if missing.of.is_empty() {
+            self.take_back(missing, archive)?;
+        } else if !self.is_expired(id, epoch)? && !self.is_left_out(now, progress, &missing, archive)? {
+            let is_settled = self.chain.settlement(id, epoch)?.is_some();
+            if is_settled && self.is_long(now, progress) {
                 tracing::error!(network = %id, %epoch, "nobody has the reports of an epoch that others settled: it is not judged here");
                 return Ok(Gathered::Lost);
             }
             return Ok(Gathered::Waits);
         }
+        let mut without = Vec::new();
         let mut files = Vec::with_capacity(anchors.len());
         for anchor in anchors {
-            if let Some(bytes) = archive.sealed(&anchor.reports_hash)? {
-                files.push((anchor, bytes));
+            match archive.sealed(&anchor.reports_hash)? {
+                Some(bytes) => files.push((anchor, bytes)),
+                None => without.push(anchor.verifier),
             }
         }
-        Ok(Gathered::Files(files))
+        without.sort_unstable();
+        Ok(Gathered::Files { files, without })
+    }
+
+    /// Whether files are missing for as long as anchoring may last.
+    fn is_long(&self, now: TimeMs, progress: &Progress) -> bool {
+        let window_ms = self.facts.limits.anchor_window_ms;
+        progress.sought.is_some_and(|since| now >= since.plus_ms(window_ms))
+    }
+
+    /// Says which files are missing once they are for long, and hears whether enough others miss the same.
+    fn is_left_out(
+        &self,
+        now: TimeMs,
+        progress: &mut Progress,
+        missing: &Missing,
+        archive: &EpochArchive<'_>,
+    ) -> Result<bool, EpochError> {
+        progress.sought.get_or_insert(now);
+        if !self.is_long(now, progress) {
+            return Ok(false);
+        }
+        let me = self.settings.submitter.account;
+        if progress.said_missing.get(&me) != Some(missing) {
+            let said = missing.clone().sign(me, &self.settings.key);
+            archive.put(archive::WITHHELD, &codec::encode(&said))?;
+            tracing::error!(network = %missing.network, epoch = %missing.epoch, of = ?missing.of, "files that were anchored are not to be had");
+            progress.said_missing.insert(me, missing.clone());
+        }
+        let verifiers = self.verifiers()?;
+        let wanted = Wanted {
+            network: missing.network,
+            epoch: missing.epoch,
+            what: What::Withheld,
+            bytes_max: WITHHELD_BYTES_MAX,
+        };
+        for other in self.others(&verifiers) {
+            let bytes = self.peers.get(&wanted, std::slice::from_ref(&other)).unwrap_or_default();
+            if let Some(said) = Withheld::read(&bytes, &other.account, &other.key) {
+                progress.said_missing.insert(other.account, said.missing);
+            }
+        }
+        Ok(is_agreed(missing, &progress.said_missing, &verifiers))
+    }
+
+    /// All files are at hand: what was said before does not hold any more.
+    fn take_back(&self, missing: Missing, archive: &EpochArchive<'_>) -> Result<(), EpochError> {
+        let said = archive.get(archive::WITHHELD)?;
+        let said = said.map(|bytes| archive.read::<Withheld>(archive::WITHHELD, &bytes)).transpose()?;
+        if said.is_some_and(|said| said.missing != missing) {
+            let said = missing.sign(self.settings.submitter.account, &self.settings.key);
+            archive.put(archive::WITHHELD, &codec::encode(&said))?;
+        }
+        Ok(())
     }
 
     /// What all of them come to. Our own file keeps a place of its own where the union is another.

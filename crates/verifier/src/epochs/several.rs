@@ -9,7 +9,9 @@ use crate::peers::{What, Word};
 use crate::world::several::Several;
 use crate::world::{THREE, WHOLE, World, account, after, device_key, key, meters_by, sealed};
 use crate::{attest, collector::Sealed};
+use crate::evidence::{self, EvidenceError};
 use cairn_ledger::tx::Body;
+use cairn_ledger::tx::slash_receipt::Evidence;
 use cairn_ledger::tx::anchor_epoch::{AnchorEpoch, NetworkAnchor};
 use cairn_ledger::view;
 use cairn_types::{Credit, DeviceNumber, EpochResult, Token};
@@ -154,7 +156,7 @@ fn a_file_that_one_got_before_its_verifier_died_reaches_all() {
 }
 
 #[test]
-fn a_file_that_nobody_has_is_waited_for_and_never_done_without() {
+fn a_file_that_comes_late_is_judged_with_the_others() {
     let mut several = Several::new(SMALL_THIRD, 2);
     several.feed(0);
     let now = several.end(0);
@@ -165,6 +167,66 @@ fn a_file_that_nobody_has_is_waited_for_and_never_done_without() {
     several.set_mood(2, None);
     several.advance_all(&ALL, now);
     assert_audited(&several, &ALL, 0);
+    assert!(complete(&archive(&several, 0, 0)).unwrap().without.is_empty());
+}
+
+#[test]
+fn a_file_that_nobody_can_have_is_left_out_and_its_verifier_pays_for_each_receipt_it_broke() {
+    let mut several = Several::new(SMALL_THIRD, 3);
+    let receipts = several.feed(0);
+    let now = several.end(0);
+    several.hang_up(2);
+    several.advance_all(&ALL, now);
+    // One that misses it does not do without it, however long.
+    let later = now.plus_ms(crate::world::HOUR / 2);
+    several.chain().advance(later);
+    for _ in 0..3 {
+        assert_eq!(several.advance(0, later).waits[0].2, Waits::Reports);
+    }
+    several.advance_all(&[0, 1], later);
+    assert_audited(&several, &[0, 1], 0);
+    assert_eq!(complete(&archive(&several, 0, 0)).unwrap().without, [several.account(2)]);
+    // Whoever withheld it goes on from the result in force.
+    several.set_mood(2, None);
+    several.advance_all(&ALL, later);
+    several.feed(1);
+    let now = several.end(1);
+    several.advance_all(&ALL, now);
+    assert_audited(&several, &ALL, 1);
+
+    let objects = &several.verifiers[0].objects;
+    let kept = evidence::broken(&receipts[0][0], several.chain(), objects).unwrap();
+    assert_eq!(kept, None);
+    let proof = evidence::broken(&receipts[2][0], several.chain(), objects).unwrap().unwrap();
+    assert!(matches!(proof.evidence, Evidence::NotJudged(_)));
+    let stake = |several: &Several| {
+        let id = several.account(2);
+        several.chain().read(|store| view::verifier(store, &id)).unwrap().unwrap().at_stake()
+    };
+    let before = stake(&several);
+    account(crate::world::CUSTOMER).submit(several.chain(), Body::SlashReceipt(proof)).unwrap();
+    assert!(stake(&several) < before);
+}
+
+#[test]
+fn a_report_with_a_receipt_that_is_left_out_of_the_anchor_is_proven_and_slashed() {
+    let mut several = Several::new(SMALL_THIRD, 2);
+    let receipts = several.feed(0);
+    let now = several.end(0);
+    let early = evidence::broken(&receipts[2][0], several.chain(), &several.verifiers[0].objects);
+    assert_eq!(early, Err(EvidenceError::TooEarly(EpochNumber(0))));
+    several.verifiers[2].collector.seal(now, &several.world.network, EpochNumber(0)).unwrap();
+    let mut rows = several.verifiers[2].collector.sealed(&several.world.network, EpochNumber(0)).unwrap();
+    let omitted = rows.remove(1).id;
+    anchor_as_third(&several, &rows);
+    several.advance_all(&[0, 1], now);
+    for receipt in &receipts[2] {
+        let found = evidence::broken(receipt, several.chain(), &several.verifiers[1].objects).unwrap();
+        assert_eq!(found.is_some(), receipt.report == omitted);
+        if let Some(proof) = found {
+            account(crate::world::CUSTOMER).submit(several.chain(), Body::SlashReceipt(proof)).unwrap();
+        }
+    }
 }
 
 /// Anchors a file in the third verifier's name and serves it.

@@ -105,6 +105,17 @@ pub async fn attestations(
     Ok(([(header::CONTENT_TYPE, "application/cbor")], words.unwrap_or_default()).into_response())
 }
 
+/// `GET /v1/withheld/{network}/{epoch}`: whose files this verifier cannot get, if it says so.
+pub async fn withheld(
+    State(shared): State<Arc<Shared>>,
+    Path((network, epoch)): Path<(String, u64)>,
+) -> Result<Response, Refused> {
+    let network = served(&shared, &network)?;
+    let said = answered(&shared, network, epoch, What::Withheld).await?;
+    let said = said.ok_or_else(|| nothing("nothing is withheld from this verifier"))?;
+    Ok(([(header::CONTENT_TYPE, "application/cbor")], said).into_response())
+}
+
 async fn answered(
     shared: &Arc<Shared>,
     network: NetworkId,

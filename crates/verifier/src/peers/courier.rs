@@ -149,7 +149,7 @@ impl Peers for Courier {
     fn get(&self, wanted: &Wanted, from: &[VerifierAt]) -> Option<Vec<u8>> {
         let of = match wanted.what {
             What::Hashed { .. } => None,
-            What::Named(_) | What::Words => Some(from.first()?.account),
+            What::Named(_) | What::Words | What::Withheld => Some(from.first()?.account),
         };
         let key = (wanted.clone(), of);
         let mut state = self.0.state();
@@ -233,7 +233,7 @@ impl Inner {
             let url = format!("{}{}", peer.url.trim_end_matches('/'), wanted.path());
             let fetched = match &wanted.what {
                 What::Hashed { hash, .. } => self.hashed(&url, wanted, hash).await,
-                What::Named(_) | What::Words => self.whole(&url, wanted.bytes_max).await,
+                What::Named(_) | What::Words | What::Withheld => self.whole(&url, wanted.bytes_max).await,
             };
             match fetched {
                 Ok(bytes) => {

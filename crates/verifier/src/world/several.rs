@@ -41,7 +41,7 @@ impl Peers for Direct {
             };
             let holds = |bytes: &Vec<u8>| match &wanted.what {
                 What::Hashed { hash, .. } => hash::sha256(bytes) == *hash,
-                What::Named(_) | What::Words => true,
+                _ => true,
             };
             said.filter(|bytes| holds(bytes) && bytes.len() as u64 <= wanted.bytes_max)
         })

@@ -9,8 +9,8 @@ use cairn_agent::config::{CONFIG_BYTES_MAX, Config};
 use cairn_agent::keys::Keys;
 use cairn_agent::shell::Shell;
 use cairn_agent::uplink::HttpUplink;
-use cairn_ledger::records::NetworkIndex;
-use cairn_types::{AccountId, NetworkId, NetworkNumber, PublicKey};
+use cairn_ledger::records::{NetworkIndex, VerifierIndex};
+use cairn_types::{AccountId, NetworkId, NetworkNumber, PublicKey, Token};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ async fn init(home: &Path, args: Init, out: Output) -> Done {
         let failure = Failure::new(Kind::NotFound, "no device whose key is here is in the network");
         return Err(failure.hint("register one with `cairn device register`"));
     }
-    let taker = taker(&session).await?;
+    let takers = takers(&session).await?;
     let terms = session.client.terms(&network).await.map_err(failed)?.value;
     let version = terms.map_or(0, |terms| terms.current.version);
     let parameters = session.client.parameters(&network, version).await.map_err(failed)?;
@@ -113,8 +113,10 @@ async fn init(home: &Path, args: Init, out: Output) -> Done {
         "\n[ports]\nhttp = \"127.0.0.1:{}\"\nmqtt = \"127.0.0.1:{}\"",
         args.http, args.mqtt
     ));
-    line(format!("\n[[verifier]]\nurl = {}", quoted(&taker.url)?));
-    line(format!("account = \"{}\"\nkey = \"{}\"", taker.account, taker.key));
+    for taker in &takers {
+        line(format!("\n[[verifier]]\nurl = {}", quoted(&taker.url)?));
+        line(format!("account = \"{}\"\nkey = \"{}\"", taker.account, taker.key));
+    }
     line(format!(
         "\n[[network]]\nname = {}\nid = \"{network}\"",
         quoted(&record.name)?
@@ -178,6 +180,27 @@ async fn members(session: &Session, network: &NetworkId, number: NetworkNumber) 
 }
 
 /// The verifier of the settings: what account it says it has, and the key that the ledger has for that.
+/// The verifier of the settings first, then all others of the ledger that say where they are: the agent goes on to the next when one
+/// does not answer.
+async fn takers(session: &Session) -> Result<Vec<Taker>, Failure> {
+    let mut takers = vec![taker(session).await?];
+    let places: Vec<u16> = (0..session.chain().await?.verifiers).collect();
+    let listed = session.told.records::<VerifierIndex>(&places).await.map_err(failed)?;
+    for place in listed.into_iter().flatten() {
+        let account = place.id;
+        let profile = session.client.profile(&account).await.map_err(failed)?.value;
+        let url = profile.map(|profile| profile.url).unwrap_or_default();
+        let verifier = session.client.verifier(&account).await.map_err(failed)?.value;
+        let bonded = verifier.filter(|verifier| verifier.bond > Token::ZERO);
+        // The agent speaks no TLS itself.
+        if let Some(verifier) = bonded.filter(|_| account != takers[0].account && url.starts_with("http://")) {
+            let key = verifier.key;
+            takers.push(Taker { url, account, key });
+        }
+    }
+    Ok(takers)
+}
+
 async fn taker(session: &Session) -> Result<Taker, Failure> {
     let url = session.settings.verifier()?;
     let status = status(&url).await?;

@@ -29,7 +29,9 @@ use crate::roster::RosterMember;
 use cairn_ledger::economics::Parameters;
 use cairn_ledger::records::Pool;
 use cairn_ledger::tx::settle_epoch::ExchangeAttestation;
-use cairn_types::{AccountId, Attestation, ChainId, EpochNumber, Finding, Hash, NetworkId, PayoutLeaf, TimeMs, codec, hash};
+use cairn_types::{
+    AccountId, Attestation, ChainId, EpochNumber, Finding, Hash, NetworkId, PayoutLeaf, TimeMs, codec, hash,
+};
 use minicbor::{CborLen, Decode, Encode};
 use thiserror::Error;
 

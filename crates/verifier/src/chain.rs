@@ -85,19 +85,19 @@ impl Anchoring {
     }
 }
 
-/// A verifier with a bond.
+/// A verifier of the ledger's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifierAt {
     pub account: AccountId,
     /// Signs its receipts and results.
     pub key: PublicKey,
-    /// What counts towards a quorum.
+    /// What counts towards a quorum; zero of one that left or lost it, whose files may still be needed.
     pub bond: Token,
     /// Where it serves; empty when nobody said it.
     pub url: String,
 }
 
-/// All verifiers with something at stake, sorted by account, and the bond that a quorum is counted against.
+/// All verifiers of the list, sorted by account, and the bond that a quorum is counted against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verifiers {
     pub all: Vec<VerifierAt>,
@@ -202,7 +202,7 @@ pub trait ChainView: Send + Sync {
     /// The roots of the result in force; `None` until one is settled.
     fn roots(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Roots>, ChainError>;
 
-    /// Whoever has something at stake as a verifier.
+    /// Whoever is or was bonded as a verifier.
     fn verifiers(&self) -> Result<Verifiers, ChainError>;
 
     /// The key with which a bonded verifier signs.

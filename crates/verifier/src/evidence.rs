@@ -35,7 +35,9 @@ pub fn broken(
     objects: &dyn Objects,
 ) -> Result<Option<SlashReceipt>, EvidenceError> {
     let (verifier, network, epoch) = (receipt.group.verifier, receipt.network, receipt.epoch);
-    let key = chain.verifier_key(&verifier)?.ok_or(EvidenceError::NotAVerifier(verifier))?;
+    let key = chain
+        .verifier_key(&verifier)?
+        .ok_or(EvidenceError::NotAVerifier(verifier))?;
     if !receipt.verify(&key) {
         return Err(EvidenceError::NotSigned);
     }
@@ -55,12 +57,16 @@ pub fn broken(
     // What was finally judged shows most: also a file that nobody can have.
     let state = chain.closed(&network, epoch)?.map(|closed| closed.pool.state);
     if let (Some(PoolState::Released | PoolState::Paid), Some(roots)) = (state, chain.roots(&network, epoch)?) {
-        let rows = archive.get(archive::REPORTS)?.and_then(|file| archive::reports::read(file).ok());
+        let rows = archive
+            .get(archive::REPORTS)?
+            .and_then(|file| archive::reports::read(file).ok());
         if let Some(proof) = rows.and_then(|rows| absence(&rows, &report, &roots.archive)) {
             return proven(Evidence::NotJudged(proof));
         }
     }
-    let file = archive.sealed(&anchor.reports_hash)?.ok_or(EvidenceError::NotHere(verifier))?;
+    let file = archive
+        .sealed(&anchor.reports_hash)?
+        .ok_or(EvidenceError::NotHere(verifier))?;
     let rows = archive::reports::read(file).unwrap_or_default();
     match absence(&rows, &report, &anchor.root) {
         Some(proof) => proven(Evidence::NotAnchored(proof)),

@@ -141,8 +141,7 @@ pub fn verifiers(store: &mut dyn Store) -> Result<Verifiers, ChainError> {
     let profiles: Vec<_> = profiles.into_iter().collect::<Result<_, _>>().map_err(unreachable)?;
     let known = ids.into_iter().zip(profiles).zip(records);
     let known = known.filter_map(|((id, profile), found)| Some((id, profile, found?)));
-    let at_stake = known.filter(|(.., verifier)| verifier.at_stake() > Token::ZERO);
-    let mut all: Vec<VerifierAt> = at_stake
+    let mut all: Vec<VerifierAt> = known
         .map(|(account, profile, verifier)| VerifierAt {
             account,
             key: verifier.key,

@@ -17,7 +17,7 @@ use crate::peers::word::Words;
 use crate::peers::{WORDS_BYTES_MAX, Wanted, What, Word};
 use crate::submit::{self, SubmitError};
 use cairn_ledger::tx::Body;
-use cairn_types::{AccountId, EpochNumber, Finding, NetworkId, codec, finding};
+use cairn_types::{AccountId, EpochNumber, Finding, NetworkId, Token, codec, finding};
 use std::collections::BTreeSet;
 
 /// Epochs for whose last verifiers it goes on listening.
@@ -167,7 +167,8 @@ impl Epochs {
     /// Whether everybody was heard, and every difference is told.
     fn is_over(&self, talk: &Talk, verifiers: &Verifiers) -> bool {
         let others = self.others(verifiers);
-        let all = others.iter().all(|other| talk.words.has(&other.account));
+        let mut bonded = others.iter().filter(|other| other.bond > Token::ZERO);
+        let all = bonded.all(|other| talk.words.has(&other.account));
         all && talk.differs.iter().all(Talk::is_told)
     }
 
@@ -201,7 +202,7 @@ impl Epochs {
     fn report(&self, id: &NetworkId, talk: &mut Talk) -> Result<(), EpochError> {
         for proof in talk.words.contradictions() {
             let verifier = proof.verifier;
-            if talk.reported.contains(&verifier) {
+            if talk.reported.contains(&verifier) || verifier == self.settings.submitter.account {
                 continue;
             }
             tracing::error!(network = %id, epoch = %talk.epoch, %verifier, "a verifier signed two results of one epoch");

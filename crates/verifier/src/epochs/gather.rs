@@ -163,7 +163,10 @@ impl Epochs {
             bytes_max: WITHHELD_BYTES_MAX,
         };
         for other in self.others(&verifiers) {
-            let bytes = self.peers.get(&wanted, std::slice::from_ref(&other)).unwrap_or_default();
+            let bytes = self
+                .peers
+                .get(&wanted, std::slice::from_ref(&other))
+                .unwrap_or_default();
             if let Some(said) = Withheld::read(&bytes, &other.account, &other.key) {
                 progress.said_missing.insert(other.account, said.missing);
             }
@@ -174,7 +177,9 @@ impl Epochs {
     /// All files are at hand: what was said before does not hold any more.
     fn take_back(&self, missing: Missing, archive: &EpochArchive<'_>) -> Result<(), EpochError> {
         let said = archive.get(archive::WITHHELD)?;
-        let said = said.map(|bytes| archive.read::<Withheld>(archive::WITHHELD, &bytes)).transpose()?;
+        let said = said
+            .map(|bytes| archive.read::<Withheld>(archive::WITHHELD, &bytes))
+            .transpose()?;
         if said.is_some_and(|said| said.missing != missing) {
             let said = missing.sign(self.settings.submitter.account, &self.settings.key);
             archive.put(archive::WITHHELD, &codec::encode(&said))?;

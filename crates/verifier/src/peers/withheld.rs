@@ -65,7 +65,9 @@ impl Withheld {
 /// Whether verifiers with more than two thirds of the bond say exactly this.
 pub fn is_agreed(missing: &Missing, said: &BTreeMap<AccountId, Missing>, verifiers: &Verifiers) -> bool {
     let same = said.iter().filter(|(_, other)| *other == missing);
-    let bonds = same.filter_map(|(by, _)| verifiers.of(by)).map(|verifier| u128::from(verifier.bond.0));
+    let bonds = same
+        .filter_map(|(by, _)| verifiers.of(by))
+        .map(|verifier| u128::from(verifier.bond.0));
     verifiers.is_quorum(bonds.sum())
 }
 
@@ -112,9 +114,21 @@ mod tests {
             bond_active: Token(40),
         };
         let said = |of: &[(u8, &[u8])]| of.iter().map(|(by, of)| (AccountId([*by; 32]), missing(of))).collect();
-        assert!(is_agreed(&missing(&[3]), &said(&[(0, &[3]), (1, &[3]), (2, &[3])]), &verifiers));
+        assert!(is_agreed(
+            &missing(&[3]),
+            &said(&[(0, &[3]), (1, &[3]), (2, &[3])]),
+            &verifiers
+        ));
         assert!(!is_agreed(&missing(&[3]), &said(&[(0, &[3]), (1, &[3])]), &verifiers));
-        assert!(!is_agreed(&missing(&[3]), &said(&[(0, &[3]), (1, &[3]), (2, &[2, 3])]), &verifiers));
-        assert!(!is_agreed(&missing(&[3]), &said(&[(0, &[3]), (1, &[3]), (9, &[3])]), &verifiers));
+        assert!(!is_agreed(
+            &missing(&[3]),
+            &said(&[(0, &[3]), (1, &[3]), (2, &[2, 3])]),
+            &verifiers
+        ));
+        assert!(!is_agreed(
+            &missing(&[3]),
+            &said(&[(0, &[3]), (1, &[3]), (9, &[3])]),
+            &verifiers
+        ));
     }
 }

@@ -59,11 +59,15 @@ fn an_epoch_comes_to_the_same_whatever_its_archive_says_it_came_to() {
     let file = archive.need(archive::REPORTS).unwrap();
     let mut rows: Vec<Sealed> = archive::reports::read(file.clone()).unwrap();
     rows[3].time = rows[3].time.plus_ms(1);
-    archive.put(archive::REPORTS, &archive::reports::write(&rows, &[])).unwrap();
+    archive
+        .put(archive::REPORTS, &archive::reports::write(&rows, &[]))
+        .unwrap();
     assert_eq!(unfit(&world), "time");
     let mut rows: Vec<Sealed> = archive::reports::read(file.clone()).unwrap();
     rows.remove(3);
-    archive.put(archive::REPORTS, &archive::reports::write(&rows, &[])).unwrap();
+    archive
+        .put(archive::REPORTS, &archive::reports::write(&rows, &[]))
+        .unwrap();
     assert_eq!(unfit(&world), "rows");
     archive.put(archive::REPORTS, &file).unwrap();
 

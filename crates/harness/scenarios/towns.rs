@@ -8,7 +8,7 @@ use cairn_harness::simulate::watch;
 
 /// Each bug with a seed that finds it, and a property that says so.
 const FOUND: [(Plant, u64, &str); 3] = [
-    (Plant::NoFsync, 0, watch::RECEIPTS),
+    (Plant::NoFsync, 4, watch::RECEIPTS),
     (Plant::ChunkTwice, 0, watch::SUPPLY),
     (Plant::QuorumByCount, 4, watch::QUORUM),
 ];

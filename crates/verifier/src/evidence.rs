@@ -54,23 +54,28 @@ pub fn broken(
     };
     let archive = EpochArchive::of(objects, &network, epoch);
     let report = Hash(receipt.report.0);
-    // What was finally judged shows most: also a file that nobody can have.
+    let rows_of = |file: Option<Vec<u8>>| file.map(|file| archive::reports::read(file).unwrap_or_default());
+    let anchored = rows_of(archive.sealed(&anchor.reports_hash)?);
+    let is_known = anchored.is_some();
+    if let Some(proof) = anchored.and_then(|rows| absence(&rows, &report, &anchor.root)) {
+        return proven(Evidence::NotAnchored(proof));
+    }
+    // A file that nobody can have was left out, and with it what it should hold.
     let state = chain.closed(&network, epoch)?.map(|closed| closed.pool.state);
-    if let (Some(PoolState::Released | PoolState::Paid), Some(roots)) = (state, chain.roots(&network, epoch)?) {
-        let rows = archive
-            .get(archive::REPORTS)?
-            .and_then(|file| archive::reports::read(file).ok());
-        if let Some(proof) = rows.and_then(|rows| absence(&rows, &report, &roots.archive)) {
+    let is_final = matches!(state, Some(PoolState::Released | PoolState::Paid));
+    if let Some(roots) = chain.roots(&network, epoch)?.filter(|_| is_final) {
+        let judged = rows_of(archive.get(archive::REPORTS)?).unwrap_or_default();
+        if let Some(proof) = absence(&judged, &report, &roots.archive) {
             return proven(Evidence::NotJudged(proof));
         }
+        if judged.iter().any(|row| row.id == receipt.report) {
+            return Ok(None);
+        }
     }
-    let file = archive
-        .sealed(&anchor.reports_hash)?
-        .ok_or(EvidenceError::NotHere(verifier))?;
-    let rows = archive::reports::read(file).unwrap_or_default();
-    match absence(&rows, &report, &anchor.root) {
-        Some(proof) => proven(Evidence::NotAnchored(proof)),
-        None => Ok(None),
+    if is_known {
+        Ok(None)
+    } else {
+        Err(EvidenceError::NotHere(verifier))
     }
 }
 

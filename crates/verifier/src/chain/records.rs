@@ -8,7 +8,7 @@ use crate::roster::RosterMember;
 use cairn_ledger::genesis::Limits;
 use cairn_ledger::records::{Device, ExchangeBook, Roots, Settlement, VerifierIndex};
 use cairn_ledger::{Genesis, Missing, Store, view};
-use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey, Token};
+use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 
 fn unreachable(missing: Missing) -> ChainError {
     ChainError::Unreachable(format!("a record is not at hand: {missing:?}"))

@@ -14,7 +14,7 @@
 //!
 //! So less than a third of the bond can neither have an honest verifier's file left out, nor hold the epoch by withholding its own. Whoever
 //! withheld has gained nothing: its reports are not judged, and each of its receipts for that epoch is a broken promise that the archive
-//! proves (`evidence.rs`). Should verifiers sign over different files all the same, since what they heard crossed, the ledger settles none
+//! proves (`evidence.rs`), for which the ledger takes a part of its bond where results can be disputed. Should verifiers sign over different files all the same, since what they heard crossed, the ledger settles none
 //! of the results and carries the pool on; nobody's bond is in danger, for nobody signs twice.
 
 use super::{EpochError, Epochs, Progress};

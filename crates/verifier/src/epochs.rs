@@ -275,6 +275,9 @@ impl Epochs {
                         if progress.unpaid.back() != Some(&progress.epoch) {
                             advanced.paid.push((id, progress.epoch));
                         }
+                        if progress.talks.back().is_none_or(|talk| talk.epoch != progress.epoch) {
+                            self.peers.forget(&id, progress.epoch);
+                        }
                         progress.next();
                     }
                     Ok(None) => {}

@@ -136,7 +136,8 @@ impl Epochs {
     pub(super) fn listen_all(&self, id: &NetworkId, progress: &mut Progress, advanced: &mut Advanced) {
         let mut talks = std::mem::take(&mut progress.talks);
         while talks.len() > TALKS_MAX {
-            talks.pop_front();
+            let old = talks.pop_front();
+            old.iter().for_each(|talk| self.peers.forget(id, talk.epoch));
         }
         for mut talk in talks {
             let is_settled = talk.epoch < progress.epoch;

@@ -175,6 +175,10 @@ impl Peers for Courier {
                 (peer.clone(), places.clone())
             })
             .collect();
+        if state.jobs.len() >= JOBS_MAX {
+            // What nobody took is sought again when it is asked for.
+            state.jobs.retain(|_, job| matches!(job, Job::UnderWay));
+        }
         if from.is_empty() || state.jobs.len() >= JOBS_MAX {
             return None;
         }

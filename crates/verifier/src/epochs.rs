@@ -8,12 +8,14 @@
 //! until verifiers with more than two thirds of the bond say the same (`epochs/agree.rs`). A verifier alone has nothing to fetch and
 //! is such a quorum by itself.
 //!
-//! A settled epoch is paid when its window for disputes is over; the next ones go on meanwhile.
+//! A settled epoch is paid when its window for disputes is over; the next ones go on meanwhile. What a decided dispute took back is
+//! attested anew (`epochs/anew.rs`).
 //!
 //! Nothing is remembered here that is not in the collector's checkpoint, the archive or the ledger: at a restart they say where each
 //! network stands. Epochs follow each other: the ledger settles them in order, and each hands its memory to the next.
 
 mod agree;
+mod anew;
 mod gather;
 mod seal;
 #[cfg(test)]
@@ -268,6 +270,9 @@ impl Epochs {
         let ids: Vec<NetworkId> = self.networks.keys().copied().collect();
         for id in ids {
             let mut progress = self.networks.remove(&id).expect("a key of the map");
+            if let Err(error) = self.go_back(&id, &mut progress) {
+                tracing::warn!(network = %id, %error, "whether what is settled still is cannot be seen");
+            }
             self.pay_waiting(now, &id, &mut progress, &mut advanced);
             loop {
                 match self.step(now, &id, &mut progress, collect) {

@@ -3,11 +3,16 @@
 use super::*;
 use crate::audit::{audit, settled_epochs};
 use crate::chain::ChainView;
-use crate::world::{CUSTOMER, WINDOWS, World, account, after, device_key, sealed};
+use crate::world::{CUSTOMER, FOUNDER, VERIFIER, WINDOWS, World, account, after, device_key, key, sealed};
 use cairn_ledger::Body;
+use cairn_ledger::genesis::GenesisValidator;
 use cairn_ledger::records::PoolState;
 use cairn_ledger::tx::bar_device::BarDevice;
-use cairn_types::{Envelope, Hash, Reason};
+use cairn_ledger::tx::bond_verifier::BondVerifier;
+use cairn_ledger::tx::open_dispute::OpenDispute;
+use cairn_ledger::tx::settle_epoch::SettleEpoch;
+use cairn_ledger::tx::vote_dispute::VoteDispute;
+use cairn_types::{Envelope, EpochResult, Hash, Reason, Token, ValidatorKey};
 use cairn_verticals::kit::reasons::{BARRED, NOT_A_MEMBER};
 
 fn leaves_of(world: &World, epoch: u64) -> Vec<PayoutLeaf> {
@@ -280,4 +285,69 @@ fn who_signs_two_reports_under_one_number_is_barred_by_the_ledger_and_earns_noth
     assert!(barred(1, 0));
     assert!(!barred(0, 0), "not before it was shown");
     assert!(!barred(1, 1), "nobody else");
+}
+
+#[test]
+fn what_a_dispute_took_back_is_attested_anew_and_paid() {
+    let mut genesis = crate::world::genesis();
+    genesis.limits.dispute_window_ms = 4 * crate::world::HOUR;
+    genesis.limits.window_blocks = 2;
+    genesis.validators.push(GenesisValidator {
+        account: account(FOUNDER).account,
+        key: ValidatorKey([5; 32]),
+        address: "validator.example.org:9000".to_owned(),
+    });
+    let world = World::on(genesis, 3);
+    let (mut collector, mut epochs) = (world.collector(), world.epochs_with(None));
+    let result = |epoch| {
+        let settlement = world.chain.settlement(&world.network, EpochNumber(epoch)).unwrap();
+        settlement.unwrap().result
+    };
+    // Its own word does not arrive: somebody with its key settles another one.
+    world.feed(&mut collector, 0);
+    world.chain.hear(Some(1));
+    world.close(&mut epochs, &mut collector, 0);
+    world.chain.hear(None);
+    let archive = EpochArchive::of(&world.objects, &world.network, EpochNumber(0));
+    let right = archive.manifest().unwrap().unwrap().attestation.result;
+    let wrong = EpochResult {
+        payouts: Hash([6; 32]),
+        ..right.clone()
+    };
+    let settle = Body::SettleEpoch(SettleEpoch {
+        attestation: attest::attest(wrong.clone(), account(VERIFIER).account, &key(VERIFIER)),
+        exchange: None,
+    });
+    account(VERIFIER).submit(&world.chain, settle).unwrap();
+    // The next hour builds on it.
+    world.feed(&mut collector, 1);
+    world.close(&mut epochs, &mut collector, 1);
+    let (first, second) = (result(0), result(1));
+    assert_eq!(first, wrong.hash());
+
+    let open = Body::OpenDispute(OpenDispute {
+        claimed: right.clone(),
+        exchange: None,
+    });
+    account(CUSTOMER).submit(&world.chain, open).unwrap();
+    let vote = Body::VoteDispute(VoteDispute {
+        result: right.clone(),
+        exchange: None,
+    });
+    account(FOUNDER).submit(&world.chain, vote).unwrap();
+    assert_eq!((result(0), state(&world, 1)), (right.hash(), PoolState::Closed));
+    // All of the verifier's stake is gone; it begins anew, and what it bonds counts from the next hour on.
+    let bond = Body::BondVerifier(BondVerifier {
+        amount: Token(10_000 * crate::world::WHOLE),
+        key: key(VERIFIER).public(),
+    });
+    account(VERIFIER).submit(&world.chain, bond).unwrap();
+    world.feed(&mut collector, 2);
+    let advanced = world.close(&mut epochs, &mut collector, 2);
+    assert!(advanced.failed.is_empty(), "{:?}", advanced.failed);
+    assert_eq!(state(&world, 1), PoolState::Settled);
+    assert_ne!(result(1), second, "it builds on another result");
+    let advanced = world.close(&mut epochs, &mut collector, 8);
+    assert!(advanced.failed.is_empty(), "{:?}", advanced.failed);
+    (0..3).for_each(|epoch| assert_paid(&world, epoch));
 }

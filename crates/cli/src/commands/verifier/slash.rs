@@ -10,7 +10,7 @@ use cairn_ledger::tx::Body;
 use cairn_ledger::tx::slash_receipt::{Evidence, SlashReceipt};
 use cairn_ledger::tx::slash_verifier::SlashVerifier;
 use cairn_types::merkle::{self, AbsenceProof};
-use cairn_types::{AccountId, Attestation, EpochNumber, Hash, NetworkId, Receipt, codec, hash};
+use cairn_types::{AccountId, Attestation, EpochNumber, Hash, NetworkId, Receipt, codec};
 use cairn_verifier::archive::{self, EpochArchive, Manifest, reports};
 use cairn_verifier::objects::{Objects, Remote};
 use serde_json::{Value, json};
@@ -179,26 +179,29 @@ async fn broken(
     };
     let Some(objects) = objects else { return Ok(None) };
     let files = EpochArchive::of(objects, network, *epoch);
-    let Some(bytes) = files.get(archive::REPORTS).or_fail(Kind::Files, "the archive")? else {
-        return Ok(None);
-    };
-    let rows = reports::read(bytes.clone()).or_fail(Kind::Differs, "the archive's reports")?;
+    let anchored = files.sealed(&anchor.reports_hash).or_fail(Kind::Files, "the archive")?;
+    let judged = files.get(archive::REPORTS).or_fail(Kind::Files, "the archive")?;
+    if let Some((receipt, proof, root)) = absent(&held, anchored)?
+        && root == anchor.root
+    {
+        return Ok(Some((receipt, Evidence::NotAnchored(proof))));
+    }
+    let roots = client.record::<Roots>(&at).await.map_err(failed)?.value;
+    let absent = absent(&held, judged)?.filter(|(_, _, root)| roots.is_some_and(|roots| roots.archive == *root));
+    Ok(absent.map(|(receipt, proof, _)| (receipt, Evidence::NotJudged(proof))))
+}
+
+/// A receipt whose report is not in a file of reports, that it is not, and the root of those that are.
+fn absent(held: &[&Receipt], file: Option<Vec<u8>>) -> Result<Option<(Receipt, AbsenceProof, Hash)>, Failure> {
+    let Some(bytes) = file else { return Ok(None) };
+    let rows = reports::read(bytes).or_fail(Kind::Differs, "the archive's reports")?;
     let mut ids: Vec<Hash> = rows.iter().map(|row| Hash(row.id.0)).collect();
     ids.sort_unstable();
     let tree = merkle::Tree::new(ids.iter().map(|id| merkle::leaf(&id.0)).collect());
-    let missing = held.into_iter().find_map(|receipt| {
+    Ok(held.iter().find_map(|receipt| {
         let proof = AbsenceProof::make(&tree, &ids, &Hash(receipt.report.0))?;
-        Some((receipt.clone(), proof))
-    });
-    let Some((receipt, proof)) = missing else {
-        return Ok(None);
-    };
-    if tree.root() == anchor.root || hash::sha256(&bytes) == anchor.reports_hash {
-        return Ok(Some((receipt, Evidence::NotAnchored(proof))));
-    }
-    let judged = client.record::<Roots>(&at).await.map_err(failed)?.value;
-    let is_judged = judged.is_some_and(|roots| roots.archive == tree.root());
-    Ok(is_judged.then_some((receipt, Evidence::NotJudged(proof))))
+        Some(((*receipt).clone(), proof, tree.root()))
+    }))
 }
 
 fn attestation(path: &Path) -> Result<Attestation, Failure> {

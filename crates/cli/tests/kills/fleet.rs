@@ -129,9 +129,8 @@ impl Fleet {
 
     /// All that run now.
     pub fn processes(&self) -> Vec<Process> {
-        let text = std::fs::read_to_string(self.home().join("up.json")).unwrap_or_default();
-        // While it is written it may be half.
-        let read: Value = serde_json::from_str(&text).unwrap_or_default();
+        let text = std::fs::read_to_string(self.home().join("up.json")).unwrap();
+        let read: Value = serde_json::from_str(&text).unwrap();
         let rows = read["processes"].as_array().cloned().unwrap_or_default();
         let process = |row: &Value| {
             Some(Process {

@@ -56,10 +56,17 @@ impl Board {
         self.rows.send_modify(|rows| {
             let row = rows.iter_mut().find(|row| row.name == name);
             changed = Some(change(row.expect("every process was added")));
-            // Under the lock: the file never goes back to what was before. People read it; nothing is decided from it.
-            let _ = std::fs::write(&self.file, format!("{:#}\n", face(rows)));
+            // Under the lock: the file never goes back to what was before. Others read it; nothing here is decided from it.
+            let _ = self.write(rows);
         });
         changed.expect("the change was made")
+    }
+
+    /// Whole or not at all: whoever reads it may come at any moment.
+    fn write(&self, rows: &[Row]) -> std::io::Result<()> {
+        let draft = self.file.with_extension("json.new");
+        std::fs::write(&draft, format!("{:#}\n", face(rows)))?;
+        std::fs::rename(draft, &self.file)
     }
 
     /// Asks a process to end, if it runs.

@@ -49,7 +49,7 @@ impl Options {
             kills: 2,
             seed: 1,
             validators: 4,
-            verifiers: 1,
+            verifiers: 3,
             epoch_seconds: 4,
             devices: 4,
             data: None,

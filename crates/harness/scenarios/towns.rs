@@ -7,10 +7,11 @@ use cairn_harness::simulate::sweep::{self, Sweep};
 use cairn_harness::simulate::watch;
 
 /// Each bug with a seed that finds it, and a property that says so.
-const FOUND: [(Plant, u64, &str); 3] = [
-    (Plant::NoFsync, 4, watch::RECEIPTS),
+const FOUND: [(Plant, u64, &str); 4] = [
+    (Plant::NoFsync, 4, watch::HONEST),
     (Plant::ChunkTwice, 0, watch::SUPPLY),
-    (Plant::QuorumByCount, 4, watch::QUORUM),
+    (Plant::QuorumByCount, 12, watch::QUORUM),
+    (Plant::NoWindow, 10, watch::RIGHT),
 ];
 
 fn seeds(from: u64, seeds: u64) {

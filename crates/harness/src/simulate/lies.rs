@@ -7,6 +7,7 @@ use super::scene::{Part, Party, Scene, network};
 use crate::people::chain_id;
 use cairn_ledger::tx::Signed;
 use cairn_ledger::tx::anchor_epoch::{AnchorEpoch, NetworkAnchor};
+use cairn_ledger::tx::pay::Pay;
 use cairn_ledger::tx::settle_epoch::SettleEpoch;
 use cairn_ledger::{Body, Transaction};
 use cairn_types::{Attestation, EpochNumber, EpochResult, PayoutLeaf, Token, merkle};
@@ -64,12 +65,14 @@ pub struct Lies {
 impl Lies {
     pub fn drawn(scene: &Scene) -> Self {
         let mut dice = Dice::of(scene.seed, "lies");
+        // One that could settle alone loses all of it or nothing: a few fines more, and nobody would have a quorum.
+        let captured = scene.is_captured();
         let draw = |epoch| match dice.below(6) {
             0 => Lie::Truth,
-            1 => Lie::Omits,
+            1 if !captured => Lie::Omits,
             2 => Lie::Copies,
             3 => Lie::Equivocates,
-            4 if epoch + 1 == scene.hours => Lie::Silent,
+            4 if epoch + 1 == scene.hours && !captured => Lie::Silent,
             _ => Lie::Inflates,
         };
         Self {
@@ -117,6 +120,18 @@ pub fn settlement(scene: &Scene, result: &EpochResult) -> SettleEpoch {
         attestation,
         exchange: None,
     }
+}
+
+/// Pays the leaves of an inflated result, all at once.
+pub fn payment(epoch: EpochNumber, leaves: &[PayoutLeaf]) -> Option<Body> {
+    let tree = merkle::Tree::new(leaves.iter().map(PayoutLeaf::hash).collect());
+    Some(Body::Pay(Pay {
+        network: network(),
+        epoch,
+        leaves: leaves.to_vec(),
+        proof: tree.prove(0, leaves.len() as u64)?,
+        choices: None,
+    }))
 }
 
 /// What a liar tells of an epoch instead of its honest word.

@@ -10,6 +10,7 @@
 
 pub mod auditor;
 pub mod board;
+pub mod court;
 pub mod dice;
 pub mod faults;
 pub mod ground;

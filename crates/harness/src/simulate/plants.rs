@@ -7,10 +7,10 @@
 //! ```
 
 use super::scene::network;
-use cairn_ledger::records::{Chain, Pool, Settlement, Verifier};
+use cairn_ledger::records::{Chain, Moment, Pool, Settlement, Verifier};
 use cairn_ledger::tx::Signed;
 use cairn_ledger::{Body, MemoryStore, Store, view};
-use cairn_types::{EpochNumber, Token, codec};
+use cairn_types::{EpochNumber, TimeMs, Token, codec};
 use cairn_verifier::chain::local::LocalChain;
 use cairn_verifier::chain::{Chain as _, ChainError};
 use cairn_verifier::disk::{Disk, SimulatedDisk};
@@ -25,16 +25,19 @@ pub enum Plant {
     ChunkTwice,
     /// The ledger takes the word of more than two thirds of the verifiers, whatever their bonds.
     QuorumByCount,
+    /// The ledger releases an epoch as soon as it is settled.
+    NoWindow,
 }
 
 impl Plant {
-    pub const ALL: [Self; 3] = [Self::NoFsync, Self::ChunkTwice, Self::QuorumByCount];
+    pub const ALL: [Self; 4] = [Self::NoFsync, Self::ChunkTwice, Self::QuorumByCount, Self::NoWindow];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::NoFsync => "no-fsync",
             Self::ChunkTwice => "chunk-twice",
             Self::QuorumByCount => "quorum-by-count",
+            Self::NoWindow => "no-window",
         }
     }
 
@@ -58,6 +61,23 @@ pub fn submit(plant: Option<Plant>, chain: &LocalChain, signed: &Signed) -> Resu
             let bonds = chain.read(equalise);
             let told = chain.submit(signed);
             chain.read(|store| bonds.iter().for_each(|(key, bytes)| store.put(*key, bytes.clone())));
+            told
+        }
+        (Some(Plant::NoWindow), Body::Pay(pay)) => {
+            let settled = chain.read(|store| {
+                settled_at(
+                    store,
+                    pay.epoch,
+                    Moment {
+                        height: 0,
+                        time: TimeMs(0),
+                    },
+                )
+            });
+            let told = chain.submit(signed);
+            if let Some(settled) = settled {
+                chain.read(|store| settled_at(store, pay.epoch, settled));
+            }
             told
         }
         (Some(Plant::ChunkTwice), Body::Pay(pay)) => {
@@ -98,6 +118,19 @@ fn cursor(store: &mut MemoryStore, epoch: EpochNumber) -> Option<(Settlement, Po
     let settlement = view::settlement(store, &network(), epoch).expect("memory has every record");
     let pool = view::pool(store, &network(), epoch).expect("memory has every record");
     settlement.zip(pool)
+}
+
+/// Says of an epoch that it was settled at a moment; returns when it was.
+fn settled_at(store: &mut MemoryStore, epoch: EpochNumber, moment: Moment) -> Option<Moment> {
+    let settlement = view::settlement(store, &network(), epoch).expect("memory has every record")?;
+    let before = settlement.settled();
+    let settlement = Settlement {
+        height: moment.height,
+        time: moment.time,
+        ..settlement
+    };
+    store.put(view::key::<Settlement>(&(network(), epoch)), codec::encode(&settlement));
+    Some(before)
 }
 
 /// Whether leaves of an epoch were paid more than once already.

@@ -5,14 +5,14 @@ use super::dice::Dice;
 use crate::people::{self, Role, chain_id, device_key, network_id, operator, secret};
 use crate::{HOUR_MS, START, STEP_MS, STEPS_PER_HOUR, VERTICAL};
 use cairn_ledger::account::Rule;
-use cairn_ledger::genesis::{Allocation, GenesisVerifier};
+use cairn_ledger::genesis::{Allocation, GenesisValidator, GenesisVerifier};
 use cairn_ledger::tx::Signed;
 use cairn_ledger::tx::create_network::CreateNetwork;
 use cairn_ledger::tx::join_network::JoinNetwork;
 use cairn_ledger::tx::open_account::OpenAccount;
 use cairn_ledger::tx::register_device::RegisterDevice;
 use cairn_ledger::{Body, Genesis, Transaction};
-use cairn_types::{AccountId, MicroUsd, NetworkId, Token};
+use cairn_types::{AccountId, MicroUsd, NetworkId, Token, ValidatorKey};
 use cairn_verifier::submit::Submitter;
 use cairn_verticals::Vertical;
 use cairn_verticals::kit::CastDevice;
@@ -28,6 +28,12 @@ const DEVICES_MIN: u64 = 44;
 const DEVICES_MORE: u64 = 12;
 /// Agents that carry the honest devices; one more carries the cheats'.
 pub const AGENTS: usize = 5;
+
+/// Members of consensus, as far as the ledger knows them: they decide disputes.
+const VALIDATORS: u64 = 4;
+
+/// After a settlement, for disputes.
+const WINDOW_MS: u64 = 6 * STEP_MS;
 
 /// How a verifier behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,17 +72,20 @@ impl Scene {
         let honest = |place| Party {
             who: Submitter::single(secret("house", place)),
             part: Part::Honest,
-            // Any two of them are less than the whole needs, all three are more.
+            // Together enough against a liar with a few bonds.
             bond: Token((23_000 + 500 * (place + 1)) * WHOLE),
         };
         let mut parties: Vec<Party> = (0..HONEST as u64).map(honest).collect();
-        if !dice.one_in(4) {
+        let kind = dice.below(8);
+        if kind > 1 {
+            // In two of eight it has so much that its word alone is a quorum.
+            let bond = if kind > 5 { 160_000 } else { 10_000 };
             parties.push(Party {
                 who: Submitter::single(secret("liar", 0)),
                 part: Part::Liar,
-                bond: Token(10_000 * WHOLE),
+                bond: Token(bond * WHOLE),
             });
-            if dice.one_in(2) {
+            if kind > 3 && kind < 6 {
                 parties.extend((0..PUPPETS as u64).map(|place| Party {
                     who: Submitter::single(secret("puppet", place)),
                     part: Part::Puppet,
@@ -97,6 +106,12 @@ impl Scene {
     /// Those that collect reports.
     pub fn houses(&self) -> impl Iterator<Item = &Party> {
         self.parties.iter().filter(|party| party.part != Part::Puppet)
+    }
+
+    /// Whether the liar's word alone is a quorum.
+    pub fn is_captured(&self) -> bool {
+        let bonds = self.parties.iter().map(|party| party.bond.0);
+        self.liar().is_some_and(|liar| 3 * liar.bond.0 > 2 * bonds.sum::<u64>())
     }
 
     pub fn liar(&self) -> Option<&Party> {
@@ -131,12 +146,23 @@ impl Scene {
             });
             whole += party.bond.0 + 1_000 * WHOLE;
         }
-        genesis.allocations.push(Allocation {
-            rule: Rule::single(watcher().keys[0].public()),
-            token: Token(1_000 * WHOLE),
-            stable: MicroUsd(0),
-        });
-        genesis.economics.premine = Token(whole + 1_000 * WHOLE);
+        let others = [watcher()].into_iter().chain(validators());
+        for other in others {
+            genesis.allocations.push(Allocation {
+                rule: Rule::single(other.keys[0].public()),
+                token: Token(1_000 * WHOLE),
+                stable: MicroUsd(0),
+            });
+            whole += 1_000 * WHOLE;
+        }
+        let validator = |(place, who): (usize, Submitter)| GenesisValidator {
+            account: who.account,
+            key: ValidatorKey([place as u8 + 1; 32]),
+            address: format!("validator-{place}:9000"),
+        };
+        genesis.validators = validators().into_iter().enumerate().map(validator).collect();
+        genesis.economics.premine = Token(whole);
+        genesis.limits.dispute_window_ms = WINDOW_MS;
         genesis.limits.verifiers_max = 64;
         genesis.limits.anchor_window_ms = 3 * HOUR_MS;
         genesis
@@ -146,6 +172,12 @@ impl Scene {
 /// Whoever looks at what verifiers sign and shows the ledger what is wrong with it.
 pub fn watcher() -> Submitter {
     Submitter::single(secret("watcher", 0))
+}
+
+/// The accounts of those who run consensus.
+pub fn validators() -> Vec<Submitter> {
+    let validator = |place| Submitter::single(secret("validator", place));
+    (0..VALIDATORS).map(validator).collect()
 }
 
 /// The name of the vertical's network in whose name all of this happens.
@@ -211,7 +243,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn honest_verifiers_are_a_quorum_together_and_no_liar_is_whatever_the_seed() {
+    fn honest_verifiers_are_a_quorum_together_unless_the_liar_alone_is_one() {
         let mut shapes = BTreeSet::new();
         for seed in 0..64 {
             let scene = Scene::of(seed);
@@ -220,15 +252,15 @@ mod tests {
                 some.map(|party| party.bond.0).sum::<u64>()
             };
             let (all, honest) = (sum(|_| true), sum(|party| party.part == Part::Honest));
-            assert!(3 * honest > 2 * all, "seed {seed}");
+            assert!(scene.is_captured() != (3 * honest > 2 * all), "seed {seed}");
             assert!(scene.devices + 9 > 50);
             let count = scene.parties.len();
             let lying = count - HONEST;
             // Where there are puppets, the liar has the greater number and the smaller bond.
             assert!(lying < 2 || 3 * lying > 2 * count, "seed {seed}");
-            shapes.insert(count);
+            shapes.insert((count, scene.is_captured()));
             scene.genesis().check().unwrap();
         }
-        assert_eq!(shapes.len(), 3);
+        assert_eq!(shapes.len(), 4);
     }
 }

@@ -2,15 +2,16 @@
 //! and not, one ledger, and whatever the plan lets go wrong. Owns everybody and the one clock; judges nothing.
 
 use super::board::{Board, Gather, Voices};
+use super::court::{Case, Court};
 use super::dice::Dice;
 use super::faults::{self, Fault, Faults};
 use super::ground::Ground;
 use super::lies::{self, Lie, Lies};
 use super::notes::{self, Notes};
 use super::plants::{self, Plant};
-use super::scene::{self, AGENTS, Part, Scene, network, watcher};
+use super::scene::{self, AGENTS, Part, Scene, network};
 use super::speakers::{self, Speakers};
-use super::watch::{self, Watch};
+use super::watch::Watch;
 use crate::agents::{Process, known};
 use crate::line::{Line, Tell};
 use crate::plan::Moment;
@@ -63,6 +64,7 @@ pub struct Town {
     speakers: Speakers,
     lies: Lies,
     lied: Lied,
+    court: Court,
     puppets_anchored: BTreeSet<EpochNumber>,
     notes: Notes,
     pub watch: Watch,
@@ -93,6 +95,7 @@ impl Town {
             speakers,
             lies,
             lied: Lied::new(),
+            court: Court::of(&scene),
             puppets_anchored: BTreeSet::new(),
             notes: Notes::default(),
             watch: Watch::default(),
@@ -170,9 +173,9 @@ impl Town {
                 self.lie();
             }
         }
-        self.show();
         self.turn_away();
         self.watch.look(now, &self.ground, &self.board);
+        self.sit();
         self.tell_events();
         let is_over = self.step > self.scene.last_step() && self.is_done(now);
         !is_over && self.watch.broken.is_empty() && self.step < self.scene.last_step() + AFTER_HOURS * STEPS_PER_HOUR
@@ -536,14 +539,17 @@ impl Town {
         self.inflate();
         let lied: Vec<_> = self.lied.iter().map(|(epoch, lie)| (*epoch, lie.clone())).collect();
         let Some(liar) = self.scene.liar().cloned() else { return };
-        for (epoch, (result, _)) in lied {
+        for (epoch, (result, leaves)) in lied {
             let settlement = ChainView::settlement(&self.ground.chain, &network(), epoch);
-            if settlement.is_ok_and(|settlement| settlement.is_none()) {
-                let body = Body::SettleEpoch(lies::settlement(&self.scene, &result));
-                if let Some(signed) = lies::transaction(&self.ground.chain, &liar.who, body) {
-                    let told = self.ground.tell(&signed);
-                    self.say(|| format!("the liar settles epoch {epoch}: {told:?}"));
-                }
+            let body = match settlement {
+                Ok(None) => Some(Body::SettleEpoch(lies::settlement(&self.scene, &result))),
+                Ok(Some(settlement)) if settlement.result == result.hash() => lies::payment(epoch, &leaves),
+                _ => None,
+            };
+            let signed = body.and_then(|body| lies::transaction(&self.ground.chain, &liar.who, body));
+            if let Some(signed) = signed {
+                let told = self.ground.tell(&signed);
+                self.say(|| format!("the liar settles or pays epoch {epoch}: {told:?}"));
             }
         }
         self.anchor_puppets();
@@ -590,22 +596,25 @@ impl Town {
         }
     }
 
-    /// Whoever watches shows the ledger who signed two results.
-    fn show(&mut self) {
-        for (verifier, body) in watch::evidence(&self.board) {
-            let at_stake = self
-                .ground
-                .chain
-                .read(|store| cairn_ledger::view::verifier(store, &verifier));
-            let at_stake = at_stake.expect("memory has every record");
-            if at_stake.is_none_or(|verifier| verifier.at_stake().0 == 0) {
-                continue;
-            }
-            if let Some(signed) = lies::transaction(&self.ground.chain, &watcher(), body) {
-                let told = self.ground.tell(&signed);
-                self.say(|| format!("verifier {verifier} is shown to have signed two results: {told:?}"));
-            }
-        }
+    /// Whoever watches holds the others to their word, and validators vote.
+    fn sit(&mut self) {
+        let lied: Vec<_> = self
+            .lied
+            .iter()
+            .map(|(epoch, (result, _))| (*epoch, result.clone()))
+            .collect();
+        let hour = self.step.saturating_sub(1) / STEPS_PER_HOUR;
+        let case = Case {
+            scene: &self.scene,
+            ground: &self.ground,
+            board: &self.board,
+            notes: &self.notes,
+            watch: &self.watch,
+            lied: &lied,
+            faces: (hour > 0).then(|| self.speakers.two_faces(0)),
+        };
+        let story = self.court.sit(&case);
+        story.into_iter().for_each(|what| self.say(|| what));
     }
 
     /// Owners of devices read the ledger: a verifier that lost its bond is no longer sent to.
@@ -614,7 +623,8 @@ impl Town {
         let parties: Vec<_> = self.scene.houses().map(|party| party.who.clone()).collect();
         for agent in 0..self.agents.len() {
             let is_bonded = |place: &usize| bonds.get(&parties[*place].account).is_some_and(|bond| *bond > 0);
-            if self.routes[agent].iter().all(is_bonded) {
+            // Where nobody has a bond any more, any verifier is as good as another.
+            if self.routes[agent].iter().all(is_bonded) || !self.routes[agent].iter().any(is_bonded) {
                 continue;
             }
             self.routes[agent].retain(is_bonded);

@@ -11,10 +11,9 @@ use crate::people::operator;
 use crate::properties::Broken;
 use crate::{CLOCK, HOUR_MS, STEP_MS, WINDOWS};
 use cairn_ledger::Event;
-
 use cairn_types::attestation::Totals;
 use cairn_types::{
-    AccountId, AccountNumber, DeviceId, EpochNumber, Finding, Hash, PayoutLeaf, Reason, ReportId, TimeMs, Token, merkle,
+    AccountId, AccountNumber, DeviceId, EpochNumber, Finding, Hash, PayoutLeaf, Reason, ReportId, TimeMs, Token,
 };
 use cairn_verifier::collector::Sealed;
 use cairn_verifier::roster;
@@ -38,10 +37,14 @@ pub const QUORUM: &str = "a quorum is one of bond";
 pub const TWO_FACED: &str = "who signs two things is caught";
 pub const TAKEN: &str = "honest reports in time are taken";
 
+pub const REVERSED: &str = "every wrong result is disputed and reversed";
+pub const HONEST: &str = "who is honest keeps its bond";
 pub const NO_PANIC: &str = "nobody panics";
 
 /// Every property by name.
-pub const PROPERTIES: [&str; 11] = [
+pub const PROPERTIES: [&str; 13] = [
+    REVERSED,
+    HONEST,
     NO_PANIC,
     ONE_HISTORY,
     SUPPLY,
@@ -62,10 +65,17 @@ pub struct Watch {
     seen: usize,
     numbers: BTreeMap<AccountId, AccountNumber>,
     settled: BTreeMap<EpochNumber, Hash>,
+    leaves: BTreeMap<EpochNumber, u32>,
     pub audited: BTreeMap<EpochNumber, Audited>,
     paid: BTreeMap<EpochNumber, (u32, Totals)>,
     pub completed: BTreeMap<EpochNumber, TimeMs>,
+    /// Epochs that were settled as something else than they are, and those of them that were put right.
+    wrong: BTreeSet<EpochNumber>,
+    reversed: BTreeSet<EpochNumber>,
+    /// Verifiers that lost all they had, those that lost anything, and the receipts they paid for, by epoch.
     slashed: BTreeSet<AccountId>,
+    fined: BTreeSet<AccountId>,
+    paid_for: BTreeSet<(AccountId, EpochNumber)>,
     pub broken: Vec<Broken>,
 }
 
@@ -97,7 +107,10 @@ impl Watch {
     fn event(&mut self, now: TimeMs, event: &Event, ground: &Ground, board: &Board) {
         match event {
             Event::AccountOpened { account, number } => drop(self.numbers.insert(*account, *number)),
-            Event::EpochSettled { epoch, result, .. } => {
+            Event::EpochSettled {
+                epoch, result, leaves, ..
+            } => {
+                self.leaves.insert(*epoch, *leaves);
                 if self.settled.insert(*epoch, *result).is_some() {
                     self.say(ONCE, format!("epoch {epoch} was settled twice"));
                 }
@@ -120,16 +133,58 @@ impl Watch {
                         format!("epoch {epoch}: leaves {start} to {end} were paid at {before}"),
                     );
                 }
-                let right = self.audited.get(epoch).map(|audited| audited.result.hash());
-                if right != self.settled.get(epoch).copied() {
+                if !self.is_right(*epoch) {
                     self.say(RIGHT, format!("epoch {epoch}: leaves of a wrong result were paid"));
                 }
             }
             Event::PayoutsCompleted { epoch, .. } if self.completed.insert(*epoch, now).is_some() => {
                 self.say(ONCE, format!("epoch {epoch} was completed twice"));
             }
-            Event::VerifierSlashed { verifier, .. } => drop(self.slashed.insert(*verifier)),
+            Event::EpochReleased { epoch, .. } => {
+                if !self.is_right(*epoch) {
+                    self.say(RIGHT, format!("epoch {epoch} was released with a wrong result"));
+                }
+                if self.leaves.get(epoch) == Some(&0) {
+                    self.completed.insert(*epoch, now);
+                }
+            }
+            Event::SettlementWithdrawn { epoch, .. } => {
+                self.settled.remove(epoch);
+                self.audited.remove(epoch);
+                self.wrong.remove(epoch);
+            }
+            Event::DisputeDecided {
+                epoch, upheld, result, ..
+            } => self.decided(*epoch, *upheld, *result),
+            Event::VerifierSlashed { verifier, .. } => {
+                if ground.bonds().get(verifier).is_none_or(|bond| *bond == 0) {
+                    self.slashed.insert(*verifier);
+                }
+                self.fined.insert(*verifier);
+            }
+            Event::ReceiptBroken { verifier, epoch, .. } => drop(self.paid_for.insert((*verifier, *epoch))),
             _ => {}
+        }
+    }
+
+    /// Epochs whose settled result is wrong as it stands.
+    pub fn wrong(&self) -> Vec<EpochNumber> {
+        let wrong = self.wrong.iter().filter(|epoch| !self.is_right(**epoch));
+        wrong.copied().collect()
+    }
+
+    fn is_right(&self, epoch: EpochNumber) -> bool {
+        let right = self.audited.get(&epoch).map(|audited| audited.result.hash());
+        right.is_some() && right == self.settled.get(&epoch).copied()
+    }
+
+    fn decided(&mut self, epoch: EpochNumber, upheld: bool, result: Hash) {
+        if upheld == self.is_right(epoch) {
+            self.say(REVERSED, format!("epoch {epoch}: the dispute was decided wrongly"));
+        }
+        if upheld {
+            self.settled.insert(epoch, result);
+            self.reversed.insert(epoch);
         }
     }
 
@@ -143,8 +198,9 @@ impl Watch {
             Ok(audited) => {
                 let settled = self.settled.get(&epoch).copied().unwrap_or_default();
                 if audited.result.hash() != settled {
-                    self.say(RIGHT, format!("epoch {epoch} was settled as {settled} and is not that"));
+                    self.wrong.insert(epoch);
                 }
+                self.leaves.insert(epoch, audited.leaves.len() as u32);
                 self.audited.insert(epoch, audited);
             }
         }
@@ -158,6 +214,7 @@ impl Watch {
         self.rewards(speakers, ground);
         self.devices(scene, speakers, notes);
         self.times(scene);
+        self.disputes(scene);
         self.faces(speakers, board);
         self.taken(scene, speakers, notes);
     }
@@ -188,9 +245,8 @@ impl Watch {
                 if is_anchored && is_judged {
                     continue;
                 }
-                // Whoever lies about it can be shown to: its anchor proves that the report is absent, or it has none.
-                let is_shown = party.part == Part::Liar && is_absent(&audited, account, ids, report);
-                if !is_shown && !self.slashed.contains(account) {
+                let has_paid = self.paid_for.contains(&(*account, told.epoch)) || self.slashed.contains(account);
+                if !has_paid {
                     let what = format!(
                         "{report} of epoch {} has a receipt of verifier {place} and was dropped",
                         told.epoch
@@ -237,7 +293,8 @@ impl Watch {
 
     /// Honest devices of which a report was taken earn; from the hour on in which it gets calm, all of them.
     fn devices(&mut self, scene: &Scene, speakers: &Speakers, notes: &Notes) {
-        let audited: Vec<Audited> = self.audited.values().cloned().collect();
+        let spoken = self.audited.range(..EpochNumber(scene.hours));
+        let audited: Vec<Audited> = spoken.map(|(_, audited)| audited.clone()).collect();
         let mut gaps: BTreeSet<DeviceId> = BTreeSet::new();
         for audited in &audited {
             for place in 0..speakers.honest() {
@@ -280,6 +337,26 @@ impl Watch {
                     );
                 }
             }
+        }
+    }
+
+    /// What was wrong was put right, and only liars paid for anything.
+    fn disputes(&mut self, scene: &Scene) {
+        let left: Vec<EpochNumber> = self.wrong.difference(&self.reversed).copied().collect();
+        for epoch in left {
+            self.say(
+                REVERSED,
+                format!("epoch {epoch} was settled wrongly and never put right"),
+            );
+        }
+        let honest = scene.parties.iter().filter(|party| party.part == Part::Honest);
+        let accounts: Vec<AccountId> = honest.map(|party| party.who.account).collect();
+        for account in accounts
+            .into_iter()
+            .filter(|account| self.fined.contains(account))
+            .collect::<Vec<_>>()
+        {
+            self.say(HONEST, format!("verifier {account} lost a bond"));
         }
     }
 
@@ -375,35 +452,9 @@ fn found<'a>(audited: &'a Audited, device: &DeviceId) -> Vec<(&'a Sealed, &'a Fi
     pairs.filter(|(report, _)| of_device(report.device)).collect()
 }
 
-/// Whether a verifier's anchor proves that a report is absent, or there is no anchor of it.
-fn is_absent(audited: &Audited, account: &AccountId, ids: &[ReportId], report: &ReportId) -> bool {
-    let Some(anchor) = audited.anchoring.of(account) else {
-        return true;
-    };
-    let sorted: Vec<Hash> = ids.iter().map(|id| Hash(id.0)).collect();
-    let tree = merkle::Tree::new(sorted.iter().map(|id| merkle::leaf(&id.0)).collect());
-    let proof = merkle::AbsenceProof::make(&tree, &sorted, &Hash(report.0));
-    proof.is_some_and(|proof| proof.proves(&Hash(report.0), &anchor.root))
-}
-
 /// An account's number and token.
 fn account_of(ground: &Ground, id: &AccountId) -> Option<(AccountNumber, Token)> {
     let account = ground.chain.read(|store| cairn_ledger::view::account(store, id));
     let account = account.expect("memory has every record")?;
     Some((account.number, account.token))
-}
-
-/// The transactions that show the ledger who signed two results.
-pub fn evidence(board: &Board) -> Vec<(AccountId, cairn_ledger::Body)> {
-    let shown = board.two_faced().into_iter().map(|(verifier, [first, second])| {
-        let slash = cairn_ledger::tx::slash_verifier::SlashVerifier {
-            verifier,
-            first: first.0,
-            first_signature: first.1,
-            second: second.0,
-            second_signature: second.1,
-        };
-        (verifier, cairn_ledger::Body::SlashVerifier(slash))
-    });
-    shown.collect()
 }

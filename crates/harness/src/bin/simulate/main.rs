@@ -13,7 +13,7 @@ const HELP: &str = "\
 simulate [--seeds N] [--from S] [--threads N] [--plant NAME]    plays N seeds (40) beginning with S (0)
 simulate --seed S [--verbose] [--plant NAME]                    plays one; with --verbose it tells what happened
 
-  --plant NAME   with a bug planted: no-fsync, chunk-twice, quorum-by-count; ends at the first seed that finds it
+  --plant NAME   with a bug planted: no-fsync, chunk-twice, quorum-by-count, no-window; ends at the first seed that finds it
 
   simulate --seeds 2000
   simulate --seed 17 --verbose

@@ -1,0 +1,222 @@
+//! Those who hold the others to their word: a watcher that shows the ledger two signed results, broken receipts and contradicting
+//! devices, and disputes what is wrong; validators who recompute a disputed epoch and vote, one of them for what is wrong. They read
+//! the ledger and what was published, nothing else.
+
+use super::board::Board;
+use super::dice::Dice;
+use super::ground::Ground;
+use super::lies::transaction;
+use super::notes::Notes;
+use super::scene::{Scene, network, validators, watcher};
+use super::watch::Watch;
+use cairn_ledger::records::DisputeState;
+use cairn_ledger::tx::bar_device::BarDevice;
+use cairn_ledger::tx::open_dispute::OpenDispute;
+use cairn_ledger::tx::slash_receipt::{Evidence, SlashReceipt};
+use cairn_ledger::tx::slash_verifier::SlashVerifier;
+use cairn_ledger::tx::vote_dispute::VoteDispute;
+use cairn_ledger::{Body, view};
+use cairn_types::{AccountId, EpochNumber, EpochResult, Hash, Receipt, merkle};
+use cairn_verifier::chain::ChainView;
+use cairn_verifier::submit::Submitter;
+use std::collections::BTreeSet;
+
+/// A wrong result is disputed after so many steps at the latest.
+const PATIENCE_STEPS: u64 = 3;
+
+/// The watcher and the validators.
+pub struct Court {
+    dice: Dice,
+    /// What is not tried again.
+    shown: BTreeSet<(AccountId, EpochNumber)>,
+    voted: BTreeSet<(usize, EpochNumber)>,
+    waited: u64,
+    is_barred: bool,
+}
+
+/// What the court looks at.
+pub struct Case<'a> {
+    pub scene: &'a Scene,
+    pub ground: &'a Ground,
+    pub board: &'a Board,
+    pub notes: &'a Notes,
+    pub watch: &'a Watch,
+    /// Inflated results of the liar.
+    pub lied: &'a [(EpochNumber, EpochResult)],
+    /// Two reports of the device with two faces, once both were sent.
+    pub faces: Option<[Vec<u8>; 2]>,
+}
+
+impl Court {
+    pub fn of(scene: &Scene) -> Self {
+        Self {
+            dice: Dice::of(scene.seed, "court"),
+            shown: BTreeSet::new(),
+            voted: BTreeSet::new(),
+            waited: 0,
+            is_barred: false,
+        }
+    }
+
+    /// One step of all of them; what they did.
+    pub fn sit(&mut self, case: &Case<'_>) -> Vec<String> {
+        let mut story = Vec::new();
+        self.show_two_results(case, &mut story);
+        self.show_receipts(case, &mut story);
+        self.bar(case, &mut story);
+        self.dispute(case, &mut story);
+        self.vote(case, &mut story);
+        story
+    }
+
+    fn show_two_results(&mut self, case: &Case<'_>, story: &mut Vec<String>) {
+        let bonds = case.ground.bonds();
+        for (verifier, [first, second]) in case.board.two_faced() {
+            if bonds.get(&verifier).is_none_or(|bond| *bond == 0) {
+                continue;
+            }
+            let slash = SlashVerifier {
+                verifier,
+                first: first.0,
+                first_signature: first.1,
+                second: second.0,
+                second_signature: second.1,
+            };
+            let told = tell(case, &watcher(), Body::SlashVerifier(slash));
+            story.push(format!(
+                "verifier {verifier} is shown to have signed two results: {told}"
+            ));
+        }
+    }
+
+    /// For each verifier and epoch one broken receipt, as soon as nobody anchors any more.
+    fn show_receipts(&mut self, case: &Case<'_>, story: &mut Vec<String>) {
+        let parties: Vec<_> = case.scene.houses().cloned().collect();
+        for epoch in (0..case.scene.hours).map(EpochNumber) {
+            let anchoring = case.ground.chain.anchoring(&network(), epoch);
+            let Some(anchoring) = anchoring.ok().filter(|anchoring| anchoring.has_ended) else {
+                continue;
+            };
+            for (place, party) in parties.iter().enumerate() {
+                let verifier = party.who.account;
+                if self.shown.contains(&(verifier, epoch)) {
+                    continue;
+                }
+                self.shown.insert((verifier, epoch));
+                let of_epoch = case.notes.told.values().filter(|told| told.epoch == epoch);
+                let receipts = of_epoch.filter_map(|told| told.receipts.get(&place));
+                let file = case.board.file(epoch, &verifier).unwrap_or_default();
+                let ids: Vec<Hash> = file.iter().map(|report| Hash(report.id.0)).collect();
+                let is_anchored = anchoring.of(&verifier).is_some();
+                let shows = |receipt: &Receipt| match is_anchored {
+                    false => Some(Evidence::NoAnchor),
+                    true => absence(&ids, &Hash(receipt.report.0)).map(Evidence::NotAnchored),
+                };
+                let Some((receipt, evidence)) = receipts.filter_map(|receipt| Some((receipt, shows(receipt)?))).next()
+                else {
+                    continue;
+                };
+                let slash = SlashReceipt {
+                    receipt: receipt.clone(),
+                    evidence,
+                };
+                let told = tell(case, &watcher(), Body::SlashReceipt(slash));
+                story.push(format!(
+                    "verifier {place} is shown to have broken a receipt of epoch {epoch}: {told}"
+                ));
+            }
+        }
+    }
+
+    fn bar(&mut self, case: &Case<'_>, story: &mut Vec<String>) {
+        if let Some([first, second]) = case.faces.clone().filter(|_| !self.is_barred) {
+            let told = tell(case, &watcher(), Body::BarDevice(BarDevice { first, second }));
+            self.is_barred = told == "taken";
+            story.push(format!("a device is shown to have signed two reports: {told}"));
+        }
+    }
+
+    fn dispute(&mut self, case: &Case<'_>, story: &mut Vec<String>) {
+        for epoch in case.watch.wrong() {
+            let Some(audited) = case.watch.audited.get(&epoch) else {
+                continue;
+            };
+            let known = case.ground.chain.read(|store| view::dispute(store, &network(), epoch));
+            if known.expect("memory has every record").is_some() {
+                continue;
+            }
+            self.waited += 1;
+            if self.waited < PATIENCE_STEPS && self.dice.one_in(2) {
+                continue;
+            }
+            self.waited = 0;
+            let claimed = audited.result.clone();
+            let told = tell(
+                case,
+                &watcher(),
+                Body::OpenDispute(OpenDispute {
+                    claimed,
+                    exchange: None,
+                }),
+            );
+            story.push(format!("epoch {epoch} is disputed: {told}"));
+            // Nothing later can be looked at before this is decided.
+            return;
+        }
+        // Whoever lost may dispute what is right: it costs its bond.
+        if let Some(liar) = case.scene.liar().filter(|_| self.dice.one_in(8)) {
+            for (epoch, result) in case.lied {
+                let dispute = OpenDispute {
+                    claimed: result.clone(),
+                    exchange: None,
+                };
+                let told = tell(case, &liar.who, Body::OpenDispute(dispute));
+                if told == "taken" {
+                    story.push(format!("the liar disputes epoch {epoch}"));
+                }
+            }
+        }
+    }
+
+    fn vote(&mut self, case: &Case<'_>, story: &mut Vec<String>) {
+        for (epoch, audited) in &case.watch.audited {
+            let dispute = case.ground.chain.read(|store| view::dispute(store, &network(), *epoch));
+            let dispute = dispute.expect("memory has every record");
+            if dispute.is_none_or(|dispute| dispute.state != DisputeState::Open) {
+                continue;
+            }
+            for (place, validator) in validators().into_iter().enumerate() {
+                if self.voted.contains(&(place, *epoch)) || self.dice.one_in(2) {
+                    continue;
+                }
+                // The last one is on the liar's side, whenever there is one.
+                let lie = case.lied.iter().find(|(of, _)| of == epoch).filter(|_| place == 3);
+                let result = lie.map_or(&audited.result, |(_, lie)| lie).clone();
+                let told = tell(
+                    case,
+                    &validator,
+                    Body::VoteDispute(VoteDispute { result, exchange: None }),
+                );
+                if told == "taken" {
+                    self.voted.insert((place, *epoch));
+                }
+                story.push(format!("validator {place} votes on epoch {epoch}: {told}"));
+            }
+        }
+    }
+}
+
+/// Tells the ledger, and says what came of it.
+fn tell(case: &Case<'_>, who: &Submitter, body: Body) -> String {
+    match transaction(&case.ground.chain, who, body).map(|signed| case.ground.tell(&signed)) {
+        Some(Ok(())) => "taken".to_owned(),
+        Some(Err(error)) => error.to_string(),
+        None => "the ledger does not answer".to_owned(),
+    }
+}
+
+/// That a report is not among the sorted ids of a tree.
+fn absence(ids: &[Hash], report: &Hash) -> Option<merkle::AbsenceProof> {
+    let tree = merkle::Tree::new(ids.iter().map(|id| merkle::leaf(&id.0)).collect());
+    merkle::AbsenceProof::make(&tree, ids, report)
+}

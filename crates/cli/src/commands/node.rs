@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::roles::logs::Logs;
 use crate::roles::until_stopped;
 use cairn_node::founding::Founding;
-use cairn_node::{Identity, KeysError, LISTEN_DEFAULT, NodeConfig, NodeError};
+use cairn_node::{FORESEEN, Identity, KeysError, LISTEN_DEFAULT, NodeConfig, NodeError};
 use cairn_types::PublicKey;
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -172,10 +172,12 @@ fn run_node(args: Run, out: Output) -> Done {
             "validators": founding.validators.len(),
             "group_key": anchor.group_key,
             "genesis": anchor.genesis,
+            "era": anchor.era,
+            "beacon_note": (founding.validators.len() == 1).then_some(FORESEEN),
         });
         out.answer(&answer, || {
             let role = if votes { "votes" } else { "follows" };
-            vec![
+            let mut lines = vec![
                 format!(
                     "chain     {}, {} validators; this node {role}",
                     anchor.chain,
@@ -183,10 +185,23 @@ fn run_node(args: Run, out: Output) -> Done {
                 ),
                 format!("node      {}", node.url()),
                 format!("height    {}", answer["height"]),
-            ]
+            ];
+            lines.extend(answer["beacon_note"].as_str().map(|note| format!("beacons   {note}")));
+            lines
         });
+        let mut latest = node.chain().follow();
+        let over = async {
+            if let Ok(last) = latest.wait_for(|latest| latest.header.is_over()).await {
+                out.say(format!(
+                    "the era ended at height {}: stop this node, and run `cairn state export`",
+                    last.header.height
+                ));
+            }
+            std::future::pending::<()>().await
+        };
         tokio::select! {
             () = &mut stopped => {}
+            () = over => {}
             reason = node.failed() => {
                 let failure = Failure::new(Kind::Internal, format!("the node failed: {reason}"));
                 return Err(failure.hint("start it again; it goes on where it was"));

@@ -12,6 +12,7 @@ mod metrics;
 mod routes;
 mod transactions;
 
+pub use chain::FORESEEN;
 pub use error::ApiError;
 pub use listener::HttpLimits;
 pub use routes::{ROUTES, reading};

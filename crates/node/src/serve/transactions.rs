@@ -75,6 +75,14 @@ pub async fn submit(Shared(desk): Shared<Arc<Desk>>, Handed { bytes, wait }: Han
             )),
         };
     }
+    if desk.service.chain.latest().header.is_over() {
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "era_over",
+            "this era of the chain has ended: nothing happens here any more",
+            "send it to a node of the next era",
+        ));
+    }
     let Submitted { id, progress } = desk.service.admission.submit(bytes, wait).await?;
     desk.metrics.submitted.inc();
     match progress {

@@ -131,6 +131,9 @@ async fn a_ledger_moves_to_four_validators_with_all_that_is_in_it() {
     until(&world.node, |latest| latest.header.is_over()).await;
     let before = seen(&world.node.url(), &world.http, &paths).await;
     assert_eq!(world.get("/v1/status").await.1["over"], true);
+    let (_, late) = world.signed(CUSTOMER, world.nonce(), World::transfer(5));
+    let (status, answer) = world.post("/v1/transactions", late).await;
+    assert_eq!((status, answer["code"].as_str()), (409, Some("era_over")));
     let World {
         node,
         clock,

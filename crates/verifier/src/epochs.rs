@@ -177,6 +177,8 @@ struct Progress {
     epoch: EpochNumber,
     stage: Stage,
     first: EpochNumber,
+    /// Up to here our reports are anchored, or that is past.
+    ahead: EpochNumber,
     judged: Option<Judged>,
     /// Settled epochs that wait for their release, in order.
     unpaid: VecDeque<EpochNumber>,
@@ -196,6 +198,7 @@ impl Progress {
             epoch,
             stage: Stage::Open,
             first,
+            ahead: epoch,
             judged: None,
             unpaid: VecDeque::new(),
             at_hand: BTreeSet::new(),
@@ -296,6 +299,9 @@ impl Epochs {
                         break;
                     }
                 }
+            }
+            if let Err(error) = self.anchor_ahead(now, &id, &mut progress, collect) {
+                tracing::warn!(network = %id, %error, "later epochs are not anchored yet");
             }
             self.listen_all(&id, &mut progress, &mut advanced);
             self.networks.insert(id, progress);

@@ -1,11 +1,14 @@
 //! Seals what we collected of an epoch into one file and binds us to it on the ledger. The file is in the archive before its hash is on
 //! the ledger, and is not made anew once it is there. Never judges.
 
-use super::{Collect, EpochError, Epochs};
+use super::{Collect, EpochError, Epochs, Progress, Stage};
 use crate::archive::{self, EpochArchive, OrderMeters};
 use crate::{attest, submit};
 use cairn_ledger::tx::anchor_epoch::NetworkAnchor;
-use cairn_types::{EpochNumber, NetworkId, hash};
+use cairn_types::{EpochNumber, NetworkId, TimeMs, hash};
+
+/// Epochs sealed in one advance while an earlier one waits.
+const AHEAD_MAX: usize = 64;
 
 impl Epochs {
     /// Seals the file of our reports and binds us to it. Too late, it costs what our receipts promised.
@@ -40,6 +43,37 @@ impl Epochs {
         };
         if !submit::anchor(self.chain.as_ref(), &self.settings.submitter, epoch, anchor)? {
             tracing::error!(network = %id, %epoch, reports = reports.len(), "anchored too late: our reports are not judged");
+        }
+        Ok(())
+    }
+
+    /// Seals and anchors the epochs after the one at hand as their time comes, however long that one waits: what receipts promised of
+    /// an epoch must not depend on when another is settled.
+    pub(super) fn anchor_ahead(
+        &self,
+        now: TimeMs,
+        id: &NetworkId,
+        progress: &mut Progress,
+        collect: &mut dyn Collect,
+    ) -> Result<(), EpochError> {
+        if progress.stage == Stage::Open {
+            return Ok(());
+        }
+        progress.ahead = progress.ahead.max(progress.epoch);
+        for _ in 0..AHEAD_MAX {
+            let epoch = progress.ahead.next();
+            if now < self.facts.clock.end(epoch).plus_ms(self.settings.grace_ms)
+                || self.chain.closed(id, epoch)?.is_none()
+                || self.chain.network(id, epoch)?.closes.is_some_and(|last| epoch > last)
+                || !collect.seal(now, id, epoch)?
+            {
+                break;
+            }
+            if !self.is_expired(id, epoch)? {
+                let archive = EpochArchive::of(self.objects.as_ref(), id, epoch);
+                self.anchor(id, epoch, &archive, collect)?;
+            }
+            progress.ahead = epoch;
         }
         Ok(())
     }

@@ -103,6 +103,29 @@ fn what_one_of_them_was_told_of_a_sale_all_of_them_count() {
 }
 
 #[test]
+fn while_an_epoch_cannot_be_settled_the_next_ones_are_anchored_in_their_time() {
+    let mut several = Several::new([30_000; 3], 3);
+    for hour in 0..3 {
+        several.feed(hour);
+        let now = several.end(hour);
+        several.advance_all(&[0, 1], now);
+        let anchoring = several
+            .chain()
+            .anchoring(&several.world.network, EpochNumber(hour))
+            .unwrap();
+        assert_eq!(anchoring.anchors.len(), 2, "hour {hour}");
+    }
+    assert_eq!(several.settled(0), None, "two of three equal bonds are no quorum");
+    // The third one comes back, too late for what it promised, not too late to settle.
+    let now = several.end(2).plus_ms(crate::world::HOUR / 2);
+    several.chain().advance(now);
+    several.advance_all(&ALL, now);
+    for hour in 0..3 {
+        assert_audited(&several, &ALL, hour);
+    }
+}
+
+#[test]
 fn a_verifier_that_is_silent_is_waited_for_until_the_window_ends_and_not_longer() {
     let mut several = Several::new(SMALL_THIRD, 2);
     several.feed(0);

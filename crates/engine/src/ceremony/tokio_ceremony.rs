@@ -226,7 +226,14 @@ async fn hold(
         );
         let all = async {
             let completion = table.until_done(dealing).await?;
-            let group = keep_share(&ceremony, &stored, &secrets, completion)?;
+            let group = match keep_share(&ceremony, &stored, &secrets, completion) {
+                Ok(group) => group,
+                Err(error) => {
+                    // The others learn the same only with enough of us.
+                    let _ = tokio::time::timeout(LINGER, table.until(|_| false)).await;
+                    return Err(error);
+                }
+            };
             let statement = statement(&ceremony.draft, &group);
             table
                 .roll

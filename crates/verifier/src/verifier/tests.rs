@@ -64,11 +64,16 @@ async fn hour(place: S3) {
         "{:?}",
         advanced.failed
     );
-    let local = std::fs::read_dir(running.folder.path()).unwrap();
-    let local: Vec<String> = local
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    assert_eq!(local, ["log"], "nothing of the archive stays here");
+    let names = |folder: &std::path::Path| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect::<std::collections::BTreeSet<String>>()
+    };
+    let local = names(running.folder.path());
+    assert!(
+        local.iter().eq(["log", "log.fetched"]) && names(&running.folder.path().join("log.fetched")).is_empty(),
+        "nothing of the archive stays here: {local:?}"
+    );
     let served = running
         .get(&format!("/v1/archive/{}/0/{MANIFEST}", running.world.network))
         .await;

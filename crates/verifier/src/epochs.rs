@@ -184,6 +184,8 @@ struct Progress {
     unpaid: VecDeque<EpochNumber>,
     /// Files of its anchors that are in our archive.
     at_hand: BTreeSet<Hash>,
+    /// Files of later epochs' anchors that are there too.
+    fetched: BTreeSet<Hash>,
     /// Since when the others are missing.
     sought: Option<TimeMs>,
     /// Whose files others say they cannot get.
@@ -202,6 +204,7 @@ impl Progress {
             judged: None,
             unpaid: VecDeque::new(),
             at_hand: BTreeSet::new(),
+            fetched: BTreeSet::new(),
             sought: None,
             said_missing: BTreeMap::new(),
             talks: VecDeque::new(),
@@ -212,6 +215,9 @@ impl Progress {
         self.epoch = self.epoch.next();
         self.stage = Stage::Open;
         self.at_hand.clear();
+        if self.ahead <= self.epoch {
+            self.fetched.clear();
+        }
         self.sought = None;
         self.said_missing.clear();
     }

@@ -82,22 +82,10 @@ impl Epochs {
                 Some(others) => others,
                 None => others.insert(self.others(&self.verifiers()?)),
             };
-            let wanted = Wanted {
-                network: *id,
-                epoch,
-                what: What::Hashed {
-                    name: archive::sealed_name(&anchor.reports_hash),
-                    hash: anchor.reports_hash,
-                },
-                bytes_max: bytes_max(anchor),
-            };
-            let given = self.peers.get(&wanted, &first_from(others, anchor));
-            match given.filter(|bytes| hash::sha256(bytes) == anchor.reports_hash) {
-                Some(bytes) => {
-                    archive.put(&archive::sealed_name(&anchor.reports_hash), &bytes)?;
-                    progress.at_hand.insert(anchor.reports_hash);
-                }
-                None => missing_of.push(anchor.verifier),
+            if self.fetch(id, epoch, anchor, others, archive)? {
+                progress.at_hand.insert(anchor.reports_hash);
+            } else {
+                missing_of.push(anchor.verifier);
             }
         }
         missing_of.sort_unstable();
@@ -128,6 +116,57 @@ impl Epochs {
         }
         without.sort_unstable();
         Ok(Gathered::Files { files, without })
+    }
+
+    /// Whether an anchored file was to be had; then it is in our archive.
+    fn fetch(
+        &self,
+        id: &NetworkId,
+        epoch: EpochNumber,
+        anchor: &Anchor,
+        others: &[VerifierAt],
+        archive: &EpochArchive<'_>,
+    ) -> Result<bool, EpochError> {
+        let wanted = Wanted {
+            network: *id,
+            epoch,
+            what: What::Hashed {
+                name: archive::sealed_name(&anchor.reports_hash),
+                hash: anchor.reports_hash,
+            },
+            bytes_max: bytes_max(anchor),
+        };
+        let given = self.peers.get(&wanted, &first_from(others, anchor));
+        let given = given.filter(|bytes| hash::sha256(bytes) == anchor.reports_hash);
+        if let Some(bytes) = &given {
+            archive.put(&archive::sealed_name(&anchor.reports_hash), bytes)?;
+        }
+        Ok(given.is_some())
+    }
+
+    /// Fetches what was anchored of later epochs while an earlier one waits: who anchored it may be gone when they are judged.
+    pub(super) fn fetch_ahead(&self, id: &NetworkId, progress: &mut Progress) -> Result<(), EpochError> {
+        let empty = archive::reports::empty_hash();
+        let mut epoch = progress.epoch;
+        while epoch < progress.ahead {
+            epoch = epoch.next();
+            let archive = EpochArchive::of(self.objects.as_ref(), id, epoch);
+            let mut others = None;
+            for anchor in self.chain.anchoring(id, epoch)?.anchors {
+                let hash = anchor.reports_hash;
+                if hash == empty || progress.fetched.contains(&hash) {
+                    continue;
+                }
+                let others = match &others {
+                    Some(others) => others,
+                    None => others.insert(self.others(&self.verifiers()?)),
+                };
+                if archive.sealed(&hash)?.is_some() || self.fetch(id, epoch, &anchor, others, &archive)? {
+                    progress.fetched.insert(hash);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether files are missing for as long as anchoring may last.

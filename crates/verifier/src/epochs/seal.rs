@@ -75,6 +75,6 @@ impl Epochs {
             }
             progress.ahead = epoch;
         }
-        Ok(())
+        self.fetch_ahead(id, progress)
     }
 }

@@ -6,7 +6,7 @@ use crate::chain::ChainView;
 use crate::differences::Differs;
 use crate::evidence::{self, EvidenceError};
 use crate::meters::{self, MeterEntry};
-use crate::peers::{What, Word};
+use crate::peers::{Wanted, What, Word};
 use crate::world::several::Several;
 use crate::world::{THREE, WHOLE, World, account, after, device_key, key, meters_by, sealed};
 use crate::{attest, collector::Sealed};
@@ -122,6 +122,34 @@ fn while_an_epoch_cannot_be_settled_the_next_ones_are_anchored_in_their_time() {
     several.advance_all(&ALL, now);
     for hour in 0..3 {
         assert_audited(&several, &ALL, hour);
+    }
+}
+
+#[test]
+fn what_is_anchored_while_an_earlier_epoch_waits_is_fetched_before_its_verifier_is_gone() {
+    let mut several = Several::new(SMALL_THIRD, 2);
+    several.feed(0);
+    // Nobody hears what the others say of hour 0, so that it waits.
+    for at in ALL {
+        let mute = |_: &AccountId, wanted: &Wanted, honest| match wanted.what {
+            What::Words => None,
+            _ => honest,
+        };
+        several.set_mood(at, Some(Box::new(mute)));
+    }
+    let now = several.end(0);
+    several.advance_all(&ALL, now);
+    several.feed(1);
+    let now = several.end(1);
+    several.advance_all(&ALL, now);
+    assert_eq!(several.settled(0), None);
+    several.hang_up(2);
+    several.set_mood(0, None);
+    several.set_mood(1, None);
+    several.advance_all(&[0, 1], now);
+    for hour in 0..2 {
+        assert_audited(&several, &[0, 1], hour);
+        assert!(complete(&archive(&several, 0, hour)).unwrap().without.is_empty());
     }
 }
 

@@ -7,13 +7,12 @@ use cairn_harness::people::network_id;
 use cairn_harness::plan::{Fault, Moment, Plan};
 use cairn_harness::properties::check;
 use cairn_harness::records::Records;
+use cairn_harness::simulate::plants::NeverSyncs;
 use cairn_harness::world::{Shape, World, play};
 use cairn_ledger::Event;
 use cairn_types::{BasisPoints, Credit, EpochNumber};
 use cairn_verifier::archive::{EpochArchive, REPORTS, reports};
-use cairn_verifier::disk::{Disk, SimulatedDisk};
 use cairn_verticals::kit::Role;
-use std::io;
 
 #[test]
 fn every_property_notices_when_it_is_broken() {
@@ -155,46 +154,10 @@ fn a_report_dropped_from_the_archive_is_missed_by_its_receipt_and_by_the_audit()
     );
 }
 
-/// A disk that says it synced and did not.
-struct Liar(SimulatedDisk);
-
-impl Disk for Liar {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.0.list()
-    }
-    fn create(&mut self, name: &str, bytes: u64) -> io::Result<()> {
-        self.0.create(name, bytes)
-    }
-    fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write(name, offset, bytes)
-    }
-    fn sync(&mut self, _: &str) -> io::Result<()> {
-        Ok(())
-    }
-    fn sync_names(&mut self) -> io::Result<()> {
-        self.0.sync_names()
-    }
-    fn read(&self, name: &str, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
-        self.0.read(name, offset, bytes)
-    }
-    fn size(&self, name: &str) -> io::Result<Option<u64>> {
-        self.0.size(name)
-    }
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        self.0.rename(from, to)
-    }
-    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.0.replace(name, bytes)
-    }
-    fn remove(&mut self, name: &str) -> io::Result<()> {
-        self.0.remove(name)
-    }
-}
-
 #[test]
 fn a_verifier_on_a_disk_that_lies_is_found_out_when_it_dies() {
     let shape = Shape {
-        shows: |disk| Box::new(Liar(disk)),
+        shows: |disk| Box::new(NeverSyncs(disk)),
         ..Shape::of(53, 3)
     };
     let death = Fault::VerifierDies {

@@ -576,7 +576,7 @@ fn message_of(device: usize, slot: u64) -> (DeviceId, EpochNumber) {
 }
 
 /// What cheats send, sealed, by when it comes.
-fn cheats(city: &City, hours: u64) -> BTreeMap<TimeMs, Vec<Vec<u8>>> {
+pub(crate) fn cheats(city: &City, hours: u64) -> BTreeMap<TimeMs, Vec<Vec<u8>>> {
     let mut sealed: BTreeMap<TimeMs, Vec<Vec<u8>>> = BTreeMap::new();
     let last = time_of(hours * STEPS_PER_HOUR + 4);
     for sent in (0..hours + 2).flat_map(|epoch| city.reports(EpochNumber(epoch), &CLOCK)) {

@@ -143,7 +143,7 @@ fn was_paid(chain: &LocalChain, epoch: EpochNumber) -> bool {
 }
 
 /// A disk that says it synced and did not.
-struct NeverSyncs(SimulatedDisk);
+pub struct NeverSyncs(pub SimulatedDisk);
 
 impl Disk for NeverSyncs {
     fn list(&self) -> io::Result<Vec<String>> {

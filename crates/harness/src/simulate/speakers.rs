@@ -4,10 +4,11 @@
 use super::scene::{AGENTS, Scene};
 use crate::agents::{Process, known};
 use crate::people::{device_key, network_id};
-use crate::{CLOCK, START, STEPS_PER_HOUR, time_of};
+use crate::world::cheats;
+use crate::{START, STEPS_PER_HOUR, time_of};
 use cairn_agent::keys::Keys;
-use cairn_types::{AccountNumber, DeviceId, Envelope, EpochNumber, Report, TimeMs};
-use cairn_verticals::kit::{Cast, CastDevice, Reading, Role};
+use cairn_types::{AccountNumber, DeviceId, Envelope, Report, TimeMs};
+use cairn_verticals::kit::{CastDevice, Reading, Role};
 use cairn_verticals::sensors::cast::{self, City};
 use cairn_verticals::sensors::report;
 use std::collections::BTreeMap;
@@ -133,24 +134,4 @@ pub fn agents(scene: &Scene, speakers: &Speakers) -> Vec<Process> {
         Process::new(agent as u8, names, &keys, verifiers.collect())
     };
     names.into_iter().enumerate().map(process).collect()
-}
-
-/// What cheats send, sealed, by when it comes.
-fn cheats(city: &City, hours: u64) -> BTreeMap<TimeMs, Vec<Vec<u8>>> {
-    let mut sealed: BTreeMap<TimeMs, Vec<Vec<u8>>> = BTreeMap::new();
-    let last = time_of(hours * STEPS_PER_HOUR + 4);
-    for sent in (0..hours + 2).flat_map(|epoch| city.reports(EpochNumber(epoch), &CLOCK)) {
-        if city.devices()[sent.device].role == Role::Honest || sent.received > last {
-            continue;
-        }
-        let report = Report {
-            network: network_id(),
-            time: sent.pack.time,
-            sequence: sent.sequence,
-            body: sent.pack.body,
-        };
-        let envelope = Envelope::seal(&report, &device_key(sent.device));
-        sealed.entry(sent.received).or_default().push(envelope);
-    }
-    sealed
 }

@@ -4,14 +4,13 @@
 use super::ballot;
 use super::decide::hold;
 use super::release::load_signers;
-use super::result::{Claim, standing};
+use super::result::{Claim, Settled, standing};
 use super::settle_epoch::Exchange;
 use crate::context::{Context, Step, ensure};
 use crate::event::Event;
-use crate::records::{Dispute, DisputeState, Epoch, Network, Pool, PoolState, Settlement};
+use crate::records::{Dispute, DisputeState, PoolState};
 use crate::reject::Reject;
 use crate::store::Key;
-use crate::tables::{Loaded, Record};
 use cairn_types::{AccountId, EpochResult};
 use minicbor::{CborLen, Decode, Encode};
 
@@ -28,16 +27,7 @@ pub struct OpenDispute {
 
 impl OpenDispute {
     pub(crate) fn reads(&self) -> Vec<Key> {
-        let at = (self.claimed.network, self.claimed.epoch);
-        let mut keys = vec![
-            Network::key(&at.0),
-            Epoch::key(&at.1),
-            Pool::key(&at),
-            Settlement::key(&at),
-            Dispute::key(&at),
-        ];
-        keys.extend(Claim::reads(&self.claimed));
-        keys
+        Claim::reads_settled(&self.claimed)
     }
 
     pub(crate) fn apply(&self, sender: &AccountId, context: &mut Context<'_>) -> Step<()> {
@@ -47,15 +37,11 @@ impl OpenDispute {
         let limits = context.genesis.limits;
         let mut disputer = context.sender(sender)?;
         disputer.take_token(limits.dispute_bond)?;
-        let network = context.network(&at.0)?;
-        let epoch: Loaded<Epoch> = context.load(&at.1)?.ok_or(Reject::EpochOpen)?;
-        let settlement: Loaded<Settlement> = context.load(&at)?.ok_or(Reject::NotSettled)?;
-        let pool: Loaded<Pool> = context.load(&at)?.ok_or(Reject::NotSettled)?;
         let claim = Claim {
             result,
             exchange: self.exchange.as_ref(),
         };
-        claim.check(&network, &epoch, &pool, context)?;
+        let Settled { settlement, pool, .. } = claim.check_settled(context)?;
         ensure(context.chain()?.validators > 0, Reject::NoValidators)?;
         ensure(context.load::<Dispute>(&at)?.is_none(), Reject::DisputeExists)?;
         let over = limits.is_over(limits.dispute_window_ms, settlement.settled(), context.moment());

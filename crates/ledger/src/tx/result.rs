@@ -5,10 +5,10 @@ use super::settle_epoch::Exchange;
 use crate::context::{Context, Step, ensure};
 use crate::economics::Carry;
 use crate::economics::netting::OfferTotals;
-use crate::records::{Anchors, Epoch, ExchangeBook, Network, Pool, Settlement};
+use crate::records::{Anchors, Dispute, Epoch, ExchangeBook, Network, Pool, Settlement};
 use crate::reject::Reject;
 use crate::store::Key;
-use crate::tables::Record;
+use crate::tables::{Loaded, Record};
 use cairn_types::attestation::Totals;
 use cairn_types::{EpochNumber, EpochResult, Hash, NetworkId, codec, hash, merkle};
 
@@ -17,6 +17,13 @@ use cairn_types::{EpochNumber, EpochResult, Hash, NetworkId, codec, hash, merkle
 pub(super) struct Claim<'a> {
     pub result: &'a EpochResult,
     pub exchange: Option<&'a Exchange>,
+}
+
+/// A settled epoch that somebody says something about.
+pub(super) struct Settled {
+    pub network: Loaded<Network>,
+    pub settlement: Loaded<Settlement>,
+    pub pool: Loaded<Pool>,
 }
 
 /// Hash of all that a result pays: two claims with one hash are the same. Votes and disputes name what they are for by it.
@@ -47,6 +54,35 @@ impl Claim<'_> {
             Anchors::key(&(result.network, result.epoch)),
             Settlement::key(&(result.network, before)),
         ]
+    }
+
+    /// All that a claim about a settled epoch reads.
+    pub fn reads_settled(result: &EpochResult) -> Vec<Key> {
+        let at = (result.network, result.epoch);
+        let mut keys = vec![
+            Network::key(&at.0),
+            Epoch::key(&at.1),
+            Pool::key(&at),
+            Settlement::key(&at),
+            Dispute::key(&at),
+        ];
+        keys.extend(Self::reads(result));
+        keys
+    }
+
+    /// Checks a claim about a settled epoch.
+    pub fn check_settled(&self, context: &mut Context<'_>) -> Step<Settled> {
+        let at = (self.result.network, self.result.epoch);
+        let network = context.network(&at.0)?;
+        let epoch: Loaded<Epoch> = context.load(&at.1)?.ok_or(Reject::EpochOpen)?;
+        let settlement: Loaded<Settlement> = context.load(&at)?.ok_or(Reject::NotSettled)?;
+        let pool: Loaded<Pool> = context.load(&at)?.ok_or(Reject::NotSettled)?;
+        self.check(&network, &epoch, &pool, context)?;
+        Ok(Settled {
+            network,
+            settlement,
+            pool,
+        })
     }
 
     /// What the leaves will leave of the pool.

@@ -3,14 +3,14 @@
 
 use super::ballot::{Cast, validators};
 use super::decide::Decision;
-use super::result::Claim;
+use super::result::{Claim, Settled};
 use super::settle_epoch::Exchange;
 use crate::context::{Context, Step, ensure};
 use crate::event::Event;
-use crate::records::{Dispute, DisputeState, Epoch, Network, Pool, Settlement};
+use crate::records::{Dispute, DisputeState};
 use crate::reject::Reject;
 use crate::store::Key;
-use crate::tables::{Loaded, Record};
+use crate::tables::Loaded;
 use cairn_types::{AccountId, EpochResult};
 use minicbor::{CborLen, Decode, Encode};
 
@@ -26,31 +26,20 @@ pub struct VoteDispute {
 
 impl VoteDispute {
     pub(crate) fn reads(&self) -> Vec<Key> {
-        let at = (self.result.network, self.result.epoch);
-        let mut keys = vec![
-            Network::key(&at.0),
-            Epoch::key(&at.1),
-            Pool::key(&at),
-            Settlement::key(&at),
-            Dispute::key(&at),
-        ];
-        keys.extend(Claim::reads(&self.result));
-        keys
+        Claim::reads_settled(&self.result)
     }
 
     pub(crate) fn apply(&self, sender: &AccountId, context: &mut Context<'_>) -> Step<()> {
         let result = &self.result;
         let at = (result.network, result.epoch);
         ensure(result.chain == context.genesis.chain, Reject::WrongChain)?;
-        let network = context.network(&at.0)?;
-        let epoch: Loaded<Epoch> = context.load(&at.1)?.ok_or(Reject::EpochOpen)?;
-        let settlement: Loaded<Settlement> = context.load(&at)?.ok_or(Reject::NotSettled)?;
-        let pool: Loaded<Pool> = context.load(&at)?.ok_or(Reject::NotSettled)?;
         let claim = Claim {
             result,
             exchange: self.exchange.as_ref(),
         };
-        claim.check(&network, &epoch, &pool, context)?;
+        let Settled {
+            network, settlement, ..
+        } = claim.check_settled(context)?;
         let dispute: Loaded<Dispute> = context.load(&at)?.ok_or(Reject::DisputeUnknown)?;
         ensure(dispute.state == DisputeState::Open, Reject::DisputeDecided)?;
         let validators = validators(context)?;

@@ -5,13 +5,13 @@ use crate::output::{Output, decimal};
 use crate::session::{Session, failed};
 use crate::spend::{Spender, Spending, merge};
 use cairn_ledger::Event;
-use cairn_ledger::records::{Anchors, Epoch, Roots};
+use cairn_ledger::records::{Anchors, Epoch, Pool, PoolState, Roots};
 use cairn_ledger::tx::Body;
-use cairn_ledger::tx::slash_receipt::{Evidence, SlashReceipt};
+use cairn_ledger::tx::slash_receipt::SlashReceipt;
 use cairn_ledger::tx::slash_verifier::SlashVerifier;
-use cairn_types::merkle::{self, AbsenceProof};
-use cairn_types::{AccountId, Attestation, EpochNumber, Hash, NetworkId, Receipt, codec};
-use cairn_verifier::archive::{self, EpochArchive, Manifest, reports};
+use cairn_types::{AccountId, Attestation, EpochNumber, NetworkId, Receipt, codec};
+use cairn_verifier::archive::{EpochArchive, Manifest};
+use cairn_verifier::evidence;
 use cairn_verifier::objects::{Objects, Remote};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -103,14 +103,13 @@ async fn receipts(session: &Session, args: &Receipts, out: Output) -> Done {
     let mut shown: Vec<Value> = Vec::new();
     for (of, receipts) in &promised {
         let objects = objects.as_ref().map(|remote| remote as &dyn Objects);
-        let Some((receipt, evidence)) = broken(session, of, receipts, objects).await? else {
+        let Some(proof) = broken(session, of, receipts, objects).await? else {
             continue;
         };
         let facts = json!({
-            "verifier": of.0.to_string(), "network": of.1.to_string(), "epoch": of.2.0, "report": receipt.report.to_string(),
+            "verifier": of.0.to_string(), "network": of.1.to_string(), "epoch": of.2.0, "report": proof.receipt.report.to_string(),
         });
-        let body = Body::SlashReceipt(SlashReceipt { receipt, evidence });
-        let sent = spender.send("slash_receipt", facts, body).await?;
+        let sent = spender.send("slash_receipt", facts, Body::SlashReceipt(proof)).await?;
         let mut answer = sent.answer;
         let events = sent.confirmed.iter().flat_map(|confirmed| &confirmed.events);
         merge(&mut answer, json!({ "rewarded_token": rewarded(events) }));
@@ -153,55 +152,28 @@ async fn broken(
     (verifier, network, epoch): &Promised,
     receipts: &[Receipt],
     objects: Option<&dyn Objects>,
-) -> Result<Option<(Receipt, Evidence)>, Failure> {
+) -> Result<Option<SlashReceipt>, Failure> {
     let client = &session.client;
     let Some(record) = client.verifier(verifier).await.map_err(failed)?.value else {
         return Ok(None);
     };
     let held: Vec<&Receipt> = receipts.iter().filter(|receipt| receipt.verify(&record.key)).collect();
-    let Some(any) = held.first() else { return Ok(None) };
     let at = (*network, *epoch);
     let Some(closed) = client.record::<Epoch>(epoch).await.map_err(failed)?.value else {
         return Ok(None);
     };
-    let book = client
-        .record::<Anchors>(&at)
-        .await
-        .map_err(failed)?
-        .value
-        .unwrap_or_default();
+    let book = client.record::<Anchors>(&at).await.map_err(failed)?.value;
     let now = session.chain().await?.moment();
-    if !closed.is_anchored(&book, &session.genesis.limits, now) {
+    if !closed.is_anchored(&book.unwrap_or_default(), &session.genesis.limits, now) {
         return Ok(None);
     }
-    let Some(anchor) = client.anchor_of(network, *epoch, record.number).await.map_err(failed)? else {
-        return Ok(Some(((*any).clone(), Evidence::NoAnchor)));
-    };
-    let Some(objects) = objects else { return Ok(None) };
-    let files = EpochArchive::of(objects, network, *epoch);
-    let anchored = files.sealed(&anchor.reports_hash).or_fail(Kind::Files, "the archive")?;
-    let judged = files.get(archive::REPORTS).or_fail(Kind::Files, "the archive")?;
-    if let Some((receipt, proof, root)) = absent(&held, anchored)?
-        && root == anchor.root
-    {
-        return Ok(Some((receipt, Evidence::NotAnchored(proof))));
-    }
+    let anchor = client.anchor_of(network, *epoch, record.number).await.map_err(failed)?;
+    let pool = client.record::<Pool>(&at).await.map_err(failed)?.value;
+    let is_final = pool.is_some_and(|pool| matches!(pool.state, PoolState::Released | PoolState::Paid));
     let roots = client.record::<Roots>(&at).await.map_err(failed)?.value;
-    let absent = absent(&held, judged)?.filter(|(_, _, root)| roots.is_some_and(|roots| roots.archive == *root));
-    Ok(absent.map(|(receipt, proof, _)| (receipt, Evidence::NotJudged(proof))))
-}
-
-/// A receipt whose report is not in a file of reports, that it is not, and the root of those that are.
-fn absent(held: &[&Receipt], file: Option<Vec<u8>>) -> Result<Option<(Receipt, AbsenceProof, Hash)>, Failure> {
-    let Some(bytes) = file else { return Ok(None) };
-    let rows = reports::read(bytes).or_fail(Kind::Differs, "the archive's reports")?;
-    let mut ids: Vec<Hash> = rows.iter().map(|row| Hash(row.id.0)).collect();
-    ids.sort_unstable();
-    let tree = merkle::Tree::new(ids.iter().map(|id| merkle::leaf(&id.0)).collect());
-    Ok(held.iter().find_map(|receipt| {
-        let proof = AbsenceProof::make(&tree, &ids, &Hash(receipt.report.0))?;
-        Some(((*receipt).clone(), proof, tree.root()))
-    }))
+    let judged = roots.filter(|_| is_final).map(|roots| roots.archive);
+    let files = objects.map(|objects| EpochArchive::of(objects, network, *epoch));
+    evidence::show(&held, anchor.as_ref(), judged.as_ref(), files.as_ref()).or_fail(Kind::Files, "the archive")
 }
 
 fn attestation(path: &Path) -> Result<Attestation, Failure> {

@@ -6,9 +6,10 @@ use crate::backoff::Backoff;
 use crate::device::Network;
 use crate::keys::{KeyKind, is_name};
 use crate::outbox::Limits;
+use crate::routes::{Policy, VERIFIERS_DEFAULT, VERIFIERS_MAX, is_address};
 use crate::shell::Ports;
 use crate::uplink::Verifier;
-use cairn_types::{AccountId, EpochClock, NetworkId, PublicKey, TimeMs};
+use cairn_types::{AccountId, DeviceId, EpochClock, NetworkId, PublicKey, TimeMs};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +20,9 @@ pub const CONFIG_BYTES_MAX: usize = 64 << 20;
 
 /// The smallest outbox that makes sense: a few of the longest messages.
 pub const OUTBOX_BYTES_MIN: u64 = 4 << 20;
+
+/// Bytes of a chain's key.
+const GROUP_KEY_BYTES: usize = 96;
 
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -46,6 +50,8 @@ pub struct Config {
     pub ports: PortsConfig,
     #[serde(default)]
     pub outbox: OutboxConfig,
+    /// Where the ledger is asked who has a bond. Without it every verifier here is sent to, and nobody else.
+    pub ledger: Option<LedgerConfig>,
     #[serde(rename = "verifier")]
     pub verifiers: Vec<VerifierConfig>,
     #[serde(rename = "network")]
@@ -98,6 +104,52 @@ pub struct VerifierConfig {
     pub key: String,
 }
 
+/// A node, and what its answers are held against: the chain's own key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerConfig {
+    /// `http://host:port`
+    pub node: String,
+    pub chain: String,
+    /// In hex, as are the next.
+    pub group_key: String,
+    pub genesis: String,
+    #[serde(default)]
+    pub era: u32,
+    /// Whether reports may go to verifiers that are not named here.
+    #[serde(default = "discover")]
+    pub discover: bool,
+    /// To how many verifiers they may go, together with those named here.
+    #[serde(default = "verifiers_max")]
+    pub verifiers_max: usize,
+}
+
+fn discover() -> bool {
+    true
+}
+
+fn verifiers_max() -> usize {
+    VERIFIERS_DEFAULT
+}
+
+impl LedgerConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        let digits = |text: &str, bytes: usize| text.len() == 2 * bytes && hex::decode(text).is_ok();
+        if !is_address(&self.node) {
+            return Err(bad("ledger.node", "an address is like http://host:8640"));
+        }
+        if !digits(&self.group_key, GROUP_KEY_BYTES) || !digits(&self.genesis, 32) {
+            let what =
+                "the chain's key and the digest of its genesis are hexadecimal, as `cairn agent init` writes them";
+            return Err(bad("ledger", what));
+        }
+        if !(1..=VERIFIERS_MAX).contains(&self.verifiers_max) {
+            return Err(bad("ledger.verifiers_max", format!("use 1 to {VERIFIERS_MAX}")));
+        }
+        Ok(())
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
@@ -148,6 +200,9 @@ impl Config {
                 format!("it must be at least {OUTBOX_BYTES_MIN}"),
             ));
         }
+        if let Some(ledger) = &config.ledger {
+            ledger.check()?;
+        }
         config.parts([0; 32])?;
         Ok(config)
     }
@@ -162,6 +217,21 @@ impl Config {
 
     pub fn journal_path(&self) -> PathBuf {
         self.data.join("journal")
+    }
+
+    /// Where the list of verifiers of a chain is kept, by the digest of its genesis.
+    pub fn bonded_path(&self, genesis: &[u8; 32]) -> PathBuf {
+        self.data.join(format!("bonded-{}", hex::encode(&genesis[..8])))
+    }
+
+    /// Which verifiers may be sent to, for an agent of which this is the first device.
+    pub fn policy(&self, device: DeviceId, discover: bool, verifiers_max: usize) -> Result<Policy, ConfigError> {
+        Ok(Policy {
+            own: self.verifiers.iter().map(verifier).collect::<Result<_, _>>()?,
+            discover,
+            verifiers_max,
+            device,
+        })
     }
 
     pub fn ports(&self) -> Ports {
@@ -296,6 +366,10 @@ mod tests {
             ("[\"gauge-1", "[\"gauge/1", "gauge/1"),
             ("http://127", "ftp://127", "http://"),
             ("key = \"ed25519:", "key = \"rsa:", "key"),
+            ("http://127.0.0.1:8640", "https://127.0.0.1:8640", "ledger.node"),
+            ("group_key = \"00", "group_key = \"0x", "hexadecimal"),
+            ("genesis = \"07", "genesis = \"7", "hexadecimal"),
+            ("verifiers_max = 8", "verifiers_max = 0", "ledger.verifiers_max"),
         ] {
             assert!(EXAMPLE.contains(from), "{from}");
             let error = Config::read(&EXAMPLE.replacen(from, to, 1)).unwrap_err().to_string();

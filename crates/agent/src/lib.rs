@@ -21,6 +21,8 @@ pub mod keys;
 pub mod outbox;
 pub mod port;
 pub mod queue;
+pub mod registry;
+pub mod routes;
 pub mod shell;
 pub mod status;
 pub mod uplink;

@@ -26,6 +26,14 @@ pub struct Status {
     /// Batches that nobody took.
     pub failures: u64,
     pub wrong_answers: u64,
+    /// Answers that came when the ledger said that the verifier has no bond any more: the reports were sent again.
+    pub answers_unbonded: u64,
+    /// Addresses of verifiers that reports may go to.
+    pub verifiers: u64,
+    /// Verifiers of the settings that have no bond, and are sent nothing.
+    pub verifiers_skipped: u64,
+    /// When the ledger last said who has a bond; `None`: not since the process started.
+    pub ledger_heard_ms_ago: Option<u64>,
     pub last_error: String,
     /// How long nothing is sent yet, after failures.
     pub wait_ms: u64,

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use std::time::Duration;
 
 /// Whom to send to, and whose receipts count.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verifier {
     /// `http://host:port`
     pub url: String,

@@ -7,7 +7,8 @@ mod stand;
 use cairn_agent::agent::{AgentError, TakeError};
 use cairn_agent::clock::HandClock;
 use cairn_agent::outbox::{Limits, OutboxError};
-use cairn_types::{IntakeRefusal, SecretKey};
+use cairn_agent::routes::Routes;
+use cairn_types::{AccountId, IntakeRefusal, SecretKey};
 use stand::*;
 
 fn clock() -> HandClock {
@@ -402,4 +403,93 @@ fn what_makes_no_agent_says_why() {
         open(|parts| parts.networks[0].clock.epoch_ms = 0),
         AgentError::BadClock(_)
     ));
+}
+
+/// Routes to these verifiers, all of which are the stand's.
+fn routes(urls: &[&str]) -> Routes {
+    Routes {
+        verifiers: urls.iter().map(|url| TestVerifier::as_verifier(url)).collect(),
+        skipped: Vec::new(),
+    }
+}
+
+/// An agent with one envelope to send.
+fn agent_with_one(stand: &Stand) -> cairn_agent::agent::Agent {
+    let mut agent = stand.open();
+    let gauge = agent.find("gauge-0").unwrap();
+    agent.submit(gauge, &rain(NOON, "0.1"), NOON).unwrap();
+    agent.seal_all(NOON).unwrap();
+    agent
+}
+
+#[tokio::test]
+async fn an_answer_of_a_verifier_that_lost_its_bond_lets_no_report_go() {
+    for mood in [None, Some(Mood::RefuseAll(IntakeRefusal::UnknownDevice))] {
+        let stand = Stand::new(1);
+        let mut agent = agent_with_one(&stand);
+        let batch = agent.outgoing(NOON).unwrap().unwrap();
+        let mut other = TestVerifier::as_verifier("http://other");
+        other.account = AccountId([8; 32]);
+        let lost = Routes {
+            verifiers: vec![other],
+            skipped: vec![TestVerifier::as_verifier("").account],
+        };
+        agent.set_routes(lost, Some(NOON));
+        stand.verifier.next_moods(mood);
+        let answers = stand.verifier.receive(&batch.body);
+        let delivered = agent.delivered(batch, answers, NOON);
+        assert!(delivered.receipts.is_empty() && delivered.refused.is_empty());
+        let status = agent.status(NOON.plus_ms(5));
+        assert_eq!((status.waiting, status.receipted, status.answers_unbonded), (1, 0, 1));
+        assert_eq!(
+            (status.verifiers, status.verifiers_skipped, status.ledger_heard_ms_ago),
+            (1, 1, Some(5))
+        );
+        let again = agent.outgoing(NOON).unwrap().unwrap();
+        assert_eq!(
+            (again.verifier, again.count()),
+            (0, 1),
+            "it goes to the other one, at once"
+        );
+    }
+}
+
+#[tokio::test]
+async fn with_nobody_bonded_reports_wait_and_go_as_soon_as_somebody_is() {
+    let stand = Stand::new(1);
+    let mut agent = agent_with_one(&stand);
+    agent.set_routes(Routes::default(), None);
+    assert_eq!(agent.next_send(), None);
+    let flushed = agent.flush(&stand.verifier, &clock(), 3).await.unwrap();
+    assert_eq!((flushed.waiting, stand.verifier.batches()), (1, 0));
+    assert_eq!(
+        agent.status(NOON).ledger_heard_ms_ago,
+        None,
+        "a kept list is no word of the ledger"
+    );
+    agent.set_routes(routes(&["http://verifier"]), Some(NOON));
+    assert_eq!(
+        agent.flush(&stand.verifier, &clock(), 1).await.unwrap().receipts.len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_longer_list_does_not_turn_an_agent_away_from_the_verifier_that_answers() {
+    let stand = Stand::new(1);
+    let mut agent = agent_with_one(&stand);
+    agent.set_routes(routes(&["http://first", "http://verifier"]), None);
+    agent.flush(&stand.verifier, &clock(), 1).await.unwrap();
+    assert_eq!(stand.verifier.urls(), ["http://verifier"]);
+    // A wait that a verifier asked for is not forgotten because another one joins.
+    let gauge = agent.find("gauge-0").unwrap();
+    agent.submit(gauge, &rain(NOON.plus_ms(60_000), "0.1"), NOON).unwrap();
+    agent.seal_all(NOON).unwrap();
+    stand.verifier.next_moods([Mood::Busy(Some(30_000))]);
+    let batch = agent.outgoing(NOON).unwrap().unwrap();
+    let busy = stand.verifier.receive(&batch.body);
+    agent.delivered(batch, busy, NOON);
+    assert!(agent.is_failing());
+    agent.set_routes(routes(&["http://first", "http://verifier", "http://third"]), None);
+    assert!(agent.outgoing(NOON).unwrap().is_none());
 }

@@ -104,7 +104,9 @@ fn what_was_copied_goes_on_elsewhere() {
     let back = cairn(&elsewhere, "account show").done();
     assert_eq!(back["account"], account);
     assert!(number(&back["token"]) >= earned);
-    // The agent's configuration names its folder, which is another one now.
+    // The agent's configuration names its folder, which is another one now: it makes no new keys of its own accord.
+    assert_eq!(cairn(&elsewhere, "agent run").refused(7), "files");
+    assert!(!home.exists(), "nothing was made where the folder was");
     cairn(&elsewhere, "agent init --network sensors --http 0 --mqtt 0 --force").done();
     let agent = Running::start(&elsewhere, "agent run");
     paid(&elsewhere, &up, &agent, number(&back["token"]));

@@ -18,10 +18,11 @@ use crate::keys::{self, Keys};
 use crate::outbox::record::{Mark, Message, Sealed};
 use crate::outbox::{Group, Limits, Outbox, OutboxError};
 use crate::queue::Queue;
+use crate::routes::Routes;
 use crate::status::Status;
 use crate::uplink::Verifier;
 use cairn_types::intake::ENVELOPES_MAX;
-use cairn_types::{DeviceId, Envelope, EpochClock, TimeMs};
+use cairn_types::{AccountId, DeviceId, Envelope, EpochClock, TimeMs};
 use cairn_verticals::kit::{Driver, DriverError, ParamsError};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
@@ -102,6 +103,10 @@ pub struct Agent {
     /// Sorted by name.
     devices: Vec<Device>,
     verifiers: Vec<Verifier>,
+    /// Those of the settings that have no bond.
+    skipped: Vec<AccountId>,
+    /// When the ledger last said who has one.
+    heard: Option<TimeMs>,
     backoff: Backoff,
     outbox: Outbox,
     journal: Journal,
@@ -149,6 +154,8 @@ impl Agent {
             probes,
             devices,
             verifiers: parts.verifiers,
+            skipped: Vec::new(),
+            heard: None,
             backoff: parts.backoff,
             outbox,
             journal,
@@ -192,8 +199,47 @@ impl Agent {
         indexed.map(|(at, device)| (DeviceIndex(at as u32), &*device.name, device.id))
     }
 
+    /// Those it may send to, in the order in which it tries them.
     pub fn verifiers(&self) -> &[Verifier] {
         &self.verifiers
+    }
+
+    /// Sends to others from now on: what the ledger says of who has a bond. What is under way to one that is not among them any more
+    /// comes back and is sent again. `heard`: when the ledger said so; `None` for a list that was kept.
+    pub fn set_routes(&mut self, routes: Routes, heard: Option<TimeMs>) {
+        let Routes { verifiers, skipped } = routes;
+        self.heard = heard.or(self.heard);
+        self.status.verifiers_skipped = skipped.len() as u64;
+        for account in skipped.iter().filter(|account| !self.skipped.contains(account)) {
+            tracing::warn!(verifier = %account, "a verifier of the settings has no bond on the ledger: it is sent nothing");
+        }
+        self.skipped = skipped;
+        if verifiers == self.verifiers {
+            return;
+        }
+        let is_of = |verifiers: &[Verifier], account: &AccountId| verifiers.iter().any(|one| one.account == *account);
+        for new in verifiers.iter().filter(|new| !is_of(&self.verifiers, &new.account)) {
+            tracing::info!(verifier = %new.account, url = new.url, "reports may go to this verifier as well");
+        }
+        for old in self.verifiers.iter().filter(|old| !is_of(&verifiers, &old.account)) {
+            tracing::info!(verifier = %old.account, "reports go to this verifier no more");
+        }
+        if verifiers.is_empty() {
+            tracing::warn!("no verifier has a bond: reports are kept until one has");
+        }
+        let present = self.verifiers.get(self.verifier);
+        let place = present.and_then(|present| verifiers.iter().position(|one| one == present));
+        if place.is_none() {
+            // What the one before owed is not the next one's.
+            (self.failures, self.gate) = (0, TimeMs(0));
+        }
+        self.verifier = place.unwrap_or(0);
+        self.verifiers = verifiers;
+    }
+
+    /// Whether the last batch was not taken, or answered wrongly.
+    pub fn is_failing(&self) -> bool {
+        self.failures > 0
     }
 
     /// How reports of a device's network are cut.
@@ -426,8 +472,7 @@ impl Agent {
 
     /// When there is something to seal or to send; `None` while nothing waits.
     pub fn next(&self) -> Option<TimeMs> {
-        let send = self.queue.next().map(|at| at.max(self.gate));
-        send.into_iter().chain(self.next_due()).min()
+        self.next_send().into_iter().chain(self.next_due()).min()
     }
 
     /// When something should be sealed.
@@ -435,9 +480,10 @@ impl Agent {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// When something should be sent.
+    /// When something should be sent; `None` also while there is nobody to send to.
     pub fn next_send(&self) -> Option<TimeMs> {
-        self.queue.next().map(|at| at.max(self.gate))
+        let next = self.queue.next().filter(|_| !self.verifiers.is_empty());
+        next.map(|at| at.max(self.gate))
     }
 
     /// Envelopes that wait for a receipt.
@@ -455,6 +501,8 @@ impl Agent {
             disk_bytes: self.outbox.disk_bytes(),
             torn_bytes: self.outbox.torn_bytes(),
             wait_ms: self.gate.since_ms(now),
+            verifiers: self.verifiers.len() as u64,
+            ledger_heard_ms_ago: self.heard.map(|heard| now.since_ms(heard)),
             ..self.status.clone()
         }
     }

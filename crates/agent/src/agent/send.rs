@@ -6,7 +6,7 @@ use crate::journal::Refused;
 use crate::outbox::OutboxError;
 use crate::uplink::Delivery;
 use cairn_types::intake::{ENVELOPES_MAX, REQUEST_BYTES_MAX};
-use cairn_types::{DeviceId, Envelope, Receipt, TimeMs};
+use cairn_types::{AccountId, DeviceId, Envelope, Receipt, TimeMs};
 use rand_core::Rng;
 
 /// How long an envelope waits that a verifier put off or answered wrongly.
@@ -15,9 +15,10 @@ const PUT_OFF_MS: u64 = 5_000;
 /// Envelopes under way to a verifier.
 #[derive(Debug)]
 pub struct Batch {
-    /// The place of the verifier.
+    /// The place of the verifier among those that could be sent to when it was made.
     pub verifier: usize,
     pub body: Vec<u8>,
+    account: AccountId,
     entries: Vec<u64>,
     reports: Vec<Awaited>,
     devices: Vec<DeviceId>,
@@ -39,13 +40,15 @@ pub struct Delivered {
 impl Agent {
     /// Envelopes to send now, if any. Every batch must come back through `delivered`.
     pub fn outgoing(&mut self, now: TimeMs) -> Result<Option<Batch>, OutboxError> {
-        if now < self.gate {
+        let sent_to = self.verifiers.get(self.verifier).map(|verifier| verifier.account);
+        let Some(account) = sent_to.filter(|_| now >= self.gate) else {
             return Ok(None);
-        }
+        };
         let bytes_of = |entry| self.outbox.sealed_bytes(entry);
         let mut batch = Batch {
             verifier: self.verifier,
             body: Vec::new(),
+            account,
             entries: self.queue.take(now, self.batch_max, REQUEST_BYTES_MAX, bytes_of),
             reports: Vec::new(),
             devices: Vec::new(),
@@ -93,6 +96,14 @@ impl Agent {
 
     /// Takes in what became of a batch.
     pub fn delivered(&mut self, batch: Batch, delivery: Delivery, now: TimeMs) -> Delivered {
+        let sent_to = self.verifiers.iter().find(|verifier| verifier.account == batch.account);
+        let Some(sent_to) = sent_to.cloned() else {
+            // It has nothing to lose any more: neither its receipts nor its refusals let a report go.
+            tracing::warn!(verifier = %batch.account, "an answer of a verifier without a bond does not count; the reports are kept");
+            self.status.answers_unbonded += 1;
+            batch.entries.iter().for_each(|entry| self.queue.push(*entry));
+            return Delivered::default();
+        };
         let body = match delivery {
             Delivery::Answers(body) => body,
             Delivery::Busy { retry_after_ms } => {
@@ -119,11 +130,11 @@ impl Agent {
                 return self.settle(batch, vec![Verdict::Refused { code: 0, text }], now);
             }
         };
-        match answers::judge(&self.verifiers[batch.verifier], &batch.reports, &body) {
+        match answers::judge(&sent_to, &batch.reports, &body) {
             Ok(verdicts) => {
                 self.batch_max = (self.batch_max * 2).min(ENVELOPES_MAX);
                 if verdicts.iter().any(|verdict| matches!(verdict, Verdict::Wrong(_))) {
-                    self.back_off(batch.verifier, None, now);
+                    self.back_off(&batch, None, now);
                 } else {
                     self.failures = 0;
                 }
@@ -140,14 +151,18 @@ impl Agent {
     /// Nothing of a batch was taken: all of it stays.
     fn failed(&mut self, batch: &Batch, asked_ms: Option<u64>, now: TimeMs) {
         batch.entries.iter().for_each(|entry| self.queue.push(*entry));
-        self.back_off(batch.verifier, asked_ms, now);
+        self.back_off(batch, asked_ms, now);
     }
 
     /// The next verifier is next, after a wait.
-    fn back_off(&mut self, verifier: usize, asked_ms: Option<u64>, now: TimeMs) {
+    fn back_off(&mut self, batch: &Batch, asked_ms: Option<u64>, now: TimeMs) {
         self.failures = self.failures.saturating_add(1);
         self.status.failures += 1;
-        self.verifier = (verifier + 1) % self.verifiers.len();
+        // Unless the list changed meanwhile, and with it the one that is next.
+        let tried = self.verifiers.get(batch.verifier);
+        if tried.is_some_and(|tried| tried.account == batch.account) {
+            self.verifier = (batch.verifier + 1) % self.verifiers.len();
+        }
         let wait_ms = self.backoff.wait_ms(self.failures, asked_ms, self.random.next_u64());
         self.gate = now.plus_ms(wait_ms);
     }

@@ -2,6 +2,7 @@
 //! waits or is told that it is full.
 
 use crate::agent::{Batch, TakeError};
+use crate::routes::Routes;
 use crate::status::Status;
 use crate::uplink::{Delivery, Verifier};
 use bytes::Bytes;
@@ -17,6 +18,7 @@ pub(super) enum Ask {
     Take(Take),
     Send(oneshot::Sender<Outgoing>),
     Delivered(Batch, Delivery),
+    Routes(Routes, TimeMs),
     Status(oneshot::Sender<Status>),
 }
 
@@ -71,6 +73,11 @@ impl Mailbox {
         let (answer, outgoing) = oneshot::channel();
         self.0.send(Ask::Send(answer)).await.ok()?;
         outgoing.await.ok()
+    }
+
+    /// Where reports go from now on, as the ledger said at a time; `None` once the agent has stopped.
+    pub(crate) async fn set_routes(&self, routes: Routes, heard: TimeMs) -> Option<()> {
+        self.0.send(Ask::Routes(routes, heard)).await.ok()
     }
 
     pub(super) async fn delivered(&self, batch: Batch, delivery: Delivery) -> Option<()> {

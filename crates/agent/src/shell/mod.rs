@@ -3,7 +3,8 @@
 //! ```text
 //! http ──┐                          ┌─▶ spawn_blocking(agent: take, commit, answer)
 //! mqtt ──┼─▶ mailbox ─▶ committer ──┤
-//! uplink ┘      (bounded)           └─▶ wakes the uplink
+//! uplink ┤      (bounded)           ├─▶ wakes the uplink
+//! ledger ┘                          └─▶ wakes who asks the ledger, when nobody takes a batch
 //! ```
 //! On stop the ports finish what they have begun, the uplink sends what it can within a limit, and the committer writes down
 //! the rest.
@@ -18,6 +19,7 @@ use crate::keys::{Keys, KeysError};
 use crate::outbox::OutboxError;
 use crate::port::guard::Guard;
 use crate::port::{http, mqtt};
+use crate::registry::Asking;
 use crate::uplink::Uplink;
 use cairn_secrets::SecretsError;
 use cairn_types::TimeMs;
@@ -79,6 +81,7 @@ pub struct Shell {
     end: oneshot::Sender<()>,
     ports: Vec<JoinHandle<Result<(), ShellError>>>,
     uplink: JoinHandle<()>,
+    asker: Option<JoinHandle<()>>,
     committer: JoinHandle<Result<Agent, ShellError>>,
 }
 
@@ -98,12 +101,27 @@ impl Shell {
         )?)
     }
 
+    /// Starts it with the verifiers of the settings only.
     pub async fn start(
         agent: Agent,
         ports: Ports,
         uplink: Arc<dyn Uplink>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ShellError> {
+        Self::start_asking(agent, ports, uplink, clock, None).await
+    }
+
+    /// Starts it; the ledger is asked who has a bond.
+    pub async fn start_asking(
+        mut agent: Agent,
+        ports: Ports,
+        uplink: Arc<dyn Uplink>,
+        clock: Arc<dyn Clock>,
+        asking: Option<Asking>,
+    ) -> Result<Self, ShellError> {
+        if let Some(routes) = asking.as_ref().and_then(Asking::kept) {
+            agent.set_routes(routes, None);
+        }
         let (mailbox, asks) = Mailbox::new();
         let (stop, stopped) = watch::channel(false);
         let mut running = Vec::new();
@@ -129,9 +147,15 @@ impl Shell {
                 Some(address)
             }
         };
-        let wake = Arc::new(Notify::new());
+        let wakes = Wakes::default();
         let (end, ended) = oneshot::channel();
-        let sending = send(mailbox.clone(), uplink, Arc::clone(&clock), Arc::clone(&wake), stopped);
+        let asker = asking.map(|asking| {
+            let stop = stopping(stopped.clone());
+            let failing = Arc::clone(&wakes.failing);
+            tokio::spawn(asking.run(mailbox.clone(), Arc::clone(&clock), failing, stop))
+        });
+        let wake = Arc::clone(&wakes.send);
+        let sending = send(mailbox.clone(), uplink, Arc::clone(&clock), wake, stopped);
         Ok(Self {
             http,
             mqtt,
@@ -140,7 +164,8 @@ impl Shell {
             end,
             ports: running,
             uplink: tokio::spawn(sending),
-            committer: tokio::spawn(commit(agent, asks, ended, clock, wake)),
+            asker,
+            committer: tokio::spawn(commit(agent, asks, ended, clock, wakes)),
         })
     }
 
@@ -155,6 +180,9 @@ impl Shell {
             }
         }
         self.uplink.await?;
+        if let Some(asker) = self.asker {
+            asker.await?;
+        }
         // Connections that did not end may still hold mailboxes: these are closed now. An error means it has ended itself.
         let _ = self.end.send(());
         self.committer.await?
@@ -191,13 +219,22 @@ fn wait_until(clock: &dyn Clock, until: Option<TimeMs>) -> Duration {
     })
 }
 
+/// Those who wait for a word of the committer.
+#[derive(Default)]
+struct Wakes {
+    /// There is something to send.
+    send: Arc<Notify>,
+    /// A batch was not taken.
+    failing: Arc<Notify>,
+}
+
 /// Owns the agent: gathers asks, has them answered together, and seals what is due. Ends when nobody can ask any more.
 async fn commit(
     mut agent: Agent,
     mut asks: mpsc::Receiver<Ask>,
     mut end: oneshot::Receiver<()>,
     clock: Arc<dyn Clock>,
-    wake: Arc<Notify>,
+    wakes: Wakes,
 ) -> Result<Agent, ShellError> {
     let mut rest = Duration::ZERO;
     let mut ending = false;
@@ -214,6 +251,7 @@ async fn commit(
             }
         };
         let now = clock.now();
+        let before = agent.next_send();
         let done = tokio::task::spawn_blocking(move || {
             let done = if ended {
                 agent.finish()
@@ -235,8 +273,13 @@ async fn commit(
         if ended {
             return Ok(agent);
         }
-        if agent.next_send().is_some() {
-            wake.notify_one();
+        // Only what is new: the uplink was told itself when to ask again, and would otherwise never come to wait.
+        let next = agent.next_send();
+        if next.is_some() && next != before {
+            wakes.send.notify_one();
+        }
+        if agent.is_failing() {
+            wakes.failing.notify_one();
         }
     }
 }
@@ -280,6 +323,7 @@ fn answer(agent: &mut Agent, group: Vec<Ask>, now: TimeMs) -> Result<(), OutboxE
             Ask::Delivered(batch, delivery) => {
                 agent.delivered(batch, delivery, now);
             }
+            Ask::Routes(routes, heard) => agent.set_routes(routes, Some(heard)),
             Ask::Send(answer) => sends.push(answer),
             Ask::Status(answer) => {
                 // Whoever asked may be gone.

@@ -1,16 +1,20 @@
 //! `cairn agent`: the process beside the devices, and a configuration for it.
 
 use crate::error::{Done, Failure, Kind, OrFail};
-use crate::home::{Home, keys_failed};
+use crate::home::{AnchorText, Home, keys_failed};
 use crate::output::Output;
+use crate::roles::bonded::{Ledger, stays};
 use crate::session::{Session, failed};
-use cairn_agent::clock::SystemClock;
+use cairn_agent::agent::Agent;
+use cairn_agent::clock::{Clock, SystemClock};
 use cairn_agent::config::{CONFIG_BYTES_MAX, Config};
 use cairn_agent::keys::Keys;
+use cairn_agent::registry::Asking;
+use cairn_agent::routes::{VERIFIERS_DEFAULT, is_address};
 use cairn_agent::shell::Shell;
 use cairn_agent::uplink::HttpUplink;
 use cairn_ledger::records::{NetworkIndex, VerifierIndex};
-use cairn_types::{AccountId, NetworkId, NetworkNumber, PublicKey, Token};
+use cairn_types::{AccountId, NetworkId, NetworkNumber, PublicKey};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -31,8 +35,9 @@ pub enum Command {
 
 /// Write a configuration for the registered devices whose keys are here.
 ///
-/// It says where readings come in, which network they are for and which verifier takes the reports; it is a TOML file that can be
-/// changed by hand. Write it anew with --force when a device joined or left, or when the network has other parameters.
+/// It says where readings come in, which network they are for and which verifiers take the reports; it is a TOML file that can be
+/// changed by hand. Write it anew with --force when a device joined or left, or when the network has other parameters. While it runs the
+/// agent asks the node who has a bond: it sends to nobody else, and takes up verifiers that join unless the file says `discover = false`.
 #[derive(clap::Args)]
 #[command(after_help = examples!["cairn agent init", "cairn agent init --network garden --http 7090 --out garden.toml"])]
 pub struct Init {
@@ -59,6 +64,9 @@ pub struct Init {
 /// JSON and the query strings of weather stations are understood too. It is answered once it is on disk. The readings of an epoch become
 /// one signed report when the epoch ends, which is kept until a verifier's receipt for it holds: with no network it waits. It may be
 /// killed at any moment and loses nothing it has answered for. GET /v1/status says how many reports wait and what was refused.
+///
+/// It asks the node of its configuration, every ten minutes and when a verifier fails, which verifiers have a bond, and believes what is
+/// proven with the chain's key. While no node answers the last list stays in force.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn agent run",
@@ -69,6 +77,9 @@ pub struct Run {
     /// The configuration; agent.toml in the home folder, unless told otherwise.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Make keys for devices that have none. The ledger knows none of them before they are registered.
+    #[arg(long)]
+    new_keys: bool,
 }
 
 pub fn run(command: Command, home: &Path, out: Output) -> Done {
@@ -113,6 +124,16 @@ async fn init(home: &Path, args: Init, out: Output) -> Done {
         "\n[ports]\nhttp = \"127.0.0.1:{}\"\nmqtt = \"127.0.0.1:{}\"",
         args.http, args.mqtt
     ));
+    if let Some(anchor) = &session.settings.anchor {
+        line(format!("\n[ledger]\nnode = {}", quoted(session.settings.node())?));
+        line(format!("chain = {}\nera = {}", quoted(&anchor.chain)?, anchor.era));
+        line(format!(
+            "group_key = {}\ngenesis = {}",
+            quoted(&anchor.group_key)?,
+            quoted(&anchor.genesis)?
+        ));
+        line(format!("discover = true\nverifiers_max = {VERIFIERS_DEFAULT}"));
+    }
     for taker in &takers {
         line(format!("\n[[verifier]]\nurl = {}", quoted(&taker.url)?));
         line(format!("account = \"{}\"\nkey = \"{}\"", taker.account, taker.key));
@@ -179,7 +200,6 @@ async fn members(session: &Session, network: &NetworkId, number: NetworkNumber) 
     Ok(names)
 }
 
-/// The verifier of the settings: what account it says it has, and the key that the ledger has for that.
 /// The verifier of the settings first, then all others of the ledger that say where they are: the agent goes on to the next when one
 /// does not answer.
 async fn takers(session: &Session) -> Result<Vec<Taker>, Failure> {
@@ -191,9 +211,9 @@ async fn takers(session: &Session) -> Result<Vec<Taker>, Failure> {
         let profile = session.client.profile(&account).await.map_err(failed)?.value;
         let url = profile.map(|profile| profile.url).unwrap_or_default();
         let verifier = session.client.verifier(&account).await.map_err(failed)?.value;
-        let bonded = verifier.filter(|verifier| verifier.bond > Token::ZERO);
+        let bonded = verifier.filter(stays);
         // The agent speaks no TLS itself.
-        if let Some(verifier) = bonded.filter(|_| account != takers[0].account && url.starts_with("http://")) {
+        if let Some(verifier) = bonded.filter(|_| account != takers[0].account && is_address(&url)) {
             let key = verifier.key;
             takers.push(Taker { url, account, key });
         }
@@ -201,6 +221,7 @@ async fn takers(session: &Session) -> Result<Vec<Taker>, Failure> {
     Ok(takers)
 }
 
+/// The verifier of the settings: what account it says it has, and the key that the ledger has for that.
 async fn taker(session: &Session) -> Result<Taker, Failure> {
     let url = session.settings.verifier()?;
     let status = status(&url).await?;
@@ -237,11 +258,12 @@ async fn serve(home: &Path, args: Run, out: Output) -> Done {
     let stopped = crate::roles::until_stopped();
     let path = args.config.unwrap_or_else(|| Home::at(home).join("agent.toml"));
     let config = read(&path)?;
-    let mut keys = Keys::open(&config.keys_path()).map_err(keys_failed)?;
-    keys.make_missing(config.devices()).map_err(keys_failed)?;
+    check_keys(&config, args.new_keys)?;
     let agent = Shell::open(&config).or_fail(Kind::Files, "the agent does not start")?;
     let uplink = HttpUplink::new().or_fail(Kind::Internal, "the agent's uplink")?;
-    let shell = Shell::start(agent, config.ports(), Arc::new(uplink), Arc::new(SystemClock)).await;
+    let asking = asking(&config, &Home::at(home), &agent)?;
+    let (uplink, clock) = (Arc::new(uplink), Arc::new(SystemClock));
+    let shell = Shell::start_asking(agent, config.ports(), uplink, clock, asking).await;
     let mut shell = shell.or_fail(Kind::Files, "the agent does not start")?;
     let answer = json!({
         "http": shell.http.map(|address| format!("http://{address}")),
@@ -263,6 +285,74 @@ async fn serve(home: &Path, args: Run, out: Output) -> Done {
         Some(failure) => Err(failure),
         None => shell.stop().await.map(drop).or_fail(Kind::Files, "the agent's end"),
     }
+}
+
+/// Refuses to go on with devices whose keys are not where the configuration says: a new key is another device, which nobody registered
+/// and nobody pays.
+fn check_keys(config: &Config, new_keys: bool) -> Done {
+    let path = config.keys_path();
+    let mut keys = Keys::open(&path).map_err(keys_failed)?;
+    if new_keys {
+        return keys.make_missing(config.devices()).map(drop).map_err(keys_failed);
+    }
+    let missing: Vec<&str> = config
+        .devices()
+        .map(|(name, _)| name)
+        .filter(|name| keys.get(name).is_none())
+        .collect();
+    let Some(first) = missing.first() else { return Ok(()) };
+    let more = match missing.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    let failure = Failure::new(
+        Kind::Files,
+        format!(
+            "the configuration names device {first}{more}, without a key in {}",
+            path.display()
+        ),
+    );
+    Err(failure.hint(
+        "if the folder moved, say in the configuration where it is (`data = …`), or restore the backup there; for devices that never had a key: --new-keys, and then `cairn device register`",
+    ))
+}
+
+/// How the ledger is asked who has a bond: by the configuration, or by the settings when it is one of old and there is a trust anchor.
+fn asking(config: &Config, home: &Home, agent: &Agent) -> Result<Option<Asking>, Failure> {
+    let settings = home.settings()?;
+    let (node, text, discover, verifiers_max) = match (&config.ledger, &settings.anchor) {
+        (Some(ledger), _) => {
+            let text = AnchorText {
+                chain: ledger.chain.clone(),
+                group_key: ledger.group_key.clone(),
+                genesis: ledger.genesis.clone(),
+                era: ledger.era,
+            };
+            (ledger.node.as_str(), text, ledger.discover, ledger.verifiers_max)
+        }
+        (None, Some(anchor)) => (settings.node(), anchor.clone(), true, VERIFIERS_DEFAULT),
+        (None, None) => {
+            tracing::warn!(
+                "the configuration names no ledger: every verifier it names is sent to, also one without a bond"
+            );
+            return Ok(None);
+        }
+    };
+    let anchor = text.anchor()?;
+    // One order for all that this agent sends, whatever the order in which its devices are named.
+    let device = agent.devices().map(|(_, _, id)| id).min().unwrap_or_default();
+    let policy = config
+        .policy(device, discover, verifiers_max)
+        .or_fail(Kind::Usage, "the configuration")?;
+    let file = config.bonded_path(&anchor.genesis);
+    let ledger = Ledger::new(node, anchor, policy.clone(), || SystemClock.now());
+    Ok(Some(Asking {
+        registry: Arc::new(ledger),
+        policy,
+        file,
+        every: Asking::EVERY,
+        pause: Asking::PAUSE,
+    }))
 }
 
 fn read(path: &Path) -> Result<Config, Failure> {

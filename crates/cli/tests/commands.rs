@@ -27,10 +27,10 @@ fn a_person_takes_part_from_the_first_key_to_the_books() {
     networks(home);
     devices(home);
     proofs(home);
-    let (agent, first) = earn(home, &up);
+    let (agent, span) = earn(home, &up);
     metrics(&up);
-    buy(home, first);
-    killed_while_buying(home, &up, first);
+    buy(home, &span);
+    killed_while_buying(home, &up, &span);
     books(home, &up);
     agent.end();
     up.end();
@@ -259,8 +259,21 @@ fn proofs(home: &Path) {
     }
 }
 
-/// The agent takes a reading of every epoch until one of them is paid. Answers when the first was.
-fn earn(home: &Path, up: &Running) -> (Running, TimeMs) {
+/// What a query asks for: from the first reading to the end of the last epoch that was paid. Readings of later epochs may be judged
+/// between two questions, and cost more.
+fn asked(home: &Path, up: &Running, first: TimeMs) -> String {
+    let file = home.join("paid.csv");
+    cairn_with(home, "export income --account me --out", &[&file]).done();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let paid = text.lines().skip(1).map(|line| line.split(',').nth(1).unwrap());
+    let last: u64 = paid.map(|epoch| epoch.parse().unwrap()).max().unwrap();
+    let epoch = get(&up.url("node"), &format!("/v1/epochs/{last}"));
+    let end = epoch["end"].as_str().unwrap();
+    format!("query --network sensors --from {first} --to {end}")
+}
+
+/// The agent takes a reading of every epoch until one of them is paid. Answers a query for those that are.
+fn earn(home: &Path, up: &Running) -> (Running, String) {
     cairn(home, "agent init --network sensors --http 0 --mqtt 0").done();
     assert_eq!(cairn(home, "agent init --network sensors").refused(7), "files");
     let agent = Running::start(home, "agent run");
@@ -269,21 +282,20 @@ fn earn(home: &Path, up: &Running) -> (Running, TimeMs) {
         let sent = cairn(home, "account transfer me --stable 0.000001 --key founder").done();
         let time: TimeMs = sent["time"].as_str().unwrap().parse().unwrap();
         // Readings are of whole seconds.
-        first.get_or_insert(TimeMs(time.0 - 1_000));
+        let first = *first.get_or_insert(TimeMs(time.0 - 1_000));
         // One that comes when its epoch is over is refused; the next round has another.
         tell(&agent.url("http"), "gauge", &format!("{time} rain=0.1"));
         until_event(&up.url("node"), "epoch_settled");
         if number(&cairn(home, "account show").done()["token"]) > 12_500_000 {
-            return (agent, first.unwrap());
+            return (agent, asked(home, up, first));
         }
     }
     panic!("no reading was paid in {ROUNDS_MAX} epochs");
 }
 
 /// Credits first, data then: nothing is delivered unpaid.
-fn buy(home: &Path, from: TimeMs) {
+fn buy(home: &Path, line: &str) {
     let file = home.join("rain.csv");
-    let line = format!("query --network sensors --from {from} --to {}", from.plus_ms(3_600_000));
     let to_file = |more: &str| cairn_with(home, &format!("{line} {more} --out"), &[&file]);
     let poor = to_file("--yes");
     assert!(
@@ -315,7 +327,7 @@ fn buy(home: &Path, from: TimeMs) {
         cairn(home, &format!("query --resume {order} --yes --out none")).refused(3),
         "not_found"
     );
-    another_gateway(home, &line, &text);
+    another_gateway(home, line, &text);
 }
 
 /// A gateway as a process of its own sells the same rows from the verifier's archive.
@@ -332,9 +344,8 @@ fn another_gateway(home: &Path, line: &str, rows: &str) {
 }
 
 /// Killed between paying and receiving, whether the gateway has heard of it or not: the file comes later, and is paid once.
-fn killed_while_buying(home: &Path, up: &Running, from: TimeMs) {
+fn killed_while_buying(home: &Path, up: &Running, line: &str) {
     let credits = || number(&cairn(home, "account show").done()["credits"]["total"]);
-    let line = format!("query --network sensors --from {from} --to {}", from.plus_ms(3_600_000));
     let buy = |turnstile: &Turnstile, gateway: &str| {
         let mut command = program(home);
         command.args(["--json"]).args(line.split_whitespace());

@@ -4,6 +4,7 @@ use crate::error::{Done, Failure, Kind, OrFail};
 use crate::home::{AnchorText, Home, keys_failed};
 use crate::output::Output;
 use crate::roles::bonded::{Ledger, stays};
+use crate::roles::logs::Logs;
 use crate::session::{Session, failed};
 use cairn_agent::agent::Agent;
 use cairn_agent::clock::{Clock, SystemClock};
@@ -80,6 +81,8 @@ pub struct Run {
     /// Make keys for devices that have none. The ledger knows none of them before they are registered.
     #[arg(long)]
     new_keys: bool,
+    #[command(flatten)]
+    logs: Logs,
 }
 
 pub fn run(command: Command, home: &Path, out: Output) -> Done {
@@ -255,6 +258,7 @@ async fn status(url: &str) -> Result<serde_json::Value, Failure> {
 }
 
 async fn serve(home: &Path, args: Run, out: Output) -> Done {
+    args.logs.start();
     let stopped = crate::roles::until_stopped();
     let path = args.config.unwrap_or_else(|| Home::at(home).join("agent.toml"));
     let config = read(&path)?;

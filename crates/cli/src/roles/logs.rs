@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// The engine warns of every folder that is new.
-const LOG_DEFAULT: &str = "error,cairn_node=warn,cairn_verifier=warn,cairn_gateway=warn,cairn=warn";
+const LOG_DEFAULT: &str = "error,cairn_node=warn,cairn_verifier=warn,cairn_gateway=warn,cairn_agent=warn,cairn=warn";
 
 /// How logs are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -80,10 +80,10 @@ impl Asking {
             let asked = self.registry.bonded().await;
             let wait = match asked {
                 Ok(bonded) => {
-                    if before.as_ref() != Some(&bonded) {
-                        if let Err(error) = self.keep(&bonded).await {
-                            tracing::warn!(%error, "the list of verifiers could not be kept");
-                        }
+                    if before.as_ref() != Some(&bonded)
+                        && let Err(error) = self.keep(&bonded).await
+                    {
+                        tracing::warn!(%error, "the list of verifiers could not be kept");
                     }
                     let routes = self.policy.routes(&bonded);
                     if mailbox.set_routes(routes, clock.now()).await.is_none() {

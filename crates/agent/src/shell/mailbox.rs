@@ -30,7 +30,7 @@ pub(super) struct Take {
 
 /// What to send now, or when to ask again.
 pub(super) enum Outgoing {
-    Batch(Batch, Verifier),
+    Batch(Box<Batch>, Verifier),
     Nothing { until: Option<TimeMs> },
 }
 

@@ -337,7 +337,7 @@ fn answer(agent: &mut Agent, group: Vec<Ask>, now: TimeMs) -> Result<(), OutboxE
         let outgoing = match agent.outgoing(now) {
             Ok(Some(batch)) => {
                 let verifier = agent.verifiers()[batch.verifier].clone();
-                Outgoing::Batch(batch, verifier)
+                Outgoing::Batch(Box::new(batch), verifier)
             }
             Ok(None) => Outgoing::Nothing {
                 until: agent.next_send(),
@@ -350,7 +350,7 @@ fn answer(agent: &mut Agent, group: Vec<Ask>, now: TimeMs) -> Result<(), OutboxE
             }
         };
         if let Err(Outgoing::Batch(batch, _)) = answer.send(outgoing) {
-            agent.take_back(batch);
+            agent.take_back(*batch);
         }
     }
     done
@@ -394,7 +394,7 @@ async fn send(
                     delivery = uplink.send(&verifier, batch.body.clone()) => delivery,
                     () = &mut over => break,
                 };
-                if mailbox.delivered(batch, delivery).await.is_none() {
+                if mailbox.delivered(*batch, delivery).await.is_none() {
                     break;
                 }
             }

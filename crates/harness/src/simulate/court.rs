@@ -17,7 +17,7 @@ use cairn_ledger::tx::slash_verifier::SlashVerifier;
 use cairn_ledger::tx::vote_dispute::VoteDispute;
 use cairn_ledger::{Body, view};
 use cairn_types::{AccountId, EpochNumber, EpochResult, Hash, Receipt, merkle};
-use cairn_verifier::chain::ChainView;
+use cairn_verifier::chain::{ChainError, ChainView};
 use cairn_verifier::submit::Submitter;
 use std::collections::BTreeSet;
 
@@ -84,7 +84,7 @@ impl Court {
             };
             let told = tell(case, &watcher(), Body::SlashVerifier(slash));
             story.push(format!(
-                "verifier {verifier} is shown to have signed two results: {told}"
+                "verifier {verifier} is shown to have signed two results: {told:?}"
             ));
         }
     }
@@ -102,7 +102,6 @@ impl Court {
                 if self.shown.contains(&(verifier, epoch)) {
                     continue;
                 }
-                self.shown.insert((verifier, epoch));
                 let of_epoch = case.notes.told.values().filter(|told| told.epoch == epoch);
                 let receipts = of_epoch.filter_map(|told| told.receipts.get(&place));
                 let file = case.board.file(epoch, &verifier).unwrap_or_default();
@@ -114,6 +113,7 @@ impl Court {
                 };
                 let Some((receipt, evidence)) = receipts.filter_map(|receipt| Some((receipt, shows(receipt)?))).next()
                 else {
+                    self.shown.insert((verifier, epoch));
                     continue;
                 };
                 let slash = SlashReceipt {
@@ -121,8 +121,11 @@ impl Court {
                     evidence,
                 };
                 let told = tell(case, &watcher(), Body::SlashReceipt(slash));
+                if !is_away(&told) {
+                    self.shown.insert((verifier, epoch));
+                }
                 story.push(format!(
-                    "verifier {place} is shown to have broken a receipt of epoch {epoch}: {told}"
+                    "verifier {place} is shown to have broken a receipt of epoch {epoch}: {told:?}"
                 ));
             }
         }
@@ -131,8 +134,8 @@ impl Court {
     fn bar(&mut self, case: &Case<'_>, story: &mut Vec<String>) {
         if let Some([first, second]) = case.faces.clone().filter(|_| !self.is_barred) {
             let told = tell(case, &watcher(), Body::BarDevice(BarDevice { first, second }));
-            self.is_barred = told == "taken";
-            story.push(format!("a device is shown to have signed two reports: {told}"));
+            self.is_barred = told.is_ok();
+            story.push(format!("a device is shown to have signed two reports: {told:?}"));
         }
     }
 
@@ -159,7 +162,7 @@ impl Court {
                     exchange: None,
                 }),
             );
-            story.push(format!("epoch {epoch} is disputed: {told}"));
+            story.push(format!("epoch {epoch} is disputed: {told:?}"));
             // Nothing later can be looked at before this is decided.
             return;
         }
@@ -171,7 +174,7 @@ impl Court {
                     exchange: None,
                 };
                 let told = tell(case, &liar.who, Body::OpenDispute(dispute));
-                if told == "taken" {
+                if told.is_ok() {
                     story.push(format!("the liar disputes epoch {epoch}"));
                 }
             }
@@ -197,22 +200,25 @@ impl Court {
                     &validator,
                     Body::VoteDispute(VoteDispute { result, exchange: None }),
                 );
-                if told == "taken" {
+                if told.is_ok() {
                     self.voted.insert((place, *epoch));
                 }
-                story.push(format!("validator {place} votes on epoch {epoch}: {told}"));
+                story.push(format!("validator {place} votes on epoch {epoch}: {told:?}"));
             }
         }
     }
 }
 
-/// Tells the ledger, and says what came of it.
-fn tell(case: &Case<'_>, who: &Submitter, body: Body) -> String {
-    match transaction(&case.ground.chain, who, body).map(|signed| case.ground.tell(&signed)) {
-        Some(Ok(())) => "taken".to_owned(),
-        Some(Err(error)) => error.to_string(),
-        None => "the ledger does not answer".to_owned(),
-    }
+/// Tells the ledger; what came of it.
+fn tell(case: &Case<'_>, who: &Submitter, body: Body) -> Result<(), ChainError> {
+    let signed = transaction(&case.ground.chain, who, body);
+    let signed = signed.ok_or_else(|| ChainError::Unreachable("nobody knows the account".to_owned()))?;
+    case.ground.tell(&signed)
+}
+
+/// Whether it is to be tried again: nobody heard.
+fn is_away(told: &Result<(), ChainError>) -> bool {
+    matches!(told, Err(ChainError::Unreachable(_)))
 }
 
 /// That a report is not among the sorted ids of a tree.

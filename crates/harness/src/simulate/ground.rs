@@ -8,6 +8,7 @@ use cairn_types::{AccountId, Attestation, Hash, TimeMs};
 use cairn_verifier::chain::ChainError;
 use cairn_verifier::chain::local::LocalChain;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// One thing that happened to the ledger.
@@ -23,6 +24,8 @@ pub struct Ground {
     genesis: Genesis,
     plant: Option<Plant>,
     log: Arc<Mutex<Vec<Entry>>>,
+    /// While it halts no block is made: time stands, and nothing that is told gets in.
+    halts: Arc<AtomicBool>,
     /// Results that were taken on the word of too little bond.
     minorities: Arc<Mutex<Vec<String>>>,
 }
@@ -35,6 +38,7 @@ impl Ground {
             genesis,
             plant,
             log: Arc::default(),
+            halts: Arc::default(),
             minorities: Arc::default(),
         }
     }
@@ -43,12 +47,23 @@ impl Ground {
         &self.genesis
     }
 
+    pub fn halt(&self, halts: bool) {
+        self.halts.store(halts, Ordering::Relaxed);
+    }
+
+    /// Time goes on, unless it halts.
     pub fn advance(&self, now: TimeMs) {
+        if self.halts.load(Ordering::Relaxed) {
+            return;
+        }
         self.note(Entry::Advanced(now));
         self.chain.advance(now);
     }
 
     pub fn tell(&self, signed: &Signed) -> Result<(), ChainError> {
+        if self.halts.load(Ordering::Relaxed) {
+            return Err(ChainError::Unreachable("no block is made".to_owned()));
+        }
         let told = plants::submit(self.plant, &self.chain, signed);
         if let (Ok(()), Body::SettleEpoch(settle)) = (&told, &signed.transaction.body) {
             self.weigh(&settle.attestation);
@@ -148,5 +163,34 @@ impl Ground {
 
     fn note(&self, entry: Entry) {
         self.log.lock().expect("no holder of the lock panics").push(entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::scene::{self, Scene};
+    use crate::simulate::speakers::Speakers;
+    use crate::time_of;
+
+    #[test]
+    fn a_ledger_that_halts_takes_nothing_and_makes_no_block() {
+        let scene = Scene::of(1);
+        let ground = Ground::start(scene.genesis(), None);
+        let opening = scene::opening(&Speakers::of(&scene).devices);
+        ground.tell(&opening[0]).unwrap();
+        let before = ground.digest();
+
+        ground.halt(true);
+        ground.advance(time_of(20));
+        let told = ground.tell(&opening[1]);
+        assert!(matches!(told, Err(ChainError::Unreachable(_))), "{told:?}");
+        assert_eq!(ground.digest(), before);
+
+        ground.halt(false);
+        ground.advance(time_of(20));
+        ground.tell(&opening[1]).unwrap();
+        assert_ne!(ground.digest(), before);
+        assert!(ground.run_again().is_empty());
     }
 }

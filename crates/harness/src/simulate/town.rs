@@ -159,9 +159,8 @@ impl Town {
         for lasting in self.faults.get(&self.step).cloned().unwrap_or_default() {
             self.begin(lasting.fault, lasting.steps);
         }
-        if !self.is(|fault| *fault == Fault::LedgerHalts) {
-            self.ground.advance(now);
-        }
+        self.ground.halt(self.is(|fault| *fault == Fault::LedgerHalts));
+        self.ground.advance(now);
         self.revive();
         self.speak(now);
         for agent in self.dice.order(self.agents.len()) {
@@ -584,14 +583,19 @@ impl Town {
         for epoch in (0..self.scene.hours).map(EpochNumber) {
             let closed = self.ground.chain.closed(&network(), epoch);
             let is_closed = closed.is_ok_and(|closed| closed.is_some());
-            if !self.lies.puppets_anchor || !is_closed || !self.puppets_anchored.insert(epoch) {
+            if !self.lies.puppets_anchor || !is_closed || self.puppets_anchored.contains(&epoch) {
                 continue;
             }
+            let mut is_away = false;
             for puppet in &puppets {
                 if let Some(signed) = lies::transaction(&self.ground.chain, &puppet.who, lies::empty_anchor(epoch)) {
                     let told = self.ground.tell(&signed);
+                    is_away |= matches!(told, Err(ChainError::Unreachable(_)));
                     self.say(|| format!("a puppet anchors nothing of epoch {epoch}: {told:?}"));
                 }
+            }
+            if !is_away {
+                self.puppets_anchored.insert(epoch);
             }
         }
     }

@@ -11,7 +11,7 @@ const FOUND: [(Plant, u64, &str); 4] = [
     (Plant::NoFsync, 4, watch::HONEST),
     (Plant::ChunkTwice, 0, watch::SUPPLY),
     (Plant::QuorumByCount, 12, watch::QUORUM),
-    (Plant::NoWindow, 10, watch::RIGHT),
+    (Plant::NoWindow, 7, watch::RIGHT),
 ];
 
 fn seeds(from: u64, seeds: u64) {

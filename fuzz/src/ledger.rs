@@ -360,6 +360,7 @@ fn signed_bodies() -> Vec<Signed> {
         Body::VoteDispute(VoteDispute {
             result: attestation.result.clone(),
             exchange: None,
+            blame: true,
         }),
         Body::SettleEpoch(SettleEpoch {
             attestation,

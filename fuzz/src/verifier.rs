@@ -369,6 +369,5 @@ fn manifest() -> Manifest {
             },
             signatures: attestation.signatures.iter().map(|(_, signature)| *signature).collect(),
         }),
-        without: Vec::new(),
     }
 }

@@ -95,10 +95,15 @@ pub fn body(body: &Body, decimals: Option<u8>) -> Option<(&'static str, String)>
         Body::VoteDispute(body) => {
             let result = &body.result;
             let words = format!(
-                "vote that epoch {} of network {} comes to {}",
+                "vote that epoch {} of network {} comes to {}{}",
                 result.epoch,
                 result.network,
-                result.hash()
+                result.hash(),
+                if body.blame {
+                    ", and blame who signed what was settled"
+                } else {
+                    ""
+                },
             );
             ("vote_dispute", words)
         }

@@ -9,7 +9,7 @@ use cairn_engine::light::Anchor;
 use cairn_ledger::Genesis;
 use cairn_ledger::records::{
     self, Account, AccountIndex, AnchorPlace, Chain, Device, Dispute, Epoch, ExchangeBook, Network, Order,
-    ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Validator, Verifier,
+    ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Validator, Verifier, Whose, WithoutPage,
 };
 use cairn_ledger::store::Key;
 use cairn_ledger::tables::Record;
@@ -386,6 +386,37 @@ impl NodeClient {
             return Ok(None);
         };
         Ok(self.record(&(*network, epoch, place)).await?.value)
+    }
+
+    /// The places of the anchors whose reports a settled result leaves out.
+    pub async fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ClientError> {
+        let settlement = self.settlement(network, epoch).await?.value;
+        let count = settlement.map_or(0, |settlement| settlement.without);
+        self.places(network, epoch, Whose::Settled, count).await
+    }
+
+    /// The verifiers whose reports a settled result leaves out.
+    pub async fn left_out(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<AccountId>, ClientError> {
+        let places = self.without(network, epoch).await?;
+        let places = places.iter().filter_map(|place| u16::try_from(*place).ok());
+        let ids: Vec<_> = places.map(|place| (*network, epoch, place)).collect();
+        let anchors = self.records::<records::Anchor>(&ids).await?.into_iter();
+        Ok(anchors.flatten().map(|anchor| anchor.verifier).collect())
+    }
+
+    /// So many places of a list that the ledger keeps.
+    pub async fn places(
+        &self,
+        network: &NetworkId,
+        epoch: EpochNumber,
+        whose: Whose,
+        count: u16,
+    ) -> Result<Vec<u32>, ClientError> {
+        let pages: Vec<_> = WithoutPage::pages(whose, count)
+            .map(|page| (*network, epoch, page))
+            .collect();
+        let pages = self.records::<WithoutPage>(&pages).await?.into_iter().flatten();
+        Ok(pages.flat_map(|page| page.places).map(u32::from).collect())
     }
 
     /// The attested exchange among its operators; none when everybody is paid as earned.

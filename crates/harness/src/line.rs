@@ -179,6 +179,10 @@ impl ChainView for Line {
         self.ask(|chain| ChainView::settlement(chain, network, epoch))
     }
 
+    fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError> {
+        self.ask(|chain| chain.without(network, epoch))
+    }
+
     fn choices(&self, operators: &[AccountNumber], epoch: EpochNumber) -> Result<Vec<Choice>, ChainError> {
         self.ask(|chain| chain.choices(operators, epoch))
     }

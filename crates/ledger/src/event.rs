@@ -107,8 +107,9 @@ pub enum Event {
     #[n(71)] ValidatorAdded { #[n(0)] key: ValidatorKey, #[n(1)] account: AccountId, #[n(2)] address: String },
     #[n(72)] ValidatorRemoved { #[n(0)] key: ValidatorKey },
     #[n(73)] DisputeVoted { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] validator: AccountId, #[n(3)] choice: Hash },
-    /// By the validators: `result` is the one in force from now on.
-    #[n(74)] DisputeDecided { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] upheld: bool, #[n(3)] result: Hash },
+    /// By the validators: `result` is the one in force from now on. `upheld`: it is another than was settled; `blame`: who signed that
+    /// was wrong.
+    #[n(74)] DisputeDecided { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] upheld: bool, #[n(3)] result: Hash, #[n(4)] blame: bool },
     /// It built on a result that was replaced: verifiers attest the epoch anew.
     #[n(75)] SettlementWithdrawn { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber },
 }

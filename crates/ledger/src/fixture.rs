@@ -300,6 +300,7 @@ impl City {
             totals,
             anchors: anchors.map(|book| book.digest).unwrap_or_default(),
             previous: before.map(|settlement| settlement.result).unwrap_or_default(),
+            without: Vec::new(),
         };
         let signatures = vec![(account(1), result.sign(&secret(1)))];
         let attestation = Attestation { result, signatures };

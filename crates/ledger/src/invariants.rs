@@ -385,6 +385,22 @@ fn check_pool(
             signers,
             usize::from(settlement.signers),
         );
+        let without = without(store, at, Whose::Settled, settlement.without);
+        let book: Option<Anchors> = get(store, at);
+        let anchors = u32::from(book.map_or(0, |book| book.count));
+        equal(
+            found,
+            "what is left out is on record",
+            without.len(),
+            usize::from(settlement.without),
+        );
+        equal(
+            found,
+            "what is left out was anchored, each once",
+            without.is_sorted_by(|one, next| one < next)
+                && without.last().is_none_or(|last| u32::from(*last) < anchors),
+            true,
+        );
     }
     let Some(settlement) = settlement.filter(|_| pool.state != PoolState::Settled) else {
         if let Some(settlement) = settlement {
@@ -481,10 +497,16 @@ fn exchanged(
     )
 }
 
+/// The places on the pages of a list of so many.
+fn without(store: &MemoryStore, at: &(NetworkId, EpochNumber), whose: Whose, count: u16) -> Vec<u16> {
+    let pages = WithoutPage::pages(whose, count).map(|page| get(store, &(at.0, at.1, page)));
+    pages.flatten().flat_map(|page: WithoutPage| page.places).collect()
+}
+
 /// A dispute that is open holds its bond, its pool and the stake of those who signed; one that is decided holds nothing.
 fn check_disputes(state: &State, store: &MemoryStore, found: &mut Vec<Violation>) {
     let mut held: BTreeMap<AccountNumber, u32> = BTreeMap::new();
-    let mut on_networks = 0;
+    let (mut on_networks, mut pages) = (0, 0);
     for (id, network) in state.ids.iter().zip(&state.networks) {
         for epoch in (network.created.0..state.chain.epoch.0).map(EpochNumber) {
             let Some(dispute) = get::<Dispute>(store, &(*id, epoch)) else {
@@ -498,6 +520,14 @@ fn check_disputes(state: &State, store: &MemoryStore, found: &mut Vec<Violation>
                 open,
                 dispute.bond > Token::ZERO,
             );
+            let claimed = without(store, &(*id, epoch), Whose::Claimed, dispute.without);
+            equal(
+                found,
+                "what a claim leaves out is on record while its dispute is open",
+                (claimed.len(), open || claimed.is_empty()),
+                (usize::from(dispute.without), true),
+            );
+            pages += WithoutPage::pages(Whose::Claimed, dispute.without).len();
             let pool: Option<Pool> = get(store, &(*id, epoch));
             let settlement: Option<Settlement> = get(store, &(*id, epoch));
             let (Some(pool), Some(settlement)) = (pool, settlement) else {
@@ -519,6 +549,16 @@ fn check_disputes(state: &State, store: &MemoryStore, found: &mut Vec<Violation>
             }
         }
     }
+    let settled = all::<Settlement>(store).into_iter();
+    pages += settled
+        .map(|one| WithoutPage::pages(Whose::Settled, one.without).len())
+        .sum::<usize>();
+    equal(
+        found,
+        "no list of what is left out outlives what it is of",
+        all::<WithoutPage>(store).len(),
+        pages,
+    );
     equal(
         found,
         "every dispute is of an epoch of a network",

@@ -158,6 +158,9 @@ pub enum Reject {
     ValidatorUnknown = 210,
     ValidatorsTooFew = 211,
     VoteGiven = 212,
+    WithoutInvalid = 213,
+    WithoutNotLess = 214,
+    BlameWrong = 215,
 }
 
 /// A number not among the refusals.

@@ -49,6 +49,7 @@ pub enum Table {
     ValidatorBallot = 71,
     Vote = 72,
     Dispute = 73,
+    WithoutPage = 74,
 }
 
 /// What names a record inside its table.

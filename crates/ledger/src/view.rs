@@ -10,6 +10,7 @@ use crate::tables::{self, Record};
 use cairn_types::{
     AccountId, AccountNumber, BasisPoints, DeviceId, DeviceNumber, EpochNumber, NetworkId, NetworkNumber, OrderId,
 };
+use std::ops::Range;
 
 /// Entries of one page of a roster at most.
 pub const ROSTER_PAGE_MAX: u32 = 1_000;
@@ -244,6 +245,24 @@ pub fn signers(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -
     let pages = (0..SignerPage::pages(count)).map(|page| record::<SignerPage>(store, &(*network, epoch, page)));
     let pages = all(pages)?;
     Ok(pages.into_iter().flatten().flat_map(|page| page.signers).collect())
+}
+
+/// The anchors that a settled result leaves out, by their places in order of arrival.
+pub fn without(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Vec<u32>> {
+    let count = settlement(store, network, epoch)?.map_or(0, |settlement| settlement.without);
+    places(store, network, epoch, WithoutPage::pages(Whose::Settled, count))
+}
+
+/// The anchors that the disputer's claim leaves out, while the dispute is open.
+pub fn claimed_without(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Vec<u32>> {
+    let count = dispute(store, network, epoch)?.map_or(0, |dispute| dispute.without);
+    places(store, network, epoch, WithoutPage::pages(Whose::Claimed, count))
+}
+
+fn places(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber, pages: Range<u8>) -> Read<Vec<u32>> {
+    let pages = all(pages.map(|page| record::<WithoutPage>(store, &(*network, epoch, page))))?;
+    let places = pages.into_iter().flatten().flat_map(|page| page.places);
+    Ok(places.map(u32::from).collect())
 }
 
 /// Whether a settled epoch may be released by now, if it is its turn.

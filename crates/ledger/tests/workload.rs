@@ -8,7 +8,7 @@ use cairn_ledger::economics::invariants::price_moved_within;
 use cairn_ledger::tx::*;
 use cairn_ledger::{Body, Reject, view};
 use cairn_types::*;
-use model::{Evidence, Model, NAMES, VALIDATORS_MAX, VARIANTS, Wrong};
+use model::{Evidence, Model, NAMES, Said, VALIDATORS_MAX, VARIANTS, WITHOUTS, Wrong};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use world::*;
@@ -34,12 +34,13 @@ enum Step {
     /// By whom, of which network, how many epochs after the oldest unsettled one, and how many reports.
     Anchor(usize, usize, u64, u64),
     /// Of which network, one of the results there may be, and what is wrong about it.
-    Settle(usize, usize, Wrong),
+    Settle(usize, Said, Wrong),
     /// By whom, of which network, how many epochs after the oldest unreleased one, and which leaf; `None`: only the release.
     Pay(usize, usize, u64, Option<usize>),
     /// Likewise, and the result that is claimed.
-    OpenDispute(usize, usize, u64, usize),
-    VoteDispute(usize, usize, u64, usize),
+    OpenDispute(usize, usize, u64, Said),
+    /// And whether the blame that follows from it is turned round.
+    VoteDispute(usize, usize, u64, Said, bool),
     /// By whom, which verifier, and whether both results build on the same one.
     SlashVerifier(usize, usize, bool),
     /// By whom, which verifier, of which network, how many epochs before the open one, what is shown, and whether the report is there.
@@ -48,9 +49,9 @@ enum Step {
     VoteValidator(usize, usize, Option<usize>),
     Block(u64),
     /// An hour as it should be: closed, anchored by everybody, settled.
-    Round(usize, usize),
+    Round(usize, Said),
     /// A dispute by somebody of some settled epoch, claiming one result; validators vote for another or the same.
-    Judge(usize, usize, u64, usize, usize),
+    Judge(usize, usize, u64, Said, Said),
     /// All that may be paid of the oldest unreleased epoch.
     PayAll(usize),
     /// Last transaction again, byte for byte.
@@ -69,8 +70,10 @@ fn amount() -> impl Strategy<Value = u64> {
     ]
 }
 
-fn variant() -> impl Strategy<Value = usize> {
-    prop_oneof![4 => Just(0usize), 2 => Just(1), 1 => Just(2), 1 => Just(3)]
+fn said() -> impl Strategy<Value = Said> {
+    let variant = prop_oneof![4 => Just(0usize), 2 => Just(1), 1 => Just(2), 1 => Just(3)];
+    let without = prop_oneof![5 => Just(0usize), 3 => Just(1), 2 => Just(2), 1 => Just(3)];
+    (variant, without).prop_map(|(variant, without)| Said { variant, without })
 }
 
 fn later() -> impl Strategy<Value = u64> {
@@ -115,17 +118,17 @@ fn step() -> impl Strategy<Value = Step> {
             3 => (prop_oneof![1usize..3, Just(5)], 0u64..4_000_000).prop_map(|(a, b)| Step::Bond(a, b)),
             2 => (prop_oneof![1usize..3, Just(5)], 0u64..4_000_000).prop_map(|(a, b)| Step::Unbond(a, b)),
             12 => (prop_oneof![9 => Just(5usize), 3 => 1usize..3, 1 => who()], few(), 0u64..3, 0u64..3).prop_map(|(a, b, c, d)| Step::Anchor(a, b, c, d)),
-    14 => (0usize..2, variant(), wrong()).prop_map(|(a, b, c)| Step::Settle(a, b, c)),
+    14 => (0usize..2, said(), wrong()).prop_map(|(a, b, c)| Step::Settle(a, b, c)),
             16 => (who(), few(), later(), prop_oneof![2 => Just(None), 2 => Just(Some(0usize)), 2 => Just(Some(1))]).prop_map(|(a, b, c, d)| Step::Pay(a, b, c, d)),
-            6 => (0usize..4, few(), later(), variant()).prop_map(|(a, b, c, d)| Step::OpenDispute(a, b, c, d)),
-            24 => (0usize..5, few(), later(), variant()).prop_map(|(a, b, c, d)| Step::VoteDispute(a, b, c, d)),
+            6 => (0usize..4, few(), later(), said()).prop_map(|(a, b, c, d)| Step::OpenDispute(a, b, c, d)),
+            24 => (0usize..5, few(), later(), said(), prop::bool::weighted(0.1)).prop_map(|(a, b, c, d, e)| Step::VoteDispute(a, b, c, d, e)),
             1 => (0usize..6, prop_oneof![Just(1usize), Just(2), Just(5)], any::<bool>()).prop_map(|(a, b, c)| Step::SlashVerifier(a, b, c)),
             4 => (0usize..6, prop_oneof![Just(1usize), Just(2), Just(5)], few(), 0u64..5, evidence(), any::<bool>())
                 .prop_map(|(a, b, c, d, e, f)| Step::SlashReceipt(a, b, c, d, e, f)),
             6 => (0usize..5, 0usize..7, prop_oneof![2 => Just(None), 3 => (0usize..7).prop_map(Some)]).prop_map(|(a, b, c)| Step::VoteValidator(a, b, c)),
             16 => prop_oneof![Just(1u64), Just(3_600_000), Just(3_600_000), 1u64..8_000_000, Just(30_000_000)].prop_map(Step::Block),
-            14 => (few(), variant()).prop_map(|(a, b)| Step::Round(a, b)),
-        8 => (0usize..5, few(), later(), variant(), variant()).prop_map(|(a, b, c, d, e)| Step::Judge(a, b, c, d, e)),
+            14 => (few(), said()).prop_map(|(a, b)| Step::Round(a, b)),
+        8 => (0usize..5, few(), later(), said(), said()).prop_map(|(a, b, c, d, e)| Step::Judge(a, b, c, d, e)),
         8 => few().prop_map(Step::PayAll),
         2 => Just(Step::Replay),
             1 => (prop::collection::vec(any::<u8>(), 0..80), any::<usize>()).prop_map(|(a, b)| Step::Garbage(a, b)),
@@ -362,17 +365,17 @@ impl Pair {
                 let (epoch, anchors) = (EpochNumber(epoch), vec![anchor]);
                 self.act(by, Body::AnchorEpoch(anchor_epoch::AnchorEpoch { epoch, anchors }))
             }
-            Step::Settle(network, variant, wrong) => {
+            Step::Settle(network, said, wrong) => {
                 let open = self.model.epoch;
                 let due = self.model.networks.get(network).map_or(0, |network| network.due(open));
                 // Without leaves there is nothing to be too high.
-                let wrong = if wrong == Wrong::Totals && VARIANTS[variant].is_none() {
+                let wrong = if wrong == Wrong::Totals && VARIANTS[said.variant].is_none() {
                     Wrong::Nothing
                 } else {
                     wrong
                 };
-                expected = self.model.settle(5, network, variant, wrong);
-                let result = self.result(network, due, variant, wrong);
+                expected = self.model.settle(5, network, said, wrong);
+                let result = self.result(network, due, said, wrong);
                 let attestation = self.world.attest(result, &["vera"]);
                 self.act(
                     5,
@@ -385,23 +388,28 @@ impl Pair {
             Step::Pay(by, network, later, place) => {
                 return self.pay(by, network, self.unreleased(network) + later, place);
             }
-            Step::OpenDispute(by, network, later, variant) => {
+            Step::OpenDispute(by, network, later, said) => {
                 let epoch = self.unreleased(network) + later;
-                let claimed = self.result(network, epoch, variant, Wrong::Nothing);
-                expected = self.model.open_dispute(by, network, epoch, variant);
+                let claimed = self.result(network, epoch, said, Wrong::Nothing);
+                expected = self.model.open_dispute(by, network, epoch, said);
                 let exchange = None;
                 self.act(by, Body::OpenDispute(open_dispute::OpenDispute { claimed, exchange }))
             }
-            Step::VoteDispute(by, network, later, variant) => {
+            Step::VoteDispute(by, network, later, said, turned) => {
                 let epoch = self.unreleased(network) + later;
-                let result = self.result(network, epoch, variant, Wrong::Nothing);
-                expected = self.model.vote_dispute(by, network, epoch, variant);
-                let exchange = None;
-                self.act(by, Body::VoteDispute(vote_dispute::VoteDispute { result, exchange }))
+                let result = self.result(network, epoch, said, Wrong::Nothing);
+                let blame = self.model.is_blamed(network, epoch, said) ^ turned;
+                expected = self.model.vote_dispute(by, network, epoch, said, blame);
+                let vote = vote_dispute::VoteDispute {
+                    result,
+                    exchange: None,
+                    blame,
+                };
+                self.act(by, Body::VoteDispute(vote))
             }
             Step::SlashVerifier(by, who, same_previous) => {
                 expected = self.model.slash_verifier(by, who, same_previous);
-                let first = self.result(0, 0, 0, Wrong::Nothing);
+                let first = self.result(0, 0, Said::default(), Wrong::Nothing);
                 let mut second = first.clone();
                 second.findings = Hash([99; 32]);
                 if !same_previous {
@@ -445,18 +453,18 @@ impl Pair {
                 }
                 return;
             }
-            Step::Round(network, variant) => {
+            Step::Round(network, said) => {
                 self.run(&Step::Block(3_600_000));
                 self.run(&Step::Block(1));
                 for who in [5, 1, 2] {
                     self.run(&Step::Anchor(who, network, 0, who as u64 % 2));
                 }
-                return self.run(&Step::Settle(network, variant, Wrong::Nothing));
+                return self.run(&Step::Settle(network, said, Wrong::Nothing));
             }
             Step::Judge(by, network, later, claimed, voted) => {
                 self.run(&Step::OpenDispute(by, network, later, claimed));
                 for who in 0..5 {
-                    self.run(&Step::VoteDispute(who, network, later, voted));
+                    self.run(&Step::VoteDispute(who, network, later, voted, false));
                 }
                 return;
             }
@@ -499,11 +507,12 @@ impl Pair {
     }
 
     /// A variant of an epoch's result, of what is anchored, on what stands for the epoch before.
-    fn result(&self, network: usize, epoch: u64, variant: usize, wrong: Wrong) -> EpochResult {
-        let leaves = self.leaves(network, epoch, variant);
+    fn result(&self, network: usize, epoch: u64, said: Said, wrong: Wrong) -> EpochResult {
+        let leaves = self.leaves(network, epoch, said.variant);
         let id = self.network(network);
         let mut result = self.world.result(id, epoch, &leaves);
-        result.findings = Hash([variant as u8; 32]);
+        result.findings = Hash([said.variant as u8; 32]);
+        result.without = WITHOUTS[said.without].to_vec();
         let book: Option<cairn_ledger::records::Anchors> = self.world.record(&(id, EpochNumber(epoch)));
         let anchored = book.map_or(0, |book| book.reports);
         result.archive = reports(if wrong == Wrong::Archive { 1 } else { anchored.into() }).root();
@@ -528,7 +537,7 @@ impl Pair {
         let id = self.network(network);
         let pools = self.model.networks.get(network).map(|network| &network.pools);
         let settled = pools.and_then(|pools| pools.get(&epoch)?.settled.as_ref());
-        let leaves = self.leaves(network, epoch, settled.map_or(0, |settled| settled.variant));
+        let leaves = self.leaves(network, epoch, settled.map_or(0, |settled| settled.said.variant));
         let Some(leaf) = place.and_then(|place| leaves.get(place)) else {
             return (pay::Pay::releasing(id, EpochNumber(epoch)), None);
         };

@@ -7,6 +7,9 @@ use crate::money::{Credit, MicroUsd, Token};
 use crate::{codec, merkle};
 use minicbor::{CborLen, Decode, Encode};
 
+/// Anchors that a result may leave out: as many as a chain may have verifiers, so that all who can withhold a file can be done without.
+pub const WITHOUT_MAX: usize = 1_024;
+
 /// The result of judging one epoch of one network: roots of what went in and came out, and the totals of its payments.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(array)]
@@ -44,6 +47,10 @@ pub struct EpochResult {
     /// that expired. Attesting an epoch again, because the one before was replaced, is so no second word on the first.
     #[n(11)]
     pub previous: Hash,
+    /// Places in the ledger's book of the epoch's anchors, in order of arrival, whose reports were not to be had and are left out. A result
+    /// over more of them is another word, and no second one on this.
+    #[n(12)]
+    pub without: Vec<u32>,
 }
 
 /// Sums over all payout leaves of an epoch.
@@ -113,6 +120,27 @@ impl EpochResult {
     pub fn verify(&self, key: &PublicKey, signature: &Signature) -> bool {
         key.verify(&self.signed_bytes(), signature)
     }
+
+    /// Whether one verifier that signed both cannot be honest. What is judged follows from the anchors, those left out, and the result
+    /// before; where all these are the same, there is one result. A word on anchors or on a result before that are not the ledger's can
+    /// never be settled: who was shown another ledger's may speak again.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        let of = |result: &Self| (result.network, result.epoch, result.anchors, result.previous);
+        self.chain == other.chain && of(self) == of(other) && self.without == other.without && self != other
+    }
+
+    /// Whether what it leaves out is a rising list of places among so many anchors.
+    pub fn leaves_out_of(&self, anchors: u32) -> bool {
+        let rises = self.without.is_sorted_by(|one, next| one < next);
+        let last = self.without.last();
+        rises && self.without.len() <= WITHOUT_MAX && last.is_none_or(|last| *last < anchors)
+    }
+}
+
+/// Whether a list of places leaves out less than another, and nothing else. Both rise.
+pub fn leaves_out_less(without: &[u32], than: &[u32]) -> bool {
+    let mut rest = than.iter();
+    without.len() < than.len() && without.iter().all(|place| rest.any(|other| other == place))
 }
 
 impl PayoutLeaf {

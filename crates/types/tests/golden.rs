@@ -60,6 +60,7 @@ fn result() -> EpochResult {
         totals: Totals::default().plus(&payout()).expect("small"),
         anchors: Hash([6; 32]),
         previous: Hash([7; 32]),
+        without: vec![2, 300],
     }
 }
 

@@ -11,10 +11,11 @@
 //! ```text
 //!                                 sealed-<sha-256>.parquet   what each verifier anchored, by which others fetch it
 //!                                 heard.cbor  differences.cbor   other verifiers' words, and where their results differ
+//!                                 said.cbor    its own words, where it gave more than one: without a file, and with it once it turned up
 //!                                 withheld.cbor   whose files were not to be had, as this verifier says it
 //! ```
 //! An epoch with a manifest is complete and not written again while the ledger says of it what it said then; without one it is made
-//! anew, to the same bytes.
+//! anew, to the same bytes. While it is made anew its manifest is empty, and what was said before is in `said.cbor`.
 
 pub mod reports;
 #[cfg(test)]
@@ -29,9 +30,7 @@ use crate::roster::RosterMember;
 use cairn_ledger::economics::Parameters;
 use cairn_ledger::records::Pool;
 use cairn_ledger::tx::settle_epoch::ExchangeAttestation;
-use cairn_types::{
-    AccountId, Attestation, ChainId, EpochNumber, Finding, Hash, NetworkId, PayoutLeaf, TimeMs, codec, hash,
-};
+use cairn_types::{Attestation, ChainId, EpochNumber, Finding, Hash, NetworkId, PayoutLeaf, TimeMs, codec, hash};
 use minicbor::{CborLen, Decode, Encode};
 use thiserror::Error;
 
@@ -47,6 +46,8 @@ pub const MANIFEST: &str = "manifest.cbor";
 pub const HEARD: &str = "heard.cbor";
 /// Where their results differ from ours.
 pub const DIFFERENCES: &str = "differences.cbor";
+/// Our own words, where we gave several.
+pub const SAID: &str = "said.cbor";
 /// Whose files we cannot get.
 pub const WITHHELD: &str = "withheld.cbor";
 /// What the result in force remembers, where ours is another.
@@ -134,9 +135,6 @@ pub struct Manifest {
     /// Set when operators exchange among themselves.
     #[n(2)]
     pub exchange: Option<ExchangeAttestation>,
-    /// Verifiers whose anchored files were left out, since nobody had them; sorted.
-    #[n(3)]
-    pub without: Vec<AccountId>,
 }
 
 impl Manifest {
@@ -209,8 +207,15 @@ impl<'a> EpochArchive<'a> {
         self.get(file)?.ok_or_else(|| self.wrong(file, "is not there"))
     }
 
+    /// `None` while it is not complete.
     pub fn manifest(&self) -> Result<Option<Manifest>, ArchiveError> {
-        self.get(MANIFEST)?.map(|bytes| self.read(MANIFEST, &bytes)).transpose()
+        let bytes = self.get(MANIFEST)?.filter(|bytes| !bytes.is_empty());
+        bytes.map(|bytes| self.read(MANIFEST, &bytes)).transpose()
+    }
+
+    /// The files are about to be made anew: what they are is not what the manifest says. Our words must be kept before.
+    pub fn open_again(&self) -> Result<(), ArchiveError> {
+        self.put(MANIFEST, &[])
     }
 
     pub fn inputs(&self) -> Result<Inputs, ArchiveError> {
@@ -248,10 +253,22 @@ impl<'a> EpochArchive<'a> {
             .unwrap_or_default())
     }
 
-    /// Our own word, if it is given, and those we heard.
+    /// Our own words, in the order in which they were given; the last is the manifest's, if that is complete.
+    pub fn said(&self) -> Result<Vec<Word>, ArchiveError> {
+        let bytes = self.get(SAID)?;
+        let said = bytes.map(|bytes| self.read::<Vec<Word>>(SAID, &bytes)).transpose()?;
+        let mut said = said.unwrap_or_default();
+        if let Some(word) = self.manifest()?.map(|manifest| manifest.word()) {
+            said.retain(|other| *other != word);
+            said.push(word);
+        }
+        Ok(said)
+    }
+
+    /// Our own words, the last first, and those we heard.
     pub fn words(&self) -> Result<Vec<Word>, ArchiveError> {
-        let own = self.manifest()?.map(|manifest| manifest.word());
-        Ok(own.into_iter().chain(self.heard()?).collect())
+        let said = self.said()?.into_iter().rev();
+        Ok(said.chain(self.heard()?).collect())
     }
 
     /// One for each payout.

@@ -35,6 +35,7 @@ pub fn result(
         totals,
         anchors: basis.anchors,
         previous: basis.previous,
+        without: basis.without,
     }
 }
 

@@ -2,7 +2,7 @@
 //! byte of the archive that does not follow from signatures, the ledger, or the rules.
 //!
 //! ```text
-//! manifest ─▶ file hashes ─▶ inputs = the ledger's ─▶ every envelope: form, key, signature, epoch ─▶ judged and divided again ─▶
+//! manifest ─▶ file hashes ─▶ inputs, what is left out = the ledger's ─▶ every envelope: form, key, signature, epoch ─▶ judged and divided again ─▶
 //! findings, memory, payouts, row by row ─▶ choices = the ledger's ─▶ result and exchange = the ledger's ─▶ signatures ─▶ cursor
 //! ```
 
@@ -10,6 +10,7 @@ pub(crate) mod compare;
 mod recompute;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use crate::archive::{self, ArchiveError, EpochArchive, Inputs};
 use crate::assess::{self, JudgeError};
@@ -20,7 +21,7 @@ use crate::divide::{self, DivideError};
 use crate::exchange::{self, Choice};
 use crate::objects::Objects;
 use crate::roster::{self, RosterMember};
-use crate::union::{self, Held};
+use crate::union::{self, Held, Union};
 use cairn_ledger::records::PoolState;
 use cairn_ledger::tx::settle_epoch::Exchange;
 use cairn_types::attestation::Totals;
@@ -35,6 +36,7 @@ pub use recompute::{RecomputeError, Recomputed, recompute};
 use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
+pub use verdict::{Claimed, Verdict, verdict};
 
 /// Named as the file where the archive is right and the ledger says otherwise.
 const LEDGER: &str = "ledger";
@@ -58,6 +60,8 @@ pub struct Audited {
     pub reports: usize,
     /// Hash of the recomputed result.
     pub result: Hash,
+    /// Who anchored what the attested result leaves out.
+    pub without: Vec<AccountId>,
     /// `None`: all of it matches.
     pub difference: Option<Difference>,
 }
@@ -95,6 +99,7 @@ pub fn audit(
         epoch,
         reports: 0,
         result: Hash::default(),
+        without: Vec::new(),
         difference: None,
     };
     match Audit::of(objects, chain, network, epoch).run(&mut audited) {
@@ -146,6 +151,8 @@ impl Audit<'_> {
         let files = self.files()?;
         let [reports, inputs, findings, memory, payouts, choices] = files;
         let inputs = self.inputs(&inputs)?;
+        let without = self.without()?;
+        audited.without = self.chain.anchoring(self.network, self.epoch)?.verifiers_at(&without);
         let reports = self.reports(reports, &inputs)?;
         audited.reports = reports.len();
 
@@ -161,7 +168,9 @@ impl Audit<'_> {
         let chosen = self.choices(&leaves)?;
         self.same_rows(archive::CHOICES, &choices, &chosen)?;
 
-        let (result, exchange) = self.result(&inputs, &reports, &judged, &leaves, totals, &chosen)?;
+        self.all_anchored(&reports, &inputs, &without)?;
+        let basis = self.basis(without)?;
+        let (result, exchange) = self.result(&inputs, &reports, &judged, (&leaves, totals), &chosen, basis)?;
         audited.result = result.hash();
         let manifest = self.attestation(&result)?;
         self.exchange(&manifest, exchange.as_ref())?;
@@ -183,11 +192,10 @@ impl Audit<'_> {
         inputs: &Inputs,
         reports: &[Sealed],
         judged: &Assessment,
-        leaves: &[PayoutLeaf],
-        totals: Totals,
+        (leaves, totals): (&[PayoutLeaf], Totals),
         chosen: &[Choice],
+        basis: Basis,
     ) -> Result<(EpochResult, Option<Exchange>), Stop> {
-        let basis = self.basis(reports, inputs)?;
         let result = attest::result(inputs, reports, &judged.findings, &judged.memory, leaves, totals, basis);
         let exchange = exchange::attested(inputs, &result, leaves, chosen);
         let exchange = exchange.map_err(|error| self.unusable(archive::INPUTS, error))?;
@@ -370,47 +378,65 @@ impl Audit<'_> {
         }
     }
 
-    /// Whose files were left out since nobody had them: the verifier's word, which counts as far as the ledger took the result without them.
-    fn without(&self) -> Result<Vec<AccountId>, Stop> {
-        let bytes = self.archive.get(archive::MANIFEST)?.unwrap_or_default();
-        let manifest: Option<archive::Manifest> = codec::decode_canonical(&bytes).ok();
-        Ok(manifest.map(|manifest| manifest.without).unwrap_or_default())
+    /// What the attested result leaves out, which is what the ledger's leaves out.
+    fn without(&self) -> Result<Vec<u32>, Stop> {
+        let bytes = self.need(archive::MANIFEST)?;
+        let manifest: archive::Manifest =
+            codec::decode_canonical(&bytes).map_err(|error| self.unusable(archive::MANIFEST, error))?;
+        let without = manifest.attestation.result.without;
+        if self.chain.settlement(self.network, self.epoch)?.is_some() {
+            let settled = self.chain.without(self.network, self.epoch)?;
+            self.expect(archive::MANIFEST, None, "result.without", &without, &settled)?;
+        }
+        Ok(without)
     }
 
-    /// The anchors hash to what the ledger says, and what was judged is all that was anchored: each file under its own hash and root,
-    /// which this archive has beside the union, unless one verifier's reports are all of it.
-    fn basis(&self, reports: &[Sealed], inputs: &Inputs) -> Result<Basis, Stop> {
+    /// What was judged is all that was anchored and is not left out.
+    fn all_anchored(&self, reports: &[Sealed], inputs: &Inputs, without: &[u32]) -> Result<(), Stop> {
+        let (union, is_whole) = self.union(inputs, without)?;
+        let file = archive::REPORTS;
+        self.expect(file, None, "rows", &reports.len(), &union.rows.len())?;
+        self.same_list(file, "rows", reports, &union.rows)?;
+        if is_whole {
+            self.same_list(archive::INPUTS, "meters", &inputs.meters, &union.meters)?;
+        }
+        Ok(())
+    }
+
+    /// What was anchored and is not left out: each file under its own hash and root, which this archive has beside the union, unless one
+    /// verifier's reports are all of it. Whether nothing of it is missing that reports or meters could be in.
+    fn union(&self, inputs: &Inputs, without: &[u32]) -> Result<(Union, bool), Stop> {
         let file = archive::REPORTS;
         let anchoring = self.chain.anchoring(self.network, self.epoch)?;
         let recomputed = anchoring.recomputed().unwrap_or_default();
         self.expect(LEDGER, None, "anchors", &anchoring.digest, &recomputed)?;
-        let without = self.without()?;
         let filled = anchoring.anchors.iter().filter(|anchor| anchor.count > 0).count();
-        let mut files = Vec::with_capacity(anchoring.anchors.len());
+        let settled = self.chain.settled_orders(self.network, self.epoch)?;
+        let (mut files, mut is_whole) = (Vec::with_capacity(anchoring.anchors.len()), true);
         let empty = archive::reports::empty_hash();
-        for anchor in anchoring
-            .anchors
-            .into_iter()
-            .filter(|anchor| anchor.reports_hash != empty)
-        {
+        let wanted = (0u32..).zip(anchoring.anchors).filter(|(place, anchor)| {
+            let is_left_out = without.contains(place);
+            anchor.reports_hash != empty && !is_left_out
+        });
+        for (_, anchor) in wanted {
             match self.archive.sealed(&anchor.reports_hash)? {
                 Some(bytes) => files.push((anchor, bytes)),
-                None if filled == 1 && anchor.count > 0 && !without.contains(&anchor.verifier) => {
-                    let (rows, root) = (reports.len() as u64, attest::archive_root(reports));
+                None if filled == 1 && anchor.count > 0 => {
+                    let reports = self.reports(self.need(file)?, inputs)?;
+                    let (rows, root) = (reports.len() as u64, attest::archive_root(&reports));
                     self.expect(file, None, "rows", &rows, &anchor.count)?;
                     self.expect(file, None, "anchored root", &root, &anchor.root)?;
                     let archived = hash::sha256(&self.need(file)?);
                     self.expect(file, None, "anchored sha256", &archived, &anchor.reports_hash)?;
                 }
-                // Of a file without rows nothing is judged but what the inputs have, under a root of the ledger's.
-                None if anchor.count == 0 || without.contains(&anchor.verifier) => {}
+                // Of a file without rows nothing is judged but meters, which the inputs have, under a root of the ledger's.
+                None if anchor.count == 0 => is_whole &= settled.is_empty(),
                 None => {
                     let name = archive::sealed_name(&anchor.reports_hash);
                     return Err(self.differs(&name, None, "file", "missing".to_owned(), "there".to_owned()));
                 }
             }
         }
-        let settled = self.chain.settled_orders(self.network, self.epoch)?;
         let held = Held {
             chain: self.chain,
             network: *self.network,
@@ -420,11 +446,13 @@ impl Audit<'_> {
             settled: &settled,
             own: AccountId::default(),
         };
-        let union = union::of(&held, files)?;
-        self.expect(file, None, "rows", &reports.len(), &union.rows.len())?;
-        self.same_list(file, "rows", reports, &union.rows)?;
+        Ok((union::of(&held, files)?, is_whole))
+    }
+
+    /// What a result rests on that leaves out these.
+    fn basis(&self, without: Vec<u32>) -> Result<Basis, Stop> {
         let first = self.chain.network(self.network, self.epoch)?.first;
-        Ok(Basis::of(self.chain, self.network, first, self.epoch)?)
+        Ok(Basis::of(self.chain, self.network, first, self.epoch, without)?)
     }
 
     /// The attested result is the recomputed one, and verifiers signed it.

@@ -72,6 +72,12 @@ pub struct Anchoring {
 }
 
 impl Anchoring {
+    /// Who anchored what stands at these places.
+    pub fn verifiers_at(&self, places: &[u32]) -> Vec<AccountId> {
+        let anchors = places.iter().filter_map(|place| self.anchors.get(*place as usize));
+        anchors.map(|anchor| anchor.verifier).collect()
+    }
+
     /// The anchor of a verifier.
     pub fn of(&self, verifier: &AccountId) -> Option<&Anchor> {
         self.anchors.iter().find(|anchor| anchor.verifier == *verifier)
@@ -116,12 +122,14 @@ impl Verifiers {
     }
 }
 
-/// What the ledger says a result rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a result rests on: what the ledger says, and what of it is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Basis {
     pub anchors: Hash,
     /// The result in force for the epoch before; zero where there is none.
     pub previous: Hash,
+    /// Places of anchors, in order of arrival.
+    pub without: Vec<u32>,
 }
 
 impl Basis {
@@ -131,12 +139,14 @@ impl Basis {
         network: &NetworkId,
         first: EpochNumber,
         epoch: EpochNumber,
+        without: Vec<u32>,
     ) -> Result<Self, ChainError> {
         let before = epoch.0.checked_sub(1).map(EpochNumber).filter(|_| epoch > first);
         let settlement = before.map(|before| chain.settlement(network, before)).transpose()?;
         Ok(Self {
             anchors: chain.anchoring(network, epoch)?.digest,
             previous: settlement.flatten().map(|before| before.result).unwrap_or_default(),
+            without,
         })
     }
 }
@@ -192,6 +202,9 @@ pub trait ChainView: Send + Sync {
 
     /// `None` until a result is settled.
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError>;
+
+    /// The anchors that the settled result leaves out, by their places in order of arrival; none until one is settled.
+    fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError>;
 
     /// What the operators with these numbers chose, as it stood when the epoch closed: one for each, the same whenever it is asked.
     fn choices(&self, operators: &[AccountNumber], epoch: EpochNumber) -> Result<Vec<Choice>, ChainError>;

@@ -9,7 +9,8 @@
 //! is such a quorum by itself.
 //!
 //! A settled epoch is paid when its window for disputes is over; the next ones go on meanwhile. What a decided dispute took back is
-//! attested anew (`epochs/anew.rs`).
+//! attested anew (`epochs/anew.rs`). What files turn up for that were left out is judged again, as is what the ledger settled over other
+//! files than ours (`epochs/say.rs`).
 //!
 //! Nothing is remembered here that is not in the collector's checkpoint, the archive or the ledger: at a restart they say where each
 //! network stands. Epochs follow each other: the ledger settles them in order, and each hands its memory to the next.
@@ -17,6 +18,9 @@
 mod agree;
 mod anew;
 mod gather;
+#[cfg(test)]
+mod late;
+mod say;
 mod seal;
 #[cfg(test)]
 mod several;
@@ -32,14 +36,13 @@ use crate::divide::{self, DivideError};
 use crate::exchange::{self, Choice};
 use crate::meters::MeterEntry;
 use crate::objects::Objects;
-use crate::peers::Peers;
 use crate::peers::withheld::Missing;
+use crate::peers::{Peers, Word};
 use crate::price::{self, PriceFeed};
 use crate::submit::{self, Payouts, SubmitError, Submitter};
 use crate::union::Union;
 use agree::Talk;
 use cairn_ledger::records::{Anchor, PoolState};
-use cairn_ledger::tx::settle_epoch::Exchange;
 use cairn_types::attestation::Totals;
 use cairn_types::{
     AccountId, AccountNumber, EpochNumber, Finding, Hash, NetworkId, PayoutLeaf, SecretKey, TimeMs, codec, hash,
@@ -168,9 +171,13 @@ pub struct Advanced {
 /// What a sealed epoch came to, until its manifest is written.
 struct Judged {
     files: Vec<FileEntry>,
-    result: cairn_types::EpochResult,
-    exchange: Option<Exchange>,
-    without: Vec<AccountId>,
+    word: Word,
+}
+
+/// A settled epoch that waits for its release, and what our result leaves out: as many anchors as the settled one.
+struct Unpaid {
+    epoch: EpochNumber,
+    without: Vec<u32>,
 }
 
 struct Progress {
@@ -181,13 +188,15 @@ struct Progress {
     ahead: EpochNumber,
     judged: Option<Judged>,
     /// Settled epochs that wait for their release, in order.
-    unpaid: VecDeque<EpochNumber>,
+    unpaid: VecDeque<Unpaid>,
     /// Files of its anchors that are in our archive.
     at_hand: BTreeSet<Hash>,
     /// Files of later epochs' anchors that are there too.
     fetched: BTreeSet<Hash>,
     /// Since when the others are missing.
     sought: Option<TimeMs>,
+    /// When those were asked for last that settled results leave out.
+    sought_late: Option<TimeMs>,
     /// Whose files others say they cannot get.
     said_missing: BTreeMap<AccountId, Missing>,
     /// What is said of the epochs whose verifiers were not all heard yet; the last one may be the epoch itself.
@@ -206,6 +215,7 @@ impl Progress {
             at_hand: BTreeSet::new(),
             fetched: BTreeSet::new(),
             sought: None,
+            sought_late: None,
             said_missing: BTreeMap::new(),
             talks: VecDeque::new(),
         }
@@ -286,7 +296,11 @@ impl Epochs {
             loop {
                 match self.step(now, &id, &mut progress, collect) {
                     Ok(None) if progress.stage == Stage::Paid => {
-                        if progress.unpaid.back() != Some(&progress.epoch) {
+                        if progress
+                            .unpaid
+                            .back()
+                            .is_none_or(|unpaid| unpaid.epoch != progress.epoch)
+                        {
                             advanced.paid.push((id, progress.epoch));
                         }
                         if progress.talks.back().is_none_or(|talk| talk.epoch != progress.epoch) {
@@ -308,6 +322,9 @@ impl Epochs {
             }
             if let Err(error) = self.anchor_ahead(now, &id, &mut progress, collect) {
                 tracing::warn!(network = %id, %error, "later epochs are not anchored yet");
+            }
+            if let Err(error) = self.seek_late(now, &id, &mut progress) {
+                tracing::warn!(network = %id, %error, "what settled results leave out is not sought");
             }
             self.listen_all(&id, &mut progress, &mut advanced);
             self.networks.insert(id, progress);
@@ -369,8 +386,8 @@ impl Epochs {
                     };
                     match self.gather(now, id, progress, &archive)? {
                         Gathered::Files { files, without } => {
-                            let judged = self.judge(id, progress, &archive, memory, files)?;
-                            progress.judged = Some(Judged { without, ..judged });
+                            let judged = self.judge(id, progress, &archive, memory, files, without)?;
+                            progress.judged = Some(judged);
                         }
                         Gathered::Waits => return Ok(Some(Waits::Reports)),
                         Gathered::Lost => {
@@ -384,12 +401,10 @@ impl Epochs {
             Stage::Assessed => {
                 // Without a judgement at hand the manifest is there: it was found in the step before.
                 if let Some(judged) = progress.judged.take() {
-                    let (verifier, key) = (self.settings.submitter.account, &self.settings.key);
                     let manifest = Manifest {
                         files: judged.files,
-                        attestation: attest::attest(judged.result, verifier, key),
-                        exchange: judged.exchange.map(|exchange| attest::attest_exchange(exchange, key)),
-                        without: judged.without,
+                        attestation: judged.word.attestation,
+                        exchange: judged.word.exchange,
                     };
                     archive.put(archive::MANIFEST, &codec::encode(&manifest))?;
                 }
@@ -400,24 +415,27 @@ impl Epochs {
                 Stage::Attested
             }
             Stage::Attested => {
-                if !self.is_expired(id, epoch)? {
-                    if !self.is_judged(id, progress, &archive)? {
-                        // What it rests on changed before it was settled: it is judged again.
-                        Stage::Sealed
-                    } else if self.settle(id, progress, &archive)? {
-                        Stage::Settled
-                    } else {
-                        return Ok(Some(Waits::Signatures));
-                    }
-                } else {
+                let is_over = self.is_expired(id, epoch)?;
+                if !is_over && !self.is_judged(id, progress, &archive)? {
+                    // What it rests on changed, a file turned up, or other files were settled: it is judged again.
+                    progress.sought = None;
+                    Stage::Sealed
+                } else if is_over {
                     Stage::Settled
+                } else if !self.settle(id, progress, &archive)? {
+                    return Ok(Some(Waits::Signatures));
+                } else if self.is_judged(id, progress, &archive)? {
+                    Stage::Settled
+                } else {
+                    Stage::Attested
                 }
             }
             Stage::Settled => {
                 let is_next = progress.unpaid.is_empty();
                 let is_done = self.is_expired(id, epoch)? || (is_next && self.pay(now, id, epoch)?);
                 if !is_done {
-                    progress.unpaid.push_back(epoch);
+                    let without = complete(&archive)?.attestation.result.without;
+                    progress.unpaid.push_back(Unpaid { epoch, without });
                 }
                 Stage::Paid
             }
@@ -428,7 +446,7 @@ impl Epochs {
 
     /// Pays the settled epochs whose release is due, in order.
     fn pay_waiting(&self, now: TimeMs, id: &NetworkId, progress: &mut Progress, advanced: &mut Advanced) {
-        while let Some(epoch) = progress.unpaid.front().copied() {
+        while let Some(epoch) = progress.unpaid.front().map(|unpaid| unpaid.epoch) {
             match self.pay(now, id, epoch) {
                 Ok(true) => advanced.paid.push((*id, epoch)),
                 Ok(false) => {
@@ -479,20 +497,6 @@ impl Epochs {
         Ok(self.chain.closed(id, epoch)?.is_some_and(|closed| closed.is_expired()))
     }
 
-    /// Whether we gave our word on an epoch, and it rests on what the ledger still says.
-    fn is_judged(&self, id: &NetworkId, progress: &Progress, archive: &EpochArchive<'_>) -> Result<bool, EpochError> {
-        let Some(manifest) = archive.manifest()? else {
-            return Ok(false);
-        };
-        let epoch = progress.epoch;
-        if self.chain.settlement(id, epoch)?.is_some() || self.is_expired(id, epoch)? {
-            return Ok(true);
-        }
-        let result = &manifest.attestation.result;
-        let basis = Basis::of(self.chain.as_ref(), id, progress.first, epoch)?;
-        Ok((result.anchors, result.previous) == (basis.anchors, basis.previous))
-    }
-
     /// The verifiers of the ledger, each where it is reached.
     fn verifiers(&self) -> Result<Verifiers, ChainError> {
         let mut verifiers = self.chain.verifiers()?;
@@ -519,6 +523,7 @@ impl Epochs {
         archive: &EpochArchive<'_>,
         memory: Vec<u8>,
         files: Vec<(Anchor, Vec<u8>)>,
+        without: Vec<u32>,
     ) -> Result<Judged, EpochError> {
         let epoch = progress.epoch;
         let network = self.chain.network(id, epoch)?;
@@ -544,10 +549,11 @@ impl Epochs {
             &outcome.memory,
             &outcome.leaves,
             outcome.totals,
-            Basis::of(self.chain.as_ref(), id, progress.first, epoch)?,
+            Basis::of(self.chain.as_ref(), id, progress.first, epoch, without)?,
         );
         let exchange = exchange::attested(&inputs, &result, &outcome.leaves, &outcome.choices);
         let exchange = exchange.map_err(DivideError::from)?;
+        let word = self.say(archive, result, exchange)?;
         let mut files = Vec::with_capacity(archive::FILES.len());
         for (name, bytes) in files_of(&inputs, &reports, &outcome) {
             archive.put(name, &bytes)?;
@@ -557,12 +563,7 @@ impl Epochs {
                 hash: hash::sha256(&bytes),
             });
         }
-        Ok(Judged {
-            files,
-            result,
-            exchange,
-            without: Vec::new(),
-        })
+        Ok(Judged { files, word })
     }
 
     fn inputs(

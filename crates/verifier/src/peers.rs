@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! GET /v1/archive/{network}/{epoch}/sealed-{hash}.parquet    the reports a verifier anchored, from whoever has the file
-//! GET /v1/attestations/{network}/{epoch}                     its own word on an epoch, and those it heard
+//! GET /v1/attestations/{network}/{epoch}                     its own words on an epoch, and those it heard
 //! GET /v1/withheld/{network}/{epoch}                         whose files it cannot get
 //! GET /v1/archive/{network}/{epoch}/findings.cbor            where it differs;  memory.cbor where the ledger settled another's result
 //! ```
@@ -16,7 +16,7 @@ pub mod word;
 use crate::archive::{ArchiveError, EpochArchive, REPORTS, WITHHELD};
 use crate::chain::VerifierAt;
 use crate::objects::Objects;
-use cairn_types::{EpochNumber, Hash, NetworkId, codec};
+use cairn_types::{EpochNumber, Hash, NetworkId};
 pub use word::{WORDS_BYTES_MAX, Word};
 
 /// What is asked of another verifier about an epoch.
@@ -26,7 +26,7 @@ pub enum What {
     Hashed { name: String, hash: Hash },
     /// A file of its archive; whoever asks knows another way to check it.
     Named(&'static str),
-    /// Its own word and those it heard.
+    /// Its own words and those it heard.
     Words,
     /// Whose files it cannot get, if it says so.
     Withheld,
@@ -91,8 +91,9 @@ pub fn answer(objects: &dyn Objects, wanted: &Wanted) -> Result<Option<Vec<u8>>,
             let is_other = files.any(|file| file.name == REPORTS && file.hash != *hash);
             if is_other { Ok(None) } else { archive.sealed(hash) }
         }
-        What::Named(name) => archive.get(name),
-        What::Words => Ok(Some(codec::encode(&archive.words()?))),
+        // The manifest of what is being made anew is empty.
+        What::Named(name) => Ok(archive.get(name)?.filter(|bytes| !bytes.is_empty())),
+        What::Words => Ok(Some(word::file(archive.words()?))),
         What::Withheld => archive.get(WITHHELD),
     }
 }

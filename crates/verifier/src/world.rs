@@ -61,6 +61,7 @@ pub const PROVIDER: u8 = 203;
 pub const CUSTOMER: u8 = 204;
 /// Verifiers of a world of several.
 pub const THREE: [u8; 3] = [VERIFIER, 205, 206];
+pub const FOUR: [u8; 4] = [VERIFIER, 205, 206, 207];
 
 pub fn account(role: u8) -> Submitter {
     Submitter::single(key(role))

@@ -104,10 +104,15 @@ fn say(one: &Audited, out: Output) {
         return;
     }
     match &one.difference {
-        None => println!(
-            "epoch {:>6}  equal    {} reports, result {}",
-            one.epoch.0, one.reports, one.result
-        ),
+        None => {
+            println!(
+                "epoch {:>6}  equal    {} reports, result {}",
+                one.epoch.0, one.reports, one.result
+            );
+            for verifier in &one.without {
+                println!("epoch {:>6}  without  the reports of verifier {verifier}", one.epoch.0);
+            }
+        }
         Some(difference) => println!("epoch {:>6}  differs  {difference}", one.epoch.0),
     }
 }
@@ -124,9 +129,17 @@ fn finish(audited: &[Audited], out: Output) -> Done {
                 "archived": difference.archived, "recomputed": difference.recomputed,
             })
         });
+        let incomplete = audited.iter().filter(|one| !one.without.is_empty());
+        let left_out = incomplete.map(|one| {
+            let verifiers: Vec<String> = one.without.iter().map(ToString::to_string).collect();
+            json!({ "network": one.network.to_string(), "epoch": one.epoch.0, "verifiers": verifiers })
+        });
         println!(
             "{}",
-            json!({ "epochs": audited.len(), "matching": matching, "first_difference": difference })
+            json!({
+                "epochs": audited.len(), "matching": matching, "left_out": left_out.collect::<Vec<_>>(),
+                "first_difference": difference,
+            })
         );
     }
     match first {

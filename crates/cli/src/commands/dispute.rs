@@ -12,7 +12,7 @@ use cairn_ledger::Event;
 use cairn_ledger::records::{Dispute, DisputeState, Network, Settlement, SignerPage, Validator, Vote};
 use cairn_ledger::tx::open_dispute::OpenDispute;
 use cairn_ledger::tx::vote_dispute::VoteDispute;
-use cairn_ledger::tx::{Body, claim_hash};
+use cairn_ledger::tx::{Body, claim_hash, vote_hash};
 use cairn_types::{EpochNumber, Hash, NetworkId};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 ///
 /// A settled result may be disputed until its money moves. While a dispute is open that epoch waits, and what builds on it. More than two
 /// thirds of the validators decide. A right dispute replaces the result and takes the stake of who signed it; a false one costs its
-/// bond. An appeal of findings or of an exclusion is a dispute as well.
+/// bond. A result that only leaves out reports which nobody gave its signers is replaced by one over them at nobody's cost. An appeal of findings or of an exclusion is a dispute as well.
 #[derive(clap::Subcommand)]
 pub enum Command {
     List(List),
@@ -54,7 +54,8 @@ pub struct Show {
 /// Claim that a settled result is wrong, and say what the epoch comes to.
 ///
 /// Holds the chain's bond for disputes until the validators have decided: it is lost if the settled result is right; otherwise it returns,
-/// with two tenths of what the signers lose. Costs the ledger's base fee as well.
+/// with two tenths of what the signers lose. If the settled result only leaves out reports that turned up, nobody loses anything: see to
+/// it that the validators can fetch them. Costs the ledger's base fee as well.
 #[derive(clap::Args)]
 #[command(after_help = examples!["cairn dispute open mine.result --key me"])]
 pub struct Open {
@@ -65,9 +66,9 @@ pub struct Open {
     spending: Spending,
 }
 
-/// Vote as a validator on an open dispute. A vote cannot be changed. Costs nothing.
+/// Vote as a validator on an open dispute. A vote may be changed until it is decided. Costs nothing.
 ///
-/// `cairn dispute judge --vote` recomputes the epoch and votes for what it comes to.
+/// Who signed the settled result is blamed if the file's result is another one without the same reports. `cairn dispute judge --vote` recomputes the epoch and votes for what it comes to.
 #[derive(clap::Args)]
 #[command(after_help = examples!["cairn dispute vote mine.result --key validator"])]
 pub struct CastVote {
@@ -90,7 +91,8 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
             Command::Show(args) => show(&session, &args, out).await,
             Command::Open(args) => open(&session, &args, out).await,
             Command::Vote(args) => {
-                let vote = file::read(&args.result)?;
+                let mut vote = file::read(&args.result)?;
+                vote.blame = is_blaming(&session, &vote).await?;
                 cast(&session, &args.spending, vote, out).await
             }
         }
@@ -101,7 +103,10 @@ fn state(dispute: &Dispute) -> &'static str {
     match dispute.state {
         DisputeState::Open => "open",
         DisputeState::Rejected => "rejected: the settled result was right",
-        DisputeState::Upheld => "upheld: the result was replaced",
+        DisputeState::Upheld => "upheld: the result was wrong and is replaced",
+        DisputeState::Completed => {
+            "completed: reports that were left out turned up; the result is replaced, nobody is to blame"
+        }
     }
 }
 
@@ -113,6 +118,7 @@ fn face(network: &NetworkId, epoch: EpochNumber, dispute: &Dispute) -> Value {
             DisputeState::Open => "open",
             DisputeState::Rejected => "rejected",
             DisputeState::Upheld => "upheld",
+            DisputeState::Completed => "completed",
         },
         "disputer": dispute.disputer.to_string(),
         "bond_token": dispute.bond.0,
@@ -200,12 +206,15 @@ async fn show(session: &Session, args: &Show, out: Output) -> Done {
         Some(dispute) => votes(session, dispute).await?,
         None => Vec::new(),
     };
+    let left_out = session.client.left_out(&id, args.epoch).await.map_err(failed)?;
+    let left_out: Vec<String> = left_out.iter().map(ToString::to_string).collect();
     let mut answer = json!({
         "network": id.to_string(),
         "epoch": args.epoch.0,
         "result": standing.settlement.result.to_string(),
         "settled": standing.settlement.time.to_string(),
         "standing": standing.claim.to_string(),
+        "left_out": left_out,
         "signers": signers.iter().map(|(account, bond)| json!({ "account": account, "bond_token": bond })).collect::<Vec<_>>(),
         "dispute": dispute.as_ref().map(|dispute| face(&id, args.epoch, dispute)),
     });
@@ -221,6 +230,11 @@ async fn show(session: &Session, args: &Show, out: Output) -> Done {
             format!("result     {}", standing.settlement.result),
             format!("signed by  {} verifiers: {}", signers.len(), numbers(&signers)),
         ];
+        lines.extend(
+            left_out
+                .iter()
+                .map(|verifier| format!("without    the reports of verifier {verifier}")),
+        );
         match &dispute {
             None => lines.push("dispute    none".to_owned()),
             Some(dispute) => {
@@ -228,7 +242,8 @@ async fn show(session: &Session, args: &Show, out: Output) -> Done {
                 lines.push(format!("opened     {} by {}", dispute.opened, dispute.disputer));
                 let is_standing = |choice: &Hash| match *choice == standing.claim {
                     true => "for what stands".to_owned(),
-                    false if *choice == dispute.claim => "for the disputer's claim".to_owned(),
+                    false if *choice == dispute.claim => "for the disputer's claim, and blames nobody".to_owned(),
+                    false if *choice == vote_hash(&dispute.claim, true) => "for the disputer's claim".to_owned(),
                     false => format!("for another result, {choice}"),
                 };
                 lines.extend(votes.iter().map(|(validator, choice)| {
@@ -298,11 +313,23 @@ async fn open(session: &Session, args: &Open, out: Output) -> Done {
     Ok(())
 }
 
+/// Whether a vote for this blames who signed: it is another result than the settled one, without the same reports.
+async fn is_blaming(session: &Session, vote: &VoteDispute) -> Result<bool, Failure> {
+    let (network, epoch) = (vote.result.network, vote.result.epoch);
+    let standing = standing(session, &network, epoch).await?;
+    let without = session.client.without(&network, epoch).await.map_err(failed)?;
+    let exchange = vote.exchange.map(|exchange| (exchange.offers, exchange.choices));
+    let claim = claim_hash(&vote.result.hash(), exchange);
+    Ok(claim != standing.claim && vote.result.without == without)
+}
+
 /// Votes for a result.
 async fn cast(session: &Session, spending: &Spending, vote: VoteDispute, out: Output) -> Done {
     let spender = Spender::new(session, spending).await?;
     let (network, epoch, hash) = (vote.result.network, vote.result.epoch, vote.result.hash());
-    let facts = json!({ "network": network.to_string(), "epoch": epoch.0, "result": hash.to_string() });
+    let facts = json!({
+        "network": network.to_string(), "epoch": epoch.0, "result": hash.to_string(), "blame": vote.blame,
+    });
     let sent = spender.send("vote_dispute", facts, Body::VoteDispute(vote)).await?;
     let mut answer = sent.answer;
     let mut decided = String::new();

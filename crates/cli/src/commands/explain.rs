@@ -93,11 +93,18 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
         "reputation": reputation,
         "reports": own.iter().map(|found| report(vertical, found)).collect::<Vec<_>>(),
         "operator": money(&ledger, leaf, own.iter().map(|found| found.units).sum(), exchange),
+        "left_out": ledger.left_out,
         "proven": true,
     });
     out.answer(&answer, || {
         let head = format!("device {device}, epoch {}", args.epoch);
-        lines(vertical, &own, &answer, head, ledger.decimals)
+        let mut lines = lines(vertical, &own, &answer, head, ledger.decimals);
+        let left_out = ledger.left_out.iter();
+        lines
+            .extend(left_out.map(|verifier| {
+                format!("reports that only verifier {verifier} has are left out: nobody got its file")
+            }));
+        lines
     });
     Ok(())
 }
@@ -111,6 +118,8 @@ struct Ledger {
     decimals: u8,
     settlement: Settlement,
     roots: Roots,
+    /// Verifiers whose reports the settled result leaves out.
+    left_out: Vec<String>,
     /// If operators exchange among themselves in this epoch.
     exchange: Option<Settled>,
 }
@@ -144,7 +153,9 @@ impl Ledger {
             let failure = Failure::new(Kind::NotFound, format!("epoch {} is not settled", args.epoch));
             return Err(failure.hint(format!("the oldest epoch not settled yet is {}", record.unsettled)));
         };
+        let left_out = client.left_out(&network, args.epoch).await.map_err(failed)?;
         Ok(Self {
+            left_out: left_out.iter().map(ToString::to_string).collect(),
             exchange: Settled::read(client, &network, args.epoch, &settlement).await?,
             network,
             vertical: record.vertical,

@@ -132,6 +132,10 @@ impl ChainView for NodeChain {
         self.look(|store| records::settlement(store, network, epoch))
     }
 
+    fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError> {
+        self.look(|store| records::without(store, network, epoch))
+    }
+
     fn choices(&self, operators: &[AccountNumber], epoch: EpochNumber) -> Result<Vec<Choice>, ChainError> {
         self.look(|store| records::choices(store, operators, epoch))
     }

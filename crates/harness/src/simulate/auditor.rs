@@ -18,7 +18,7 @@ pub struct Audited {
     pub epoch: EpochNumber,
     pub anchoring: Anchoring,
     pub inputs: Inputs,
-    /// All reports that were anchored, once each, by id.
+    /// All reports that were anchored and that the settled result does not leave out, once each, by id.
     pub reports: Vec<Sealed>,
     pub findings: Vec<Finding>,
     pub memory: Vec<u8>,
@@ -27,12 +27,13 @@ pub struct Audited {
     pub result: EpochResult,
 }
 
-/// Computes an epoch; `memory` is what the one before left.
+/// Computes an epoch by what the settled result leaves out; `memory` is what the one before left.
 pub fn compute(chain: &LocalChain, board: &Board, epoch: EpochNumber, memory: &[u8]) -> Result<Audited, String> {
     let says = |what: &dyn Display| format!("epoch {epoch}: {what}");
     let network = network();
     let anchoring = chain.anchoring(&network, epoch).map_err(|error| says(&error))?;
-    let reports = union(board, &anchoring, epoch);
+    let without = chain.without(&network, epoch).map_err(|error| says(&error))?;
+    let reports = union(board, &anchoring, epoch, &without);
     let reports = reports.ok_or_else(|| says(&"an anchored file is nowhere"))?;
     let facts = chain.facts().map_err(|error| says(&error))?;
     let at = ChainView::network(chain, &network, epoch).map_err(|error| says(&error))?;
@@ -62,7 +63,7 @@ pub fn compute(chain: &LocalChain, board: &Board, epoch: EpochNumber, memory: &[
     };
     let judged = assess::judge(&inputs, &reports, 1).map_err(|error| says(&error))?;
     let (leaves, totals) = divide::divide(&inputs, &judged.findings).map_err(|error| says(&error))?;
-    let basis = Basis::of(chain, &network, at.first, epoch).map_err(|error| says(&error))?;
+    let basis = Basis::of(chain, &network, at.first, epoch, without).map_err(|error| says(&error))?;
     let result = attest::result(
         &inputs,
         &reports,

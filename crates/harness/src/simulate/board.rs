@@ -19,11 +19,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// A result with the signature of one verifier.
 type Signed = (EpochResult, Signature);
 
+/// What a verifier may sign one result of: an epoch, on the one before, without the same anchors.
+type Spoken = (EpochNumber, Hash, Vec<u32>, AccountId);
+
 #[derive(Default)]
 struct State {
     files: BTreeMap<(EpochNumber, AccountId), Vec<Sealed>>,
     /// Everything that was signed, by whom, on what.
-    said: BTreeMap<(EpochNumber, Hash, AccountId), BTreeMap<Hash, Signed>>,
+    said: BTreeMap<Spoken, BTreeMap<Hash, Signed>>,
     /// Those that collect, with their places and stores.
     houses: BTreeMap<AccountId, (usize, Party, Memory)>,
     /// Those whose bit is set hear only each other.
@@ -70,14 +73,12 @@ impl Board {
             return peers::answer(&objects, wanted).ok().flatten();
         }
         let archive = EpochArchive::of(&objects, &wanted.network, wanted.epoch);
-        let own = archive.manifest().ok().flatten().map(|manifest| manifest.word());
+        let own = archive.said().unwrap_or_default().into_iter().rev();
         let lie = match party.part {
             Part::Liar => lies.in_epoch(wanted.epoch),
             _ => lies::Lie::Truth,
         };
-        let told = own
-            .map(|word| lies::words(lie, &party, word, &objects))
-            .unwrap_or_default();
+        let told: Vec<Word> = own.flat_map(|word| lies::words(lie, &party, word, &objects)).collect();
         for word in &told {
             state.note(word);
         }
@@ -88,7 +89,7 @@ impl Board {
     /// Verifiers who signed two results of one epoch that build on the same one: both, with their signatures.
     pub fn two_faced(&self) -> Vec<(AccountId, [Signed; 2])> {
         let state = self.state();
-        let of = |((.., by), results): (&(EpochNumber, Hash, AccountId), &BTreeMap<Hash, Signed>)| {
+        let of = |((.., by), results): (&Spoken, &BTreeMap<Hash, Signed>)| {
             let mut results = results.values().cloned();
             Some((*by, [results.next()?, results.next()?]))
         };
@@ -110,7 +111,8 @@ impl State {
     fn note(&mut self, word: &Word) {
         let result = word.result();
         for (by, signature) in &word.attestation.signatures {
-            let said = self.said.entry((result.epoch, result.previous, *by)).or_default();
+            let spoken = (result.epoch, result.previous, result.without.clone(), *by);
+            let said = self.said.entry(spoken).or_default();
             said.insert(result.hash(), (result.clone(), *signature));
         }
     }
@@ -201,10 +203,12 @@ impl Collect for Gather<'_> {
     }
 }
 
-/// All reports that were anchored, once each; `None` when a file is not at hand or not what was anchored.
-pub fn union(board: &Board, anchoring: &Anchoring, epoch: EpochNumber) -> Option<Vec<Sealed>> {
+/// All reports that were anchored but those at some places, once each; `None` when a file is not at hand or not what was anchored.
+pub fn union(board: &Board, anchoring: &Anchoring, epoch: EpochNumber, without: &[u32]) -> Option<Vec<Sealed>> {
     let mut files = Vec::new();
-    for anchor in anchoring.anchors.iter().filter(|anchor| anchor.count > 0) {
+    let judged = (0u32..).zip(&anchoring.anchors);
+    let judged = judged.filter(|(place, anchor)| anchor.count > 0 && !without.contains(place));
+    for (_, anchor) in judged {
         let file = board.file(epoch, &anchor.verifier)?;
         if attest::archive_root(&file) != anchor.root {
             return None;

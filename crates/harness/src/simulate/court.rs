@@ -195,11 +195,13 @@ impl Court {
                 // The last one is on the liar's side, whenever there is one.
                 let lie = case.lied.iter().find(|(of, _)| of == epoch).filter(|_| place == 3);
                 let result = lie.map_or(&audited.result, |(_, lie)| lie).clone();
-                let told = tell(
-                    case,
-                    &validator,
-                    Body::VoteDispute(VoteDispute { result, exchange: None }),
-                );
+                let settled = case.watch.settled(*epoch);
+                let vote = VoteDispute {
+                    blame: settled != Some(result.hash()),
+                    exchange: None,
+                    result,
+                };
+                let told = tell(case, &validator, Body::VoteDispute(vote));
                 if told.is_ok() {
                     self.voted.insert((place, *epoch));
                 }

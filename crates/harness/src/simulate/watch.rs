@@ -154,6 +154,16 @@ impl Watch {
                 self.wrong.remove(epoch);
             }
             Event::DisputeDecided {
+                epoch,
+                upheld: true,
+                blame: false,
+                result,
+                ..
+            } => {
+                self.settled.insert(*epoch, *result);
+                self.audit(*epoch, ground, board);
+            }
+            Event::DisputeDecided {
                 epoch, upheld, result, ..
             } => self.decided(*epoch, *upheld, *result),
             Event::VerifierSlashed { verifier, .. } => {
@@ -171,6 +181,11 @@ impl Watch {
     pub fn wrong(&self) -> Vec<EpochNumber> {
         let wrong = self.wrong.iter().filter(|epoch| !self.is_right(**epoch));
         wrong.copied().collect()
+    }
+
+    /// The result in force.
+    pub fn settled(&self, epoch: EpochNumber) -> Option<Hash> {
+        self.settled.get(&epoch).copied()
     }
 
     fn is_right(&self, epoch: EpochNumber) -> bool {

@@ -16,6 +16,10 @@ pub enum DisputeState {
     /// The attested result was wrong and is replaced.
     #[n(2)]
     Upheld,
+    /// The attested result was right without some reports that are to be had by now: it is replaced by one over them, and nobody is to
+    /// blame.
+    #[n(3)]
+    Completed,
 }
 
 /// A bonded claim that the attested result of an epoch of a network is wrong.
@@ -37,6 +41,9 @@ pub struct Dispute {
     pub claim: Hash,
     #[n(5)]
     pub opened: TimeMs,
+    /// How many anchors the claimed result leaves out, while it is open; see [`super::WithoutPage`].
+    #[n(6)]
+    pub without: u16,
 }
 
 impl Record for Dispute {

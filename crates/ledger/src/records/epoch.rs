@@ -190,6 +190,9 @@ pub struct Settlement {
     /// How many verifiers signed it; see [`SignerPage`].
     #[n(10)]
     pub signers: u16,
+    /// How many anchors it leaves out; see [`super::WithoutPage`].
+    #[n(11)]
+    pub without: u16,
 }
 
 impl Settlement {
@@ -207,6 +210,8 @@ impl Settlement {
             exchanged,
             time: settled.time,
             signers,
+            without: u16::try_from(result.without.len())
+                .expect("a checked result leaves out at most WITHOUT_MAX anchors"),
         }
     }
 

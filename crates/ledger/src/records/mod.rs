@@ -12,6 +12,7 @@ mod score;
 mod supply;
 mod validator;
 mod verifier;
+mod without;
 
 pub use account::{Account, AccountIndex, Issuer, PastChoice, PayoutChoice};
 pub use anchor::{Anchor, AnchorPlace, Anchors, Omission};
@@ -28,6 +29,7 @@ pub use score::{SCORE_ONE, Score};
 pub use supply::{CreditSupply, Emission, Prices, StableSupply};
 pub use validator::{Validator, ValidatorBallot, Vote};
 pub use verifier::{Profile, Unbonding, Verifier, VerifierIndex};
+pub use without::{PLACES_PER_PAGE, Whose, WithoutPage};
 
 #[cfg(test)]
 mod tests {
@@ -103,12 +105,13 @@ mod tests {
         check(ValidatorBallot { ballot: MAX });
         check(Vote { choice: HASH });
         check(Dispute {
-            state: DisputeState::Upheld,
+            state: DisputeState::Completed,
             ballot: MAX,
             disputer: account,
             bond: Token(MAX),
             claim: HASH,
             opened: TimeMs(MAX),
+            without: u16::MAX,
         });
         check(Account {
             number: AccountNumber(u32::MAX),
@@ -258,6 +261,7 @@ mod tests {
             exchanged: true,
             time: TimeMs(MAX),
             signers: u16::MAX,
+            without: u16::MAX,
         });
         let signer = Signer {
             account: AccountNumber(u32::MAX),
@@ -265,6 +269,9 @@ mod tests {
         };
         check(SignerPage {
             signers: vec![signer; SIGNERS_PER_PAGE],
+        });
+        check(WithoutPage {
+            places: vec![u16::MAX; PLACES_PER_PAGE],
         });
         check(Roots {
             inputs: HASH,

@@ -636,7 +636,22 @@ pub(super) const TABLE: &[Row] = &[
     ),
     (
         Reject::VoteGiven,
-        "The validator has voted so already, or its vote is final.",
-        "Nothing to do.",
+        "The validator has voted so already.",
+        "Nothing to do; a vote may be changed until it is decided.",
+    ),
+    (
+        Reject::WithoutInvalid,
+        "What the result leaves out is no rising list of places in the epoch's book of anchors.",
+        "Name each anchor that is left out once, in order of arrival, and none that is not there.",
+    ),
+    (
+        Reject::WithoutNotLess,
+        "The result leaves out an anchor that the settled one judged.",
+        "Judge all that the settled result judged, or more.",
+    ),
+    (
+        Reject::BlameWrong,
+        "Those who signed are to blame exactly for a result that is wrong by what it says it leaves out.",
+        "Judge the epoch by what the settled result leaves out first, and blame who signed if that comes to another result.",
     ),
 ];

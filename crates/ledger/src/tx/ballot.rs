@@ -1,4 +1,4 @@
-//! Votes of validators: one each, counted over those who are validators now. More than two thirds of them, by count, decide.
+//! Votes of validators: one each, the last one given, counted over those who are validators now. More than two thirds of them, by count, decide.
 
 use crate::context::{Context, Step, ensure};
 use crate::records::{Validator, Vote};
@@ -36,7 +36,6 @@ impl Cast {
         sender: &AccountId,
         ballot: u64,
         choice: Hash,
-        may_change: bool,
         validators: &[Loaded<Validator>],
         context: &mut Context<'_>,
     ) -> Step<Self> {
@@ -55,9 +54,7 @@ impl Cast {
             }
         }
         let decides = 3 * same > 2 * validators.len();
-        let is_new = before.is_none() || (may_change && before != Some(choice));
-        let is_again = before == Some(choice) && decides;
-        ensure(is_new || is_again, Reject::VoteGiven)?;
+        ensure(before != Some(choice) || decides, Reject::VoteGiven)?;
         let at = (ballot, own);
         Ok(Self { at, choice, decides })
     }

@@ -1,16 +1,18 @@
 //! What follows when the validators have decided a dispute. A false one costs its bond: half burned, half cover. A right one replaces
-//! the result, takes all that its signers have at stake, gives the disputer its bond and two tenths of that, and withdraws what later
-//! epochs of the network were settled to on top of it, so that verifiers attest them anew.
+//! the result and withdraws what later epochs of the network were settled to on top of it, so that verifiers attest them anew. If those
+//! who signed are to blame, it takes all that they have at stake, and gives the disputer its bond and two tenths of that. If they only
+//! left out what nobody gave them then, they keep it, and their part of the pool, and the disputer gets its bond.
 
 use super::release::{load_signers, skip_expired};
 use super::result::{Claim, standing};
 use super::settle_epoch::load_profiles;
 use super::slash::{BURNED, slash};
+use super::without;
 use crate::context::{Context, Step};
 use crate::event::Event;
 use crate::records::{
     Account, AccountIndex, Dispute, DisputeState, Emission, ExchangeBook, Network, Pool, PoolState, Roots, Settlement,
-    Signer, SignerPage, Verifier,
+    Signer, SignerPage, Verifier, Whose,
 };
 use crate::reject::Reject;
 use crate::store::Key;
@@ -29,7 +31,7 @@ pub(super) struct Decision {
 }
 
 impl Decision {
-    pub fn apply(mut self, right: &Claim<'_>, context: &mut Context<'_>) -> Step<()> {
+    pub fn apply(mut self, right: &Claim<'_>, blame: bool, context: &mut Context<'_>) -> Step<()> {
         let at = self.at;
         let signers = load_signers(at, self.settlement.signers, context)?;
         let_go(&signers, context)?;
@@ -39,31 +41,42 @@ impl Decision {
             epoch: at.1,
             upheld,
             result: right.result.hash(),
+            blame,
         });
         let bond = std::mem::take(&mut self.dispute.bond);
-        self.dispute.state = if upheld {
-            DisputeState::Upheld
-        } else {
-            DisputeState::Rejected
+        let claimed = std::mem::take(&mut self.dispute.without);
+        without::delete(at, Whose::Claimed, claimed, context);
+        self.dispute.state = match (upheld, blame) {
+            (true, true) => DisputeState::Upheld,
+            (true, false) => DisputeState::Completed,
+            (false, _) => DisputeState::Rejected,
         };
         context.save(&self.dispute);
-        if upheld {
-            let reward = punish(&signers, &self.dispute.disputer, context)?;
-            give(&self.dispute.disputer, bond.checked_add(reward), context)?;
-            self.replace(right, context)
-        } else {
-            forfeit(bond, context)
+        if !upheld {
+            return forfeit(bond, context);
         }
+        let (reward, signers_left) = if blame {
+            let reward = punish(&signers, &self.dispute.disputer, context)?;
+            delete_signers(at, self.settlement.signers, context);
+            (reward, 0)
+        } else {
+            (Token::ZERO, self.settlement.signers)
+        };
+        give(&self.dispute.disputer, bond.checked_add(reward), context)?;
+        self.replace(right, signers_left, context)
     }
 
-    /// Puts the right result in the place of the attested one, and withdraws what was built on that.
-    fn replace(mut self, right: &Claim<'_>, context: &mut Context<'_>) -> Step<()> {
+    /// Puts the right result in the place of the attested one, and withdraws what was built on that. `signers`: so many of the attested
+    /// one's stay.
+    fn replace(mut self, right: &Claim<'_>, signers: u16, context: &mut Context<'_>) -> Step<()> {
         let (at, result) = (self.at, right.result);
         let is_other_result = self.settlement.result != result.hash();
-        delete_signers(at, self.settlement.signers, context);
-        // The pool stays settled, by others and to another end; its window is the one that was opened with it.
-        *self.settlement = Settlement::of(right.result, right.exchange.is_some(), self.settlement.settled(), 0);
+        without::delete(at, Whose::Settled, self.settlement.without, context);
+        // The pool stays settled, to another end; its window is the one that was opened with it.
+        let settled = self.settlement.settled();
+        *self.settlement = Settlement::of(result, right.exchange.is_some(), settled, signers);
         context.save(&self.settlement);
+        without::write(at, Whose::Settled, result, context);
         context.insert(&at, &Roots::of(result));
         match right.exchange {
             Some(exchange) => context.insert(&at, &ExchangeBook::of(exchange)),
@@ -92,13 +105,20 @@ impl Decision {
             .filter(|(_, _, dispute)| dispute.state == DisputeState::Open)
             .collect();
         end(&ended, context)?;
-        for ((at, pool), settlement) in later.into_iter().zip(pools).zip(settlements) {
+        for (((at, pool), settlement), dispute) in later.into_iter().zip(pools).zip(settlements).zip(disputes) {
             let (Some(mut pool), Some(settlement)) = (pool, settlement) else {
                 continue; // it expired: its money was carried on, whatever it would have come to
             };
             pool.state = PoolState::Closed;
             context.save(&pool);
             delete_signers(at, settlement.signers, context);
+            without::delete(at, Whose::Settled, settlement.without, context);
+            without::delete(
+                at,
+                Whose::Claimed,
+                dispute.map_or(0, |dispute| dispute.without),
+                context,
+            );
             context.delete::<Dispute>(&at);
             context.delete::<Settlement>(&at);
             context.delete::<Roots>(&at);

@@ -13,6 +13,7 @@ mod fee;
 mod release;
 mod result;
 mod slash;
+mod without;
 
 pub mod open_account;
 pub mod rotate_keys;
@@ -62,7 +63,7 @@ pub(crate) use authorize::authorize;
 pub(crate) use bond_verifier::begin_score;
 pub use check::check;
 pub use fee::fee;
-pub use result::claim_hash;
+pub use result::{claim_hash, vote_hash};
 
 use crate::account::Witness;
 use crate::context::{Context, Step};

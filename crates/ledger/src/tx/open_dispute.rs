@@ -1,4 +1,4 @@
-//! Claims, with a bond, that an attested result is wrong, and says which one is right. Until the validators have decided, the money of
+//! Claims, with a bond, that an attested result is wrong, or leaves out what is to be had by now, and says which one is right. Until the validators have decided, the money of
 //! that epoch waits, and with it what builds on it: later epochs of the same network, and nothing else.
 
 use super::ballot;
@@ -6,9 +6,10 @@ use super::decide::hold;
 use super::release::load_signers;
 use super::result::{Claim, Settled, standing};
 use super::settle_epoch::Exchange;
+use super::without;
 use crate::context::{Context, Step, ensure};
 use crate::event::Event;
-use crate::records::{Dispute, DisputeState, PoolState};
+use crate::records::{Dispute, DisputeState, PoolState, Whose};
 use crate::reject::Reject;
 use crate::store::Key;
 use cairn_types::{AccountId, EpochResult};
@@ -50,6 +51,7 @@ impl OpenDispute {
             claim.hash() != standing(at, &settlement, context)?,
             Reject::ClaimIsSettled,
         )?;
+        claim.check_without(&settlement, context)?;
         let signers = load_signers(at, settlement.signers, context)?;
 
         hold(&signers, context)?;
@@ -60,7 +62,9 @@ impl OpenDispute {
             bond: limits.dispute_bond,
             claim: claim.hash(),
             opened: context.block.time,
+            without: without::count(result),
         };
+        without::write(at, Whose::Claimed, result, context);
         context.save(&disputer);
         context.insert(&at, &dispute);
         context.emit(Event::DisputeOpened {

@@ -2,14 +2,15 @@
 //! result in force before it. Whose word it is, is for the transaction to say.
 
 use super::settle_epoch::Exchange;
+use super::without;
 use crate::context::{Context, Step, ensure};
 use crate::economics::Carry;
 use crate::economics::netting::OfferTotals;
-use crate::records::{Anchors, Dispute, Epoch, ExchangeBook, Network, Pool, Settlement};
+use crate::records::{Anchors, Dispute, Epoch, ExchangeBook, Network, Pool, Settlement, Whose};
 use crate::reject::Reject;
 use crate::store::Key;
 use crate::tables::{Loaded, Record};
-use cairn_types::attestation::Totals;
+use cairn_types::attestation::{Totals, leaves_out_less};
 use cairn_types::{EpochNumber, EpochResult, Hash, NetworkId, codec, hash, merkle};
 
 /// A result, and the exchange among its operators, if there is one.
@@ -29,6 +30,15 @@ pub(super) struct Settled {
 /// Hash of all that a result pays: two claims with one hash are the same. Votes and disputes name what they are for by it.
 pub fn claim_hash(result: &Hash, exchange: Option<(OfferTotals, Hash)>) -> Hash {
     hash::domain("cairn/claim/1", &[&result.0, &codec::encode(&exchange)])
+}
+
+/// What a vote for a claim is counted by: the claim itself, or the claim with blame on those who signed what was settled.
+pub fn vote_hash(claim: &Hash, blame: bool) -> Hash {
+    if blame {
+        hash::domain("cairn/blame/1", &[&claim.0])
+    } else {
+        *claim
+    }
 }
 
 /// The hash of the claim that stands: what was settled.
@@ -101,7 +111,20 @@ impl Claim<'_> {
             result.previous == previous(result, network, context)?,
             Reject::PreviousDiffers,
         )?;
+        ensure(result.leaves_out_of(book.count.into()), Reject::WithoutInvalid)?;
         Ok(unpaid)
+    }
+
+    /// Checks that the claim judges all that the settled result judged. Whether it leaves out the same.
+    pub fn check_without(&self, settlement: &Settlement, context: &mut Context<'_>) -> Step<bool> {
+        let at = (self.result.network, self.result.epoch);
+        let settled = without::load(at, Whose::Settled, settlement.without, context)?;
+        let is_same = self.result.without == settled;
+        ensure(
+            is_same || leaves_out_less(&self.result.without, &settled),
+            Reject::WithoutNotLess,
+        )?;
+        Ok(is_same)
     }
 
     fn check_totals(&self, pool: &Pool) -> Result<Carry, Reject> {

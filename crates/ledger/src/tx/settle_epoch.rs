@@ -3,11 +3,13 @@
 
 use super::release::{Release, skip_expired, write_signers};
 use super::result::Claim;
+use super::without;
 use crate::context::{Context, Step, ensure};
 use crate::economics::netting::OfferTotals;
 use crate::event::Event;
 use crate::records::{
     Chain, Epoch, ExchangeBook, Network, Pool, PoolState, Profile, Roots, Settlement, Signer, StableSupply, Verifier,
+    Whose,
 };
 use crate::reject::Reject;
 use crate::store::Key;
@@ -199,6 +201,7 @@ impl SettleEpoch {
         let at = (result.network, result.epoch);
         context.insert(&at, settlement);
         write_signers(at, signers, context);
+        without::write(at, Whose::Settled, result, context);
         context.insert(&at, &Roots::of(result));
         if let Some(attested) = &self.exchange {
             context.insert(&at, &ExchangeBook::of(&attested.exchange));

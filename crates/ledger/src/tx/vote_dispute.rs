@@ -1,9 +1,10 @@
-//! A validator says what a disputed epoch comes to, after it recomputed it from the archive. One vote each, never changed; more than two
-//! thirds of the validators for one result decide.
+//! A validator says what a disputed epoch comes to, after it recomputed it from the archive: by what the settled result leaves out first,
+//! and where that is what was settled, by what the disputer's claim leaves out less. One vote each, which may change until more than two
+//! thirds of the validators for one result decide: a file may turn up for some of them later.
 
 use super::ballot::{Cast, validators};
 use super::decide::Decision;
-use super::result::{Claim, Settled};
+use super::result::{Claim, Settled, standing, vote_hash};
 use super::settle_epoch::Exchange;
 use crate::context::{Context, Step, ensure};
 use crate::event::Event;
@@ -22,6 +23,10 @@ pub struct VoteDispute {
     pub result: EpochResult,
     #[n(1)]
     pub exchange: Option<Exchange>,
+    /// Whether those who signed what was settled are to blame: by what it leaves out itself it is wrong. Nobody is for a result that was
+    /// right without what turned up later.
+    #[n(2)]
+    pub blame: bool,
 }
 
 impl VoteDispute {
@@ -43,8 +48,11 @@ impl VoteDispute {
         let dispute: Loaded<Dispute> = context.load(&at)?.ok_or(Reject::DisputeUnknown)?;
         ensure(dispute.state == DisputeState::Open, Reject::DisputeDecided)?;
         let validators = validators(context)?;
-        let choice = claim.hash();
-        let cast = Cast::check(sender, dispute.ballot, choice, false, &validators, context)?;
+        let choice = vote_hash(&claim.hash(), self.blame);
+        let cast = Cast::check(sender, dispute.ballot, choice, &validators, context)?;
+        let is_other = claim.hash() != standing(at, &settlement, context)?;
+        let is_by_the_same = claim.check_without(&settlement, context)?;
+        ensure(self.blame == (is_other && is_by_the_same), Reject::BlameWrong)?;
 
         cast.write(context);
         context.emit(Event::DisputeVoted {
@@ -60,7 +68,7 @@ impl VoteDispute {
                 settlement,
                 dispute,
             };
-            decision.apply(&claim, context)?;
+            decision.apply(&claim, self.blame, context)?;
         }
         Ok(())
     }

@@ -79,7 +79,7 @@ impl VoteValidator {
             Some(running) => running.ballot,
             None => ballot::next(context)?,
         };
-        let cast = Cast::check(sender, number, self.choice(), true, &validators, context)?;
+        let cast = Cast::check(sender, number, self.choice(), &validators, context)?;
 
         cast.write(context);
         context.insert(&self.key, &ValidatorBallot { ballot: number });

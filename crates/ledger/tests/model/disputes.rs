@@ -5,6 +5,8 @@ use super::*;
 /// Choices of results in a workload: what two operators get of the pool in hundredths; the last one pays nobody.
 pub const VARIANTS: [Option<u128>; 4] = [Some(30), Some(55), Some(100), None];
 pub const VALIDATORS_MAX: usize = 5;
+/// What results of a workload leave out, by places; the last one only where enough is anchored.
+pub const WITHOUTS: [&[u32]; 4] = [&[], &[0], &[0, 1], &[2]];
 const WINDOW: u128 = 4_800_000;
 pub const DISPUTE_BOND: u128 = 3_000_001;
 const DISPUTE_FEE: u128 = FEE;
@@ -19,10 +21,30 @@ pub enum Stage {
     Expired,
 }
 
+/// A result of a workload: which leaves it has, and what it leaves out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    pub variant: usize,
+    pub without: usize,
+}
+
+impl Said {
+    fn places(&self) -> &'static [u32] {
+        WITHOUTS[self.without]
+    }
+
+    /// Whether it leaves out what another one does (`Some(true)`) or less.
+    fn leaves_out(&self, other: &Self) -> Option<bool> {
+        let (own, others) = (self.places(), other.places());
+        let is_inside = own.iter().all(|place| others.contains(place));
+        is_inside.then_some(own.len() == others.len())
+    }
+}
+
 /// What was settled of an epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
-    pub variant: usize,
+    pub said: Said,
     time: u128,
     height: u64,
     /// Who signed it, with the bonds they had.
@@ -34,7 +56,7 @@ pub struct Settled {
 pub struct Dispute {
     pub open: bool,
     disputer: usize,
-    votes: BTreeMap<usize, usize>,
+    votes: BTreeMap<usize, (Said, bool)>,
 }
 
 /// A leaf: units of token for being there and for usage, dollars, and what customers paid.
@@ -62,6 +84,13 @@ impl Pool {
 
     pub fn reports(&self) -> u128 {
         self.anchored.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Whether a result leaves out what was anchored.
+    fn holds(&self, said: Said) -> bool {
+        said.places()
+            .iter()
+            .all(|place| (*place as usize) < self.anchored.len())
     }
 
     /// The leaves of a variant; they leave a few units of the pool.
@@ -131,7 +160,7 @@ impl Model {
     }
 
     /// Settles with vera's signature alone. Beacons are known one block after closing.
-    pub fn settle(&mut self, by: usize, network: usize, variant: usize, wrong: Wrong) -> Answer {
+    pub fn settle(&mut self, by: usize, network: usize, said: Said, wrong: Wrong) -> Answer {
         self.paid(by, 0, |model| {
             let (epoch, height, now) = (model.epoch, model.height, model.now);
             let bonds: u128 = model.verifiers.values().map(|verifier| verifier.bond).sum();
@@ -151,9 +180,10 @@ impl Model {
                 Reject::ReportsNotAnchored,
             )?;
             ensure(wrong != Wrong::Previous, Reject::PreviousDiffers)?;
+            ensure(pool.holds(said), Reject::WithoutInvalid)?;
             pool.stage = Stage::Settled;
             pool.settled = Some(Settled {
-                variant,
+                said,
                 time: now,
                 height,
                 signers: vec![(5, vera)],
@@ -176,7 +206,7 @@ impl Model {
         self.paid(by, 0, |model| {
             let pool = model.settled_pool(network, epoch)?.clone();
             let settled = pool.settled.clone().expect("checked");
-            let leaves = pool.leaves(settled.variant);
+            let leaves = pool.leaves(settled.said.variant);
             let Some(place) = place else {
                 if pool.stage == Stage::Settled {
                     return model.release(network, epoch);
@@ -211,7 +241,7 @@ impl Model {
         let settled = pool.settled.as_ref().expect("settled");
         let disputed = pool.dispute.as_ref().is_some_and(|dispute| dispute.open);
         ensure(!disputed, Reject::DisputeOpen)?;
-        let totals = pool.totals(settled.variant);
+        let totals = pool.totals(settled.said.variant);
         let signers = settled.signers.clone();
         pool.stage = Stage::Released;
         let bonds: Vec<u128> = signers.iter().map(|(_, bond)| *bond).collect();
@@ -259,16 +289,18 @@ impl Model {
         self.settled_pool(network, epoch)
     }
 
-    pub fn open_dispute(&mut self, by: usize, network: usize, epoch: u64, variant: usize) -> Answer {
+    pub fn open_dispute(&mut self, by: usize, network: usize, epoch: u64, said: Said) -> Answer {
         self.paid(by, DISPUTE_FEE, |model| {
             model.take(by, 0, DISPUTE_BOND)?;
             let (now, height) = (model.now, model.height);
             let pool = model.disputable(network, epoch)?;
             let settled = pool.settled.clone().expect("checked");
+            ensure(pool.holds(said), Reject::WithoutInvalid)?;
             ensure(pool.dispute.is_none(), Reject::DisputeExists)?;
             let over = now >= settled.time + WINDOW && height >= settled.height + WINDOW_BLOCKS;
             ensure(pool.stage == Stage::Settled && !over, Reject::DisputeTooLate)?;
-            ensure(variant != settled.variant, Reject::ClaimIsSettled)?;
+            ensure(said != settled.said, Reject::ClaimIsSettled)?;
+            ensure(said.leaves_out(&settled.said).is_some(), Reject::WithoutNotLess)?;
             pool.dispute = Some(Dispute {
                 open: true,
                 disputer: by,
@@ -279,47 +311,60 @@ impl Model {
         })
     }
 
-    pub fn vote_dispute(&mut self, by: usize, network: usize, epoch: u64, variant: usize) -> Answer {
+    pub fn vote_dispute(&mut self, by: usize, network: usize, epoch: u64, said: Said, blame: bool) -> Answer {
         self.paid(by, 0, |model| {
             let members: Vec<usize> = model.validators.values().copied().collect();
             let pool = model.disputable(network, epoch)?;
+            ensure(pool.holds(said), Reject::WithoutInvalid)?;
+            let settled = pool.settled.as_ref().expect("checked").said;
             let dispute = pool.dispute.as_mut().ok_or(Reject::DisputeUnknown)?;
             ensure(dispute.open, Reject::DisputeDecided)?;
             ensure(members.contains(&by), Reject::NotAValidator)?;
-            let before = dispute.votes.get(&by).copied();
-            ensure(before.is_none_or(|before| before == variant), Reject::VoteGiven)?;
-            dispute.votes.insert(by, variant);
-            let same = members
-                .iter()
-                .filter(|who| dispute.votes.get(who) == Some(&variant))
-                .count();
+            let is_again = dispute.votes.insert(by, (said, blame)) == Some((said, blame));
+            let votes = members.iter().filter_map(|who| dispute.votes.get(who));
+            let same = votes.filter(|vote| **vote == (said, blame)).count();
             let decides = 3 * same > 2 * members.len();
-            ensure(before.is_none() || decides, Reject::VoteGiven)?;
+            ensure(!is_again || decides, Reject::VoteGiven)?;
+            let is_by_the_same = said.leaves_out(&settled).ok_or(Reject::WithoutNotLess)?;
+            ensure(
+                blame == (is_by_the_same && said.variant != settled.variant),
+                Reject::BlameWrong,
+            )?;
             if decides {
-                model.decide(network, epoch, variant);
+                model.decide(network, epoch, said);
             }
             Ok(())
         })
     }
 
-    fn decide(&mut self, at: usize, epoch: u64, variant: usize) {
+    /// Whether who votes for this blames those who signed.
+    pub fn is_blamed(&self, network: usize, epoch: u64, said: Said) -> bool {
+        let pool = self.networks.get(network).and_then(|network| network.pools.get(&epoch));
+        let settled = pool.and_then(|pool| pool.settled.as_ref());
+        settled.is_some_and(|settled| settled.said.without == said.without && settled.said.variant != said.variant)
+    }
+
+    fn decide(&mut self, at: usize, epoch: u64, said: Said) {
         let pool = self.networks[at].pools.get_mut(&epoch).expect("disputed");
         let dispute = pool.dispute.as_mut().expect("disputed");
         let settled = pool.settled.as_mut().expect("disputed");
         dispute.open = false;
         let disputer = dispute.disputer;
-        let signers = std::mem::take(&mut settled.signers);
-        if variant == settled.variant {
-            settled.signers.clone_from(&signers);
+        let signers = settled.signers.clone();
+        let before = std::mem::replace(&mut settled.said, said);
+        let is_blamed = said.without == before.without;
+        if said != before && is_blamed {
+            settled.signers.clear();
+        }
+        if said == before {
             self.hold(&signers, false);
             self.books.burned += DISPUTE_BOND / 2;
             self.books.kept += DISPUTE_BOND - DISPUTE_BOND / 2;
             return;
         }
-        settled.variant = variant;
         self.hold(&signers, false);
         let mut reward = DISPUTE_BOND;
-        for (who, _) in signers {
+        for (who, _) in signers.into_iter().filter(|_| is_blamed) {
             let stake = self.verifiers.get(&who).map_or(0, Verifier::at_stake);
             reward += self.slash(who, stake);
         }

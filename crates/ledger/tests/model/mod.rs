@@ -3,7 +3,7 @@
 
 mod disputes;
 
-pub use disputes::{Evidence, Stage, VALIDATORS_MAX, VARIANTS};
+pub use disputes::{Evidence, Said, Stage, VALIDATORS_MAX, VARIANTS, WITHOUTS};
 
 use cairn_ledger::Reject;
 use disputes::{Dispute, Settled};

@@ -348,6 +348,7 @@ impl World {
             totals,
             anchors: anchors.map(|book| book.digest).unwrap_or_default(),
             previous: before.map(|settlement| settlement.result).unwrap_or_default(),
+            without: Vec::new(),
         }
     }
 

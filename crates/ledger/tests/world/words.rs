@@ -32,6 +32,13 @@ impl<'a> Words<'a> {
         self.named.get(name).copied()
     }
 
+    /// `name=0,2`.
+    fn places(&self, name: &str) -> Vec<u32> {
+        let places = self.named(name).unwrap_or_default().split(',');
+        let places = places.filter(|place| !place.is_empty());
+        places.map(|place| number(place) as u32).collect()
+    }
+
     fn named_number(&self, name: &str, otherwise: u64) -> u64 {
         self.named(name).map_or(otherwise, number)
     }
@@ -183,7 +190,11 @@ impl World {
             }
             "vote_dispute" => {
                 let (result, exchange) = self.claim(words);
-                Body::VoteDispute(vote_dispute::VoteDispute { result, exchange })
+                Body::VoteDispute(vote_dispute::VoteDispute {
+                    result,
+                    exchange,
+                    blame: words.named("blame").is_some(),
+                })
             }
             "vote_validator" => Body::VoteValidator(vote_validator::VoteValidator {
                 key: validator_key(words.number(2) as usize),
@@ -288,6 +299,10 @@ impl World {
         if words.named("previous").is_some() {
             second.previous = Hash([6; 32]);
         }
+        if words.named("anchors").is_some() {
+            second.anchors = Hash([6; 32]);
+        }
+        second.without = words.places("without");
         let key = verifier_key(words.named("signer_of_second").unwrap_or(words.word(2)));
         Body::SlashVerifier(slash_verifier::SlashVerifier {
             verifier: self.account_id(words.word(2)),
@@ -428,6 +443,7 @@ impl World {
         if words.named("previous").is_some() {
             result.previous = Hash([6; 32]);
         }
+        result.without = words.places("without");
         if let Some(archive) = words.named("archive") {
             let reports = if archive == "empty" { 0 } else { number(archive) };
             result.archive = report_tree(reports).root();
@@ -641,6 +657,12 @@ impl World {
                 let validators = view::validators(store).expect("memory");
                 let text = validators.iter().map(|one| format!("{}@{}", one.number, one.address));
                 text.collect::<Vec<_>>().join(" ")
+            }
+            "without" => {
+                let (network, epoch) = (self.network_id(words.word(2)), EpochNumber(words.number(3)));
+                let settled = view::without(store, &network, epoch).expect("memory");
+                let claimed = view::claimed_without(store, &network, epoch).expect("memory");
+                format!("settled {settled:?} claimed {claimed:?}")
             }
             "signers" => {
                 let (network, epoch) = (self.network_id(words.word(2)), EpochNumber(words.number(3)));

@@ -79,7 +79,7 @@ pub fn event(event: &Event) -> (&'static str, Value) {
         ValidatorRemoved { key } => "validator_removed",
         DisputeOpened { network, epoch, disputer, bond, claim } => "dispute_opened",
         DisputeVoted { network, epoch, validator, choice } => "dispute_voted",
-        DisputeDecided { network, epoch, upheld, result } => "dispute_decided",
+        DisputeDecided { network, epoch, upheld, result, blame } => "dispute_decided",
         SettlementWithdrawn { network, epoch } => "settlement_withdrawn",
     )
 }

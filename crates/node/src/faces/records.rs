@@ -21,7 +21,7 @@ struct_faces! {
         state, availability, usage, cash, verifiers, spent_stable, spent_burned, usage_price, exchange_price, meters,
         settled, terms, parameters, roster
     }
-    records::Settlement { result, payouts, leaves, cursor, totals, paid, operator, height, exchanged, time, signers }
+    records::Settlement { result, payouts, leaves, cursor, totals, paid, operator, height, exchanged, time, signers, without }
     records::Signer { account, bond }
     records::Roots { inputs, archive, findings, memory, anchors, previous }
     records::Anchor { verifier, root, count, reports_hash }
@@ -45,7 +45,7 @@ struct_faces! {
     records::Verifier { number, index, key, bond, joining, unbonding, price, since, held }
     records::Score { agreed, differed, silent, seen, decayed }
     records::Profile { url, score }
-    records::Dispute { state, ballot, disputer, bond, claim, opened }
+    records::Dispute { state, ballot, disputer, bond, claim, opened, without }
     records::SignerPage { signers }
     records::Unbonding { amount, until }
     records::Validator { account, number, key, address }
@@ -80,6 +80,7 @@ impl Face for records::DisputeState {
             Self::Open => "open",
             Self::Rejected => "rejected",
             Self::Upheld => "upheld",
+            Self::Completed => "completed",
         };
         name.into()
     }

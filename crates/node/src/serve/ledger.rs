@@ -136,8 +136,8 @@ pub async fn roster(
     reply(&header, found.ok_or_else(|| ApiError::not_found("network"))?)
 }
 
-/// One epoch of one network: its pool, who anchored what, what was attested, by whom, whether it is disputed, how far
-/// it is paid, what its operators exchange.
+/// One epoch of one network: its pool, who anchored what, what was attested, by whom, without whose reports, whether it is disputed,
+/// how far it is paid, what its operators exchange.
 pub async fn network_epoch(
     Shared(desk): Shared<Arc<Desk>>,
     Named((Id(id), Id(number))): Named<(Id<NetworkId>, Id<EpochNumber>)>,
@@ -149,7 +149,9 @@ pub async fn network_epoch(
         let anchors = anchors(&desk.service.genesis.limits, &id, number, store);
         let (pool, epoch, settlement, roots, exchange) = (pool?, epoch?, settlement?, roots?, exchange?);
         let (signers, dispute) = (view::signers(store, &id, number), dispute(&id, number, store));
+        let without = view::without(store, &id, number);
         let (anchors, signers, dispute) = (anchors?, signers?, dispute?);
+        let without = left_out(&id, number, &without?, store)?;
         Ok(pool.map(|pool| {
             object([
                 ("network", id.face()),
@@ -161,6 +163,7 @@ pub async fn network_epoch(
                 ("roots", roots.face()),
                 ("exchange", exchange.face()),
                 ("signers", signers.face()),
+                ("left_out", without),
                 ("dispute", dispute),
             ])
         }))
@@ -179,6 +182,17 @@ fn dispute(id: &NetworkId, number: EpochNumber, store: &mut dyn Store) -> Result
         .map(|(validator, vote)| object([("validator", validator.face()), ("choice", vote.choice.face())]));
     let votes: Vec<Value> = votes.collect();
     Ok(with(dispute.face(), [("votes", votes.into())]))
+}
+
+/// The verifiers whose reports the settled result leaves out, in order of their anchors' arrival.
+fn left_out(id: &NetworkId, number: EpochNumber, places: &[u32], store: &mut dyn Store) -> Result<Value, Missing> {
+    if places.is_empty() {
+        return Ok(Value::Array(Vec::new()));
+    }
+    let anchors = view::anchors(store, id, number)?;
+    let left_out = places.iter().filter_map(|place| anchors.get(*place as usize));
+    let verifiers: Vec<Value> = left_out.map(|anchor| anchor.verifier.face()).collect();
+    Ok(verifiers.into())
 }
 
 /// Who anchored an epoch, in order of arrival, and whether others still may.

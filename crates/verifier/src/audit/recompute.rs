@@ -8,8 +8,9 @@ use super::{Audit, AuditError, Difference, Stop};
 use crate::archive;
 use crate::chain::ChainView;
 use crate::objects::Objects;
+use cairn_ledger::tx::claim_hash;
 use cairn_ledger::tx::settle_epoch::Exchange;
-use cairn_types::{EpochNumber, EpochResult, Finding, NetworkId, PayoutLeaf};
+use cairn_types::{EpochNumber, EpochResult, Finding, Hash, NetworkId, PayoutLeaf};
 use thiserror::Error;
 
 /// What an epoch comes to.
@@ -23,12 +24,22 @@ pub struct Recomputed {
     pub memory: Vec<u8>,
 }
 
+impl Recomputed {
+    /// Names it with its exchange, as disputes and votes do.
+    pub fn claim(&self) -> Hash {
+        let exchange = self.exchange.map(|exchange| (exchange.offers, exchange.choices));
+        claim_hash(&self.result.hash(), exchange)
+    }
+}
+
 /// Why an epoch cannot be recomputed.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum RecomputeError {
     /// The archive is not one to judge by: it does not hold what devices signed and the ledger says.
     #[error("the archive cannot be judged by: {0}")]
     Unfit(Box<Difference>),
+    #[error("the epoch is not settled: there is nothing to judge")]
+    NotSettled,
     #[error(transparent)]
     Failed(#[from] AuditError),
 }
@@ -42,24 +53,31 @@ impl From<Stop> for RecomputeError {
     }
 }
 
-/// Recomputes an epoch of a network from an archive's reports and inputs.
+/// Recomputes an epoch of a network from an archive's inputs and the files of all anchors but those at these places.
 pub fn recompute(
     objects: &dyn Objects,
     chain: &dyn ChainView,
     network: &NetworkId,
     epoch: EpochNumber,
+    without: &[u32],
 ) -> Result<Recomputed, RecomputeError> {
     let audit = Audit::of(objects, chain, network, epoch);
-    Ok(audit.recomputed()?)
+    Ok(audit.recomputed(without)?)
 }
 
 impl Audit<'_> {
-    fn recomputed(&self) -> Result<Recomputed, Stop> {
-        let inputs = self.inputs(&self.need(archive::INPUTS)?)?;
-        let reports = self.reports(self.need(archive::REPORTS)?, &inputs)?;
-        let (judged, leaves, totals) = self.judge(&inputs, &reports)?;
+    fn recomputed(&self, without: &[u32]) -> Result<Recomputed, Stop> {
+        let mut inputs = self.inputs(&self.need(archive::INPUTS)?)?;
+        let (union, is_whole) = self.union(&inputs, without)?;
+        if !is_whole {
+            let (is, must) = ("missing".to_owned(), "there".to_owned());
+            return Err(self.differs(archive::INPUTS, None, "anchored meters", is, must));
+        }
+        inputs.meters = union.meters;
+        let (judged, leaves, totals) = self.judge(&inputs, &union.rows)?;
         let chosen = self.choices(&leaves)?;
-        let (result, exchange) = self.result(&inputs, &reports, &judged, &leaves, totals, &chosen)?;
+        let basis = self.basis(without.to_vec())?;
+        let (result, exchange) = self.result(&inputs, &union.rows, &judged, (&leaves, totals), &chosen, basis)?;
         Ok(Recomputed {
             result,
             exchange,

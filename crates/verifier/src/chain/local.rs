@@ -170,6 +170,10 @@ impl ChainView for LocalChain {
         self.ask(|state| records::settlement(&mut state.store, network, epoch))
     }
 
+    fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError> {
+        self.ask(|state| records::without(&mut state.store, network, epoch))
+    }
+
     fn choices(&self, operators: &[AccountNumber], epoch: EpochNumber) -> Result<Vec<Choice>, ChainError> {
         self.ask(|state| records::choices(&mut state.store, operators, epoch))
     }

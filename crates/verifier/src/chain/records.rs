@@ -108,6 +108,10 @@ pub fn settlement(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> 
     view::settlement(store, id, epoch).map_err(unreachable)
 }
 
+pub fn without(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError> {
+    view::without(store, id, epoch).map_err(unreachable)
+}
+
 pub fn choices(
     store: &mut dyn Store,
     operators: &[AccountNumber],

@@ -1,10 +1,10 @@
 //! Hears what other verifiers say an epoch came to, until verifiers with more than two thirds of the bond say what we say: then all their
 //! signatures go to the ledger, from whoever has them first. Goes on hearing for a while after that, so that whoever differs is seen.
-//! Never changes our own word.
+//! Never changes our own words: where we gave several, whatever has a quorum first settles.
 //!
 //! ```text
 //! our word, served ─┬─ theirs, checked against key and bond ─▶ quorum ─▶ settle_epoch
-//!                   ├─ another result ─▶ differences.cbor: which fields, which finding first
+//!                   ├─ another result without the same files ─▶ differences.cbor: which fields, which finding first
 //!                   └─ two words of one verifier ─▶ slash_verifier
 //! ```
 
@@ -17,7 +17,7 @@ use crate::peers::word::Words;
 use crate::peers::{WORDS_BYTES_MAX, Wanted, What, Word};
 use crate::submit::{self, SubmitError};
 use cairn_ledger::tx::Body;
-use cairn_types::{AccountId, EpochNumber, Finding, NetworkId, Token, codec, finding};
+use cairn_types::{AccountId, EpochNumber, Finding, Hash, NetworkId, Token, codec, finding};
 use std::collections::BTreeSet;
 
 /// Epochs for whose last verifiers it goes on listening.
@@ -26,7 +26,8 @@ const TALKS_MAX: usize = 4;
 /// What is said of one epoch.
 pub(super) struct Talk {
     pub epoch: EpochNumber,
-    ours: Word,
+    /// Ours, the last one last: what our files are of.
+    said: Vec<Word>,
     words: Words,
     differs: Vec<Differs>,
     /// So many of them were announced.
@@ -40,34 +41,44 @@ impl Talk {
     fn open(
         archive: &EpochArchive<'_>,
         epoch: EpochNumber,
-        ours: Word,
+        said: Vec<Word>,
         verifiers: &Verifiers,
     ) -> Result<Self, EpochError> {
         let differs = archive.get(archive::DIFFERENCES)?;
         let differs = differs.map(|bytes| archive.read(archive::DIFFERENCES, &bytes));
         let mut talk = Self {
             epoch,
-            ours: ours.clone(),
             words: Words::default(),
             differs: differs.transpose()?.unwrap_or_default(),
             told: 0,
             reported: BTreeSet::new(),
+            said,
         };
-        for word in archive.heard()?.into_iter().chain([ours]) {
+        let ours = talk.said.clone().into_iter().rev();
+        for word in ours.chain(archive.heard()?) {
             talk.hear(word, verifiers);
         }
         Ok(talk)
     }
 
     fn hear(&mut self, word: Word, verifiers: &Verifiers) -> bool {
-        let result = self.ours.result();
-        let (chain, network) = (&result.chain, &result.network);
-        self.words.hear(word, chain, network, self.epoch, verifiers)
+        self.words.hear(word, &self.said, self.epoch, verifiers)
     }
 
-    /// Whether a difference is told as finely as it can be.
-    fn is_told(differs: &Differs) -> bool {
-        differs.first.is_some() || !differs.fields.iter().any(|field| field == "findings")
+    /// One of ours with all the signatures under it, if there are enough.
+    fn quorum(&self, verifiers: &Verifiers) -> Option<Word> {
+        let mut last_first = self.said.iter().rev();
+        last_first.find_map(|ours| self.words.quorum(ours, verifiers))
+    }
+
+    /// Whether a difference is told as finely as it can be: our findings are of our last word.
+    fn is_told(differs: &Differs, last: Option<Hash>) -> bool {
+        let is_coarse = !differs.fields.iter().any(|field| field == "findings");
+        differs.first.is_some() || is_coarse || Some(differs.ours) != last
+    }
+
+    fn last(&self) -> Option<Hash> {
+        self.said.last().map(|ours| ours.result().hash())
     }
 }
 
@@ -80,15 +91,17 @@ impl Epochs {
         archive: &EpochArchive<'_>,
     ) -> Result<bool, EpochError> {
         let manifest = complete(archive)?;
-        let (epoch, ours) = (progress.epoch, manifest.word());
+        let (epoch, said) = (progress.epoch, archive.said()?);
         let mut verifiers = self.verifiers()?;
         let talk = match progress.talks.iter().position(|talk| talk.epoch == epoch) {
-            Some(at) if progress.talks[at].ours == ours => &mut progress.talks[at],
+            Some(at) if progress.talks[at].said == said => &mut progress.talks[at],
             known => {
-                known.map(|at| progress.talks.remove(at));
-                progress
-                    .talks
-                    .push_back(Talk::open(archive, epoch, ours.clone(), &verifiers)?);
+                let before = known.and_then(|at| progress.talks.remove(at));
+                let mut talk = Talk::open(archive, epoch, said, &verifiers)?;
+                if let Some(before) = before {
+                    (talk.told, talk.reported) = (before.told, before.reported);
+                }
+                progress.talks.push_back(talk);
                 progress.talks.back_mut().expect("it was just put there")
             }
         };
@@ -96,12 +109,12 @@ impl Epochs {
             self.is_in_force(id, epoch, &manifest)?;
             return Ok(true);
         }
-        if talk.words.quorum(&ours, &verifiers).is_none() {
+        if talk.quorum(&verifiers).is_none() {
             self.listen(id, talk, &verifiers, true)?;
             // Whoever was reported has no bond any more.
             verifiers = self.verifiers()?;
         }
-        let Some(all) = talk.words.quorum(&ours, &verifiers) else {
+        let Some(all) = talk.quorum(&verifiers) else {
             return Ok(false);
         };
         let submitter = &self.settings.submitter;
@@ -110,8 +123,7 @@ impl Epochs {
             Err(SubmitError::OtherResult { .. } | SubmitError::OtherExchange) => {}
             settled => settled?,
         }
-        self.is_in_force(id, epoch, &manifest)?;
-        Ok(true)
+        Ok(self.chain.settlement(id, epoch)?.is_some())
     }
 
     /// Whether what the ledger settled is what we said.
@@ -170,7 +182,8 @@ impl Epochs {
         let others = self.others(verifiers);
         let mut bonded = others.iter().filter(|other| other.bond > Token::ZERO);
         let all = bonded.all(|other| talk.words.has(&other.account));
-        all && talk.differs.iter().all(Talk::is_told)
+        let last = talk.last();
+        all && talk.differs.iter().all(|differs| Talk::is_told(differs, last))
     }
 
     /// Takes in what the others say of an epoch, and writes down what is new: everybody's words as long as they are needed, later of those
@@ -188,11 +201,9 @@ impl Epochs {
             }
         }
         if is_new {
-            let others = talk
-                .words
-                .iter()
-                .map(|(_, word)| word)
-                .filter(|word| **word != talk.ours);
+            let me = self.settings.submitter.account;
+            let others = talk.words.iter().filter(|(verifier, _)| **verifier != me);
+            let others = others.map(|(_, word)| word);
             archive.put(archive::HEARD, &codec::encode(&others.collect::<Vec<_>>()))?;
         }
         self.report(id, talk)?;
@@ -228,15 +239,23 @@ impl Epochs {
         verifiers: &Verifiers,
         archive: &EpochArchive<'_>,
     ) -> Result<(), EpochError> {
-        let (ours, mut is_new) = (talk.ours.result().clone(), false);
-        for (verifier, word) in talk.words.iter().filter(|(_, word)| *word.result() != ours) {
+        let mut is_new = false;
+        for (verifier, word) in talk.words.iter() {
+            // By other files it is another result.
+            let mut said = talk.said.iter().map(Word::result);
+            let Some(ours) = said.find(|ours| ours.without == word.result().without) else {
+                continue;
+            };
+            if ours == word.result() {
+                continue;
+            }
             let (own, theirs) = (ours.hash(), word.result().hash());
             let known = talk
                 .differs
                 .iter()
                 .any(|known| (known.ours, known.theirs) == (own, theirs) && known.verifier == *verifier);
             if !known {
-                let fields = differences::fields(&ours, word.result());
+                let fields = differences::fields(ours, word.result());
                 tracing::error!(network = %id, epoch = %talk.epoch, %verifier, ?fields, "a verifier attests another result than we do");
                 talk.differs.push(Differs {
                     verifier: *verifier,
@@ -248,7 +267,8 @@ impl Epochs {
                 is_new = true;
             }
         }
-        for differs in talk.differs.iter_mut().filter(|differs| !Talk::is_told(differs)) {
+        let last = talk.last();
+        for differs in talk.differs.iter_mut().filter(|differs| !Talk::is_told(differs, last)) {
             let mut words = talk.words.iter();
             let word = words.find(|(_, word)| word.result().hash() == differs.theirs);
             let (Some((_, word)), Some(from)) = (word, verifiers.of(&differs.verifier)) else {

@@ -10,32 +10,36 @@
 //! 2. Who misses files for as long as anchoring may last says so, signed: whose files, over which anchors. It goes on seeking, and takes its
 //!    word back when it has them.
 //! 3. Only when verifiers with more than two thirds of the bond miss exactly the same files is the epoch judged without those. The result
-//!    counts, as every result, only under the signatures of more than two thirds of the bond.
+//!    names what it leaves out, and counts, as every result, only under the signatures of more than two thirds of the bond.
+//! 4. It goes on seeking what was left out. When some of that turns up before the epoch is settled, it judges again and gives its word on
+//!    the fuller result too (`say.rs`). Files pass from one to all, so that all come to sign the same; whatever has a quorum first
+//!    settles, and all take that up.
+//! 5. What turns up later has the settled result replaced by a dispute, and nobody is to blame.
 //!
-//! So less than a third of the bond can neither have an honest verifier's file left out, nor hold the epoch by withholding its own. Whoever
-//! withheld has gained nothing: its reports are not judged, and each of its receipts for that epoch is a broken promise that the archive
-//! proves (`evidence.rs`), for which the ledger takes a part of its bond where results can be disputed. Should verifiers sign over different files all the same, since what they heard crossed, the ledger settles none
-//! of the results and carries the pool on; nobody's bond is in danger, for nobody signs twice.
+//! So less than a third of the bond can neither have an honest verifier's file left out, nor hold the epoch by withholding its own, nor by
+//! showing it late or to one alone. Whoever withheld has gained nothing: its reports are not judged, and each of its receipts for that
+//! epoch is a broken promise that the archive proves (`evidence.rs`), for which the ledger takes a part of its bond where results can be
+//! disputed. No honest bond is in danger: words that leave out different files do not contradict each other.
 
 use super::{EpochError, Epochs, Progress};
 use crate::archive::{self, EpochArchive};
 use crate::chain::{Anchoring, NetworkAt, VerifierAt};
 use crate::limits::{ARCHIVE_FILE_BYTES_MAX, SEALED_FILE_BYTES_MAX, SEALED_METERS_BYTES_MAX, SEALED_ROW_BYTES_MAX};
 use crate::peers::withheld::{Missing, WITHHELD_BYTES_MAX, Withheld, is_agreed};
-use crate::peers::{Wanted, What};
+use crate::peers::{Wanted, What, Word};
 use crate::union::{self, Conflict, Held, Union};
 use cairn_ledger::records::Anchor;
 use cairn_ledger::tx::Body;
 use cairn_ledger::tx::bar_device::BarDevice;
 use cairn_types::envelope::ENVELOPE_BYTES_MAX;
-use cairn_types::{AccountId, EpochNumber, Hash, NetworkId, TimeMs, codec, hash};
+use cairn_types::{EpochNumber, Hash, NetworkId, TimeMs, codec, hash};
 
 /// The files that an epoch is judged by.
 pub(super) enum Gathered {
     Files {
         files: Vec<(Anchor, Vec<u8>)>,
-        /// Whose files are left out.
-        without: Vec<AccountId>,
+        /// Places of the anchors that are left out.
+        without: Vec<u32>,
     },
     /// Some are sought still.
     Waits,
@@ -53,7 +57,8 @@ fn bytes_max(anchor: &Anchor) -> u64 {
 }
 
 impl Epochs {
-    /// Every anchored file, once all are at hand. Of an expired epoch those that are.
+    /// Every anchored file, once all are at hand. Of a settled epoch those that the settled result is by; of an expired one those that are
+    /// at hand.
     pub(super) fn gather(
         &self,
         now: TimeMs,
@@ -62,64 +67,80 @@ impl Epochs {
         archive: &EpochArchive<'_>,
     ) -> Result<Gathered, EpochError> {
         let epoch = progress.epoch;
+        let settled = self.settled_without(id, epoch)?;
+        let mut without = settled.clone().unwrap_or_default();
         let empty = archive::reports::empty_hash();
-        let Anchoring {
-            mut anchors, digest, ..
-        } = self.chain.anchoring(id, epoch)?;
-        anchors.retain(|anchor| anchor.reports_hash != empty);
-        let missing: Vec<&Anchor> = anchors
-            .iter()
-            .filter(|anchor| !progress.at_hand.contains(&anchor.reports_hash))
-            .collect();
+        let Anchoring { anchors, digest, .. } = self.chain.anchoring(id, epoch)?;
+        let wanted = (0u32..).zip(anchors).filter(|(place, anchor)| {
+            let is_left_out = without.binary_search(place).is_ok();
+            anchor.reports_hash != empty && !is_left_out
+        });
+        let wanted: Vec<(u32, Anchor)> = wanted.collect();
         let mut others = None;
-        let mut missing_of = Vec::new();
-        for anchor in missing {
-            if archive.sealed(&anchor.reports_hash)?.is_some() {
-                progress.at_hand.insert(anchor.reports_hash);
+        let (mut missing, mut missing_of) = (Vec::new(), Vec::new());
+        for (place, anchor) in &wanted {
+            if progress.at_hand.contains(&anchor.reports_hash) {
                 continue;
             }
-            let others = match &others {
-                Some(others) => others,
-                None => others.insert(self.others(&self.verifiers()?)),
+            let is_there = archive.sealed(&anchor.reports_hash)?.is_some() || {
+                let others = match &others {
+                    Some(others) => others,
+                    None => others.insert(self.others(&self.verifiers()?)),
+                };
+                self.fetch(id, epoch, anchor, others, archive)?
             };
-            if self.fetch(id, epoch, anchor, others, archive)? {
+            if is_there {
                 progress.at_hand.insert(anchor.reports_hash);
             } else {
+                missing.push(*place);
                 missing_of.push(anchor.verifier);
             }
         }
         missing_of.sort_unstable();
-        let missing = Missing {
+        let said = Missing {
             chain: self.facts.chain.clone(),
             network: *id,
             epoch,
             anchors: digest,
             of: missing_of,
         };
-        if missing.of.is_empty() {
-            self.take_back(missing, archive)?;
-        } else if !self.is_expired(id, epoch)? && !self.is_left_out(now, progress, &missing, archive)? {
-            let is_settled = self.chain.settlement(id, epoch)?.is_some();
-            if is_settled && self.is_long(now, progress) {
+        let is_done = match settled {
+            Some(_) => missing.is_empty(),
+            None if missing.is_empty() => {
+                self.say_missing(said, progress, archive)?;
+                true
+            }
+            None if self.is_expired(id, epoch)? => true,
+            None => self.is_left_out(now, progress, &missing, said, archive)?,
+        };
+        if !is_done {
+            progress.sought.get_or_insert(now);
+            if settled.is_some() && self.is_long(now, progress) {
                 tracing::error!(network = %id, %epoch, "nobody has the reports of an epoch that others settled: it is not judged here");
                 return Ok(Gathered::Lost);
             }
             return Ok(Gathered::Waits);
         }
-        let mut without = Vec::new();
-        let mut files = Vec::with_capacity(anchors.len());
-        for anchor in anchors {
+        if settled.is_none() {
+            without = missing;
+        }
+        let mut files = Vec::with_capacity(wanted.len());
+        for (place, anchor) in wanted {
             match archive.sealed(&anchor.reports_hash)? {
                 Some(bytes) => files.push((anchor, bytes)),
-                None => without.push(anchor.verifier),
+                None if without.contains(&place) => {}
+                None => {
+                    // It was there a moment ago.
+                    progress.at_hand.remove(&anchor.reports_hash);
+                    return Ok(Gathered::Waits);
+                }
             }
         }
-        without.sort_unstable();
         Ok(Gathered::Files { files, without })
     }
 
     /// Whether an anchored file was to be had; then it is in our archive.
-    fn fetch(
+    pub(super) fn fetch(
         &self,
         id: &NetworkId,
         epoch: EpochNumber,
@@ -175,24 +196,27 @@ impl Epochs {
         progress.sought.is_some_and(|since| now >= since.plus_ms(window_ms))
     }
 
-    /// Says which files are missing once they are for long, and hears whether enough others miss the same.
+    /// Whether these files may be left out: because more were, when we gave our word before, or because enough others miss the same.
     fn is_left_out(
         &self,
         now: TimeMs,
         progress: &mut Progress,
-        missing: &Missing,
+        places: &[u32],
+        missing: Missing,
         archive: &EpochArchive<'_>,
     ) -> Result<bool, EpochError> {
         progress.sought.get_or_insert(now);
-        if !self.is_long(now, progress) {
-            return Ok(false);
+        let is_less = |word: &Word| {
+            let before = word.result();
+            let is_inside = places.iter().all(|place| before.without.contains(place));
+            before.anchors == missing.anchors && is_inside
+        };
+        let is_said = archive.said()?.iter().any(is_less);
+        if is_said || self.is_long(now, progress) {
+            self.say_missing(missing.clone(), progress, archive)?;
         }
-        let me = self.settings.submitter.account;
-        if progress.said_missing.get(&me) != Some(missing) {
-            let said = missing.clone().sign(me, &self.settings.key);
-            archive.put(archive::WITHHELD, &codec::encode(&said))?;
-            tracing::error!(network = %missing.network, epoch = %missing.epoch, of = ?missing.of, "files that were anchored are not to be had");
-            progress.said_missing.insert(me, missing.clone());
+        if is_said || !self.is_long(now, progress) {
+            return Ok(is_said);
         }
         let verifiers = self.verifiers()?;
         let wanted = Wanted {
@@ -210,19 +234,36 @@ impl Epochs {
                 progress.said_missing.insert(other.account, said.missing);
             }
         }
-        Ok(is_agreed(missing, &progress.said_missing, &verifiers))
+        Ok(is_agreed(&missing, &progress.said_missing, &verifiers))
     }
 
-    /// All files are at hand: what was said before does not hold any more.
-    fn take_back(&self, missing: Missing, archive: &EpochArchive<'_>) -> Result<(), EpochError> {
-        let said = archive.get(archive::WITHHELD)?;
-        let said = said
+    /// Says which files are missing, instead of what we said of that before. Nothing is said while nothing was missing for long.
+    fn say_missing(
+        &self,
+        missing: Missing,
+        progress: &mut Progress,
+        archive: &EpochArchive<'_>,
+    ) -> Result<(), EpochError> {
+        let me = self.settings.submitter.account;
+        if progress.said_missing.get(&me) == Some(&missing) {
+            return Ok(());
+        }
+        let before = archive.get(archive::WITHHELD)?;
+        let before = before
             .map(|bytes| archive.read::<Withheld>(archive::WITHHELD, &bytes))
             .transpose()?;
-        if said.is_some_and(|said| said.missing != missing) {
-            let said = missing.sign(self.settings.submitter.account, &self.settings.key);
+        let is_said = match before {
+            Some(said) => said.missing == missing,
+            None => missing.of.is_empty(),
+        };
+        if !is_said {
+            if !missing.of.is_empty() {
+                tracing::error!(network = %missing.network, epoch = %missing.epoch, of = ?missing.of, "files that were anchored are not to be had");
+            }
+            let said = missing.clone().sign(me, &self.settings.key);
             archive.put(archive::WITHHELD, &codec::encode(&said))?;
         }
+        progress.said_missing.insert(me, missing);
         Ok(())
     }
 
@@ -237,7 +278,12 @@ impl Epochs {
     ) -> Result<Union, EpochError> {
         let settled = self.chain.settled_orders(id, epoch)?;
         let own = self.settings.submitter.account;
-        let ours = files.iter().find(|(anchor, _)| anchor.verifier == own).cloned();
+        // Also where the settled result leaves it out.
+        let ours = self.chain.anchoring(id, epoch)?.of(&own).copied();
+        let ours = match ours {
+            Some(anchor) => archive.sealed(&anchor.reports_hash)?.map(|bytes| (anchor, bytes)),
+            None => None,
+        };
         let held = Held {
             chain: self.chain.as_ref(),
             network: *id,

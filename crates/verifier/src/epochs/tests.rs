@@ -333,6 +333,7 @@ fn what_a_dispute_took_back_is_attested_anew_and_paid() {
     let vote = Body::VoteDispute(VoteDispute {
         result: right.clone(),
         exchange: None,
+        blame: true,
     });
     account(FOUNDER).submit(&world.chain, vote).unwrap();
     assert_eq!((result(0), state(&world, 1)), (right.hash(), PoolState::Closed));

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 /// Bytes of all words that one verifier passes on of one epoch.
 pub const WORDS_BYTES_MAX: u64 = 1 << 20;
 
-/// Different words of one verifier that are kept of one epoch: two that contradict each other are enough.
+/// Words of one verifier that are kept of one epoch, besides those that agree with as many of our last ones: two that contradict each
+/// other are enough, and one that nobody else says is of no use.
 const KEPT_MAX: usize = 4;
 
 /// A result, and the exchange beside it, each with the signature of one verifier.
@@ -63,12 +64,6 @@ impl Word {
     }
 }
 
-/// Whether two results of one verifier cannot both be honest: of one epoch, over the same anchors, on the same result before.
-pub fn contradict(first: &EpochResult, second: &EpochResult) -> bool {
-    let of = |result: &EpochResult| (result.network, result.epoch, result.previous, result.anchors);
-    first.chain == second.chain && of(first) == of(second) && first != second
-}
-
 /// All words on one epoch of one network, of verifiers with a bond.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
@@ -86,23 +81,32 @@ impl Words {
         self.of.contains_key(verifier)
     }
 
-    /// Takes in a word from anywhere. Whether it was new; what does not hold is nobody's word.
-    pub fn hear(
-        &mut self,
-        word: Word,
-        chain: &ChainId,
-        network: &NetworkId,
-        epoch: EpochNumber,
-        verifiers: &Verifiers,
-    ) -> bool {
+    /// Takes in a word from anywhere; `said` are ours on the epoch, the last one last. Whether it was new; what does not hold is nobody's
+    /// word. However many words somebody signs, that keeps out neither what agrees with us nor what contradicts itself.
+    pub fn hear(&mut self, word: Word, said: &[Word], epoch: EpochNumber, verifiers: &Verifiers) -> bool {
+        let Some(ours) = said.last().map(Word::result) else {
+            return false;
+        };
         let verifier = word.verifier().and_then(|verifier| verifiers.of(&verifier));
         let Some(verifier) = verifier else { return false };
         let known = self.of.get(&verifier.account).map_or(&[][..], Vec::as_slice);
-        let is_known = known.contains(&word) || known.len() >= KEPT_MAX;
-        if is_known || !word.holds(chain, network, epoch, verifier) {
+        let is_known = known.iter().any(|other| other.agrees(&word));
+        if is_known || !word.holds(&ours.chain, &ours.network, epoch, verifier) {
             return false;
         }
-        self.of.entry(verifier.account).or_default().push(word);
+        let is_useful = |word: &Word| said.iter().rev().take(KEPT_MAX).any(|ours| ours.agrees(word));
+        let is_lie = |other: &Word| other.result().contradicts(word.result());
+        let others = known.iter().filter(|other| !is_useful(other)).count();
+        let mut gives_way = None;
+        if !is_useful(&word) && others >= KEPT_MAX {
+            gives_way = known.iter().position(|other| !is_useful(other) && !is_lie(other));
+            if gives_way.is_none() || !known.iter().any(is_lie) {
+                return false;
+            }
+        }
+        let words = self.of.entry(verifier.account).or_default();
+        gives_way.map(|at| words.remove(at));
+        words.push(word);
         true
     }
 
@@ -141,7 +145,7 @@ impl Words {
                 let later = words[at + 1..].iter();
                 later.map(move |second| (first, second))
             });
-            let mut lies = pairs.filter(|(first, second)| contradict(first.result(), second.result()));
+            let mut lies = pairs.filter(|(first, second)| first.result().contradicts(second.result()));
             let (first, second) = lies.next()?;
             Some(SlashVerifier {
                 verifier: *verifier,
@@ -160,5 +164,99 @@ impl Words {
             return Vec::new();
         }
         codec::decode_canonical(bytes).unwrap_or_default()
+    }
+}
+
+/// Words as they are passed on: as many as an answer may be long.
+pub fn file(words: Vec<Word>) -> Vec<u8> {
+    let mut left = WORDS_BYTES_MAX - 16;
+    let fits = |word: &Word| {
+        let rest = left.checked_sub(minicbor::len(word) as u64);
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    codec::encode(&words.into_iter().take_while(fits).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attest::attest;
+    use cairn_types::attestation::Totals;
+    use cairn_types::{Hash, SecretKey, Token};
+
+    fn key(of: u8) -> SecretKey {
+        SecretKey::ed25519([of; 32])
+    }
+
+    fn word(by: u8, without: &[u32], findings: u8) -> Word {
+        let result = EpochResult {
+            chain: "x".parse().unwrap(),
+            network: cairn_types::NetworkId([1; 32]),
+            epoch: EpochNumber(2),
+            inputs: Hash([3; 32]),
+            archive: Hash([4; 32]),
+            findings: Hash([findings; 32]),
+            memory: Hash([5; 32]),
+            payouts: Hash([6; 32]),
+            leaves: 0,
+            totals: Totals::default(),
+            anchors: Hash([7; 32]),
+            previous: Hash([8; 32]),
+            without: without.to_vec(),
+        };
+        Word {
+            attestation: attest(result, AccountId([by; 32]), &key(by)),
+            exchange: None,
+        }
+    }
+
+    fn verifiers() -> Verifiers {
+        let verifier = |of: u8| VerifierAt {
+            account: AccountId([of; 32]),
+            key: key(of).public(),
+            bond: Token(10),
+            url: String::new(),
+        };
+        Verifiers {
+            all: (0..4).map(verifier).collect(),
+            bond_active: Token(40),
+        }
+    }
+
+    #[test]
+    fn however_much_a_liar_signs_what_agrees_with_us_and_what_contradicts_itself_is_kept() {
+        let (verifiers, epoch) = (verifiers(), EpochNumber(2));
+        let said: Vec<Word> = [&[1, 2][..], &[1], &[]].map(|without| word(0, without, 9)).to_vec();
+        let mut words = Words::default();
+        let hear = |words: &mut Words, word| words.hear(word, &said, epoch, &verifiers);
+        for noise in 10..40 {
+            assert_eq!(hear(&mut words, word(1, &[noise], 9)), noise < 10 + KEPT_MAX as u32);
+        }
+        for ours in &said {
+            let without = &ours.result().without;
+            assert!(hear(&mut words, word(1, without, 9)), "{without:?}");
+            assert!(!hear(&mut words, word(1, without, 9)), "once");
+            assert!(hear(&mut words, word(2, without, 9)) && hear(&mut words, ours.clone()));
+            assert!(words.quorum(ours, &verifiers).is_some());
+        }
+        assert!(words.contradictions().is_empty());
+        // A lie takes the place of noise, not of what it contradicts.
+        assert!(hear(&mut words, word(1, &[12], 8)));
+        assert!(hear(&mut words, word(1, &[1], 8)));
+        let proofs = words.contradictions();
+        assert_eq!(proofs.len(), 1);
+        assert!(proofs[0].first.contradicts(&proofs[0].second));
+        assert_eq!(words.of[&AccountId([1; 32])].len(), KEPT_MAX + said.len());
+        assert!(said.iter().all(|ours| words.quorum(ours, &verifiers).is_some()));
+    }
+
+    #[test]
+    fn what_is_passed_on_is_never_longer_than_an_answer_may_be() {
+        let long: Vec<u32> = (0..cairn_types::attestation::WITHOUT_MAX as u32).collect();
+        let many = vec![word(0, &long, 9); 500];
+        let bytes = file(many);
+        assert!(bytes.len() as u64 <= WORDS_BYTES_MAX);
+        assert!(Words::read(&bytes).len() > 100);
     }
 }

@@ -1,7 +1,7 @@
 //! Several verifiers on one ledger, each with a disk and a store of its own, that hear each other without sockets: what each answers can
 //! be changed, so that one is away or lies.
 
-use super::{THREE, WINDOWS, World, account, after, genesis_of, key};
+use super::{FOUR, THREE, WINDOWS, World, account, after, genesis_of, key};
 use crate::chain::local::LocalChain;
 use crate::chain::{Chain, ChainView, VerifierAt};
 use crate::collector::{Collector, Settings};
@@ -9,6 +9,7 @@ use crate::disk::SimulatedDisk;
 use crate::epochs::{self, Advanced, Epochs};
 use crate::objects::Memory;
 use crate::peers::{self, Peers, Wanted, What};
+use cairn_ledger::genesis::Genesis;
 use cairn_types::intake::IntakeAnswer;
 use cairn_types::{AccountId, EpochNumber, Hash, NetworkId, Receipt, TimeMs, hash};
 use std::collections::BTreeMap;
@@ -68,16 +69,22 @@ pub struct Several {
 impl Several {
     /// Three verifiers with these bonds in whole tokens; an anchoring ends after a window of half an hour.
     pub fn new(bonds: [u64; 3], hours: u64) -> Self {
-        let of: Vec<(u8, u64)> = THREE.into_iter().zip(bonds).collect();
+        Self::among(&THREE, &bonds, hours, |_| {})
+    }
+
+    /// These roles as verifiers with these bonds, on a changed genesis.
+    pub fn among(roles: &[u8], bonds: &[u64], hours: u64, change: impl FnOnce(&mut Genesis)) -> Self {
+        let of: Vec<(u8, u64)> = roles.iter().copied().zip(bonds.iter().copied()).collect();
         let mut genesis = genesis_of(&of);
         genesis.limits.anchor_window_ms = super::HOUR / 2;
         genesis.limits.window_blocks = 1;
+        change(&mut genesis);
         let mut several = Self {
             world: World::on(genesis, hours),
             served: Served::default(),
             verifiers: Vec::new(),
         };
-        for role in THREE {
+        for role in roles.iter().copied() {
             let (disk, objects) = (SimulatedDisk::new(1 << 28), Memory::default());
             several.serve(role, &objects);
             let opened = several.open(role, disk, objects);
@@ -115,7 +122,7 @@ impl Several {
             grace_ms: WINDOWS.grace_ms,
             shards: 2,
             remember_epochs: 2,
-            addresses: THREE
+            addresses: FOUR
                 .iter()
                 .map(|role| (account(*role).account, "direct".to_owned()))
                 .collect(),
@@ -150,7 +157,7 @@ impl Several {
     }
 
     pub fn account(&self, at: usize) -> AccountId {
-        account(THREE[at]).account
+        account(FOUR[at]).account
     }
 
     pub fn chain(&self) -> &LocalChain {

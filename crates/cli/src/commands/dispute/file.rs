@@ -32,5 +32,7 @@ pub fn read(path: &Path) -> Result<VoteDispute, Failure> {
     Ok(VoteDispute {
         result: manifest.attestation.result,
         exchange: manifest.exchange.map(|attested| attested.exchange),
+        // The manifest knows only its own side.
+        blame: false,
     })
 }

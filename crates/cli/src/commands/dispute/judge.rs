@@ -4,12 +4,11 @@ use super::{cast, dispute_of, file, standing};
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::output::Output;
 use crate::roles::chain::{Origin, RemoteNode};
-use crate::session::Session;
+use crate::session::{Session, failed};
 use crate::spend::{Sending, Spending};
-use cairn_ledger::tx::claim_hash;
-use cairn_ledger::tx::vote_dispute::VoteDispute;
-use cairn_types::{EpochNumber, Hash};
-use cairn_verifier::audit::{Audited, Difference, RecomputeError, audit, recompute};
+use cairn_ledger::records::Whose;
+use cairn_types::{AccountId, EpochNumber, NetworkId};
+use cairn_verifier::audit::{Audited, Claimed, Difference, RecomputeError, Verdict, audit, verdict};
 use cairn_verifier::objects::{Objects, Remote};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -18,8 +17,10 @@ use std::sync::Arc;
 /// Recompute an epoch from an archive, and say whether the settled result or the disputer is right.
 ///
 /// Uses the reports of the archive and what the ledger says, and no file that says what judging came to; names the first place where the
-/// archive's own findings differ. A validator asks its own node. With --vote it votes for what the epoch comes to; with --save it
-/// keeps that for `cairn dispute open` or `vote`. Without a dispute it says whether there is reason for one.
+/// archive's own findings differ. It recomputes the epoch without the reports that the settled result says it leaves out: if that comes to
+/// another result, who signed is to blame. If not, it does so without those that the disputer's claim still leaves out: if that is the
+/// claim, it replaces the result and nobody is to blame. A validator asks its own node. With --vote it votes for what the epoch comes to;
+/// with --save it keeps that for `cairn dispute open` or `vote`. Without a dispute it says whether there is reason for one.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn dispute judge 71 --network sensors --archive .cairn/archive",
@@ -37,7 +38,7 @@ pub struct Judge {
     /// Keep what the epoch comes to in this file.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
-    /// Vote for it, as a validator. A vote cannot be changed.
+    /// Vote for it, as a validator. A vote may be changed until it is decided.
     #[arg(long, requires = "key")]
     vote: bool,
     /// Who votes: the name of a key here, or of an account noted here.
@@ -49,31 +50,46 @@ pub struct Judge {
 }
 
 /// Who is right about an epoch.
-struct Verdict {
-    comes_to: VoteDispute,
-    claim: Hash,
-    settled: Hash,
-    disputed: Option<Hash>,
+struct Judged {
+    verdict: Verdict,
+    disputed: Option<Claimed>,
+    /// Verifiers whose reports the settled result leaves out.
+    left_out: Vec<AccountId>,
     /// Where the archive's own files differ from what follows from its reports.
     difference: Option<Difference>,
 }
 
-impl Verdict {
+impl Judged {
     fn settled_is_right(&self) -> bool {
-        self.claim == self.settled
+        matches!(self.verdict, Verdict::Right(_))
+    }
+
+    fn is_blamed(&self) -> bool {
+        matches!(self.verdict, Verdict::Wrong(_))
     }
 
     fn disputer_is_right(&self) -> Option<bool> {
-        self.disputed.map(|disputed| disputed == self.claim)
+        let claim = self.verdict.comes_to().claim();
+        self.disputed.as_ref().map(|disputed| disputed.claim == claim)
     }
 
     fn words(&self) -> &'static str {
-        match (self.settled_is_right(), self.disputer_is_right()) {
-            (true, None) => "the settled result is right",
-            (true, Some(_)) => "the settled result is right, the disputer is not",
-            (false, None) => "the settled result is wrong: dispute it",
-            (false, Some(true)) => "the disputer is right, the settled result is not",
-            (false, Some(false)) => "neither the settled result nor the disputer is right",
+        match (&self.verdict, self.disputer_is_right()) {
+            (Verdict::Right(_), None) => "the settled result is right",
+            (Verdict::Right(_), Some(_)) => "the settled result is right, the disputer is not",
+            (Verdict::Wrong(_), None) => "the settled result is wrong: dispute it; who signed it is to blame",
+            (Verdict::Wrong(_), Some(true)) => {
+                "the disputer is right, the settled result is not: who signed it is to blame"
+            }
+            (Verdict::Wrong(_), Some(false)) => {
+                "neither the settled result nor the disputer is right: who signed is to blame"
+            }
+            (Verdict::Completed(_), None) => {
+                "the settled result is right by what it leaves out, and some of that is here: a dispute replaces it, and nobody is to blame"
+            }
+            (Verdict::Completed(_), Some(_)) => {
+                "the disputer is right: what the settled result leaves out is to be had by now; nobody is to blame"
+            }
         }
     }
 }
@@ -92,34 +108,31 @@ pub fn run(args: Judge, home: &Path, out: Output) -> Done {
     }
     let objects: Arc<dyn Objects> =
         Arc::new(Remote::folder(&args.archive).or_fail(Kind::Files, args.archive.display())?);
-    let (standing, dispute) = runtime.block_on(async {
-        let standing = standing(&session, &id, args.epoch).await?;
-        Ok::<_, Failure>((standing, dispute_of(&session, &id, args.epoch).await?))
+    let (disputed, left_out) = runtime.block_on(async {
+        standing(&session, &id, args.epoch).await?;
+        let left_out = session.client.left_out(&id, args.epoch).await.map_err(failed)?;
+        Ok::<_, Failure>((claimed(&session, &id, args.epoch).await?, left_out))
     })?;
     // Outside the runtime: the chain is asked in a blocking way.
-    let recomputed = recompute(objects.as_ref(), &chain, &id, args.epoch).map_err(unfit)?;
+    let verdict = verdict(objects.as_ref(), &chain, &id, args.epoch, disputed.as_ref()).map_err(unfit)?;
     let audited: Audited = audit(objects.as_ref(), &chain, &id, args.epoch)
         .or_fail(Kind::Unreachable, "the archive cannot be compared")?;
-    let exchange = recomputed.exchange.map(|exchange| (exchange.offers, exchange.choices));
-    let verdict = Verdict {
-        claim: claim_hash(&recomputed.result.hash(), exchange),
-        comes_to: VoteDispute {
-            result: recomputed.result,
-            exchange: recomputed.exchange,
-        },
-        settled: standing.claim,
-        disputed: dispute.map(|dispute| dispute.claim),
+    let vote = verdict.vote();
+    let judged = Judged {
+        verdict,
+        disputed,
+        left_out,
         difference: audited.difference,
     };
     if let Some(path) = &args.save {
-        file::write(path, &verdict.comes_to)?;
+        file::write(path, &vote)?;
     }
     let Some(key) = args.key.filter(|_| args.vote) else {
-        say(&verdict, out);
+        say(&judged, out);
         return Ok(());
     };
     if !out.json {
-        say(&verdict, out);
+        say(&judged, out);
     }
     let spending = Spending {
         key,
@@ -128,36 +141,57 @@ pub fn run(args: Judge, home: &Path, out: Output) -> Done {
             export: None,
         },
     };
-    runtime.block_on(cast(&session, &spending, verdict.comes_to, out))
+    runtime.block_on(cast(&session, &spending, vote, out))
 }
 
 fn unfit(error: RecomputeError) -> Failure {
     match error {
         RecomputeError::Unfit(_) => Failure::new(Kind::Differs, error)
             .hint("fetch the epoch's files, and those of the epoch before, from another verifier"),
+        RecomputeError::NotSettled => Failure::new(Kind::NotFound, error).hint("wait until verifiers attested it"),
         RecomputeError::Failed(_) => Failure::new(Kind::Unreachable, error).hint("is the node running?"),
     }
 }
 
-fn say(verdict: &Verdict, out: Output) {
-    let result = verdict.comes_to.result.hash();
-    let difference: Option<Value> = verdict.difference.as_ref().map(|difference| {
+/// The claim of an open dispute.
+async fn claimed(session: &Session, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Claimed>, Failure> {
+    let Some(dispute) = dispute_of(session, network, epoch).await? else {
+        return Ok(None);
+    };
+    let places = session.client.places(network, epoch, Whose::Claimed, dispute.without);
+    Ok(Some(Claimed {
+        claim: dispute.claim,
+        without: places.await.map_err(failed)?,
+    }))
+}
+
+fn say(judged: &Judged, out: Output) {
+    let comes_to = &judged.verdict.comes_to().result;
+    let difference: Option<Value> = judged.difference.as_ref().map(|difference| {
         json!({
             "file": difference.file, "row": difference.row, "field": difference.field,
             "archived": difference.archived, "recomputed": difference.recomputed,
         })
     });
+    let left_out: Vec<String> = judged.left_out.iter().map(AccountId::to_string).collect();
     let answer = json!({
-        "network": verdict.comes_to.result.network.to_string(),
-        "epoch": verdict.comes_to.result.epoch.0,
-        "result": result.to_string(),
-        "settled_is_right": verdict.settled_is_right(),
-        "disputer_is_right": verdict.disputer_is_right(),
+        "network": comes_to.network.to_string(),
+        "epoch": comes_to.epoch.0,
+        "result": comes_to.hash().to_string(),
+        "settled_is_right": judged.settled_is_right(),
+        "signers_are_to_blame": judged.is_blamed(),
+        "disputer_is_right": judged.disputer_is_right(),
+        "left_out": left_out,
         "first_difference": difference,
     });
     out.answer(&answer, || {
-        let mut lines = vec![verdict.words().to_owned(), format!("comes to   {result}")];
-        lines.extend(verdict.difference.iter().map(|found| format!("archive    {found}")));
+        let mut lines = vec![judged.words().to_owned(), format!("comes to   {}", comes_to.hash())];
+        lines.extend(
+            left_out
+                .iter()
+                .map(|verifier| format!("without    the reports of verifier {verifier}")),
+        );
+        lines.extend(judged.difference.iter().map(|found| format!("archive    {found}")));
         lines
     });
 }

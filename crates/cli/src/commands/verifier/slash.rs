@@ -186,11 +186,10 @@ fn attestation(path: &Path) -> Result<Attestation, Failure> {
 
 async fn results(session: &Session, args: &Results, out: Output) -> Done {
     let (first, second) = (attestation(&args.first)?, attestation(&args.second)?);
-    let of = |of: &Attestation| (of.result.network, of.result.epoch, of.result.previous);
-    if of(&first) != of(&second) || first.result == second.result {
+    if !first.result.contradicts(&second.result) {
         let failure = Failure::new(
             Kind::Refused,
-            "these are not two results of one epoch on one result before",
+            "these are not two results of one epoch, by the same files, on one result before",
         );
         return Err(failure.hint("name two manifests of the same epoch whose results differ"));
     }

@@ -149,6 +149,9 @@ impl ChainView for Roster {
     fn settlement(&self, _: &NetworkId, _: EpochNumber) -> Result<Option<Settlement>, ChainError> {
         not_asked()
     }
+    fn without(&self, _: &NetworkId, _: EpochNumber) -> Result<Vec<u32>, ChainError> {
+        not_asked()
+    }
     fn choices(&self, _: &[AccountNumber], _: EpochNumber) -> Result<Vec<Choice>, ChainError> {
         not_asked()
     }

@@ -16,7 +16,7 @@ use cairn_types::{Hash, Token, ValidatorKey, codec};
 const ONE: EpochNumber = EpochNumber(1);
 
 fn judged(world: &World, epoch: EpochNumber) -> Result<Recomputed, RecomputeError> {
-    recompute(&world.objects, &world.chain, &world.network, epoch)
+    recompute(&world.objects, &world.chain, &world.network, epoch, &[])
 }
 
 /// The field that makes an archive unfit.
@@ -128,6 +128,8 @@ fn a_wrong_result_is_replaced_by_what_a_validator_recomputes_and_paid() {
         ..
     } = judged(&world, first).unwrap();
     assert_eq!(result, right);
+    let verdict = crate::audit::verdict(&world.objects, &world.chain, &world.network, first, None).unwrap();
+    assert!(matches!(verdict, crate::audit::Verdict::Wrong(_)) && verdict.vote().blame);
     let stake = |world: &World| {
         let id = account(VERIFIER).account;
         let verifier = world.chain.read(|store| view::verifier(store, &id)).unwrap();
@@ -143,7 +145,11 @@ fn a_wrong_result_is_replaced_by_what_a_validator_recomputes_and_paid() {
     world.chain.advance(crate::world::after(3));
     let waits = submit::release(&world.chain, &submitter, &world.network, first).unwrap();
     assert!(!waits, "a disputed epoch is not released");
-    let vote = Body::VoteDispute(VoteDispute { result, exchange });
+    let vote = Body::VoteDispute(VoteDispute {
+        result,
+        exchange,
+        blame: true,
+    });
     account(FOUNDER).submit(&world.chain, vote).unwrap();
     assert_eq!(settled(&world, first), right.hash());
     assert_eq!(stake(&world), Token::ZERO);

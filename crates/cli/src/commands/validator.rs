@@ -15,8 +15,8 @@ use std::path::Path;
 
 /// List the chain's validators, and vote on who joins or leaves.
 ///
-/// Validators agree on every block, and decide disputes. More than two thirds of them change their own list; consensus follows when it
-/// deals its key anew.
+/// Validators agree on every block, and decide disputes. More than two thirds of them change their own list on the ledger, which counts
+/// at once for disputes. Who signs blocks follows with the chain's next era: `cairn genesis era`.
 #[derive(clap::Subcommand)]
 pub enum Command {
     Vote(Vote),
@@ -25,8 +25,8 @@ pub enum Command {
 
 /// Vote as a validator that another one joins, or leaves.
 ///
-/// Takes effect as soon as more than two thirds of the present validators wish the same of a key. A vote may be changed until then.
-/// Costs the ledger's base fee.
+/// Takes effect on the ledger as soon as more than two thirds of the present validators wish the same of a key; who signs blocks follows
+/// with the next era. A vote may be changed until it takes effect. Costs the ledger's base fee.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn validator vote add --validator KEY --address validator-5.example.org:9000 --account ID --key validator",

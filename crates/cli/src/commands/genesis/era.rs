@@ -16,11 +16,14 @@ use std::time::Duration;
 const ASK_EVERY: Duration = Duration::from_millis(500);
 /// Questions at most: some turns of the validators.
 const QUESTIONS_MAX: usize = 240;
+/// New validators where the ledger names none: they bear one that fails or lies.
+const SEATS_DEFAULT: u16 = 4;
 
 /// Begin a draft for the next era of a chain that runs: new validators, the same ledger.
 ///
-/// Asks the node of the home folder for the chain's genesis and its eras so far, and checks them. The new validators then join, merge
-/// and sign as in a chain's first ceremony; the old ones approve; `cairn genesis hand-over` ends the old era.
+/// Asks the node of the home folder for the chain's genesis and its eras so far, and checks them. There is a seat for each validator whom
+/// the ledger names, as `cairn validator vote` left them. The new validators then join, merge and sign as in a chain's first ceremony; the
+/// old ones approve; `cairn genesis hand-over` ends the old era.
 ///
 /// Example: cairn genesis era --validators 4
 #[derive(clap::Args)]
@@ -28,9 +31,10 @@ pub struct Era {
     /// The draft.
     #[arg(long, value_name = "FILE", default_value = "era.json")]
     file: PathBuf,
-    /// How many new validators. Four bear one that fails or lies, seven bear two.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    validators: u16,
+    /// How many new validators; as many as the ledger names, or 4 if it names none, unless told otherwise. Four bear one that fails or
+    /// lies, seven bear two.
+    #[arg(long, value_name = "N")]
+    validators: Option<u16>,
 }
 
 /// Approve of the next era, as a validator of the one that runs: adds a signature to the file.
@@ -68,7 +72,13 @@ pub fn era(args: &Era, home: &Path, out: Output) -> Done {
     let draft = crate::roles::runtime()?.block_on(async {
         let session = Session::open(home).await?;
         let eras = session.told.eras().await.map_err(failed)?;
-        let draft = Founding::after(session.genesis.clone(), args.validators, eras.first, eras.hand_overs);
+        let named = session.told.validators().await.map_err(failed)?;
+        for validator in &named {
+            let (account, address) = (validator.account, &validator.address);
+            out.say(format!("on the ledger: account {account}, reached at {address}"));
+        }
+        let seats = seats(args.validators, named.len());
+        let draft = Founding::after(session.genesis.clone(), seats, eras.first, eras.hand_overs);
         let draft = draft.map_err(|error| founding_failed(&args.file, error))?;
         let leads = draft
             .anchor_before()
@@ -85,6 +95,15 @@ pub fn era(args: &Era, home: &Path, out: Output) -> Done {
     write(&args.file, &draft)?;
     out.say("Next: every new validator runs `cairn genesis join` on a copy of this file");
     show(&draft, out)
+}
+
+/// Seats of an era: as asked for, else as many as the ledger names validators.
+fn seats(asked: Option<u16>, named: usize) -> u16 {
+    match (asked, u16::try_from(named)) {
+        (Some(asked), _) => asked,
+        (None, Ok(named)) if named > 0 => named,
+        (None, _) => SEATS_DEFAULT,
+    }
 }
 
 pub fn approve(args: &Approve, out: Output) -> Done {
@@ -123,4 +142,17 @@ pub fn hand_over(args: &HandOver, home: &Path, out: Output) -> Done {
         let failure = Failure::new(Kind::Unreachable, "the era has not ended yet");
         Err(failure.hint("the node must be a validator; run it again, or hand in at another one"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_era_has_a_seat_for_each_validator_on_the_ledger_unless_told_otherwise() {
+        assert_eq!(seats(None, 5), 5);
+        assert_eq!(seats(None, 1), 1);
+        assert_eq!(seats(None, 0), SEATS_DEFAULT);
+        assert_eq!(seats(Some(7), 5), 7);
+    }
 }

@@ -165,7 +165,7 @@ fn clamp_time(time_ms: u64, parent_ms: u64, step_ms_max: u64) -> u64 {
     time_ms.clamp(parent_ms, latest_ms)
 }
 
-fn block_context(header: &Header) -> BlockContext {
+pub(crate) fn block_context(header: &Header) -> BlockContext {
     BlockContext {
         height: header.height,
         time_ms: header.time_ms,

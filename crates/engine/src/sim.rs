@@ -16,7 +16,7 @@ use commonware_math::algebra::Random as _;
 use commonware_p2p::simulated::{self, Link, Oracle};
 use commonware_runtime::{
     Clock as _, Handle as Task, Spawner as _, Supervisor as _,
-    deterministic::{self, Context, Runner},
+    deterministic::{self, Context, PartialWriteMode, Runner, WriteConfig},
 };
 use commonware_utils::{NZUsize, probability};
 use futures::future::BoxFuture;
@@ -24,10 +24,21 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use std::{
     num::{NonZeroU32, NonZeroUsize},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 use tokio::sync::oneshot;
+
+mod audit;
+mod trouble;
+mod way;
+
+pub use audit::audit;
+
+use way::{Way, forwarder, network, router};
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -47,6 +58,10 @@ pub struct Sim {
     pub catch_up: CatchUp,
     /// One way between any two nodes.
     pub latency: Duration,
+    /// Where its own time begins, in Unix milliseconds.
+    pub start_ms: u64,
+    /// When all lose power, of what was not synced each byte arrives or not; otherwise none does.
+    pub tears: bool,
     /// A run that takes longer than this of its own time fails.
     pub time_max: Duration,
 }
@@ -83,8 +98,12 @@ pub struct SimNetwork {
 struct Node {
     keys: Keys,
     host: SimHost,
-    task: Option<Task<()>>,
+    /// Another process under the same keys.
+    twin: Option<SimHost>,
+    tasks: Vec<Task<()>>,
     starts: usize,
+    ahead_ms: Arc<AtomicI64>,
+    way: Way,
 }
 
 /// A validator's secret as other crates know it.
@@ -105,23 +124,18 @@ const STARTS: &str = "a node that cannot start panics";
 /// What a test does with a running simulation; the run ends with it.
 pub type Drive = Box<dyn FnOnce(SimNetwork) -> BoxFuture<'static, ()>>;
 
-struct Simulated;
-
-impl Links for Simulated {
-    type Peers = simulated::Manager<engine_types::PublicKey, Context>;
-    type Blocker = simulated::Control<engine_types::PublicKey, Context>;
-    type Sender = simulated::Sender<engine_types::PublicKey, Context>;
-    type Receiver = simulated::Receiver<engine_types::PublicKey>;
-}
-
-/// The virtual time of a run.
-struct VirtualClock(Context);
+/// The virtual time of a run, and by how much a node's clock is ahead of it.
+struct VirtualClock(Context, Arc<AtomicI64>);
 
 impl Clock for VirtualClock {
     fn now_ms(&self) -> u64 {
-        let since = self.0.current().duration_since(SystemTime::UNIX_EPOCH);
-        since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        unix_ms(self.0.current()).saturating_add_signed(self.1.load(Ordering::Relaxed))
     }
+}
+
+fn unix_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl Sim {
@@ -141,6 +155,8 @@ impl Sim {
             retain: Retain::default(),
             catch_up: CatchUp::default(),
             latency: Duration::from_millis(10),
+            start_ms: 1_700_000_000_000,
+            tears: false,
             time_max: Duration::from_secs(600),
         }
     }
@@ -149,9 +165,22 @@ impl Sim {
     pub fn run(&self, hosts: Vec<SimHost>, drive: Drive) -> SimEnd {
         let config = deterministic::Config::new()
             .with_seed(self.seed)
-            .with_start_time(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+            .with_start_time(SystemTime::UNIX_EPOCH + Duration::from_millis(self.start_ms))
+            .with_storage_fault_config(self.storage())
             .with_timeout(Some(self.time_max));
         self.run_on(Runner::new(config), hosts, drive)
+    }
+
+    fn storage(&self) -> deterministic::FaultConfig {
+        let torn = WriteConfig {
+            failure_rate: probability!(0.0),
+            retention_rate: probability!(0.5),
+            mode: PartialWriteMode::Subset,
+        };
+        match self.tears {
+            true => deterministic::FaultConfig::default().write(torn),
+            false => deterministic::FaultConfig::default(),
+        }
     }
 
     /// Runs on from what an earlier run stored.
@@ -162,11 +191,15 @@ impl Sim {
     fn run_on(&self, runner: Runner, hosts: Vec<SimHost>, drive: Drive) -> SimEnd {
         let keys = self.keys();
         assert_eq!(hosts.len(), keys.len(), "one host per node");
-        let node = |(keys, host)| Node {
+        let names: Vec<_> = keys.iter().map(|keys| keys.identity.public_key()).collect();
+        let node = |(keys, host): (Keys, SimHost)| Node {
+            way: Way::new(&keys.identity.public_key(), &names),
             keys,
             host,
-            task: None,
+            twin: None,
+            tasks: Vec::new(),
             starts: 0,
+            ahead_ms: Arc::default(),
         };
         let nodes: Vec<Node> = keys.into_iter().zip(hosts).map(node).collect();
         let sim = self.clone();
@@ -279,7 +312,7 @@ impl SimNetwork {
 
     /// Kills one node; what it stored stays.
     pub async fn stop(&mut self, node: usize) {
-        if let Some(task) = self.nodes[node].task.take() {
+        for task in std::mem::take(&mut self.nodes[node].tasks) {
             task.abort();
             // It ends with an error: it was aborted.
             let _ = task.await;
@@ -287,22 +320,60 @@ impl SimNetwork {
     }
 
     /// Starts a node that is late, or was stopped.
-    pub async fn start(&mut self, node: usize) -> Handle {
-        self.launch(node).await.await.expect(STARTS)
+    pub fn start(&mut self, node: usize) -> BoxFuture<'_, Handle> {
+        // In a box, so that whoever waits for it need not build the whole engine again.
+        Box::pin(async move { self.launch(node).await.await.expect(STARTS) })
     }
 
     async fn launch(&mut self, node: usize) -> oneshot::Receiver<Handle> {
         let name = self.nodes[node].keys.identity.public_key();
         let me = self.oracle.control(name);
-        let mut channels = Vec::new();
+        let way = self.nodes[node].way.clone();
+        let is_split = self.nodes[node].twin.is_some();
+        let (mut channels, mut twins) = (Vec::new(), Vec::new());
         for (channel, quota) in (0..).zip(CHANNELS) {
-            let opened = me.register(channel, quota).await;
-            channels.push(opened.expect("the network runs"));
+            let (sender, receiver) = me.register(channel, quota).await.expect("the network runs");
+            let (sender, far_sender) = sender.split_with(forwarder(way.clone(), is_split));
+            if is_split {
+                let (near, far) = receiver.split_with(self.runtime.child("split"), router(way.clone()));
+                channels.push((sender, near));
+                twins.push((far_sender, far));
+            } else {
+                channels.push((sender, receiver));
+            }
         }
-        let links = Network::<Simulated> {
-            peers: self.oracle.manager(),
-            blocker: me,
-            channels,
+        self.nodes[node].starts += 1;
+        let (host, twin) = (self.nodes[node].host.clone(), self.nodes[node].twin.clone());
+        let (task, start) = self.process(node, "", host, network(&self.oracle, me.clone(), channels));
+        self.nodes[node].tasks.push(task);
+        if let Some(twin) = twin {
+            let (task, _) = self.process(node, "-twin", twin, network(&self.oracle, me, twins));
+            self.nodes[node].tasks.push(task);
+        }
+        start
+    }
+
+    /// Runs a node's process, or one more under its keys.
+    fn process<L: Links + 'static>(
+        &self,
+        node: usize,
+        which: &str,
+        host: SimHost,
+        links: Network<L>,
+    ) -> (Task<()>, oneshot::Receiver<Handle>)
+    where
+        Network<L>: Send,
+    {
+        let settings = Settings {
+            chain: self.sim.chain.clone(),
+            begin: self.sim.begin.clone(),
+            records: host.records.clone(),
+            pace: self.sim.pace,
+            retain: self.sim.retain,
+            catch_up: self.sim.catch_up,
+            partition: format!("validator-{node}{which}"),
+            keys: self.nodes[node].keys.clone(),
+            alone: self.nodes.len() == 1,
         };
         let SimHost {
             machine,
@@ -310,29 +381,17 @@ impl SimNetwork {
             observer,
             clock,
             ..
-        } = self.nodes[node].host.clone();
-        let clock = clock.unwrap_or_else(|| Arc::new(VirtualClock(self.runtime.child("clock"))));
+        } = host;
+        let ahead_ms = self.nodes[node].ahead_ms.clone();
         let host = Host {
             machine,
             source,
             observer,
-            clock,
+            clock: clock.unwrap_or_else(|| Arc::new(VirtualClock(self.runtime.child("clock"), ahead_ms))),
         };
-        let settings = Settings {
-            chain: self.sim.chain.clone(),
-            begin: self.sim.begin.clone(),
-            records: self.nodes[node].host.records.clone(),
-            pace: self.sim.pace,
-            retain: self.sim.retain,
-            catch_up: self.sim.catch_up,
-            partition: format!("validator-{node}"),
-            keys: self.nodes[node].keys.clone(),
-            alone: self.nodes.len() == 1,
-        };
-        let starts = self.nodes[node].starts;
-        self.nodes[node].starts += 1;
         let context = self.runtime.child("node");
-        let context = context.with_attribute("index", node).with_attribute("starts", starts);
+        let context = context.with_attribute("index", format!("{node}{which}"));
+        let context = context.with_attribute("starts", self.nodes[node].starts - 1);
         let (started, start) = oneshot::channel();
         let task = context.spawn(move |context| async move {
             let Running {
@@ -348,8 +407,7 @@ impl SimNetwork {
             let reason = first_end.await;
             panic!("node {node}: {reason}");
         });
-        self.nodes[node].task = Some(task);
-        start
+        (task, start)
     }
 }
 
@@ -363,3 +421,5 @@ mod catch_up_tests;
 mod era_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble_tests;

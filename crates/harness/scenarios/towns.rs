@@ -2,9 +2,9 @@
 //! for with `cargo xtask simulate`. Every planted bug is found.
 
 use cairn_harness::simulate::plants::Plant;
-use cairn_harness::simulate::play;
 use cairn_harness::simulate::sweep::{self, Sweep};
 use cairn_harness::simulate::watch;
+use cairn_harness::simulate::{Way, play};
 
 /// Each bug with a seed that finds it, and a property that says so.
 const FOUND: [(Plant, u64, &str); 4] = [
@@ -20,7 +20,7 @@ fn seeds(from: u64, seeds: u64) {
             from,
             seeds,
             threads: 1,
-            plant: None,
+            way: Way::default(),
             until_broken: false,
         },
         |_| {},
@@ -50,9 +50,21 @@ fn whatever_goes_wrong_in_a_town_what_must_hold_holds_2() {
 }
 
 #[test]
+fn what_must_hold_holds_on_a_ledger_on_which_four_validators_agree() {
+    let way = Way {
+        all_agree: true,
+        ..Way::default()
+    };
+    let run = play(19, way, false);
+    assert!(run.broken.is_empty(), "{:?}", run.broken);
+    let agreed = run.agreed.expect("four validators agree");
+    assert!(agreed.blocks > 100, "{agreed:?}");
+}
+
+#[test]
 fn one_seed_is_one_run_and_another_is_another() {
     let run = |seed| {
-        let run = play(seed, None, true);
+        let run = play(seed, Way::default(), true);
         (run.digest, run.story, run.injected)
     };
     let (one, again, other) = (run(5), run(5), run(6));
@@ -64,7 +76,11 @@ fn one_seed_is_one_run_and_another_is_another() {
 fn every_planted_bug_is_found_by_its_seed() {
     assert_eq!(FOUND.map(|(plant, ..)| plant), Plant::ALL);
     for (plant, seed, property) in FOUND {
-        let run = play(seed, Some(plant), false);
+        let way = Way {
+            plant: Some(plant),
+            ..Way::default()
+        };
+        let run = play(seed, way, false);
         let named = run.broken.iter().any(|broken| broken.property == property);
         assert!(named, "{}: {:?}", plant.name(), run.broken);
     }

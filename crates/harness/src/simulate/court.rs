@@ -134,7 +134,7 @@ impl Court {
     fn bar(&mut self, case: &Case<'_>, story: &mut Vec<String>) {
         if let Some([first, second]) = case.faces.clone().filter(|_| !self.is_barred) {
             let told = tell(case, &watcher(), Body::BarDevice(BarDevice { first, second }));
-            self.is_barred = told.is_ok();
+            self.is_barred = !is_away(&told);
             story.push(format!("a device is shown to have signed two reports: {told:?}"));
         }
     }

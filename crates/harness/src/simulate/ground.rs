@@ -1,10 +1,13 @@
-//! The ledger that all have in common, and a log of everything it was told, so that anybody can run it again from the beginning.
-//! Judges nothing.
+//! The ledger that all have in common: one list of transactions, or what four validators agree on. And a log of everything it was
+//! told, so that anybody can run it again from the beginning. Judges nothing.
 
+use super::consensus::{Agreed, Consensus, Trouble, bonds, minority};
 use super::plants::{self, Plant};
+use super::scene::Scene;
+use crate::properties::Broken;
 use cairn_ledger::tx::Signed;
-use cairn_ledger::{Body, Event, Genesis, Key, MemoryStore, view};
-use cairn_types::{AccountId, Attestation, Hash, TimeMs};
+use cairn_ledger::{Body, Event, Genesis, Key, MemoryStore};
+use cairn_types::{AccountId, Hash, TimeMs};
 use cairn_verifier::chain::ChainError;
 use cairn_verifier::chain::local::LocalChain;
 use std::collections::BTreeMap;
@@ -20,7 +23,9 @@ enum Entry {
 /// The ledger. Clones are the same one.
 #[derive(Clone)]
 pub struct Ground {
+    /// Everybody reads it; where validators agree on it, whatever any honest one was told.
     pub chain: LocalChain,
+    validators: Option<Arc<Consensus>>,
     genesis: Genesis,
     plant: Option<Plant>,
     log: Arc<Mutex<Vec<Entry>>>,
@@ -33,14 +38,49 @@ pub struct Ground {
 impl Ground {
     pub fn start(genesis: Genesis, plant: Option<Plant>) -> Self {
         let chain = LocalChain::start(genesis.clone(), genesis.start).expect("the genesis is sound");
+        Self::of(chain, genesis, plant)
+    }
+
+    /// A ledger on which four validators agree.
+    pub fn agreed(scene: &Scene) -> Self {
+        let genesis = scene.genesis();
+        let validators = Consensus::start(scene, &genesis);
+        Self {
+            validators: Some(validators.clone()),
+            ..Self::of(validators.onlooker.chain.clone(), genesis, None)
+        }
+    }
+
+    fn of(chain: LocalChain, genesis: Genesis, plant: Option<Plant>) -> Self {
         Self {
             chain,
+            validators: None,
             genesis,
             plant,
             log: Arc::default(),
             halts: Arc::default(),
             minorities: Arc::default(),
         }
+    }
+
+    pub fn validators(&self) -> Option<&Consensus> {
+        self.validators.as_deref()
+    }
+
+    /// What founds the town.
+    pub fn found(&self, opening: Vec<Signed>) {
+        match &self.validators {
+            Some(validators) => validators.found(opening),
+            None => opening.iter().for_each(|signed| {
+                self.tell(signed).expect("the town is founded by what the rules allow");
+            }),
+        }
+    }
+
+    /// The chain as a verifier's node shows it.
+    pub fn chain_of(&self, house: usize) -> LocalChain {
+        let of = |validators: &Arc<Consensus>| validators.chain_of(house);
+        self.validators.as_ref().map_or_else(|| self.chain.clone(), of)
     }
 
     pub fn genesis(&self) -> &Genesis {
@@ -51,52 +91,56 @@ impl Ground {
         self.halts.store(halts, Ordering::Relaxed);
     }
 
-    /// Time goes on, unless it halts.
-    pub fn advance(&self, now: TimeMs) {
-        if self.halts.load(Ordering::Relaxed) {
-            return;
+    /// Time goes on, unless it halts. What goes wrong among validators from this step on.
+    pub fn advance(&self, step: u64, now: TimeMs) -> Vec<Trouble> {
+        let halts = self.halts.load(Ordering::Relaxed);
+        if let Some(validators) = &self.validators {
+            return validators.step(step, now, halts);
         }
-        self.note(Entry::Advanced(now));
-        self.chain.advance(now);
+        if !halts {
+            self.note(Entry::Advanced(now));
+            self.chain.advance(now);
+        }
+        Vec::new()
     }
 
     pub fn tell(&self, signed: &Signed) -> Result<(), ChainError> {
-        if self.halts.load(Ordering::Relaxed) {
-            return Err(ChainError::Unreachable("no block is made".to_owned()));
-        }
-        let told = plants::submit(self.plant, &self.chain, signed);
-        if let (Ok(()), Body::SettleEpoch(settle)) = (&told, &signed.transaction.body) {
-            self.weigh(&settle.attestation);
-        }
+        self.tell_of(None, signed)
+    }
+
+    /// A verifier tells it through its node, or somebody else through any.
+    pub fn tell_of(&self, house: Option<usize>, signed: &Signed) -> Result<(), ChainError> {
+        let told = match &self.validators {
+            Some(validators) => validators.tell(house, signed),
+            None if self.halts.load(Ordering::Relaxed) => {
+                return Err(ChainError::Unreachable("no block is made".to_owned()));
+            }
+            None => {
+                let told = plants::submit(self.plant, &self.chain, signed);
+                if let (Ok(()), Body::SettleEpoch(settle)) = (&told, &signed.transaction.body) {
+                    let what = minority(&self.bonds(), &settle.attestation);
+                    self.minorities
+                        .lock()
+                        .expect("no holder of the lock panics")
+                        .extend(what);
+                }
+                told
+            }
+        };
         self.note(Entry::Told(Box::new(signed.clone()), told.is_ok()));
         told
     }
 
-    /// Counts the bond behind a result that was just taken.
-    fn weigh(&self, attestation: &Attestation) {
-        let bonds = self.bonds();
-        let signers = attestation.signatures.iter().filter_map(|(by, _)| bonds.get(by));
-        let (signed, whole): (u64, u64) = (signers.sum(), bonds.values().sum());
-        if 3 * signed <= 2 * whole {
-            let what = format!("epoch {} was settled by {signed} of {whole}", attestation.result.epoch);
-            self.minorities.lock().expect("no holder of the lock panics").push(what);
-        }
-    }
-
     /// What each verifier has at stake for a quorum.
     pub fn bonds(&self) -> BTreeMap<AccountId, u64> {
-        let verifiers = self
-            .chain
-            .read(|store| view::verifiers(store).expect("memory has every record"));
-        verifiers
-            .into_iter()
-            .map(|(id, verifier)| (id, verifier.bond.0))
-            .collect()
+        bonds(&self.chain)
     }
 
     /// Results that were taken on the word of too little bond.
     pub fn minorities(&self) -> Vec<String> {
-        self.minorities.lock().expect("no holder of the lock panics").clone()
+        let of = |validators: &Arc<Consensus>| validators.onlooker.minorities();
+        let minorities = || self.minorities.lock().expect("no holder of the lock panics").clone();
+        self.validators.as_ref().map_or_else(minorities, of)
     }
 
     pub fn events(&self) -> Vec<Event> {
@@ -128,8 +172,16 @@ impl Ground {
         (count(true), count(false))
     }
 
-    /// Runs everything again on a ledger of its own; what differs.
+    /// When all is over: what validators came to, and what does not hold of them.
+    pub fn end(&self) -> Option<(Agreed, Vec<Broken>)> {
+        self.validators.as_ref().map(|validators| validators.end())
+    }
+
+    /// Runs everything again on a ledger of its own; what differs. Validators' blocks are run again at their end.
     pub fn run_again(&self) -> Vec<String> {
+        if self.validators.is_some() {
+            return Vec::new();
+        }
         let again = Self::start(self.genesis.clone(), self.plant);
         let mut broken = Vec::new();
         for (at, entry) in self
@@ -182,13 +234,13 @@ mod tests {
         let before = ground.digest();
 
         ground.halt(true);
-        ground.advance(time_of(20));
+        ground.advance(20, time_of(20));
         let told = ground.tell(&opening[1]);
         assert!(matches!(told, Err(ChainError::Unreachable(_))), "{told:?}");
         assert_eq!(ground.digest(), before);
 
         ground.halt(false);
-        ground.advance(time_of(20));
+        ground.advance(20, time_of(20));
         ground.tell(&opening[1]).unwrap();
         assert_ne!(ground.digest(), before);
         assert!(ground.run_again().is_empty());

@@ -7,9 +7,11 @@
 //!    └──▶ lies, by epoch ─────────────────────┘    ▲
 //!                                        a planted bug, if one is asked for
 //! ```
+//! In each fortieth seed the ledger is what four validators agree on, with faults of their own (`consensus`).
 
 pub mod auditor;
 pub mod board;
+pub mod consensus;
 pub mod court;
 pub mod dice;
 pub mod faults;
@@ -26,6 +28,7 @@ pub mod watch;
 use crate::STEP_MS;
 use crate::properties::Broken;
 use cairn_types::Hash;
+use consensus::Agreed;
 use plants::Plant;
 use scene::Scene;
 use std::collections::BTreeMap;
@@ -45,15 +48,26 @@ pub struct Run {
     /// By kind.
     pub injected: BTreeMap<&'static str, u64>,
     pub broken: Vec<Broken>,
+    /// What validators came to, where four of them agreed on the ledger.
+    pub agreed: Option<Agreed>,
     /// A hash of the ledger's records at the end: two runs of one seed have the same.
     pub digest: Hash,
     /// What happened, if it was asked for.
     pub story: Vec<String>,
 }
 
+/// How seeds are played.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Way {
+    /// With this bug planted; then no seed has validators.
+    pub plant: Option<Plant>,
+    /// Four validators agree on the ledger in every seed, not only in each fortieth.
+    pub all_agree: bool,
+}
+
 /// Plays a seed to its end, with a bug if one is planted. A panic is something broken.
-pub fn play(seed: u64, plant: Option<Plant>, tells: bool) -> Run {
-    std::panic::catch_unwind(|| play_on(seed, plant, tells)).unwrap_or_else(|cause| {
+pub fn play(seed: u64, way: Way, tells: bool) -> Run {
+    std::panic::catch_unwind(|| play_on(seed, way, tells)).unwrap_or_else(|cause| {
         let text = cause.downcast_ref::<String>().cloned();
         let what = text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Run {
@@ -69,14 +83,17 @@ pub fn play(seed: u64, plant: Option<Plant>, tells: bool) -> Run {
                 property: watch::NO_PANIC,
                 what: what.unwrap_or_default(),
             }],
+            agreed: None,
             digest: Hash::default(),
             story: Vec::new(),
         }
     })
 }
 
-fn play_on(seed: u64, plant: Option<Plant>, tells: bool) -> Run {
-    let mut town = Town::of(Scene::of(seed), plant, tells);
+fn play_on(seed: u64, way: Way, tells: bool) -> Run {
+    let mut scene = Scene::of(seed);
+    scene.agrees |= way.all_agree;
+    let mut town = Town::of(scene, way.plant, tells);
     while town.step() {}
     town.end();
     Run {
@@ -89,6 +106,7 @@ fn play_on(seed: u64, plant: Option<Plant>, tells: bool) -> Run {
         epochs_paid: town.watch.completed.len() as u64,
         digest: town.ground().digest(),
         story: town.story(),
+        agreed: town.agreed,
         injected: town.injected,
         broken: town.watch.broken,
     }

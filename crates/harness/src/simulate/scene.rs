@@ -53,10 +53,15 @@ pub struct Party {
     pub bond: Token,
 }
 
+/// In every so many seeds four validators agree on the ledger; in the others it is one list.
+pub const AGREES_EVERY: u64 = 40;
+
 /// What is set.
 #[derive(Clone)]
 pub struct Scene {
     pub seed: u64,
+    /// Four validators agree on the ledger.
+    pub agrees: bool,
     /// Honest devices.
     pub devices: usize,
     pub hours: u64,
@@ -96,6 +101,7 @@ impl Scene {
         let hours = 3 + dice.below(2);
         Self {
             seed,
+            agrees: seed % AGREES_EVERY == AGREES_EVERY - 1,
             devices: (DEVICES_MIN + dice.below(DEVICES_MORE)) as usize,
             hours,
             calm_from: hours - 1,

@@ -1,7 +1,7 @@
 //! Many seeds one after the other on all cores, and what came of them in one page. It plays nothing itself.
 
-use super::plants::Plant;
-use super::{Run, play};
+use super::consensus::Agreed;
+use super::{Run, Way, play};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ pub struct Sweep {
     pub from: u64,
     pub seeds: u64,
     pub threads: usize,
-    pub plant: Option<Plant>,
+    pub way: Way,
     /// Ends at the first seed with something broken.
     pub until_broken: bool,
 }
@@ -29,6 +29,8 @@ pub struct Tally {
     pub transactions: (u64, u64),
     pub epochs_paid: u64,
     pub injected: BTreeMap<&'static str, u64>,
+    /// Seeds in which four validators agreed on the ledger, their blocks, and the longest wait for one after the last fault.
+    pub agreed: (u64, Agreed),
     /// Runs with something broken, by seed.
     pub broken: BTreeMap<u64, Run>,
 }
@@ -45,6 +47,12 @@ impl Tally {
         self.epochs_paid += run.epochs_paid;
         for (kind, count) in &run.injected {
             *self.injected.entry(kind).or_default() += count;
+        }
+        if let Some(agreed) = &run.agreed {
+            let (seeds, all) = &mut self.agreed;
+            *seeds += 1;
+            all.blocks += agreed.blocks;
+            all.resumed_ms = all.resumed_ms.max(agreed.resumed_ms);
         }
         if !run.broken.is_empty() {
             self.broken.insert(run.seed, run);
@@ -64,7 +72,7 @@ pub fn run(sweep: Sweep, mut each: impl FnMut(&Tally)) -> Tally {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     // Nobody listens any more when enough is known.
-                    if at >= sweep.seeds || sender.send(play(sweep.from + at, sweep.plant, false)).is_err() {
+                    if at >= sweep.seeds || sender.send(play(sweep.from + at, sweep.way, false)).is_err() {
                         return;
                     }
                 }
@@ -92,6 +100,14 @@ impl fmt::Display for Tally {
             f,
             "{} devices, {} reports, {} receipts, {} epochs paid, {taken} transactions taken, {refused} refused",
             self.devices, self.reports, self.receipts, self.epochs_paid
+        )?;
+        let (agreed, all) = &self.agreed;
+        writeln!(
+            f,
+            "in {agreed} seeds four validators agreed on the ledger: {} blocks, the first after the faults within {} s; in the \
+             others it was one list",
+            all.blocks,
+            all.resumed_ms.div_ceil(1_000)
         )?;
         writeln!(f, "injected:")?;
         for (kind, count) in &self.injected {

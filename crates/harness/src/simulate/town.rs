@@ -2,6 +2,7 @@
 //! and not, one ledger, and whatever the plan lets go wrong. Owns everybody and the one clock; judges nothing.
 
 use super::board::{Board, Gather, Voices};
+use super::consensus::{Agreed, Consensus};
 use super::court::{Case, Court};
 use super::dice::Dice;
 use super::faults::{self, Fault, Faults};
@@ -70,6 +71,8 @@ pub struct Town {
     pub watch: Watch,
     /// How often each kind of fault was injected.
     pub injected: BTreeMap<&'static str, u64>,
+    /// What validators came to, once all is over.
+    pub agreed: Option<Agreed>,
     story: Option<Vec<String>>,
     told: usize,
 }
@@ -77,12 +80,11 @@ pub struct Town {
 impl Town {
     pub fn of(scene: Scene, plant: Option<Plant>, tells: bool) -> Self {
         let speakers = Speakers::of(&scene);
-        let ground = Ground::start(scene.genesis(), plant);
-        for signed in scene::opening(&speakers.devices) {
-            ground
-                .tell(&signed)
-                .expect("the town is founded by what the rules allow");
-        }
+        let ground = match scene.agrees && plant.is_none() {
+            true => Ground::agreed(&scene),
+            false => Ground::start(scene.genesis(), plant),
+        };
+        ground.found(scene::opening(&speakers.devices));
         let (board, lies) = (Board::default(), Lies::drawn(&scene));
         let mut town = Self {
             faults: faults::drawn(&scene),
@@ -100,6 +102,7 @@ impl Town {
             notes: Notes::default(),
             watch: Watch::default(),
             injected: BTreeMap::new(),
+            agreed: None,
             story: tells.then(Vec::new),
             told: 0,
             ground,
@@ -110,7 +113,7 @@ impl Town {
         for (place, party) in parties.into_iter().enumerate() {
             let objects = cairn_verifier::objects::Memory::default();
             let tell = town.way_to_the_ledger(place);
-            let line = Line::through(&town.ground.chain, tell);
+            let line = Line::through(&town.ground.chain_of(place), tell);
             let mut verifier = Verifier::new(party.who.clone(), line, SPACE, plants::disk(plant));
             town.board.house(place, &party, &objects);
             verifier.objects = objects;
@@ -147,7 +150,7 @@ impl Town {
             {
                 return Err(ChainError::Unreachable("it says something else".to_owned()));
             }
-            ground.tell(signed)
+            ground.tell_of(Some(place), signed)
         })
     }
 
@@ -160,7 +163,13 @@ impl Town {
             self.begin(lasting.fault, lasting.steps);
         }
         self.ground.halt(self.is(|fault| *fault == Fault::LedgerHalts));
-        self.ground.advance(now);
+        for trouble in self.ground.advance(self.step, now) {
+            *self.injected.entry(trouble.kind()).or_default() += 1;
+            self.say(|| format!("validators: {trouble:?}"));
+        }
+        if let Some(heights) = self.ground.validators().map(Consensus::heights) {
+            self.say(|| format!("validators know blocks up to {heights:?}"));
+        }
         self.revive();
         self.speak(now);
         for agent in self.dice.order(self.agents.len()) {
@@ -187,6 +196,10 @@ impl Town {
         }
         self.watch
             .end(&self.scene, &self.speakers, &self.notes, &self.ground, &self.board);
+        if let Some((agreed, broken)) = self.ground.end() {
+            self.agreed = Some(agreed);
+            self.watch.broken.extend(broken);
+        }
     }
 
     pub fn steps(&self) -> u64 {
@@ -652,6 +665,10 @@ impl Town {
                 scene.seed, scene.hours, scene.devices, scene.calm_from
             )
         });
+        if let Some(lie) = self.ground.validators().and_then(Consensus::lie) {
+            *self.injected.entry(lie).or_default() += 1;
+            self.say(|| lie.to_owned());
+        }
         for party in &scene.parties {
             self.say(|| format!("{:?} {} with {}", party.part, party.who.account, party.bond.0));
         }

@@ -3,6 +3,7 @@
 
 use super::auditor::{self, Audited};
 use super::board::Board;
+pub use super::consensus::{FINAL, RESUMES, ROOTS, SHUT_OUT};
 use super::ground::Ground;
 use super::notes::{Notes, Told};
 use super::scene::{Part, Scene, network};
@@ -42,7 +43,11 @@ pub const HONEST: &str = "who is honest keeps its bond";
 pub const NO_PANIC: &str = "nobody panics";
 
 /// Every property by name.
-pub const PROPERTIES: [&str; 13] = [
+pub const PROPERTIES: [&str; 17] = [
+    FINAL,
+    RESUMES,
+    ROOTS,
+    SHUT_OUT,
     REVERSED,
     HONEST,
     NO_PANIC,

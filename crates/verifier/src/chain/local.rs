@@ -7,7 +7,7 @@ use super::{
 };
 use crate::exchange::Choice;
 use cairn_ledger::records::{ExchangeBook, Roots, Settlement};
-use cairn_ledger::{Block, Event, Genesis, GenesisError, Ledger, MemoryStore, Signed, check, view};
+use cairn_ledger::{Block, Event, Genesis, GenesisError, Ledger, MemoryStore, Reject, Signed, check, view};
 use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey, TimeMs, hash};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -26,28 +26,43 @@ struct State {
     hears: Option<u32>,
     /// Nobody is answered.
     away: bool,
+    /// Its blocks are made elsewhere.
+    follows: bool,
     asked: u64,
 }
 
 impl LocalChain {
     /// Starts a chain with block 1 at a time.
     pub fn start(genesis: Genesis, time: TimeMs) -> Result<Self, GenesisError> {
-        let mut state = State {
-            ledger: Ledger::new(genesis)?,
-            store: MemoryStore::default(),
-            block: Block {
-                height: 0,
-                time,
-                beacon: None,
-            },
-            events: Vec::new(),
-            orders: BTreeMap::new(),
-            hears: None,
-            away: false,
-            asked: 0,
-        };
+        let mut state = State::new(genesis, time)?;
         state.begin(time);
         Ok(Self(Arc::new(Mutex::new(state))))
+    }
+
+    /// A chain that makes no block itself: others agree on them, and it takes each in turn. Before block 1 it has no records.
+    pub fn following(genesis: Genesis) -> Result<Self, GenesisError> {
+        let start = genesis.start;
+        let mut state = State::new(genesis, start)?;
+        state.follows = true;
+        Ok(Self(Arc::new(Mutex::new(state))))
+    }
+
+    /// Takes a block that others agreed on, the next one; what it announced, or why the ledger does not take a transaction of it.
+    pub fn take(&self, block: Block, transactions: &[Signed]) -> Result<Vec<Event>, Reject> {
+        let mut state = self.state();
+        let from = state.events.len();
+        state.put(block);
+        for signed in transactions {
+            let before = state.events.len();
+            state.apply(signed)?;
+            state.remember(before);
+        }
+        Ok(state.events[from..].to_vec())
+    }
+
+    /// The newest block.
+    pub fn block(&self) -> Block {
+        self.state().block
     }
 
     /// Makes empty blocks at a time until nothing is due any more: epochs closed, beacons revealed.
@@ -109,18 +124,48 @@ impl LocalChain {
 }
 
 impl State {
+    fn new(genesis: Genesis, time: TimeMs) -> Result<Self, GenesisError> {
+        Ok(Self {
+            ledger: Ledger::new(genesis)?,
+            store: MemoryStore::default(),
+            block: Block {
+                height: 0,
+                time,
+                beacon: None,
+            },
+            events: Vec::new(),
+            orders: BTreeMap::new(),
+            hears: None,
+            away: false,
+            follows: false,
+            asked: 0,
+        })
+    }
+
     fn begin(&mut self, time: TimeMs) {
         let time = self.block.time.max(time);
         // Of the time, not of the height: how often somebody tried does not change what an epoch comes to.
         let beacon = hash::domain("cairn/local-beacon/1", &[&time.0.to_be_bytes()]);
-        self.block = Block {
+        self.put(Block {
             height: self.block.height + 1,
             time,
             beacon: Some(beacon),
-        };
+        });
+    }
+
+    fn put(&mut self, block: Block) {
+        self.block = block;
         self.ledger
             .begin_block(&mut self.store, &self.block, &mut self.events)
             .expect("memory has every record");
+    }
+
+    fn apply(&mut self, signed: &Signed) -> Result<(), Reject> {
+        let applied = self
+            .ledger
+            .apply(&mut self.store, &self.block, signed, &mut self.events)
+            .expect("memory has every record");
+        applied.map(drop)
     }
 
     fn remember(&mut self, from: usize) {
@@ -214,7 +259,10 @@ impl Chain for LocalChain {
             let less = left.checked_sub(1);
             *left = less.ok_or_else(|| ChainError::Unreachable("it does not hear".to_owned()))?;
         }
-        let refused = |reject: cairn_ledger::Reject| ChainError::Refused {
+        if state.follows {
+            return Err(ChainError::Unreachable("its blocks are made elsewhere".to_owned()));
+        }
+        let refused = |reject: Reject| ChainError::Refused {
             code: reject as u16,
             text: reject.to_string(),
         };
@@ -224,17 +272,7 @@ impl Chain for LocalChain {
         let time = state.block.time;
         state.begin(time);
         let from = state.events.len();
-        let State {
-            ledger,
-            store,
-            block,
-            events,
-            ..
-        } = &mut *state;
-        let applied = ledger
-            .apply(store, block, &signed, events)
-            .expect("memory has every record");
-        applied.map_err(refused)?;
+        state.apply(&signed).map_err(refused)?;
         state.remember(from);
         Ok(())
     }

@@ -4,18 +4,20 @@
 use cairn_harness::simulate::plants::Plant;
 use cairn_harness::simulate::sweep::{self, Sweep};
 use cairn_harness::simulate::watch::PROPERTIES;
-use cairn_harness::simulate::{Run, play};
+use cairn_harness::simulate::{Run, Way, play};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
 const HELP: &str = "\
-simulate [--seeds N] [--from S] [--threads N] [--plant NAME]    plays N seeds (40) beginning with S (0)
-simulate --seed S [--verbose] [--plant NAME]                    plays one; with --verbose it tells what happened
+simulate [--seeds N] [--from S] [--threads N] [--consensus | --plant NAME]    plays N seeds (40) beginning with S (0)
+simulate --seed S [--verbose] [--consensus | --plant NAME]                    plays one; with --verbose it tells what happened
 
+  --consensus    four validators agree on the ledger in every seed, under faults of their own, not only in each fortieth
   --plant NAME   with a bug planted: no-fsync, chunk-twice, quorum-by-count, no-window; ends at the first seed that finds it
 
   simulate --seeds 2000
+  simulate --seeds 100 --consensus
   simulate --seed 17 --verbose
 
 Exit codes: 0 well, 1 a property does not hold (or a planted bug was not found), 2 the arguments are wrong.
@@ -27,7 +29,7 @@ struct Asked {
     from: u64,
     one: Option<u64>,
     threads: usize,
-    plant: Option<Plant>,
+    way: Way,
     verbose: bool,
 }
 
@@ -55,7 +57,7 @@ fn asked(mut arguments: impl Iterator<Item = String>) -> Result<Option<Asked>, S
         from: 0,
         one: None,
         threads,
-        plant: None,
+        way: Way::default(),
         verbose: false,
     };
     while let Some(name) = arguments.next() {
@@ -68,27 +70,38 @@ fn asked(mut arguments: impl Iterator<Item = String>) -> Result<Option<Asked>, S
             "--threads" => asked.threads = number(value()?)? as usize,
             "--plant" => {
                 let name = value()?;
-                asked.plant = Some(Plant::by_name(&name).ok_or(format!("no bug is called `{name}`"))?);
+                asked.way.plant = Some(Plant::by_name(&name).ok_or(format!("no bug is called `{name}`"))?);
             }
+            "--consensus" => asked.way.all_agree = true,
             "--verbose" => asked.verbose = true,
             "--help" | "-h" | "help" => return Ok(None),
             other => return Err(format!("`{other}` is not known here")),
         }
     }
+    if asked.way.all_agree && asked.way.plant.is_some() {
+        return Err("planted bugs are looked for without validators".to_owned());
+    }
     Ok(Some(asked))
 }
 
 fn one(seed: u64, asked: &Asked) -> ExitCode {
-    let run = play(seed, asked.plant, asked.verbose);
+    let run = play(seed, asked.way, asked.verbose);
     run.story.iter().for_each(|line| println!("{line}"));
+    if let Some(agreed) = &run.agreed {
+        println!(
+            "four validators: {} blocks, the first after the faults within {} s",
+            agreed.blocks,
+            agreed.resumed_ms.div_ceil(1_000)
+        );
+    }
     println!(
         "seed {seed}: {} steps of simulated time in hours: {}, records {}",
         run.simulated_ms / cairn_harness::STEP_MS,
         run.simulated_ms / cairn_harness::HOUR_MS,
         run.digest
     );
-    tell(&run, asked.plant);
-    verdict(!run.broken.is_empty(), asked.plant)
+    tell(&run, asked.way);
+    verdict(!run.broken.is_empty(), asked.way.plant)
 }
 
 fn many(asked: &Asked) -> ExitCode {
@@ -97,8 +110,8 @@ fn many(asked: &Asked) -> ExitCode {
         from: asked.from,
         seeds: asked.seeds,
         threads: asked.threads,
-        plant: asked.plant,
-        until_broken: asked.plant.is_some(),
+        way: asked.way,
+        until_broken: asked.way.plant.is_some(),
     };
     let shows = std::io::stderr().is_terminal();
     let every = if shows { 1 } else { 100 };
@@ -120,17 +133,23 @@ fn many(asked: &Asked) -> ExitCode {
     print!("{tally}");
     println!("looked at: {}", PROPERTIES.join("; "));
     println!("{:.1} s on {} threads", begun.elapsed().as_secs_f64(), asked.threads);
-    tally.broken.values().for_each(|run| tell(run, asked.plant));
-    verdict(!tally.broken.is_empty(), asked.plant)
+    tally.broken.values().for_each(|run| tell(run, asked.way));
+    verdict(!tally.broken.is_empty(), asked.way.plant)
 }
 
-fn tell(run: &Run, plant: Option<Plant>) {
+fn tell(run: &Run, way: Way) {
     for broken in &run.broken {
         println!("seed {}: {broken}", run.seed);
     }
     if !run.broken.is_empty() {
-        let plant = plant.map_or(String::new(), |plant| format!(" --plant {}", plant.name()));
-        println!("  again: cargo xtask simulate --seed {} --verbose{plant}", run.seed);
+        let plant = way
+            .plant
+            .map_or(String::new(), |plant| format!(" --plant {}", plant.name()));
+        let consensus = if way.all_agree { " --consensus" } else { "" };
+        println!(
+            "  again: cargo xtask simulate --seed {} --verbose{plant}{consensus}",
+            run.seed
+        );
     }
 }
 

@@ -314,3 +314,55 @@ fn an_audit_holds_what_is_left_out_against_the_ledger() {
     own.put(archive::MANIFEST, &codec::encode(&honest)).unwrap();
     assert_audited(&several, &[0], 0);
 }
+
+#[test]
+fn files_that_turn_up_one_after_the_other_are_judged_at_once_and_what_is_missing_still_is_said() {
+    let bonds = [40_000, 40_000, 10_000, 10_000];
+    let mut several = Several::among(&FOUR, &bonds, 2, |_| {});
+    several.feed(0);
+    let report = sealed(several.world.network, 3, TimeMs(after(0).0 - 60_000), 9_999);
+    several.send(3, 0, &[report]);
+    let now = several.end(0);
+    [2, 3].into_iter().for_each(|at| several.hang_up(at));
+    mute(&several, &[0, 1]);
+    several.advance_all(&[0, 1, 2, 3], now);
+    let later = now.plus_ms(HOUR / 2);
+    several.chain().advance(later);
+    several.advance_all(&[0, 1], later);
+    let late = [several.account(2), several.account(3)];
+    assert_left_out(&several, &[0, 1], &late);
+    several.set_mood(3, None);
+    several.advance_all(&[0, 1], later);
+    assert_left_out(&several, &[0, 1], &late[..1]);
+    let said = archive(&several, 0, 0).need(archive::WITHHELD).unwrap();
+    let said: crate::peers::withheld::Withheld = codec::decode_canonical(&said).unwrap();
+    assert_eq!(said.missing.of, late[..1]);
+    several.set_mood(2, None);
+    several.advance_all(&[0, 1], later);
+    assert_left_out(&several, &[0, 1], &[]);
+    assert_eq!(archive(&several, 0, 0).said().unwrap().len(), 3);
+    unmute(&several, &[0, 1]);
+    several.advance_all(&[0, 1], later);
+    assert_audited(&several, &[0, 1], 0);
+}
+
+#[test]
+fn a_word_that_was_given_stands_whatever_the_same_files_come_to_now() {
+    let (mut several, later) = withheld(&BONDS, 2, |_| {});
+    several.advance_all(&HONEST, later);
+    // As if its program had judged otherwise then.
+    let own = archive(&several, 0, 0);
+    let mut result = own.said().unwrap()[0].result().clone();
+    result.findings = Hash([9; 32]);
+    let before = Word {
+        attestation: attest::attest(result, several.account(0), &key(FOUR[0])),
+        exchange: None,
+    };
+    own.put(archive::SAID, &codec::encode(&vec![before.clone()])).unwrap();
+    own.open_again().unwrap();
+    several.reopen(0);
+    several.advance(0, later);
+    let own = archive(&several, 0, 0);
+    assert_eq!(own.manifest().unwrap().unwrap().word(), before);
+    assert_eq!(own.said().unwrap(), [before]);
+}

@@ -248,9 +248,17 @@ fn a_file_that_nobody_can_have_is_left_out_and_each_receipt_for_it_is_proven_bro
     several.advance_all(&[0, 1], later);
     assert_audited(&several, &[0, 1], 0);
     assert_eq!(without(&several, 0, 0), [several.account(2)]);
-    // Whoever withheld it goes on from the result in force.
+    // Whoever withheld it takes up the result in force, and goes on from it; its own file stays.
     several.set_mood(2, None);
     several.advance_all(&ALL, later);
+    assert_audited(&several, &[2], 0);
+    assert_eq!(without(&several, 2, 0), [several.account(2)]);
+    let anchoring = several
+        .chain()
+        .anchoring(&several.world.network, EpochNumber(0))
+        .unwrap();
+    let own = anchoring.of(&several.account(2)).unwrap().reports_hash;
+    assert!(archive(&several, 2, 0).sealed(&own).unwrap().is_some());
     several.feed(1);
     let now = several.end(1);
     several.advance_all(&ALL, now);

@@ -366,3 +366,25 @@ fn a_word_that_was_given_stands_whatever_the_same_files_come_to_now() {
     assert_eq!(own.manifest().unwrap().unwrap().word(), before);
     assert_eq!(own.said().unwrap(), [before]);
 }
+
+#[test]
+fn who_is_left_out_before_it_judged_keeps_its_own_file() {
+    let mut several = Several::among(&FOUR, &BONDS, 2, |_| {});
+    several.feed(0);
+    let report = sealed(several.world.network, 3, TimeMs(after(0).0 - 60_000), 9_999);
+    several.send(LATE, 0, &[report]);
+    let now = several.end(0);
+    several.hang_up(LATE);
+    several.advance(LATE, now);
+    several.advance_all(&HONEST, now);
+    let later = now.plus_ms(HOUR / 2);
+    several.chain().advance(later);
+    several.advance_all(&HONEST, later);
+    assert!(several.settled(0).is_some());
+    several.advance_all(&[LATE], later);
+    assert_left_out(&several, &[0, 1, 2, LATE], &[several.account(LATE)]);
+    assert_audited(&several, &[LATE], 0);
+    let anchoring = several.chain().anchoring(&several.world.network, EpochNumber(0));
+    let own = anchoring.unwrap().of(&several.account(LATE)).unwrap().reports_hash;
+    assert!(archive(&several, LATE, 0).sealed(&own).unwrap().is_some());
+}

@@ -187,6 +187,8 @@ struct Progress {
     /// Up to here our reports are anchored, or that is past.
     ahead: EpochNumber,
     judged: Option<Judged>,
+    /// Whether it was judged again in this advance: once is enough, whatever comes meanwhile.
+    is_again: bool,
     /// Settled epochs that wait for their release, in order.
     unpaid: VecDeque<Unpaid>,
     /// Files of its anchors that are in our archive.
@@ -211,6 +213,7 @@ impl Progress {
             first,
             ahead: epoch,
             judged: None,
+            is_again: false,
             unpaid: VecDeque::new(),
             at_hand: BTreeSet::new(),
             fetched: BTreeSet::new(),
@@ -224,6 +227,7 @@ impl Progress {
     fn next(&mut self) {
         self.epoch = self.epoch.next();
         self.stage = Stage::Open;
+        self.is_again = false;
         self.at_hand.clear();
         if self.ahead <= self.epoch {
             self.fetched.clear();
@@ -289,6 +293,7 @@ impl Epochs {
         let ids: Vec<NetworkId> = self.networks.keys().copied().collect();
         for id in ids {
             let mut progress = self.networks.remove(&id).expect("a key of the map");
+            progress.is_again = false;
             if let Err(error) = self.go_back(&id, &mut progress) {
                 tracing::warn!(network = %id, %error, "whether what is settled still is cannot be seen");
             }
@@ -418,6 +423,9 @@ impl Epochs {
                 let is_over = self.is_expired(id, epoch)?;
                 if !is_over && !self.is_judged(id, progress, &archive)? {
                     // What it rests on changed, a file turned up, or other files were settled: it is judged again.
+                    if std::mem::replace(&mut progress.is_again, true) {
+                        return Ok(Some(Waits::Signatures));
+                    }
                     progress.sought = None;
                     Stage::Sealed
                 } else if is_over {

@@ -1,6 +1,6 @@
 //! What follows when the validators have decided a dispute. A false one costs its bond: half burned, half cover. A right one replaces
 //! the result and withdraws what later epochs of the network were settled to on top of it, so that verifiers attest them anew. If those
-//! who signed are to blame, it takes all that they have at stake, and gives the disputer its bond and two tenths of that. If they only
+//! who signed are to blame, it takes all that they have at stake, and gives the disputer its bond and a part of that. If they only
 //! left out what nobody gave them then, they keep it, and their part of the pool, and the disputer gets its bond.
 
 use super::release::{load_signers, skip_expired};

@@ -1,5 +1,8 @@
-//! What taking stake comes to, whatever for: half is burned, three tenths go to cover, two tenths to whoever showed it. So who reports
-//! itself loses four fifths.
+//! What taking stake comes to, whatever for: half is burned; two tenths go to whoever showed it, at most as much as of the least bond
+//! there may be; the rest is cover.
+//!
+//! Nobody can see whether a reporter is the verifier itself under another name. So the reward is bounded instead: who reports itself
+//! loses four fifths at least, and all but two tenths of one least bond however much it had. Under its own name it gets nothing.
 
 use crate::context::{Context, Step};
 use crate::economics::invariants;
@@ -24,7 +27,11 @@ pub(super) fn slash(
     let mut chain = context.chain()?;
     let mut emission: Loaded<Emission> = context.single()?;
     let slashed = amount.min(verifier.at_stake());
-    let (burned, rewarded) = (slashed.part(BURNED), slashed.part(REWARDED));
+    let burned = slashed.part(BURNED);
+    let rewarded = match reporter == id {
+        true => Token::ZERO,
+        false => slashed.min(context.genesis.limits.verifier_bond_min).part(REWARDED),
+    };
     let cover = slashed.saturating_sub(burned).saturating_sub(rewarded);
     debug_assert_eq!(invariants::slash_is_split(slashed, burned, cover, rewarded), Ok(()));
 

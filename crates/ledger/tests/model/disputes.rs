@@ -366,7 +366,7 @@ impl Model {
         let mut reward = DISPUTE_BOND;
         for (who, _) in signers.into_iter().filter(|_| is_blamed) {
             let stake = self.verifiers.get(&who).map_or(0, Verifier::at_stake);
-            reward += self.slash(who, stake);
+            reward += self.slash(who, stake, disputer);
         }
         self.give(disputer, 0, reward);
         // Whatever was built on it is attested anew.
@@ -399,7 +399,7 @@ impl Model {
     }
 
     /// Takes stake, what leaves first and the bond last; returns the reporter's part.
-    fn slash(&mut self, who: usize, amount: u128) -> u128 {
+    fn slash(&mut self, who: usize, amount: u128, reporter: usize) -> u128 {
         let verifier = self.verifiers.get_mut(&who).expect("it has a stake");
         let mut left = amount;
         let mut take = |held: u128| {
@@ -414,7 +414,8 @@ impl Model {
         verifier.joining = take(verifier.joining);
         verifier.bond = take(verifier.bond);
         assert_eq!(left, 0, "no more is slashed than is at stake");
-        let (burned, rewarded) = (amount / 2, amount / 5);
+        let burned = amount / 2;
+        let rewarded = if reporter == who { 0 } else { amount.min(BOND_MIN) / 5 };
         self.books.burned += burned;
         self.books.kept += amount - burned - rewarded;
         rewarded
@@ -426,7 +427,7 @@ impl Model {
             let stake = model.verifiers.get(&who).map_or(0, Verifier::at_stake);
             ensure(stake > 0, Reject::NotAVerifier)?;
             ensure(same_previous, Reject::EvidenceNotTwo)?;
-            let reward = model.slash(who, stake);
+            let reward = model.slash(who, stake, by);
             model.give(by, 0, reward);
             Ok(())
         })
@@ -459,7 +460,7 @@ impl Model {
             };
             ensure(missing, Reject::ReportNotMissing)?;
             pool.punished.push(who);
-            let reward = model.slash(who, (stake * 1_000).div_ceil(10_000));
+            let reward = model.slash(who, (stake * 1_000).div_ceil(10_000), by);
             model.give(by, 0, reward);
             Ok(())
         })

@@ -22,7 +22,8 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// Show the ledger what a verifier did wrong.
 ///
-/// A part of the stake, or all of it, is taken: half is burned, three tenths go to the cover fund, two tenths to whoever showed it.
+/// A part of the stake, or all of it, is taken: half is burned, two tenths, counted
+/// up to the least bond there may be, go to whoever showed it, the rest to the cover fund.
 #[derive(clap::Subcommand)]
 #[command(after_help = examples![
     "cairn verifier slash receipts agent/journal/receipts-0000000000000001 --archive .cairn/archive",

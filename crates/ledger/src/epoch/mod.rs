@@ -56,6 +56,6 @@ fn close(schedule: &Schedule, context: &mut Context<'_>) -> Step<()> {
     terms::advance(open, &mut networks);
     expire::unsettled(open, &mut networks, context)?;
     finish::ended(&mut networks, context)?;
-    verifiers::turn(open, context)?;
-    record::write(open, quote, budget.emission, &networks, context)
+    let able = verifiers::turn(open, context)?;
+    record::write(open, quote, budget.emission, able, &networks, context)
 }

@@ -11,6 +11,7 @@ pub(super) fn write(
     open: EpochNumber,
     quote: Option<Quote>,
     emission: Token,
+    verifiers: u16,
     networks: &[Closing],
     context: &mut Context<'_>,
 ) -> Step<()> {
@@ -33,7 +34,7 @@ pub(super) fn write(
         networks: active,
         beacon: None,
         closed_time: chain.time,
-        verifiers: chain.verifiers,
+        verifiers,
     };
     context.insert(&open, &epoch);
     chain.epoch = open.next();

@@ -1,5 +1,6 @@
 //! Verifiers' stake turns with the epoch: what was bonded counts from now on, what was unbonded long enough ago returns to its owner,
-//! and who has nothing at stake leaves the list. Nobody leaves while a result it signed is disputed.
+//! and who has nothing at stake leaves the list. Nobody leaves while a result it signed is disputed; but nobody waits for the anchor of one
+//! that lost everything and stays for that alone.
 
 use super::price;
 use crate::context::{Context, Step};
@@ -11,10 +12,11 @@ use crate::tables::Record;
 use crate::tx::begin_score;
 use cairn_types::{EpochNumber, Token};
 
-pub(super) fn turn(open: EpochNumber, context: &mut Context<'_>) -> Step<()> {
+/// How many verifiers can anchor the epoch that closes.
+pub(super) fn turn(open: EpochNumber, context: &mut Context<'_>) -> Step<u16> {
     let mut chain = context.chain()?;
     let mut active = Token::ZERO;
-    let mut listed = 0u16;
+    let (mut listed, mut able) = (0u16, 0u16);
     let all = price::verifiers(chain.verifiers, context)?;
     let leaving = all.iter().filter(|(_, verifier)| verifier.leaving(open).is_some());
     let mut keys: Vec<Key> = leaving.map(|(id, _)| Account::key(id)).collect();
@@ -48,7 +50,9 @@ pub(super) fn turn(open: EpochNumber, context: &mut Context<'_>) -> Step<()> {
         verifier.index = listed;
         context.insert(&listed, &VerifierIndex { id });
         context.save(&verifier);
-        listed += 1; // cannot overflow: no more than were listed before
+        // Neither can overflow: no more than were listed before.
+        listed += 1;
+        able += u16::from(verifier.at_stake() > Token::ZERO);
     }
     for gone in listed..chain.verifiers {
         context.delete::<VerifierIndex>(&gone);
@@ -56,5 +60,5 @@ pub(super) fn turn(open: EpochNumber, context: &mut Context<'_>) -> Step<()> {
     chain.verifiers = listed;
     chain.bond_active = active;
     context.save(&chain);
-    Ok(())
+    Ok(able)
 }

@@ -40,7 +40,7 @@ pub struct Epoch {
     /// The time of the block whose begin closed it.
     #[n(9)]
     pub closed_time: TimeMs,
-    /// Verifiers listed once it was closed: when all of them have anchored a network's reports, anchoring ends.
+    /// Verifiers with something at stake once it was closed: when all of them have anchored a network's reports, anchoring ends.
     #[n(10)]
     pub verifiers: u16,
 }
@@ -54,7 +54,7 @@ impl Epoch {
         }
     }
 
-    /// Whether anchoring a network's reports of it has ended: all listed verifiers did, or its window is over.
+    /// Whether anchoring a network's reports of it has ended: all verifiers did that could, or its window is over.
     pub fn is_anchored(&self, anchors: &Anchors, limits: &Limits, now: Moment) -> bool {
         (anchors.listed > 0 && anchors.listed >= self.verifiers)
             || limits.is_over(limits.anchor_window_ms, self.closed(), now)

@@ -582,7 +582,8 @@ impl Model {
         self.turn_verifiers();
         for network in &mut self.networks {
             if let Some(pool) = network.pools.get_mut(&self.epoch) {
-                pool.listed = self.verifiers.len();
+                let able = self.verifiers.values().filter(|verifier| verifier.at_stake() > 0);
+                pool.listed = able.count();
             }
         }
         self.epoch += 1;

@@ -287,6 +287,12 @@ fn earn(home: &Path, up: &Running) -> (Running, String) {
         tell(&agent.url("http"), "gauge", &format!("{time} rain=0.1"));
         until_event(&up.url("node"), "epoch_settled");
         if number(&cairn(home, "account show").done()["token"]) > 12_500_000 {
+            let status = get(&agent.url("http"), "/v1/status");
+            assert!(number(&status["ledger_heard_ms_ago"]) < 600_000, "{status}");
+            assert_eq!(
+                (number(&status["verifiers"]), number(&status["verifiers_skipped"])),
+                (1, 0)
+            );
             return (agent, asked(home, up, first));
         }
     }

@@ -3,6 +3,9 @@
 
 mod file;
 mod judge;
+mod watch;
+
+pub use judge::claimed;
 
 use crate::error::{Done, Failure, Kind};
 use crate::output::{Output, decimal};
@@ -29,6 +32,7 @@ pub enum Command {
     Judge(judge::Judge),
     Open(Open),
     Vote(CastVote),
+    Watch(watch::Args),
 }
 
 /// List open disputes, and those decided whose money has not moved yet, as the node tells them. Costs nothing.
@@ -54,8 +58,8 @@ pub struct Show {
 /// Claim that a settled result is wrong, and say what the epoch comes to.
 ///
 /// Holds the chain's bond for disputes until the validators have decided: it is lost if the settled result is right; otherwise it returns,
-/// with two tenths of what the signers lose. If the settled result only leaves out reports that turned up, nobody loses anything: see to
-/// it that the validators can fetch them. Costs the ledger's base fee as well.
+/// with two tenths of what each signer loses, of a least bond at most. If the settled result only leaves out reports that turned up,
+/// nobody loses anything: see to it that the validators can fetch them. Costs the ledger's base fee as well.
 #[derive(clap::Args)]
 #[command(after_help = examples!["cairn dispute open mine.result --key me"])]
 pub struct Open {
@@ -80,13 +84,15 @@ pub struct CastVote {
 }
 
 pub fn run(command: Command, home: &Path, out: Output) -> Done {
-    if let Command::Judge(args) = command {
-        return judge::run(args, home, out);
-    }
+    let command = match command {
+        Command::Judge(args) => return judge::run(args, home, out),
+        Command::Watch(args) => return watch::run(args, home, out),
+        other => other,
+    };
     crate::roles::runtime()?.block_on(async {
         let session = Session::open(home).await?;
         match command {
-            Command::Judge(_) => unreachable!("answered above"),
+            Command::Judge(_) | Command::Watch(_) => unreachable!("answered above"),
             Command::List(args) => list(&session, &args, out).await,
             Command::Show(args) => show(&session, &args, out).await,
             Command::Open(args) => open(&session, &args, out).await,
@@ -193,7 +199,11 @@ async fn standing(session: &Session, network: &NetworkId, epoch: EpochNumber) ->
     })
 }
 
-async fn dispute_of(session: &Session, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Dispute>, Failure> {
+pub async fn dispute_of(
+    session: &Session,
+    network: &NetworkId,
+    epoch: EpochNumber,
+) -> Result<Option<Dispute>, Failure> {
     Ok(session.client.dispute(network, epoch).await.map_err(failed)?.value)
 }
 

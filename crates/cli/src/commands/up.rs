@@ -19,14 +19,15 @@ use std::path::Path;
 /// one ended, however it ended. Every network of the ledger is judged, new ones too. Ends at Ctrl-C or SIGTERM. The stablecoin is
 /// the promise of this chain's own issuer, not money. RUST_LOG says how much is logged.
 ///
-/// With --validators or --verifiers each of them is a process of its own with its own folder and keys; the validators make their key
-/// together, as strangers would. A process that ends is started again, ever later if it goes on ending; up.json in the home folder says
+/// With --validators, --verifiers or --dispute-seconds each of them is a process of its own with its own folder and keys; the validators
+/// make their key together, as strangers would. Where results may be disputed a watcher beside each validator judges disputes. A process
+/// that ends is started again, ever later if it goes on ending; up.json in the home folder says
 /// which run. They listen ten ports apart.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn up",
     "cairn up --epoch-seconds 60 --home try",
-    "cairn up --validators 4 --verifiers 3 --home several",
+    "cairn up --validators 4 --verifiers 3 --dispute-seconds 60 --home several",
 ])]
 pub struct Args {
     /// Where the node listens, on this computer only; verifier and gateway take the next two ports. 0: any.
@@ -47,13 +48,17 @@ pub struct Args {
     /// How many verifiers, each with the same bond; results need more than two thirds of it.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
     verifiers: u16,
+    /// How long a settled result may be disputed before its money moves, on a new chain; nobody can, unless told otherwise.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=7 * 86_400))]
+    dispute_seconds: Option<u64>,
     #[command(flatten)]
     logs: Logs,
 }
 
 pub fn run(args: Args, home: &Path, out: Output) -> Done {
     args.logs.start();
-    if args.validators > 1 || args.verifiers > 1 || Plan::is_in(&Home::at(home)) {
+    let several = args.validators > 1 || args.verifiers > 1 || args.dispute_seconds.is_some();
+    if several || Plan::is_in(&Home::at(home)) {
         return run_fleet(args, &Home::at(home), out);
     }
     let options = Options {
@@ -103,6 +108,7 @@ fn run_fleet(args: Args, home: &Home, out: Output) -> Done {
         validators: args.validators,
         verifiers: args.verifiers,
         token_price: decimal(args.token_price.0, 6),
+        dispute_ms: args.dispute_seconds.map(|seconds| seconds * 1_000),
         log_format: args.logs.form(),
     };
     crate::roles::runtime()?.block_on(fleet::run(home, &options, out))

@@ -2,7 +2,15 @@
 
 use cairn_verifier::limits::ARCHIVE_FILE_BYTES_MAX;
 use cairn_verifier::objects::{ObjectError, Objects};
+use std::time::Duration;
 use tokio::runtime::Handle;
+
+/// For a connection to open.
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Between two pieces of an answer.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// For a whole file.
+const FILE_WAIT_MAX: Duration = Duration::from_secs(600);
 
 pub struct HttpArchive {
     url: String,
@@ -14,7 +22,7 @@ impl HttpArchive {
     pub fn new(verifier: &str, runtime: Handle) -> Self {
         Self {
             url: format!("{}/v1/archive", verifier.trim_end_matches('/')),
-            http: reqwest::Client::new(),
+            http: client(),
             runtime,
         }
     }
@@ -42,6 +50,17 @@ impl HttpArchive {
         }
         Ok(Some(bytes))
     }
+}
+
+/// Patient with what is long, not with what is silent. Follows nobody elsewhere.
+fn client() -> reqwest::Client {
+    let built = reqwest::Client::builder()
+        .connect_timeout(CONNECT_WAIT_MAX)
+        .read_timeout(SILENCE_MAX)
+        .timeout(FILE_WAIT_MAX)
+        .redirect(reqwest::redirect::Policy::none())
+        .build();
+    built.expect("these settings make a client on every machine that can open a socket")
 }
 
 impl Objects for HttpArchive {

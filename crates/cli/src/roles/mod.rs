@@ -11,6 +11,7 @@ pub mod shop;
 pub mod up;
 pub mod verifier;
 pub mod wallet;
+pub mod watch;
 
 use crate::error::{Failure, Kind, OrFail};
 

@@ -115,9 +115,15 @@ pub fn number(value: &Value) -> u64 {
 
 /// Reads the ledger's events until one of this kind; nothing waits by the clock.
 pub fn until_event(node: &str, kind: &str) {
+    until_event_from(node, kind, None);
+}
+
+/// The same from a height on: also what happened meanwhile.
+pub fn until_event_from(node: &str, kind: &str, from: Option<u64>) {
     let address = node.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET /v1/events HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let from = from.map_or(String::new(), |from| format!("?from={from}"));
+    write!(stream, "GET /v1/events{from} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
     let wanted = format!("event: {kind}");
     let told = BufReader::new(stream)
         .lines()

@@ -154,7 +154,7 @@ fn unfit(error: RecomputeError) -> Failure {
 }
 
 /// The claim of an open dispute.
-async fn claimed(session: &Session, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Claimed>, Failure> {
+pub async fn claimed(session: &Session, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Claimed>, Failure> {
     let Some(dispute) = dispute_of(session, network, epoch).await? else {
         return Ok(None);
     };

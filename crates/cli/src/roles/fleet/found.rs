@@ -87,6 +87,11 @@ fn kept(founding: Founding, options: &Options) -> Result<Founding, Failure> {
         let fact = format!("the chain in this folder has epochs of {own} ms");
         return Err(Failure::new(Kind::Usage, fact).hint("leave the length of epochs out, or name another folder"));
     }
+    let own = founding.genesis.limits.dispute_window_ms;
+    if options.dispute_ms.is_some_and(|dispute_ms| dispute_ms != own) {
+        let fact = format!("the chain in this folder has a window for disputes of {own} ms");
+        return Err(Failure::new(Kind::Usage, fact).hint("leave --dispute-seconds out, or name another folder"));
+    }
     Ok(founding)
 }
 
@@ -172,6 +177,7 @@ fn genesis(people: &[SecretKey], verifiers: &[PublicKey], options: &Options) -> 
     // Where several anchor, one that is away must not hold up the others for a day.
     let epoch = u64::max(genesis.epoch_ms, first_run::ANCHOR_WINDOW_MS_MIN);
     genesis.limits.anchor_window_ms = genesis.limits.anchor_window_ms.min(epoch);
+    genesis.limits.dispute_window_ms = options.dispute_ms.unwrap_or(0);
     genesis.check().or_fail(Kind::Usage, "no chain can begin so")?;
     Ok(genesis)
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! first run   plan (ports) ─▶ keys ─▶ draft ─▶ ceremony among the validators' own processes
-//! each run    validators ─▶ first network, addresses ─▶ verifiers ─▶ gateway        ended the other way round
+//! each run    validators ─▶ first network, addresses ─▶ verifiers ─▶ gateway, watchers of disputes      ended the other way round
 //!
 //! account.keys   founder, issuer, gateway     validator-1/ …  keys, genesis.json, chain     up.json   which processes run
 //! settings.json  where they listen            verifier-1/ …   keys, settings, log, archive  gateway/  journal
@@ -44,6 +44,8 @@ pub struct Options {
     pub verifiers: u16,
     /// What the verifiers say a token is worth, as it was written.
     pub token_price: String,
+    /// How long results may be disputed, on a new chain.
+    pub dispute_ms: Option<u64>,
     /// How all of them write their logs.
     pub log_format: &'static str,
 }
@@ -115,7 +117,16 @@ impl Fleet {
         let verifiers: Vec<String> = (0..plan.verifiers.len()).map(Plan::verifier_name).collect();
         self.board.any_ready(&verifiers).await;
         home.save(&settings(plan, founding, 0)?)?;
-        self.start(vec![plan.gateway(folder, options)]);
+        let mut last = vec![plan.gateway(folder, options)];
+        let ledger = founding.ledger().or_fail(Kind::Files, "the genesis file")?;
+        if ledger.limits.dispute_window_ms > 0 {
+            for at in 0..plan.validators.len() {
+                let own = Home::at(&folder.join(Plan::validator_name(at)));
+                own.save(&settings(plan, founding, at)?)?;
+                last.push(plan.watch(folder, at, options));
+            }
+        }
+        self.start(last);
         tokio::select! {
             () = self.board.all_ready() => {}
             broken = self.watch() => return broken,

@@ -12,6 +12,7 @@ const FILE: &str = "fleet.json";
 /// From a place to the next; a node, its verifier and the gateway are beside each other within one.
 const STRIDE: u16 = 10;
 const PEERS: u16 = 9;
+const WATCH: u16 = 3;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +29,9 @@ pub struct Ports {
     pub api: u16,
     /// For the other validators; it stands in the genesis file.
     pub peers: u16,
+    /// Where the watcher of disputes beside it tells how it goes; 0: any, in plans of old.
+    #[serde(default)]
+    pub watch: u16,
 }
 
 impl Plan {
@@ -79,6 +83,7 @@ impl Plan {
                 Ok(Ports {
                     api: port(at, 0)?,
                     peers: port(at, PEERS)?,
+                    watch: port(at, WATCH)?,
                 })
             })
             .collect();
@@ -92,6 +97,10 @@ impl Plan {
 
     pub fn validator_name(at: usize) -> String {
         format!("validator-{}", at + 1)
+    }
+
+    pub fn watch_name(at: usize) -> String {
+        format!("watch-{}", at + 1)
     }
 
     pub fn verifier_name(at: usize) -> String {
@@ -147,6 +156,15 @@ impl Plan {
         self.spec(name, &own, self.verifier_url(at), line, options)
     }
 
+    /// Judges disputes with the key of a validator's account.
+    pub fn watch(&self, folder: &Path, at: usize, options: &Options) -> Spec {
+        let own = folder.join(Self::validator_name(at));
+        let port = self.validators[at].watch;
+        let mut line = words(&["dispute", "watch", "--key", "validator"]);
+        line.extend(["--listen".to_owned(), address(port)]);
+        self.spec(Self::watch_name(at), &own, url(port), line, options)
+    }
+
     pub fn gateway(&self, folder: &Path, options: &Options) -> Spec {
         let mut line = words(&["gateway", "run", "--key", "gateway"]);
         line.extend(["--listen".to_owned(), address(self.gateway)]);
@@ -189,6 +207,7 @@ mod tests {
             validators,
             verifiers,
             token_price: "0.05".to_owned(),
+            dispute_ms: None,
             log_format: "text",
         }
     }
@@ -209,8 +228,12 @@ mod tests {
     #[test]
     fn a_verifier_is_beside_its_node() {
         let plan = Plan::new(&options(8_640, 2, 3)).unwrap();
-        let ports: Vec<u16> = plan.validators.iter().flat_map(|one| [one.api, one.peers]).collect();
-        assert_eq!(ports, [8_640, 8_649, 8_650, 8_659]);
+        let ports: Vec<u16> = plan
+            .validators
+            .iter()
+            .flat_map(|one| [one.api, one.watch, one.peers])
+            .collect();
+        assert_eq!(ports, [8_640, 8_643, 8_649, 8_650, 8_653, 8_659]);
         assert_eq!(
             (plan.verifiers.as_slice(), plan.gateway),
             (&[8_641, 8_651, 8_661][..], 8_642)

@@ -23,6 +23,7 @@ use crate::{
     relay::{self, Relay},
     seeds::Seeds,
     service::{Service, record},
+    turns::Turns,
 };
 use commonware_broadcast::buffered;
 use commonware_codec::FixedSize as _;
@@ -155,8 +156,13 @@ const PRUNE_EVERY: NonZeroUsize = NZUsize!(64);
 const EPOCH_BLOCKS: NonZeroU64 = NZU64!(u64::MAX);
 /// How long a start waits for the blocks of before.
 const TAKE_UP_MAX: Duration = Duration::from_secs(60);
-/// How long a leader may be silent beyond what it may wait for work.
+/// How long a leader may be silent beyond what it may wait for work, and the votes on its block after that. With one validator
+/// dead at a time, and killed as soon as the one before is back, no halt is longer than a leader's time, [`SAY_AGAIN`] and the
+/// votes' time together: what `sim/halt_tests.rs` holds.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often a validator that gave up a turn says so again, with what proves that the turn came: one that was away, and is needed
+/// now, learns from it where the others are.
+const SAY_AGAIN: Duration = Duration::from_millis(500);
 
 /// The largest message that any part sends among `validators`.
 pub(crate) fn message_bytes_max(validators: u32) -> u32 {
@@ -368,7 +374,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
 
     // Consensus. It runs while the state is fetched, which follows it.
     let (observed, _) = watch::channel(host.observer.stored_height().unwrap_or(0));
-    let (seeds, horizon) = (Seeds::new(), Horizon::new());
+    let (seeds, turns, horizon) = (Seeds::new(), Turns::new(validators), Horizon::new());
     let paced = Paced::new(
         state.clone(),
         Shared {
@@ -376,6 +382,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             source: host.source.clone(),
             clock: host.clock,
             seeds: seeds.clone(),
+            turns: turns.clone(),
             marshal: marshal.clone(),
             observed: observed.subscribe(),
             memory: Mutex::new(Memory::default()),
@@ -403,7 +410,10 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             blocker,
             automaton: deferred.clone(),
             relay: deferred.clone(),
-            reporter: Reporters::from((deferred, Reporters::from((seeds, horizon.clone())))),
+            reporter: Reporters::from((
+                deferred,
+                Reporters::from((seeds, Reporters::from((turns, horizon.clone())))),
+            )),
             strategy: Sequential,
             partition: format!("{base}-simplex"),
             mailbox_size: MAILBOX,
@@ -414,7 +424,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             page_cache,
             leader_timeout,
             certification_timeout: leader_timeout + PATIENCE,
-            timeout_retry: PATIENCE,
+            timeout_retry: SAY_AGAIN,
             view_retention: VIEWS_KEPT,
             skip: SkipPolicy::Enabled {
                 timeout: leader_timeout + PATIENCE * 2,

@@ -37,6 +37,7 @@ pub mod sim;
 pub mod state;
 mod tcp;
 mod tokio_node;
+mod turns;
 
 pub use address::{ADDRESS_BYTES_MAX, Address, AddressError};
 pub use config::{CatchUp, Config, ConfigError, EraStart, Pace, Retain, Validator};

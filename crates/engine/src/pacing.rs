@@ -9,6 +9,7 @@ use crate::{
     engine_types::{Certificate, ConsensusContext, Digest, MarshalMailbox, Scheme, SeedSignature},
     limits::BLOCK_BYTES_MAX,
     seeds::Seeds,
+    turns::Turns,
 };
 use commonware_consensus::{
     Application as ConsensusApplication, Handoff, Heightable as _, marshal::ancestry::Ancestry,
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) source: Arc<dyn TxSource>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seeds: Seeds,
+    pub(crate) turns: Turns,
     pub(crate) marshal: MarshalMailbox,
     /// The last height the observer was told of.
     pub(crate) observed: watch::Receiver<u64>,
@@ -272,7 +274,15 @@ impl<E: Spawner + StorageContext> ConsensusApplication<E> for Paced<E> {
         (): (),
     ) -> Option<Digested<Block>> {
         let runtime = context.0.child("pacing");
-        let plan = self.plan(&runtime, ancestry.clone()).await?;
+        let turns = self.shared.turns.clone();
+        let plan = select_biased! {
+            // Without a block consensus goes on to the next turn at once.
+            () = turns.lost(context.1.round).fuse() => {
+                tracing::debug!(round = ?context.1.round, "the others have given up this turn to lead");
+                None
+            }
+            plan = self.plan(&runtime, ancestry.clone()).fuse() => plan,
+        }?;
         let offered = plan.txs.len();
         let block = self.inner.propose(context, ancestry, plan).await;
         self.shared.built(offered, block.as_ref(), runtime.current());

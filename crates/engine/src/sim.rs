@@ -420,6 +420,8 @@ mod catch_up_tests;
 #[cfg(test)]
 mod era_tests;
 #[cfg(test)]
+mod halt_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod trouble_tests;

@@ -2,7 +2,7 @@
 //! to them. They say what a measured gauge said, at a new time, or a made drizzle.
 
 use super::chance::Chance;
-use super::fleet::{Fleet, ask, exchange};
+use super::fleet::{Fleet, ask, said};
 use super::stand::cairn;
 use super::{Options, fleet::Process};
 use cairn_agent::keys::Keys;
@@ -13,6 +13,7 @@ use cairn_verifier::archive::{REPORTS, folder, reports};
 use cairn_verifier::clock::{Clock, SystemClock};
 use cairn_verticals::kit::Reading;
 use cairn_verticals::sensors::report;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -26,10 +27,18 @@ const EVERY: Duration = Duration::from_secs(1);
 const OFFERS_MAX: usize = 3;
 /// Rounds that a report may wait for somebody to take it.
 const WAITING_MAX: usize = 20_000;
+/// What a verifier says that cannot write.
+pub const DISK_FULL: &str = "the disk is full";
+/// Reports of one request of a device that talks.
+const REPORTS_AT_ONCE: usize = 128;
+/// Requests until a full disk must have been noticed.
+const REQUESTS_MAX: usize = 1_000;
 
 pub struct Devices {
     network: NetworkId,
     keys: Vec<SecretKey>,
+    /// One that says nothing by itself.
+    silent: SecretKey,
     /// What each says, round after round, in micrometres of rain.
     rain: Vec<Vec<i64>>,
 }
@@ -46,8 +55,8 @@ impl Devices {
     pub fn register(fleet: &Fleet, options: &Options) -> Self {
         let home = fleet.home();
         let places = match &options.data {
-            Some(folder) => measured(folder, options.devices),
-            None => made(options.devices),
+            Some(folder) => measured(folder, options.devices + 1),
+            None => made(options.devices + 1),
         };
         cairn(home, "key new").done();
         cairn(home, "account open").done();
@@ -60,11 +69,13 @@ impl Devices {
             cairn(home, &line).done();
         }
         let keys = Keys::open(&home.join("agent/keys")).unwrap();
+        let mut keys: Vec<SecretKey> = (0..places.len())
+            .map(|at| keys.get(&format!("gauge-{at}")).unwrap().clone())
+            .collect();
         Self {
             network: network["network"].as_str().unwrap().parse().unwrap(),
-            keys: (0..places.len())
-                .map(|at| keys.get(&format!("gauge-{at}")).unwrap().clone())
-                .collect(),
+            silent: keys.pop().unwrap(),
+            keys,
             rain: places.into_iter().map(|place| place.rain).collect(),
         }
     }
@@ -73,8 +84,8 @@ impl Devices {
         self.keys.len()
     }
 
-    /// Begins to report, in a thread.
-    pub fn report(self, fleet: &Fleet, seed: u64) -> Reporting {
+    /// Begins to report, in a thread; the device that stays silent is given back.
+    pub fn report(self, fleet: &Fleet, seed: u64) -> (Reporting, Talker) {
         let mut verifiers: Vec<Taker> = Vec::new();
         for process in fleet.processes().iter().filter(|one| one.name.starts_with("verifier")) {
             let keys = Keys::open(&fleet.home().join(&process.name).join("account.keys")).unwrap();
@@ -85,7 +96,14 @@ impl Devices {
             receipts: vec![BTreeSet::new(); verifiers.len()],
             names: verifiers.iter().map(|one| one.name.clone()).collect(),
             refused: 0,
+            put_off: BTreeMap::new(),
         }));
+        let talker = Talker {
+            network: self.network,
+            key: self.silent.clone(),
+            to: verifiers.last().unwrap().clone(),
+            said: Cell::new(0),
+        };
         let (end, ended) = channel::<()>();
         let shared = sent.clone();
         let thread = std::thread::spawn(move || {
@@ -99,7 +117,7 @@ impl Devices {
                 round += 1;
             }
         });
-        Reporting { sent, end, thread }
+        (Reporting { sent, end, thread }, talker)
     }
 
     /// What all say now, signed.
@@ -126,7 +144,89 @@ impl Devices {
     }
 }
 
+/// A device that says as much as it can, to one verifier.
+pub struct Talker {
+    network: NetworkId,
+    key: SecretKey,
+    to: Taker,
+    said: Cell<u64>,
+}
+
+impl Talker {
+    /// Talks until not even the shortest report is taken, for want of room; answers those that were put off last.
+    pub fn fill(&self, reporting: &Reporting) -> Vec<Vec<u8>> {
+        let mut waiting = Vec::new();
+        for body in [long_body, short_body] {
+            waiting.clear();
+            let mut count = REPORTS_AT_ONCE;
+            for _ in 0..REQUESTS_MAX {
+                while waiting.len() < count {
+                    waiting.push(self.say(body));
+                }
+                let refusals = reporting.refusals_for(DISK_FULL);
+                if self.offer(waiting[..count].to_vec(), reporting).is_empty() {
+                    waiting.drain(..count);
+                } else if reporting.refusals_for(DISK_FULL) > refusals {
+                    if count == 1 {
+                        break;
+                    }
+                    count /= 2;
+                }
+            }
+            assert_eq!(count, 1, "{} takes reports without end", self.to.name);
+        }
+        waiting
+    }
+
+    /// Offers reports once; answers what was put off.
+    pub fn offer(&self, reports: Vec<Vec<u8>>, reporting: &Reporting) -> Vec<Vec<u8>> {
+        post(reports, reporting.last_verifier(), &self.to, &reporting.sent)
+    }
+
+    /// Says something new, as briefly as it can.
+    pub fn speak(&self) -> Vec<u8> {
+        self.say(short_body)
+    }
+
+    fn say(&self, body: fn(TimeMs) -> Vec<u8>) -> Vec<u8> {
+        let now = SystemClock.now();
+        let time = TimeMs(now.0 - now.0 % 1_000);
+        self.said.set(self.said.get() + 1);
+        let report = Report {
+            network: self.network,
+            time,
+            sequence: self.said.get(),
+            body: body(time),
+        };
+        Envelope::seal(&report, &self.key)
+    }
+}
+
+fn short_body(time: TimeMs) -> Vec<u8> {
+    let reading = Reading {
+        quantity: report::RAIN,
+        time,
+        value: 0,
+    };
+    report::encode(&[reading]).unwrap()
+}
+
+/// As many readings of as many quantities as a report may have.
+fn long_body(last: TimeMs) -> Vec<u8> {
+    let count = report::READINGS_MAX as u64;
+    let reading = |quantity: usize, second: u64| Reading {
+        quantity: quantity as u16,
+        time: TimeMs(last.0 - second * 1_000),
+        value: report::VALUE_MAX - 1 - second as i64 * 2,
+    };
+    let readings: Vec<Reading> = (0..report::QUANTITIES_MAX)
+        .flat_map(|quantity| (0..count).map(move |second| reading(quantity, second)))
+        .collect();
+    report::encode(&readings).unwrap()
+}
+
 /// A verifier as a device knows it.
+#[derive(Clone)]
 struct Taker {
     name: String,
     url: String,
@@ -166,9 +266,15 @@ fn deliver(waiting: Vec<Vec<u8>>, verifiers: &[Taker], sent: &Mutex<Sent>, chanc
 /// One request; answers what may be offered again.
 fn post(envelopes: Vec<Vec<u8>>, to: usize, verifier: &Taker, sent: &Mutex<Sent>) -> Vec<Vec<u8>> {
     let head = format!("POST {PATH} HTTP/1.1\r\nContent-Type: {MEDIA_TYPE}\r\n");
-    let Some(body) = exchange(&verifier.url, &head, &envelopes.concat()) else {
+    let Some((status, body)) = said(&verifier.url, &head, &envelopes.concat()) else {
         return envelopes;
     };
+    if status != 200 {
+        // Nothing of the request was taken.
+        let reason = String::from_utf8_lossy(&body).into_owned();
+        *sent.lock().unwrap().put_off.entry(reason).or_default() += envelopes.len();
+        return envelopes;
+    }
     // Cut off in the middle it is no answer.
     let Ok(answers) = IntakeAnswer::decode_sequence(&body, envelopes.len()) else {
         return envelopes;
@@ -205,6 +311,8 @@ pub struct Sent {
     receipts: Vec<BTreeSet<(EpochNumber, ReportId)>>,
     /// Reports that a verifier finally refused.
     pub refused: usize,
+    /// Reports that were to be sent again, by what the verifier said.
+    put_off: BTreeMap<String, usize>,
 }
 
 pub struct Reporting {
@@ -220,6 +328,24 @@ impl Reporting {
 
     pub fn receipts_of(&self, verifier: usize) -> usize {
         self.sent.lock().unwrap().receipts[verifier].len()
+    }
+
+    /// How many of these have a receipt of this verifier.
+    pub fn promised(&self, verifier: usize, reports: &[Vec<u8>]) -> usize {
+        let ids: BTreeSet<ReportId> = reports
+            .iter()
+            .map(|report| Envelope::parse(report).unwrap().id())
+            .collect();
+        let sent = self.sent.lock().unwrap();
+        let promised = sent.receipts[verifier].iter().filter(|(_, id)| ids.contains(id));
+        promised.count()
+    }
+
+    /// Reports put off for a reason that says this.
+    pub fn refusals_for(&self, why: &str) -> usize {
+        let sent = self.sent.lock().unwrap();
+        let so = sent.put_off.iter().filter(|(reason, _)| reason.contains(why));
+        so.map(|(_, count)| count).sum()
     }
 
     pub fn end(self) -> Sent {

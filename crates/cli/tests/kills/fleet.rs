@@ -1,7 +1,7 @@
 //! The processes of a `cairn up`: which run, and what is done to them.
 
 use super::Options;
-use super::devices::Reporting;
+use super::devices::{DISK_FULL, Reporting, Talker};
 use super::stand::{Place, program};
 use super::watch::{Watch, height};
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,7 +20,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(2);
 /// Nothing here takes so long unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// The disk of the last verifier, where one of its own can be made.
-const DISK: &str = "48m";
+const DISK: &str = "96m";
 
 pub struct Fleet {
     pub place: Place,
@@ -55,7 +55,13 @@ pub fn ask(service: &str, path: &str) -> Option<Value> {
 }
 
 /// Sends a request and answers the body of a success.
-pub fn exchange(service: &str, head: &str, body: &[u8]) -> Option<Vec<u8>> {
+fn exchange(service: &str, head: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let (status, answer) = said(service, head, body)?;
+    (status == 200).then_some(answer)
+}
+
+/// Sends a request and answers the status and the body of what was said.
+pub fn said(service: &str, head: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
     let address = service.trim_start_matches("http://");
     let mut stream = TcpStream::connect_timeout(&address.parse().unwrap(), ANSWER_MAX).ok()?;
     stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
@@ -67,7 +73,8 @@ pub fn exchange(service: &str, head: &str, body: &[u8]) -> Option<Vec<u8>> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    answer.starts_with(b"HTTP/1.1 200").then(|| answer.split_off(end + 4))
+    let status = std::str::from_utf8(answer.strip_prefix(b"HTTP/1.1 ")?.get(..3)?).ok()?;
+    Some((status.parse().ok()?, answer.split_off(end + 4)))
 }
 
 impl Fleet {
@@ -180,8 +187,9 @@ impl Fleet {
         self.until("a stopped validator does not come back", || has_all(&victim.url, watch))
     }
 
-    /// Fills the last verifier's disk for a while: it gives no receipts, and gives them again when there is room.
-    pub fn full_disk(&self, pause: Duration, reporting: &Reporting) -> String {
+    /// Fills the last verifier's disk for a while, and what it reserved before: it refuses reports and says why, keeps what it promised
+    /// when it is killed meanwhile, and takes the same reports when there is room.
+    pub fn full_disk(&self, pause: Duration, reporting: &Reporting, talker: Talker) -> String {
         let Some(disk) = &self.small_disk else {
             return "not filled: this machine lets nobody mount one".to_owned();
         };
@@ -191,18 +199,35 @@ impl Fleet {
         let block = vec![0; 4_096];
         while file.write_all(&block).is_ok() {}
         let begun = reporting.receipts_of(verifier);
+        let put_off = talker.fill(reporting);
+        // What others were answered meanwhile has arrived by then.
+        self.calm(ANSWER_MAX);
+        let reserved = reporting.receipts_of(verifier) - begun;
         self.calm(pause);
         let during = reporting.receipts_of(verifier) - begun;
+        assert_eq!(during, reserved, "a full disk takes nothing, from nobody");
+        let refusals = reporting.refusals_for(DISK_FULL);
+        let name = format!("verifier-{}", verifier + 1);
+        self.named(&name).unwrap().signal(Signal::KILL);
         drop(file);
         std::fs::remove_file(&ballast).unwrap();
-        let full = reporting.receipts_of(verifier);
-        let took = self.until("a verifier with room again gives no receipts", || {
-            reporting.receipts_of(verifier) > full
+        let mut waiting = put_off.clone();
+        let took = self.until("a verifier with room again takes no reports", || {
+            if waiting.is_empty() {
+                // All were too late by now.
+                waiting.push(talker.speak());
+            }
+            let offered = waiting.clone();
+            waiting = talker.offer(std::mem::take(&mut waiting), reporting);
+            reporting.promised(verifier, &offered) > 0
         });
         format!(
-            "full for {} s: {during} receipts meanwhile from what was reserved; the next one {} ms after there was room",
+            "full for {} s: {reserved} receipts meanwhile, into what was reserved; then {refusals} times a report refused ({DISK_FULL}), no \
+             receipt, and kill -9; {} ms after there was room reports were taken, {} of the last {} refused among them",
             pause.as_secs(),
-            took.as_millis()
+            took.as_millis(),
+            reporting.promised(verifier, &put_off),
+            put_off.len()
         )
     }
 

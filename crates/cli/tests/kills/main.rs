@@ -95,17 +95,19 @@ fn main() {
         options.epoch_seconds
     );
     let watch = Watch::start(&fleet.urls(Process::is_validator));
-    let reporting = devices.report(&fleet, options.seed);
+    let (reporting, talker) = devices.report(&fleet, options.seed);
     let mut recoveries = Vec::new();
     for round in 0..options.kills {
         fleet.calm(chance.up_to(CALM_MAX));
         let processes = fleet.processes();
         let victim = &processes[chance.below(processes.len())];
+        let at = watch.elapsed();
         let took = fleet.kill(victim, &watch);
         println!(
-            "kill {:>3}  {:<12} back after {:>6} ms",
+            "kill {:>3}  {:<12} at {:>7} ms, back after {:>6} ms",
             round + 1,
             victim.name,
+            at.as_millis(),
             took.as_millis()
         );
         recoveries.push((victim.name.clone(), took));
@@ -129,7 +131,7 @@ fn main() {
         "lost      validator-2 its chain; had all blocks {} ms after",
         fleet.lose_chain(&lost, &watch).as_millis()
     );
-    let disk = fleet.full_disk(options.pause, &reporting);
+    let disk = fleet.full_disk(options.pause, &reporting, talker);
     println!("disk      {disk}");
     let sent = reporting.end();
     fleet.one_history();
@@ -193,10 +195,12 @@ fn report(recoveries: &[(String, Duration)], calm: &watch::Blocks, all: &watch::
         }
     }
     println!(
-        "blocks    {} final, median {} ms apart; longest without one {} ms while killing, {} ms in all",
+        "blocks    {} final, median {} ms apart; longest without one {} ms while killing, from {} ms on; {} ms in all, from {} ms on",
         all.count,
         all.median.as_millis(),
         calm.longest.as_millis(),
-        all.longest.as_millis()
+        calm.longest_from.as_millis(),
+        all.longest.as_millis(),
+        all.longest_from.as_millis()
     );
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 pub struct Watch {
+    begun: Instant,
     grown: Arc<Mutex<Vec<(u64, Instant)>>>,
     /// Dropped, it ends the looking.
     lookers: Vec<(Sender<()>, JoinHandle<()>)>,
@@ -19,6 +20,8 @@ pub struct Blocks {
     pub count: u64,
     pub median: Duration,
     pub longest: Duration,
+    /// When that began, since the looking began.
+    pub longest_from: Duration,
 }
 
 impl Watch {
@@ -40,7 +43,13 @@ impl Watch {
             (end, look)
         });
         let lookers = lookers.collect();
-        Self { grown, lookers }
+        let begun = Instant::now();
+        Self { begun, grown, lookers }
+    }
+
+    /// Since the looking began.
+    pub fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
     }
 
     /// The highest block that any node showed.
@@ -51,17 +60,24 @@ impl Watch {
     /// Up to now.
     pub fn halts(&self) -> Blocks {
         let grown = self.grown.lock().unwrap();
-        let mut apart: Vec<Duration> = grown.windows(2).map(|pair| pair[1].1 - pair[0].1).collect();
-        apart.extend(grown.last().map(|(_, last)| last.elapsed()));
+        let mut apart: Vec<(Duration, Instant)> = grown
+            .windows(2)
+            .map(|pair| (pair[1].1 - pair[0].1, pair[0].1))
+            .collect();
+        apart.extend(grown.last().map(|(_, last)| (last.elapsed(), *last)));
         apart.sort_unstable();
+        let longest = apart.last();
         let count = grown
             .last()
             .zip(grown.first())
             .map_or(0, |(last, first)| last.0 - first.0);
         Blocks {
             count,
-            median: apart.get(apart.len() / 2).copied().unwrap_or_default(),
-            longest: apart.last().copied().unwrap_or_default(),
+            median: apart.get(apart.len() / 2).map(|(time, _)| *time).unwrap_or_default(),
+            longest: longest.map(|(time, _)| *time).unwrap_or_default(),
+            longest_from: longest
+                .map(|(_, from)| from.saturating_duration_since(self.begun))
+                .unwrap_or_default(),
         }
     }
 

@@ -6,9 +6,10 @@ use std::{fs, io, process::Command, process::Stdio, thread};
 use crate::{cargo, root};
 
 /// Programs that print one section of Markdown each on stdout (method, table, ratios) and their progress on stderr.
-const BENCHES: [(&str, Kind, &str); 2] = [
+const BENCHES: [(&str, Kind, &str); 3] = [
     ("cairn-harness", Kind::Program, "bench"),
     ("cairn-node", Kind::Bench, "validators"),
+    ("cairn-node", Kind::Bench, "catching_up"),
 ];
 
 /// What cargo calls it.

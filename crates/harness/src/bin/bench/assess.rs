@@ -21,11 +21,12 @@ const CLOCK: EpochClock = EpochClock {
 };
 
 /// One hour, ready to be judged.
-struct Hour {
-    epoch: EpochNumber,
-    reports: Vec<Admitted>,
-    memory: Vec<u8>,
-    rain: i64,
+pub struct Hour {
+    pub clock: EpochClock,
+    pub epoch: EpochNumber,
+    pub reports: Vec<Admitted>,
+    pub memory: Vec<u8>,
+    pub rain: i64,
 }
 
 pub fn run() -> Section {
@@ -62,8 +63,9 @@ fn measure(vertical: &dyn Vertical, gauges: usize) -> Result<Vec<String>, Box<dy
     let mut memory = Vec::new();
     let mut hours = Vec::new();
     for hour in 0..=dry.max(wet) {
-        let (reports, rain) = reports(vertical, &city, EpochNumber(hour))?;
+        let (reports, rain) = reports(vertical, &city, &CLOCK, EpochNumber(hour))?;
         let now = Hour {
+            clock: CLOCK,
             epoch: EpochNumber(hour),
             reports,
             memory,
@@ -117,7 +119,7 @@ fn row(vertical: &dyn Vertical, params: &[u8], roster: &[Member], hour: &Hour, n
     ))
 }
 
-fn judge(
+pub fn judge(
     vertical: &dyn Vertical,
     params: &[u8],
     roster: &[Member],
@@ -126,8 +128,8 @@ fn judge(
     let epoch = Epoch {
         network: NetworkId([1; 32]),
         epoch: hour.epoch,
-        start: CLOCK.genesis.plus_ms(hour.epoch.0 * HOUR_MS),
-        end: CLOCK.genesis.plus_ms((hour.epoch.0 + 1) * HOUR_MS),
+        start: hour.clock.start(hour.epoch),
+        end: hour.clock.end(hour.epoch),
         params,
         roster,
         memory: &hour.memory,
@@ -136,7 +138,7 @@ fn judge(
     kit::assess(vertical, &epoch, &hour.reports, 1)
 }
 
-fn roster(devices: &[kit::CastDevice]) -> Vec<Member> {
+pub fn roster(devices: &[kit::CastDevice]) -> Vec<Member> {
     let member = |(number, device): (u32, &kit::CastDevice)| Member {
         number: DeviceNumber(number),
         device: DeviceId(hash::domain("bench/device", &[&number.to_be_bytes()]).0),
@@ -149,14 +151,15 @@ fn roster(devices: &[kit::CastDevice]) -> Vec<Member> {
 }
 
 /// The reports of an hour and all the rain in them.
-fn reports(
+pub fn reports(
     vertical: &dyn Vertical,
     city: &cast::City,
+    clock: &EpochClock,
     epoch: EpochNumber,
 ) -> Result<(Vec<Admitted>, i64), Box<dyn Error>> {
     let mut readings = Vec::new();
     let mut admitted = Vec::new();
-    for report in city.reports(epoch, &CLOCK) {
+    for report in city.reports(epoch, clock) {
         vertical.read_body(&report.pack.body, &mut readings)?;
         let parts: [&[u8]; 2] = [&(report.device as u64).to_be_bytes(), &report.sequence.to_be_bytes()];
         admitted.push(Admitted {
@@ -174,7 +177,7 @@ fn reports(
 fn driest_and_wettest(vertical: &dyn Vertical, city: &cast::City) -> Result<(u64, u64), Box<dyn Error>> {
     let mut rains = Vec::new();
     for hour in WARM_HOURS..HOURS {
-        rains.push((reports(vertical, city, EpochNumber(hour))?.1, hour));
+        rains.push((reports(vertical, city, &CLOCK, EpochNumber(hour))?.1, hour));
     }
     let (driest, wettest) = rains.iter().min().zip(rains.iter().max()).ok_or("no hours")?;
     Ok((driest.1, wettest.1))

@@ -11,6 +11,7 @@ mod method;
 mod roster;
 mod settle;
 mod transfers;
+mod verifiers;
 
 use method::Section;
 use std::env;
@@ -20,9 +21,10 @@ use std::process::{Command, ExitCode, Stdio};
 type Bench = (&'static str, fn() -> Section);
 
 /// In the order of the path of a report; what each prints.
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     ("intake", intake::run),
     ("assess", assess::run),
+    ("verifiers", verifiers::run),
     ("settle", settle::run),
     ("transfers", transfers::run),
     ("agent-memory", devices::agent),

@@ -42,21 +42,27 @@ struct ProofBody {
 
 impl NodeClient {
     /// The bytes under keys, in order, on the node's word.
-    pub async fn raw(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, ClientError> {
+    pub async fn raw(&self, keys: &[Key]) -> Result<(u64, Vec<Option<Vec<u8>>>), ClientError> {
         let names: Vec<String> = keys.iter().map(|key| hex::encode(key.0)).collect();
-        let mut values = Vec::with_capacity(keys.len());
+        let (mut height, mut values) = (0, Vec::with_capacity(keys.len()));
         for names in names.chunks(RECORDS_MAX) {
-            values.extend(self.told(names).await?.value);
+            let told = self.told(names).await?;
+            if told.height < height {
+                return Err(ClientError::Nonsense("an answer from before an earlier one"));
+            }
+            height = told.height;
+            values.extend(told.value);
         }
-        Ok(values)
+        Ok((height, values))
     }
 
     /// The bytes under a key, or that there are none: proven, or an error.
-    pub async fn raw_proven(&self, key: &Key) -> Result<Option<Vec<u8>>, ClientError> {
+    pub async fn raw_proven(&self, key: &Key) -> Result<(u64, Option<Vec<u8>>), ClientError> {
         let anchor = self.anchor().ok_or(ClientError::NoAnchor)?;
         let body: ProofBody = self.http.get(&format!("/v1/proofs/{}", hex::encode(key.0))).await?;
         let proof = hex::decode(body.proof).map_err(|_| ClientError::Nonsense("a proof not in hexadecimal"))?;
-        Ok(verify::bytes(anchor, key, &proof)?.value)
+        let seen = verify::bytes(anchor, key, &proof)?;
+        Ok((seen.header.height, seen.value))
     }
 
     /// The vouchers that a block's transactions settled, in order, on the node's word: whoever asks holds them against the chain of

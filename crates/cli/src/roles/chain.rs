@@ -2,7 +2,8 @@
 //! HTTP. Blocking: used from threads of their own, never from a task.
 //!
 //! Records are read in portions, so a roster may be of any length. Portions may come from different heights; what a verifier asks
-//! of a closed epoch no longer changes.
+//! of a closed epoch no longer changes. From a node that shows less than it showed before, as one does that lost its chain and begins
+//! anew, nothing is taken: half an answer of before and half of after would be one that no ledger ever gave.
 
 use crate::error::{Failure, Kind};
 use crate::home::{AnchorText, Home};
@@ -23,6 +24,7 @@ use cairn_verifier::exchange::Choice;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::runtime::Handle;
 
 /// Keys of one reading.
@@ -34,8 +36,8 @@ const ROUNDS_MAX: usize = 64;
 
 /// A node, wherever it is.
 pub trait Node: Send + Sync {
-    /// The values of records, in the order of `keys`.
-    fn read(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, ChainError>;
+    /// The values of records, in the order of `keys`, and the height at which they are so.
+    fn read(&self, keys: &[Key]) -> Result<(u64, Vec<Option<Vec<u8>>>), ChainError>;
 
     /// The vouchers settled by a block's transactions.
     fn settled(&self, height: u64) -> Result<Vec<SettledOrder>, ChainError>;
@@ -49,6 +51,8 @@ pub trait Node: Send + Sync {
 pub struct NodeChain {
     node: Arc<dyn Node>,
     facts: ChainFacts,
+    /// The highest block the node has shown.
+    newest: Arc<AtomicU64>,
 }
 
 impl NodeChain {
@@ -56,7 +60,18 @@ impl NodeChain {
         Self {
             node,
             facts: records::facts(genesis),
+            newest: Arc::default(),
         }
+    }
+
+    fn read(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, ChainError> {
+        let (height, values) = self.node.read(keys)?;
+        let newest = self.newest.fetch_max(height, Ordering::Relaxed);
+        if height < newest {
+            let text = format!("the node shows block {height} and showed {newest} before: it catches up");
+            return Err(ChainError::Unreachable(text));
+        }
+        Ok(values)
     }
 
     /// What a getter of the ledger finds.
@@ -72,7 +87,7 @@ impl NodeChain {
                 break;
             }
             for keys in missed.chunks(KEYS_MAX) {
-                let values = self.node.read(keys)?;
+                let values = self.read(keys)?;
                 found.records.extend(keys.iter().copied().zip(values));
             }
         }
@@ -182,14 +197,15 @@ pub struct LocalNode {
 }
 
 impl Node for LocalNode {
-    fn read(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, ChainError> {
+    fn read(&self, keys: &[Key]) -> Result<(u64, Vec<Option<Vec<u8>>>), ChainError> {
         let read = self.node.chain().read(keys.iter().map(|key| key.0).collect());
         let read = self.runtime.block_on(read).map_err(unreachable)?;
-        Ok(read
+        let values = read
             .values
             .iter()
             .map(|value| value.as_ref().and_then(unpad).map(<[u8]>::to_vec))
-            .collect())
+            .collect();
+        Ok((read.header.height, values))
     }
 
     fn settled(&self, height: u64) -> Result<Vec<SettledOrder>, ChainError> {
@@ -290,18 +306,19 @@ pub fn failed(error: ClientError) -> Failure {
 
 impl Node for RemoteNode {
     /// Settlements, their roots and settled exchanges are proven: all else an auditor reads must lead to what they bind.
-    fn read(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, ChainError> {
+    fn read(&self, keys: &[Key]) -> Result<(u64, Vec<Option<Vec<u8>>>), ChainError> {
         let proven = [Table::Settlement, Table::Roots, Table::ExchangeBook].map(|table| table as u8);
         self.runtime.block_on(async {
-            let mut values = self.client.raw(keys).await.map_err(unreachable)?;
+            let (mut height, mut values) = self.client.raw(keys).await.map_err(unreachable)?;
             for (key, value) in keys
                 .iter()
                 .zip(&mut values)
                 .filter(|(key, _)| proven.contains(&key.0[0]))
             {
-                *value = self.client.raw_proven(key).await.map_err(unreachable)?;
+                let (at, proven) = self.client.raw_proven(key).await.map_err(unreachable)?;
+                (height, *value) = (height.min(at), proven);
             }
-            Ok(values)
+            Ok((height, values))
         })
     }
 
@@ -366,6 +383,49 @@ impl Store for Found {
 mod tests {
     use super::*;
     use crate::home::Settings;
+    use cairn_node::genesis::{Solo, solo};
+    use cairn_types::{SecretKey, TimeMs};
+    use std::sync::Mutex;
+
+    /// Shows nothing, at one height after the other.
+    struct Showing(Mutex<Vec<u64>>);
+
+    impl Node for Showing {
+        fn read(&self, keys: &[Key]) -> Result<(u64, Vec<Option<Vec<u8>>>), ChainError> {
+            Ok((self.0.lock().unwrap().remove(0), vec![None; keys.len()]))
+        }
+
+        fn settled(&self, _: u64) -> Result<Vec<SettledOrder>, ChainError> {
+            unreachable!("nobody asks")
+        }
+
+        fn submit(&self, _: &Signed) -> Result<(), ChainError> {
+            unreachable!("nobody asks")
+        }
+    }
+
+    #[test]
+    fn a_node_that_shows_less_than_before_is_not_believed_until_it_has_caught_up() {
+        let key = |role: u8| SecretKey::ed25519([role; 32]).public();
+        let genesis = solo(&Solo {
+            chain: "x".parse().unwrap(),
+            start: TimeMs(0),
+            epoch_ms: 3_600_000,
+            founder: key(1),
+            verifier: key(2),
+            issuer: key(3),
+            others: Vec::new(),
+        });
+        let node = Arc::new(Showing(Mutex::new(vec![7, 7, 2, 6, 8])));
+        let chain = NodeChain::new(node, &genesis.unwrap());
+        let sees = || chain.order(&OrderId([1; 32])).map(drop);
+        assert_eq!(sees(), Ok(()));
+        assert_eq!(sees(), Ok(()));
+        for _ in 0..2 {
+            assert!(matches!(sees(), Err(ChainError::Unreachable(why)) if why.contains("it catches up")));
+        }
+        assert_eq!(sees(), Ok(()));
+    }
 
     #[test]
     fn an_auditor_looks_where_it_is_told_then_where_the_home_says_then_beside_itself() {

@@ -29,10 +29,22 @@ pub struct Audited {
 
 /// Computes an epoch by what the settled result leaves out; `memory` is what the one before left.
 pub fn compute(chain: &LocalChain, board: &Board, epoch: EpochNumber, memory: &[u8]) -> Result<Audited, String> {
+    let without = chain.without(&network(), epoch);
+    let without = without.map_err(|error| format!("epoch {epoch}: {error}"))?;
+    compute_over(chain, board, epoch, memory, without)
+}
+
+/// Computes an epoch without the anchors at some places.
+pub fn compute_over(
+    chain: &LocalChain,
+    board: &Board,
+    epoch: EpochNumber,
+    memory: &[u8],
+    without: Vec<u32>,
+) -> Result<Audited, String> {
     let says = |what: &dyn Display| format!("epoch {epoch}: {what}");
     let network = network();
     let anchoring = chain.anchoring(&network, epoch).map_err(|error| says(&error))?;
-    let without = chain.without(&network, epoch).map_err(|error| says(&error))?;
     let reports = union(board, &anchoring, epoch, &without);
     let reports = reports.ok_or_else(|| says(&"an anchored file is nowhere"))?;
     let facts = chain.facts().map_err(|error| says(&error))?;

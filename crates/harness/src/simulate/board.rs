@@ -31,6 +31,8 @@ struct State {
     houses: BTreeMap<AccountId, (usize, Party, Memory)>,
     /// Those whose bit is set hear only each other.
     side: u8,
+    /// A withheld file was shown, to one verifier or to all.
+    shown: Option<Option<usize>>,
 }
 
 /// The board. Clones are the same one.
@@ -46,6 +48,16 @@ impl Board {
 
     pub fn part(&self, side: u8) {
         self.state().side = side;
+    }
+
+    /// From now on the liar gives what it withheld: to one verifier, or to all.
+    pub fn show(&self, to: Option<usize>) {
+        self.state().shown = Some(to);
+    }
+
+    /// Whether anybody has what was withheld.
+    pub fn is_shown(&self) -> bool {
+        self.state().shown.is_some()
     }
 
     pub fn publish(&self, epoch: EpochNumber, by: AccountId, file: Vec<Sealed>) {
@@ -68,7 +80,12 @@ impl Board {
     fn answer(&self, reader: usize, by: &AccountId, wanted: &Wanted, lies: &Lies) -> Option<Vec<u8>> {
         let mut state = self.state();
         let heard = state.hears(reader, by);
-        let (_, party, objects) = state.houses.get(by).filter(|_| heard)?.clone();
+        let (place, party, objects) = state.houses.get(by).filter(|_| heard)?.clone();
+        let is_withheld = party.part == Part::Liar && lies.withheld() == Some(wanted.epoch);
+        let is_shown = state.shown.is_some_and(|to| to.is_none_or(|to| to == reader));
+        if is_withheld && !is_shown && matches!(wanted.what, What::Hashed { .. }) && reader != place {
+            return None;
+        }
         if wanted.what != What::Words {
             return peers::answer(&objects, wanted).ok().flatten();
         }

@@ -2,6 +2,7 @@
 //! devices, and disputes what is wrong; validators who recompute a disputed epoch and vote, one of them for what is wrong. They read
 //! the ledger and what was published, nothing else.
 
+use super::auditor::{self, Audited};
 use super::board::Board;
 use super::dice::Dice;
 use super::ground::Ground;
@@ -11,6 +12,7 @@ use super::scene::{Scene, network, validators, watcher};
 use super::watch::Watch;
 use cairn_ledger::records::DisputeState;
 use cairn_ledger::tx::bar_device::BarDevice;
+use cairn_ledger::tx::claim_hash;
 use cairn_ledger::tx::open_dispute::OpenDispute;
 use cairn_ledger::tx::slash_receipt::{Evidence, SlashReceipt};
 use cairn_ledger::tx::slash_verifier::SlashVerifier;
@@ -107,13 +109,24 @@ impl Court {
                 let file = case.board.file(epoch, &verifier).unwrap_or_default();
                 let ids: Vec<Hash> = file.iter().map(|report| Hash(report.id.0)).collect();
                 let is_anchored = anchoring.of(&verifier).is_some();
-                let shows = |receipt: &Receipt| match is_anchored {
-                    false => Some(Evidence::NoAnchor),
-                    true => absence(&ids, &Hash(receipt.report.0)).map(Evidence::NotAnchored),
+                // What was not judged is final once it is paid.
+                let is_final = case.watch.completed.contains_key(&epoch);
+                let judged = case.watch.audited.get(&epoch).filter(|_| is_final);
+                let judged: Option<Vec<Hash>> =
+                    judged.map(|audited| audited.reports.iter().map(|report| Hash(report.id.0)).collect());
+                let shows = |receipt: &Receipt| {
+                    let report = Hash(receipt.report.0);
+                    let not_judged = || absence(judged.as_ref()?, &report).map(Evidence::NotJudged);
+                    match is_anchored {
+                        false => Some(Evidence::NoAnchor),
+                        true => absence(&ids, &report).map(Evidence::NotAnchored).or_else(not_judged),
+                    }
                 };
                 let Some((receipt, evidence)) = receipts.filter_map(|receipt| Some((receipt, shows(receipt)?))).next()
                 else {
-                    self.shown.insert((verifier, epoch));
+                    if is_final {
+                        self.shown.insert((verifier, epoch));
+                    }
                     continue;
                 };
                 let slash = SlashReceipt {
@@ -166,6 +179,7 @@ impl Court {
             // Nothing later can be looked at before this is decided.
             return;
         }
+        self.complete(case, story);
         // Whoever lost may dispute what is right: it costs its bond.
         if let Some(liar) = case.scene.liar().filter(|_| self.dice.one_in(8)) {
             for (epoch, result) in case.lied {
@@ -181,13 +195,35 @@ impl Court {
         }
     }
 
+    /// A result that left out what was withheld is replaced by a fuller one, once somebody has the file.
+    fn complete(&mut self, case: &Case<'_>, story: &mut Vec<String>) {
+        for (epoch, audited) in &case.watch.audited {
+            let known = case.ground.chain.read(|store| view::dispute(store, &network(), *epoch));
+            let is_known = known.expect("memory has every record").is_some();
+            if is_known || case.watch.completed.contains_key(epoch) {
+                continue;
+            }
+            if let Some(claimed) = fuller(case, audited)
+                && self.dice.one_in(2)
+            {
+                let dispute = OpenDispute {
+                    claimed,
+                    exchange: None,
+                };
+                let told = tell(case, &watcher(), Body::OpenDispute(dispute));
+                story.push(format!("epoch {epoch} is disputed for what it leaves out: {told:?}"));
+            }
+        }
+    }
+
     fn vote(&mut self, case: &Case<'_>, story: &mut Vec<String>) {
         for (epoch, audited) in &case.watch.audited {
             let dispute = case.ground.chain.read(|store| view::dispute(store, &network(), *epoch));
             let dispute = dispute.expect("memory has every record");
-            if dispute.is_none_or(|dispute| dispute.state != DisputeState::Open) {
+            let Some(dispute) = dispute.filter(|dispute| dispute.state == DisputeState::Open) else {
                 continue;
-            }
+            };
+            let fuller = fuller(case, audited).filter(|full| claim_hash(&full.hash(), None) == dispute.claim);
             for (place, validator) in validators().into_iter().enumerate() {
                 if self.voted.contains(&(place, *epoch)) || self.dice.one_in(2) {
                     continue;
@@ -196,8 +232,11 @@ impl Court {
                 let lie = case.lied.iter().find(|(of, _)| of == epoch).filter(|_| place == 3);
                 let result = lie.map_or(&audited.result, |(_, lie)| lie).clone();
                 let settled = case.watch.settled(*epoch);
+                let is_right = settled == Some(result.hash());
+                let completes = fuller.as_ref().filter(|_| is_right);
+                let result = completes.cloned().unwrap_or(result);
                 let vote = VoteDispute {
-                    blame: settled != Some(result.hash()),
+                    blame: !is_right,
                     exchange: None,
                     result,
                 };
@@ -209,6 +248,16 @@ impl Court {
             }
         }
     }
+}
+
+/// What a settled epoch comes to over all files, if it leaves out what somebody has by now.
+fn fuller(case: &Case<'_>, audited: &Audited) -> Option<EpochResult> {
+    let is_out = !audited.result.without.is_empty() && case.board.is_shown();
+    let compute = || {
+        let memory = &audited.inputs.memory;
+        auditor::compute_over(&case.ground.chain, case.board, audited.epoch, memory, Vec::new())
+    };
+    is_out.then(compute)?.ok().map(|full| full.result)
 }
 
 /// Tells the ledger; what came of it.

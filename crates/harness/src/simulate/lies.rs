@@ -3,7 +3,8 @@
 
 use super::board::Doctored;
 use super::dice::Dice;
-use super::scene::{Part, Party, Scene, network};
+use super::scene::{HONEST, Part, Party, Scene, network};
+use crate::STEPS_PER_HOUR;
 use crate::people::chain_id;
 use cairn_ledger::tx::Signed;
 use cairn_ledger::tx::anchor_epoch::{AnchorEpoch, NetworkAnchor};
@@ -30,6 +31,21 @@ pub enum Lie {
     Inflates,
     /// Signs that one and the right one.
     Equivocates,
+    /// Anchors its file and gives it to nobody.
+    Withholds,
+}
+
+/// When a withheld file is shown after all, and to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    Never,
+    /// To whoever disputes and votes, once the others settled without it.
+    AfterSettlement,
+    /// At a step, to one verifier or to all.
+    At {
+        step: u64,
+        to: Option<usize>,
+    },
 }
 
 impl Lie {
@@ -41,6 +57,7 @@ impl Lie {
             Self::Silent => Some("verifier is silent"),
             Self::Inflates => Some("verifier inflates"),
             Self::Equivocates => Some("verifier signs twice"),
+            Self::Withholds => Some("verifier withholds its file"),
         }
     }
 
@@ -49,7 +66,7 @@ impl Lie {
             Self::Omits => Doctored::Omits,
             Self::Copies => Doctored::Copies,
             Self::Silent => Doctored::Silent,
-            Self::Truth | Self::Inflates | Self::Equivocates => Doctored::No,
+            Self::Truth | Self::Inflates | Self::Equivocates | Self::Withholds => Doctored::No,
         }
     }
 }
@@ -60,6 +77,7 @@ pub struct Lies {
     by_epoch: Vec<Lie>,
     /// Whether the puppets anchor that they have nothing, so that nobody has to wait for them.
     pub puppets_anchor: bool,
+    pub shows: Shows,
 }
 
 impl Lies {
@@ -75,10 +93,33 @@ impl Lies {
             4 if epoch + 1 == scene.hours && !captured => Lie::Silent,
             _ => Lie::Inflates,
         };
-        Self {
-            by_epoch: (0..scene.hours).map(draw).collect(),
-            puppets_anchor: dice.one_in(2),
+        let mut by_epoch: Vec<Lie> = (0..scene.hours).map(draw).collect();
+        let puppets_anchor = dice.one_in(2);
+        let mut dice = Dice::of(scene.seed, "withholds");
+        let epoch = dice.place(by_epoch.len());
+        // Verifiers seek a withheld file for as long as anchoring may last: one in a run.
+        if !captured && dice.one_in(2) {
+            by_epoch[epoch] = Lie::Withholds;
         }
+        let shows = match dice.below(4) {
+            0 => Shows::Never,
+            1 => Shows::AfterSettlement,
+            kind => Shows::At {
+                step: (epoch as u64 + 1) * STEPS_PER_HOUR + dice.below(5 * STEPS_PER_HOUR),
+                to: (kind == 2).then(|| dice.place(HONEST)),
+            },
+        };
+        Self {
+            by_epoch,
+            puppets_anchor,
+            shows,
+        }
+    }
+
+    /// The epoch of which the liar withholds its file.
+    pub fn withheld(&self) -> Option<EpochNumber> {
+        let place = self.by_epoch.iter().position(|lie| *lie == Lie::Withholds)?;
+        Some(EpochNumber(place as u64))
     }
 
     pub fn in_epoch(&self, epoch: EpochNumber) -> Lie {
@@ -182,6 +223,6 @@ mod tests {
     fn every_lie_is_told_by_some_seed() {
         let lies = (0..100).flat_map(|seed| Lies::drawn(&Scene::of(seed)).by_epoch);
         let kinds: BTreeSet<_> = lies.filter_map(Lie::kind).collect();
-        assert_eq!(kinds.len(), 5);
+        assert_eq!(kinds.len(), 6);
     }
 }

@@ -34,6 +34,8 @@ const VALIDATORS: u64 = 4;
 
 /// After a settlement, for disputes.
 const WINDOW_MS: u64 = 6 * STEP_MS;
+/// Where validators may halt: a window's time passes while no block is made, so it must be longer than that.
+const LONG_WINDOW_MS: u64 = 15 * STEP_MS;
 
 /// How a verifier behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +170,7 @@ impl Scene {
         };
         genesis.validators = validators().into_iter().enumerate().map(validator).collect();
         genesis.economics.premine = Token(whole);
-        genesis.limits.dispute_window_ms = WINDOW_MS;
+        genesis.limits.dispute_window_ms = if self.agrees { LONG_WINDOW_MS } else { WINDOW_MS };
         genesis.limits.verifiers_max = 64;
         genesis.limits.anchor_window_ms = 3 * HOUR_MS;
         genesis

@@ -7,7 +7,7 @@ use super::court::{Case, Court};
 use super::dice::Dice;
 use super::faults::{self, Fault, Faults};
 use super::ground::Ground;
-use super::lies::{self, Lie, Lies};
+use super::lies::{self, Lie, Lies, Shows};
 use super::notes::{self, Notes};
 use super::plants::{self, Plant};
 use super::scene::{self, AGENTS, Part, Scene, network};
@@ -33,7 +33,7 @@ const SPACE: u64 = 1 << 26;
 /// Batches of an agent in one step at most.
 const BATCHES_MAX: usize = 32;
 /// After the last hour everybody gets so many hours to finish.
-const AFTER_HOURS: u64 = 8;
+const AFTER_HOURS: u64 = 12;
 
 /// A verifier and what is wrong with it.
 struct House {
@@ -182,6 +182,7 @@ impl Town {
             }
         }
         self.turn_away();
+        self.show();
         self.watch.look(now, &self.ground, &self.board);
         self.sit();
         self.tell_events();
@@ -194,6 +195,8 @@ impl Town {
         if !self.watch.broken.is_empty() {
             return;
         }
+        // What the court did last.
+        self.watch.look(time_of(self.step), &self.ground, &self.board);
         self.watch
             .end(&self.scene, &self.speakers, &self.notes, &self.ground, &self.board);
         if let Some((agreed, broken)) = self.ground.end() {
@@ -565,6 +568,23 @@ impl Town {
             }
         }
         self.anchor_puppets();
+    }
+
+    /// What the liar withheld it shows when it pleases.
+    fn show(&mut self) {
+        let Some(epoch) = self.scene.liar().and_then(|_| self.lies.withheld()) else {
+            return;
+        };
+        let to = match self.lies.shows {
+            Shows::At { step, to } if self.step >= step => to,
+            // To those who dispute and vote; no verifier sits there.
+            Shows::AfterSettlement if self.watch.settled(epoch).is_some() => Some(usize::MAX),
+            _ => return,
+        };
+        if !self.board.is_shown() {
+            self.say(|| format!("the liar shows its file of epoch {epoch}: {:?}", to));
+            self.board.show(to);
+        }
     }
 
     /// Of what the liar attested it has another version ready.

@@ -5,6 +5,7 @@ use super::auditor::{self, Audited};
 use super::board::Board;
 pub use super::consensus::{FINAL, RESUMES, ROOTS, SHUT_OUT};
 use super::ground::Ground;
+use super::lies::Lies;
 use super::notes::{Notes, Told};
 use super::scene::{Part, Scene, network};
 use super::speakers::Speakers;
@@ -26,6 +27,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const BROKEN_MAX: usize = 3;
 /// After nothing goes wrong any more, everything is paid within so many hours of its end.
 pub const PAID_WITHIN_HOURS: u64 = 5;
+/// A file that is withheld is sought for as long as anchoring may last before it is left out; so much longer may it take then.
+pub const SOUGHT_HOURS: u64 = 5;
 
 pub const ONE_HISTORY: &str = "one history";
 pub const SUPPLY: &str = "supply is conserved";
@@ -381,9 +384,11 @@ impl Watch {
     }
 
     fn times(&mut self, scene: &Scene) {
+        let withholds = scene.liar().and_then(|_| Lies::drawn(scene).withheld());
+        let sought_hours = withholds.map_or(0, |_| SOUGHT_HOURS);
         for epoch in (0..scene.hours).map(EpochNumber) {
             let from = CLOCK.end(epoch).max(CLOCK.start(EpochNumber(scene.calm_from)));
-            let until = from.plus_ms(PAID_WITHIN_HOURS * HOUR_MS);
+            let until = from.plus_ms((PAID_WITHIN_HOURS + sought_hours) * HOUR_MS);
             match self.completed.get(&epoch) {
                 None => self.say(IN_TIME, format!("epoch {epoch} is not paid")),
                 Some(at) if *at > until => self.say(IN_TIME, format!("epoch {epoch} was paid at {at}")),

@@ -39,8 +39,6 @@ pub enum Lie {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shows {
     Never,
-    /// To whoever disputes and votes, once the others settled without it.
-    AfterSettlement,
     /// At a step, to one verifier or to all.
     At {
         step: u64,
@@ -102,8 +100,7 @@ impl Lies {
             by_epoch[epoch] = Lie::Withholds;
         }
         let shows = match dice.below(4) {
-            0 => Shows::Never,
-            1 => Shows::AfterSettlement,
+            0 | 1 => Shows::Never,
             kind => Shows::At {
                 step: (epoch as u64 + 1) * STEPS_PER_HOUR + dice.below(5 * STEPS_PER_HOUR),
                 to: (kind == 2).then(|| dice.place(HONEST)),

@@ -577,8 +577,6 @@ impl Town {
         };
         let to = match self.lies.shows {
             Shows::At { step, to } if self.step >= step => to,
-            // To those who dispute and vote; no verifier sits there.
-            Shows::AfterSettlement if self.watch.settled(epoch).is_some() => Some(usize::MAX),
             _ => return,
         };
         if !self.board.is_shown() {

@@ -38,6 +38,7 @@ use cairn_ledger::{
         transfer::Transfer,
         unbond_verifier::UnbondVerifier,
         vote_dispute::VoteDispute,
+        vote_upgrade::VoteUpgrade,
         vote_validator::{Change, VoteValidator},
         withdraw_treasury::WithdrawTreasury,
     },
@@ -343,6 +344,10 @@ fn signed_bodies() -> Vec<Signed> {
         Body::VoteValidator(VoteValidator {
             key: ValidatorKey([4; 32]),
             change: Change::Add(founder(), "validator.example.org:9000".to_owned()),
+        }),
+        Body::VoteUpgrade(VoteUpgrade {
+            version: 2,
+            height: Some(1_000),
         }),
         Body::AnchorEpoch(AnchorEpoch {
             epoch: EpochNumber(0),

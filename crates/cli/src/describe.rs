@@ -117,6 +117,16 @@ pub fn body(body: &Body, decimals: Option<u8>) -> Option<(&'static str, String)>
             };
             ("vote_validator", words)
         }
+        Body::VoteUpgrade(body) => {
+            let version = body.version;
+            let words = match body.height {
+                Some(height) => {
+                    format!("wish that version {version} of the ledger's rules holds from block {height} on")
+                }
+                None => format!("wish that version {version} of the ledger's rules, which is announced, does not come"),
+            };
+            ("vote_upgrade", words)
+        }
         Body::CreateNetwork(body) => {
             let words = format!(
                 "create network {} of {} in cells of resolution {}, {} US dollars for a million units, treasurer {}, \

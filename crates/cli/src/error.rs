@@ -19,6 +19,8 @@ pub enum Kind {
     Unreachable = 6,
     /// A file or folder here cannot be read or written.
     Files = 7,
+    /// The chain goes on by rules that this program does not know: another version of it does.
+    Upgrade = 8,
     /// A defect of this program.
     Internal = 70,
 }
@@ -33,6 +35,7 @@ impl Kind {
             Self::Insufficient => "insufficient",
             Self::Unreachable => "unreachable",
             Self::Files => "files",
+            Self::Upgrade => "upgrade",
             Self::Internal => "internal",
         }
     }

@@ -90,11 +90,12 @@ Exit codes:
   0  done                             5  not enough token, stablecoin or credits
   1  a check found a difference       6  a service does not answer
   2  usage                            7  files
-  3  not found                        70 a defect of this program
-  4  refused";
+  3  not found                        8  the chain needs another version of this program
+  4  refused                          70 a defect of this program";
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 an audit found a difference · 2 usage · 3 not found · 4 refused · \
-5 not enough token, stablecoin or credits · 6 a service does not answer · 7 files · 70 a defect of this program";
+5 not enough token, stablecoin or credits · 6 a service does not answer · 7 files · \
+8 the chain needs another version of this program · 70 a defect of this program";
 
 #[derive(Subcommand)]
 enum Command {

@@ -9,7 +9,8 @@ use cairn_engine::light::Anchor;
 use cairn_ledger::Genesis;
 use cairn_ledger::records::{
     self, Account, AccountIndex, AnchorPlace, Chain, Device, Dispute, Epoch, ExchangeBook, Network, Order,
-    ParameterPage, Pool, Profile, Roots, RosterEntry, Settlement, Terms, Validator, Verifier, Whose, WithoutPage,
+    ParameterPage, Pool, Profile, Protocol, Roots, RosterEntry, Settlement, Terms, Upgrade, Validator, Verifier, Whose,
+    WithoutPage,
 };
 use cairn_ledger::store::Key;
 use cairn_ledger::tables::Record;
@@ -56,8 +57,39 @@ pub struct Status {
     pub over: bool,
     pub group_key: String,
     pub validators: u32,
+    /// By which rules the ledger runs, and which of them the node's program knows.
+    #[serde(default)]
+    pub protocol: NodeProtocol,
     /// What a beacon is worth on this chain, where it is worth less than elsewhere.
     pub beacon_note: Option<String>,
+}
+
+/// Versions of the ledger's rules as a node tells them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct NodeProtocol {
+    pub version: u16,
+    /// Since which block.
+    pub since: u64,
+    /// What is announced.
+    pub next: Option<NodeUpgrade>,
+    pub speaks_min: u16,
+    pub speaks_max: u16,
+}
+
+/// An upgrade that is announced.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct NodeUpgrade {
+    pub version: u16,
+    pub height: u64,
+    /// Whether the node goes on across it.
+    pub spoken: bool,
+}
+
+impl NodeProtocol {
+    /// Whether the node's program knows a version of the rules.
+    pub fn speaks(&self, version: u16) -> bool {
+        (self.speaks_min..=self.speaks_max).contains(&version)
+    }
 }
 
 impl Status {
@@ -342,6 +374,21 @@ impl NodeClient {
             .await?
             .into_iter()
             .flatten()
+            .collect())
+    }
+
+    /// Which version of the ledger's rules holds, and what is announced; no record: the first, and nothing.
+    pub async fn protocol(&self) -> Result<Seen<Option<Protocol>>, ClientError> {
+        self.record(&()).await
+    }
+
+    /// The first block of each version of the rules up to one, the second version's first.
+    pub async fn upgrades(&self, last: u16) -> Result<Vec<(u16, Upgrade)>, ClientError> {
+        let versions: Vec<u16> = (2..=last).collect();
+        let upgrades = self.records::<Upgrade>(&versions).await?.into_iter();
+        let upgrades = versions.into_iter().zip(upgrades);
+        Ok(upgrades
+            .filter_map(|(version, upgrade)| Some((version, upgrade?)))
             .collect())
     }
 

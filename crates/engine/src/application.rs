@@ -49,6 +49,8 @@ pub(crate) struct Rules {
     pub(crate) group_key: GroupKey,
     pub(crate) time_step_ms_max: u64,
     pub(crate) latest: watch::Sender<Latest>,
+    /// Why the next final block cannot be executed by this program.
+    pub(crate) unfit: watch::Sender<Option<String>>,
 }
 
 impl Application {
@@ -133,9 +135,19 @@ impl Application {
     }
 
     /// Executes a block; `None` when it is not what its header and receipts say.
-    async fn repeat<E: Spawner + StorageContext>(&self, block: &Block, batch: Batch<E>) -> Option<Sealed<E>> {
+    async fn repeat<E: Spawner + StorageContext>(
+        &self,
+        block: &Block,
+        batch: Batch<E>,
+        finality: Finality,
+    ) -> Option<Sealed<E>> {
         let header = block.header();
         let mut execution = Execution::new(&*self.0.machine, block_context(header), batch);
+        if header.next != OVER
+            && let Some(reason) = execution.unfit().await
+        {
+            return self.leave(reason, finality).await;
+        }
         let same = header.next == OVER || execution.begin().await == block.begin();
         if !same || !execution.repeat(block.txs()).await {
             return None;
@@ -151,6 +163,15 @@ impl Application {
             && header.ops_root == ops_root
             && (header.ops_start, header.ops_end) == (ops_start, ops_end);
         same.then_some(sealed)
+    }
+
+    /// Has no opinion of a block that this program cannot execute; one that is final ends the chain here, before it is executed.
+    async fn leave<T>(&self, reason: String, finality: Finality) -> Option<T> {
+        if finality == Finality::Candidate {
+            return None;
+        }
+        self.0.unfit.send_replace(Some(reason));
+        std::future::pending().await
     }
 }
 
@@ -208,6 +229,9 @@ impl<E: Spawner + StorageContext> StatefulApplication<E> for Application {
         let plan = input.upstream;
         let mut header = self.open_header(&context, parent.inner(), &plan);
         let mut execution = Execution::new(&*self.0.machine, block_context(&header), batch);
+        if header.next != OVER && execution.unfit().await.is_some() {
+            return None;
+        }
         let (begin, txs, refused) = match header.next {
             OVER => Default::default(),
             _ => {
@@ -253,7 +277,7 @@ impl<E: Spawner + StorageContext> StatefulApplication<E> for Application {
                 return None;
             }
         }
-        let sealed = self.repeat(block.inner(), batch).await;
+        let sealed = self.repeat(block.inner(), batch, finality).await;
         if sealed.is_none() {
             tracing::warn!(height = block.height().get(), "block does not do what it says");
         }

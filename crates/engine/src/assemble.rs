@@ -15,6 +15,7 @@ use crate::{
     engine_types::{MarshalVariant, Op, PublicKey, Scheme, State, StateKey},
     execute::Databases,
     feed::Feed,
+    fitness::{self, Fitness},
     handle::{QUESTIONS_MAX, Question},
     keys::Keys,
     light::Anchor,
@@ -140,6 +141,8 @@ pub(crate) struct Running {
     pub(crate) service: Task<()>,
     pub(crate) stopped: watch::Receiver<bool>,
     pub(crate) ended: watch::Sender<Option<Ended>>,
+    /// Why this program cannot go on.
+    pub(crate) unfit: watch::Receiver<Option<String>>,
 }
 
 const PAGE_BYTES: std::num::NonZeroU16 = NZU16!(4_096);
@@ -333,6 +336,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         header: genesis.header().clone(),
         digest: genesis_digest.0,
     });
+    let (unfit, unfit_seen) = watch::channel(None);
     let application = Application::new(Rules {
         machine: host.machine.clone(),
         source: host.source.clone(),
@@ -341,6 +345,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         group_key: identity,
         time_step_ms_max: pace.time_step_ms_max,
         latest: latest.clone(),
+        unfit: unfit.clone(),
     });
     let (stateful, state) = Stateful::new(
         runtime.child("stateful"),
@@ -474,6 +479,15 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         observed,
     };
     tasks.push(("the feed ended", runtime.child("feed").spawn(|_| feed.run())));
+    let fitness = Fitness {
+        runtime: runtime.child("fitness"),
+        machine: host.machine.clone(),
+        databases: databases.clone(),
+        latest: latest_seen.clone(),
+        unfit,
+    };
+    let fitness = runtime.child("fitness_task").spawn(|_| fitness.run());
+    tasks.push(("the look at the next block ended", fitness));
     let (questions, asked) = mpsc::channel::<Question>(QUESTIONS_MAX);
     let service_latest = latest_seen.clone();
     let service = runtime.child("service").spawn(move |runtime| {
@@ -509,7 +523,10 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     }
 
     if let Some(before) = before {
-        taken_up(&runtime, latest_seen.clone(), before).await;
+        select_biased! {
+            () = taken_up(&runtime, latest_seen.clone(), before).fuse() => {}
+            _ = fitness::unfit(unfit_seen.clone()).fuse() => {}
+        }
     }
 
     let (stop, stopped) = watch::channel(false);
@@ -536,6 +553,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         service,
         stopped,
         ended,
+        unfit: unfit_seen,
     }
 }
 

@@ -202,6 +202,10 @@ impl StateMachine for Mortal {
         self.inner.genesis_digest()
     }
 
+    fn unfit(&self, height: u64, view: &mut dyn View) -> Result<Option<String>, Missing> {
+        self.inner.unfit(height, view)
+    }
+
     fn begin(&self, block: &BlockContext, view: &mut dyn View) -> Result<Vec<u8>, Missing> {
         self.inner.begin(block, view)
     }

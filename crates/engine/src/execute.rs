@@ -46,6 +46,16 @@ impl<'a, E: Spawner + StorageContext> Execution<'a, E> {
         }
     }
 
+    /// Why the machine cannot execute this block; asked before anything else.
+    pub(crate) async fn unfit(&mut self) -> Option<String> {
+        loop {
+            match self.machine.unfit(self.block.height, &mut self.overlay) {
+                Ok(reason) => return reason,
+                Err(Missing(key)) => self.load_missing(key).await,
+            }
+        }
+    }
+
     /// The block's beginning; returns its receipt.
     pub(crate) async fn begin(&mut self) -> Vec<u8> {
         let receipt = loop {

@@ -48,6 +48,9 @@ pub enum Ended {
     Shutdown,
     #[error("the chain failed: {0}")]
     Failed(String),
+    /// The machine's reason: another program goes on with the same files.
+    #[error("the chain ended before a block that this program cannot execute: {0}")]
+    Unfit(String),
 }
 
 /// Why a question has no answer.
@@ -135,11 +138,11 @@ impl Handle {
         }
     }
 
-    /// Resolves only when the chain fails, with the reason; never after a shutdown.
-    pub async fn failed(&self) -> String {
+    /// Resolves only when the chain ends by itself; never after a shutdown.
+    pub async fn failed(&self) -> Ended {
         match self.ended().await {
-            Ended::Failed(reason) => reason,
             Ended::Shutdown => std::future::pending().await,
+            ended => ended,
         }
     }
 

@@ -18,6 +18,7 @@ mod engine_types;
 mod execute;
 mod feed;
 mod finalized;
+mod fitness;
 mod handle;
 mod header;
 mod host;

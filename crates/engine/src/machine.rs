@@ -54,6 +54,13 @@ pub trait StateMachine: Send + Sync + 'static {
     /// Digest of everything that fixes genesis. Another genesis is another chain.
     fn genesis_digest(&self) -> [u8; 32];
 
+    /// Why this program cannot execute the block of a height, by the state before it; none when it can. Asked before the block begins: a
+    /// node that cannot go on ends there, and leaves everything as it is for a program that can.
+    fn unfit(&self, height: u64, view: &mut dyn View) -> Result<Option<String>, Missing> {
+        let _ = (height, view);
+        Ok(None)
+    }
+
     /// What a block does before its transactions. Returns a receipt like a transaction's; it cannot refuse.
     fn begin(&self, block: &BlockContext, view: &mut dyn View) -> Result<Vec<u8>, Missing>;
 

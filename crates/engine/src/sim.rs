@@ -2,9 +2,9 @@
 //! on a real computer, so what is found here is found there. The same seed gives the same run.
 
 use crate::{
-    Approval, CatchUp, Clock, EraStart, Handle, Observer, Pace, Retain, StateMachine, TxSource,
+    Approval, CatchUp, Clock, Ended, EraStart, Handle, Observer, Pace, Retain, StateMachine, TxSource,
     assemble::{CHANNELS, Host, Links, Network, Running, Settings, assemble, message_bytes_max},
-    engine_types,
+    engine_types, fitness,
     keys::Keys,
     light::Successor,
     records::RecordsFile,
@@ -319,6 +319,11 @@ impl SimNetwork {
         }
     }
 
+    /// The process around a node from its next start on.
+    pub fn equip(&mut self, node: usize, host: SimHost) {
+        self.nodes[node].host = host;
+    }
+
     /// Starts a node that is late, or was stopped.
     pub fn start(&mut self, node: usize) -> BoxFuture<'_, Handle> {
         // In a box, so that whoever waits for it need not build the whole engine again.
@@ -399,13 +404,16 @@ impl SimNetwork {
                 first_end,
                 partition: _partition,
                 service: _service,
-                ended: _ended,
+                ended,
                 stopped: _stopped,
+                unfit,
             } = Box::pin(assemble(context, settings, host, links)).await;
             // Whoever started it may not want its handle.
             drop(started.send(handle));
-            let reason = first_end.await;
-            panic!("node {node}: {reason}");
+            tokio::select! {
+                reason = first_end => panic!("node {node}: {reason}"),
+                reason = fitness::unfit(unfit) => drop(ended.send_replace(Some(Ended::Unfit(reason)))),
+            }
         });
         (task, start)
     }

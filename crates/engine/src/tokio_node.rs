@@ -5,6 +5,7 @@ use crate::{
     Clock, Config, ConfigError, Ended, Handle, Observer, StateMachine, TxSource,
     assemble::{CHANNELS, Host, Running, Settings, assemble, message_bytes_max},
     catch_up::is_stale,
+    fitness,
     key_file::KeysError,
     keys::Keys,
     records::{RecordsError, RecordsFile},
@@ -174,6 +175,7 @@ async fn serve(
         service: _service,
         mut stopped,
         ended: last_word,
+        unfit,
     } = Box::pin(assemble(context.child("validator"), settings, host, links)).await;
     *ended = Some(last_word);
     if let Err(error) = sweep(&files, &partition) {
@@ -185,6 +187,7 @@ async fn serve(
     }
     tokio::select! {
         _ = stopped.wait_for(|stop| *stop) => Ended::Shutdown,
+        reason = fitness::unfit(unfit) => Ended::Unfit(reason),
         reason = first_end => Ended::Failed(reason.into()),
         _ = network => Ended::Failed("the network ended".into()),
     }

@@ -3,7 +3,7 @@
 
 use crate::event::Event;
 use crate::genesis::Genesis;
-use crate::records::{Account, Chain, Emission, Moment, Network, StableSupply};
+use crate::records::{Account, Chain, Emission, Moment, Network, Protocol, StableSupply};
 use crate::reject::Reject;
 use crate::store::{Key, Missing, Overlay, Store};
 use crate::tables::{self, Loaded, Record};
@@ -133,6 +133,12 @@ impl<'a> Context<'a> {
     /// The account of who asks: its existence, nonce and fee are settled before a body runs.
     pub fn sender(&mut self, id: &AccountId) -> Step<Loaded<Account>> {
         self.account(id, Reject::AccountUnknown)
+    }
+
+    /// Which version of the rules holds, and what is announced. A rule that changes with the version asks here.
+    pub fn protocol(&mut self) -> Result<Protocol, Missing> {
+        let protocol = self.load::<Protocol>(&())?;
+        Ok(protocol.map(Loaded::into_value).unwrap_or_default())
     }
 
     pub fn network(&mut self, id: &NetworkId) -> Step<Loaded<Network>> {

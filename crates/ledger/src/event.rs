@@ -112,4 +112,9 @@ pub enum Event {
     #[n(74)] DisputeDecided { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] upheld: bool, #[n(3)] result: Hash, #[n(4)] blame: bool },
     /// It built on a result that was replaced: verifiers attest the epoch anew.
     #[n(75)] SettlementWithdrawn { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber },
+    #[n(76)] UpgradeVoted { #[n(0)] version: u16, #[n(1)] height: Option<u64>, #[n(2)] validator: AccountId },
+    /// The rules are of this version from block `height` on.
+    #[n(77)] UpgradeAnnounced { #[n(0)] version: u16, #[n(1)] height: u64 },
+    #[n(78)] UpgradeWithdrawn { #[n(0)] version: u16 },
+    #[n(79)] UpgradeTookEffect { #[n(0)] version: u16, #[n(1)] height: u64 },
 }

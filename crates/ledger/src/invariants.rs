@@ -35,6 +35,7 @@ pub fn check(store: &MemoryStore, genesis: &Genesis) -> Vec<Violation> {
     check_devices(&state, store, &mut found);
     check_disputes(&state, store, &mut found);
     check_validators(&state, store, &mut found);
+    check_upgrades(&state, store, &mut found);
     found
 }
 
@@ -578,6 +579,32 @@ fn check_validators(state: &State, store: &MemoryStore, found: &mut Vec<Violatio
     let keys: BTreeSet<_> = listed.map(|validator| (validator.key, validator.account)).collect();
     equal(found, "validators are counted", validators.len(), count);
     equal(found, "validators have places of their own", keys.len(), count);
+}
+
+/// The versions of the rules came one after the other, the last one at the latest now.
+fn check_upgrades(state: &State, store: &MemoryStore, found: &mut Vec<Violation>) {
+    let protocol: Protocol = one(store).unwrap_or_default();
+    let heights: Vec<u64> = (2..=protocol.version)
+        .filter_map(|version| get::<Upgrade>(store, &version))
+        .map(|upgrade| upgrade.height)
+        .collect();
+    let count = usize::from(protocol.version.saturating_sub(1));
+    equal(found, "upgrades are counted", all::<Upgrade>(store).len(), count);
+    equal(found, "every version has its upgrade", heights.len(), count);
+    let rises = heights.windows(2).all(|pair| pair[0] < pair[1]);
+    equal(found, "versions came one after the other", rises, true);
+    let since = heights.last().copied().unwrap_or(1);
+    equal(
+        found,
+        "the version in force holds since its upgrade",
+        protocol.since,
+        since,
+    );
+    at_most(found, "the version in force came", protocol.since, state.chain.height);
+    let is_ahead = protocol.next.is_none_or(|next| next > state.chain.height);
+    equal(found, "what is announced is to come", is_ahead, true);
+    let ballot = protocol.ballot.is_none_or(|ballot| ballot < state.chain.ballots);
+    equal(found, "a ballot was counted", ballot, true);
 }
 
 fn check_devices(state: &State, store: &MemoryStore, found: &mut Vec<Violation>) {

@@ -20,6 +20,8 @@ pub mod tables;
 
 pub mod records;
 
+pub mod protocol;
+
 mod context;
 mod epoch;
 

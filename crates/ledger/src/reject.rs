@@ -161,6 +161,11 @@ pub enum Reject {
     WithoutInvalid = 213,
     WithoutNotLess = 214,
     BlameWrong = 215,
+    // Upgrades.
+    VersionNotNext = 220,
+    UpgradeAnnounced = 221,
+    UpgradeHeightWrong = 222,
+    UpgradeNotAnnounced = 223,
 }
 
 /// A number not among the refusals.

@@ -50,6 +50,8 @@ pub enum Table {
     Vote = 72,
     Dispute = 73,
     WithoutPage = 74,
+    Protocol = 80,
+    Upgrade = 81,
 }
 
 /// What names a record inside its table.

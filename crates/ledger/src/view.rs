@@ -295,6 +295,21 @@ pub fn validators(store: &mut dyn Store) -> Read<Vec<Validator>> {
     Ok(validators.into_iter().flatten().collect())
 }
 
+/// Which version of the rules holds, and what is announced.
+pub fn protocol(store: &mut dyn Store) -> Read<Protocol> {
+    Ok(single(store)?.unwrap_or_default())
+}
+
+/// The first block of each version but the first, the second version's first.
+pub fn upgrades(store: &mut dyn Store) -> Read<Vec<(u16, Upgrade)>> {
+    let last = protocol(store)?.version;
+    let upgrades = all((2..=last).map(|version| record::<Upgrade>(store, &version)))?;
+    let upgrades = (2..=last).zip(upgrades);
+    Ok(upgrades
+        .filter_map(|(version, upgrade)| Some((version, upgrade?)))
+        .collect())
+}
+
 /// The attested roots.
 pub fn roots(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Option<Roots>> {
     record(store, &(*network, epoch))

@@ -47,6 +47,10 @@ enum Step {
     SlashReceipt(usize, usize, usize, u64, Evidence, bool),
     /// By whom, which key, and which account joins with it.
     VoteValidator(usize, usize, Option<usize>),
+    /// By whom, how many versions above the one in force, and how many blocks ahead; `None`: not at all.
+    VoteUpgrade(usize, u16, Option<u64>),
+    /// All validators and a stranger vote for the next version.
+    Upgrade(Option<u64>),
     Block(u64),
     /// An hour as it should be: closed, anchored by everybody, settled.
     Round(usize, Said),
@@ -78,6 +82,10 @@ fn said() -> impl Strategy<Value = Said> {
 
 fn later() -> impl Strategy<Value = u64> {
     prop_oneof![6 => Just(0u64), 2 => Just(1), 1 => Just(2)]
+}
+
+fn ahead() -> impl Strategy<Value = Option<u64>> {
+    prop_oneof![4 => Just(Some(3u64)), 2 => (0u64..6).prop_map(Some), 1 => Just(Some(u64::MAX >> 1)), 2 => Just(None)]
 }
 
 fn evidence() -> impl Strategy<Value = Evidence> {
@@ -126,6 +134,8 @@ fn step() -> impl Strategy<Value = Step> {
             4 => (0usize..6, prop_oneof![Just(1usize), Just(2), Just(5)], few(), 0u64..5, evidence(), any::<bool>())
                 .prop_map(|(a, b, c, d, e, f)| Step::SlashReceipt(a, b, c, d, e, f)),
             6 => (0usize..5, 0usize..7, prop_oneof![2 => Just(None), 3 => (0usize..7).prop_map(Some)]).prop_map(|(a, b, c)| Step::VoteValidator(a, b, c)),
+            6 => (0usize..5, prop_oneof![8 => Just(1u16), 1 => Just(0), 1 => Just(2)], ahead()).prop_map(|(a, b, c)| Step::VoteUpgrade(a, b, c)),
+            4 => ahead().prop_map(Step::Upgrade),
             16 => prop_oneof![Just(1u64), Just(3_600_000), Just(3_600_000), 1u64..8_000_000, Just(30_000_000)].prop_map(Step::Block),
             14 => (few(), said()).prop_map(|(a, b)| Step::Round(a, b)),
         8 => (0usize..5, few(), later(), said(), said()).prop_map(|(a, b, c, d, e)| Step::Judge(a, b, c, d, e)),
@@ -442,6 +452,15 @@ impl Pair {
                 let key = validator_key(key);
                 self.act(by, Body::VoteValidator(vote_validator::VoteValidator { key, change }))
             }
+            Step::VoteUpgrade(by, above, ahead) => {
+                let version = self.model.upgrades.version + above;
+                let height = ahead.map(|ahead| self.model.height + ahead);
+                expected = self.model.vote_upgrade(by, version, height);
+                self.act(by, Body::VoteUpgrade(vote_upgrade::VoteUpgrade { version, height }))
+            }
+            Step::Upgrade(ahead) => {
+                return (0..6).for_each(|who| self.run(&Step::VoteUpgrade(who, 1, ahead)));
+            }
             Step::Block(ms) => {
                 self.model.advance(ms.into());
                 let before = view::single::<cairn_ledger::records::Prices>(&mut self.world.store).expect("memory");
@@ -652,6 +671,16 @@ impl Pair {
             .map(|(key, account)| (validator_key(*key), id(NAMES[*account])))
             .collect();
         assert_eq!(validators, expected);
+        let (rules, past) = (
+            view::protocol(store).expect("memory"),
+            view::upgrades(store).expect("memory"),
+        );
+        let heights: Vec<u64> = past.iter().map(|(_, upgrade)| upgrade.height).collect();
+        let expected = &self.model.upgrades;
+        assert_eq!(
+            (rules.version, rules.next, &heights),
+            (expected.version, expected.next, &expected.heights)
+        );
         assert_eq!(
             [stable.cover.0, stable.buy_back.0].map(u128::from),
             [books.cover, books.buy_back]

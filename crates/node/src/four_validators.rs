@@ -8,12 +8,16 @@ use crate::machine::{LedgerMachine, signed};
 use crate::mempool::{Candidate, Limits, Origin, SharedPool};
 use crate::state::State;
 use cairn_engine::sim::{Sim, SimEnd, SimHost, SimNetwork};
-use cairn_engine::{Finalized, ManualClock, Observer, Tx, TxHash, TxSource};
+use cairn_engine::{Ended, Finalized, ManualClock, Observer, Tx, TxHash, TxSource};
+use cairn_ledger::genesis::GenesisValidator;
+use cairn_ledger::protocol::PROTOCOLS;
 use cairn_ledger::tx::transfer::Transfer;
+use cairn_ledger::tx::vote_upgrade::VoteUpgrade;
 use cairn_ledger::tx::{Asset, Body};
 use cairn_ledger::{Genesis, Ledger, Transaction, view};
-use cairn_types::{AccountId, Hash, MicroUsd, SecretKey, TimeMs, Token};
+use cairn_types::{AccountId, Hash, MicroUsd, SecretKey, TimeMs, Token, ValidatorKey};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,19 +45,23 @@ fn genesis() -> Genesis {
 
 /// The founder's transfer with this nonce.
 fn transfer(nonce: u64) -> Candidate {
-    let key = SecretKey::ed25519(FOUNDER);
+    let body = Body::Transfer(Transfer {
+        to: account([4; 32]),
+        amount: Asset::Token(AMOUNT),
+    });
+    signed_by(FOUNDER, nonce, body)
+}
+
+fn signed_by(seed: [u8; 32], nonce: u64, body: Body) -> Candidate {
     let transaction = Transaction {
         chain: "cairn-sim".parse().unwrap(),
-        account: account(FOUNDER),
+        account: account(seed),
         nonce,
         fee_max: Token(1_000_000),
         sponsor: None,
-        body: Body::Transfer(Transfer {
-            to: account([4; 32]),
-            amount: Asset::Token(AMOUNT),
-        }),
+        body,
     };
-    candidate(Tx::new(transaction.sign(&key).bytes()))
+    candidate(Tx::new(transaction.sign(&SecretKey::ed25519(seed)).bytes()))
 }
 
 fn candidate(tx: Tx) -> Candidate {
@@ -132,7 +140,12 @@ struct Nodes {
 }
 
 fn nodes(folder: &Path) -> Nodes {
-    let ledger = Arc::new(Ledger::new(genesis()).unwrap());
+    nodes_of(folder, genesis(), |_| PROTOCOLS)
+}
+
+/// Nodes of a chain, each with the versions of the rules that its program speaks.
+fn nodes_of(folder: &Path, genesis: Genesis, speaks: impl Fn(usize) -> RangeInclusive<u16>) -> Nodes {
+    let ledger = Arc::new(Ledger::new(genesis).unwrap());
     let mut nodes = Nodes {
         hosts: vec![],
         pools: vec![],
@@ -146,7 +159,7 @@ fn nodes(folder: &Path) -> Nodes {
             roots: Arc::default(),
         });
         nodes.hosts.push(SimHost {
-            machine: Arc::new(LedgerMachine::new(ledger.clone())),
+            machine: Arc::new(LedgerMachine::speaking(ledger.clone(), speaks(at))),
             source: Arc::new(Open(pool.clone())),
             observer: watch.clone(),
             clock: None,
@@ -281,4 +294,104 @@ fn a_transaction_in_the_test_is_one_the_ledger_checks() {
     let candidate = transfer(1);
     assert!(cairn_ledger::check(&[&candidate.tx.bytes])[0].is_ok());
     assert_eq!(signed(&candidate.tx.bytes).unwrap().transaction.id(), candidate.id);
+}
+
+/// The height at which the rules change in the test below.
+const UPGRADE: u64 = 30;
+
+/// The chain of four validators whose accounts are 21 to 24.
+fn voting() -> Genesis {
+    let key = |seed: u8| SecretKey::ed25519([seed; 32]).public();
+    let others = (21..25).map(|seed| (key(seed), Token(1_000_000_000), MicroUsd(0)));
+    let mut genesis = solo(&Solo {
+        chain: "cairn-sim".parse().unwrap(),
+        start: TimeMs(1_700_000_000_000),
+        epoch_ms: 5_000,
+        founder: SecretKey::ed25519(FOUNDER).public(),
+        verifier: key(2),
+        issuer: key(3),
+        others: others.chain([(key(4), Token(1), MicroUsd(0))]).collect(),
+    })
+    .unwrap();
+    genesis.validators = (21..25)
+        .map(|seed| GenesisValidator {
+            account: account([seed; 32]),
+            key: ValidatorKey([seed; 32]),
+            address: format!("validator-{seed}.example.org:9000"),
+        })
+        .collect();
+    genesis
+}
+
+/// Virtual time passes until a node knows of a final block of this height.
+async fn until_height(network: &SimNetwork, watch: &Watch, height: u64) {
+    while *watch.follower.head().borrow() < height {
+        network.sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[test]
+fn three_upgraded_validators_go_on_and_the_fourth_stops_before_the_height_and_comes_back_upgraded() {
+    let folder = tempfile::tempdir().unwrap();
+    // The third may stay as it is: it speaks both. The fourth was forgotten.
+    let Nodes { hosts, pools, watches } = nodes_of(folder.path(), voting(), |at| if at == 3 { 1..=1 } else { 1..=2 });
+    let upgraded = nodes_of(&folder.path().join("upgraded"), voting(), |_| 1..=2);
+    let seen = watches.clone();
+    let drive: cairn_engine::sim::Drive = Box::new(move |mut network| {
+        Box::pin(async move {
+            network.sleep(Duration::from_secs(3)).await;
+            let votes = (21..24).map(|seed| {
+                let vote = VoteUpgrade {
+                    version: 2,
+                    height: Some(UPGRADE),
+                };
+                signed_by([seed; 32], 1, Body::VoteUpgrade(vote))
+            });
+            for vote in votes {
+                for pool in &pools {
+                    let _ = pool.add(vote.clone(), None, u64::MAX, Origin::Elsewhere);
+                }
+                until_final(&network, &watches, &vote.id).await;
+            }
+            let announced = State::new(network.handles[3].clone());
+            let (_, protocol) = announced.look([], view::protocol).await.unwrap();
+            assert_eq!((protocol.version, protocol.announced()), (1, Some((2, UPGRADE))));
+
+            // The fourth says why, and has executed nothing of the version it does not speak.
+            let Ended::Unfit(reason) = network.handles[3].ended().await else {
+                panic!("it ended otherwise");
+            };
+            assert!(
+                reason.contains("install a newer cairn that speaks version 2"),
+                "{reason}"
+            );
+            assert_eq!(network.handles[3].latest().header.height, UPGRADE - 1);
+            network.stop(3).await;
+
+            // The others go on; two of three could not.
+            for watch in &watches[..3] {
+                until_height(&network, watch, UPGRADE + 5).await;
+            }
+            // Started as it was, it stops again; with the new program it catches up.
+            let again = network.start(3).await;
+            assert!(matches!(again.ended().await, Ended::Unfit(_)));
+            assert_eq!(again.latest().header.height, UPGRADE - 1);
+            network.stop(3).await;
+            let mut host = upgraded.hosts[3].clone();
+            (host.source, host.observer) = (Arc::new(Open(pools[3].clone())), watches[3].clone());
+            network.equip(3, host);
+            let back = network.start(3).await;
+            until_height(&network, &watches[3], UPGRADE + 5).await;
+            let (_, (protocol, past)) = State::new(back)
+                .look([], |store| Ok((view::protocol(store)?, view::upgrades(store)?)))
+                .await
+                .unwrap();
+            assert_eq!((protocol.version, protocol.since, protocol.next), (2, UPGRADE, None));
+            assert_eq!(past.len(), 1);
+        })
+    });
+    Sim::seeded(13).run(hosts, drive);
+    let roots: Vec<_> = seen.iter().map(|watch| watch.roots.lock().unwrap().clone()).collect();
+    agree(&roots);
+    assert!(roots.iter().all(|roots| roots.contains_key(&(UPGRADE + 5))));
 }

@@ -23,6 +23,8 @@ mod index;
 
 mod state;
 
+pub mod upgrades;
+
 pub mod faces;
 
 mod serve;
@@ -34,7 +36,7 @@ pub mod moving;
 pub use cairn_engine::{Address, CatchUp, Identity, KeysError, ManualClock, SystemClock, ceremony};
 pub use machine::{LedgerMachine, events, pad, reject, unpad};
 pub use mempool::admission::{SubmitError, Submitted};
-pub use node::{Final, LISTEN_DEFAULT, NodeConfig, NodeError, NodeHandle, OutcomeError, start};
+pub use node::{Final, LISTEN_DEFAULT, NodeConfig, NodeEnded, NodeError, NodeHandle, OutcomeError, start};
 pub use serve::{ApiError, FORESEEN, HttpLimits, ROUTES, from_json, reading};
 pub use state::StateError;
 

@@ -1,29 +1,45 @@
-//! The ledger as the engine runs it: records of at most 254 bytes in values of 256, events in receipts. Decides nothing.
+//! The ledger as the engine runs it: records of at most 254 bytes in values of 256, events in receipts. Decides nothing, and executes no
+//! block of a version of the rules that this program does not speak.
 //!
 //! ```text
 //! value: length 2 │ record … │ zeros          receipt: the events, in CBOR
 //! ```
 
+use crate::upgrades;
 use cairn_engine::{Applied, BlockContext, Missing, StateMachine, VALUE_BYTES, Value, View};
+use cairn_ledger::protocol::PROTOCOLS;
 use cairn_ledger::store::{self, Key, Store};
-use cairn_ledger::{Block, Event, Ledger, Reject, Signed, check, reads};
+use cairn_ledger::{Block, Event, Ledger, Reject, Signed, check, reads, view};
 use cairn_types::{Hash, TimeMs, codec};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// The ledger behind the engine's trait.
 pub struct LedgerMachine {
     ledger: Arc<Ledger>,
+    speaks: RangeInclusive<u16>,
 }
 
 impl LedgerMachine {
     pub fn new(ledger: Arc<Ledger>) -> Self {
-        Self { ledger }
+        Self::speaking(ledger, PROTOCOLS)
+    }
+
+    /// As a program that speaks these versions of the rules.
+    pub fn speaking(ledger: Arc<Ledger>, speaks: RangeInclusive<u16>) -> Self {
+        Self { ledger, speaks }
     }
 }
 
 impl StateMachine for LedgerMachine {
     fn genesis_digest(&self) -> [u8; 32] {
         self.ledger.digest().0
+    }
+
+    fn unfit(&self, height: u64, view: &mut dyn View) -> Result<Option<String>, Missing> {
+        let protocol = view::protocol(&mut Records(view)).map_err(missing)?;
+        let version = protocol.at(height);
+        Ok((!self.speaks.contains(&version)).then(|| upgrades::needed(version, height, &self.speaks)))
     }
 
     fn begin(&self, block: &BlockContext, view: &mut dyn View) -> Result<Vec<u8>, Missing> {

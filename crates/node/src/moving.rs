@@ -5,10 +5,12 @@ use crate::eras::{self, ErasError, RECORDS_NAME};
 use crate::founding::{Founding, FoundingError};
 use crate::genesis::{self, GenesisFileError};
 use crate::machine::unpad;
+use crate::upgrades;
 use cairn_engine::light::Anchor;
 use cairn_engine::state::{self, Checked, Export, Progress, StateFileError};
 use cairn_engine::{EraStart, Header};
-use cairn_ledger::records::Chain;
+use cairn_ledger::protocol::PROTOCOLS;
+use cairn_ledger::records::{Chain, Protocol};
 use cairn_ledger::store::{Key, Missing, Store};
 use cairn_ledger::view;
 use cairn_types::Hash;
@@ -33,6 +35,8 @@ pub enum MovingError {
     NotOver,
     #[error("this folder holds a chain already")]
     FolderUsed,
+    #[error("this program cannot go on with this state: {0}")]
+    Unfit(String),
 }
 
 impl MovingError {
@@ -46,6 +50,7 @@ impl MovingError {
             Self::Io(_) => "check that file and folder are yours and the disk is not full",
             Self::NoLedger => "name the state file and the genesis file of one and the same chain",
             Self::NotOver => "`cairn genesis hand-over` first, then export the state again",
+            Self::Unfit(_) => "install the version it names and import the state with it",
             Self::FolderUsed => "name a new folder with --data: each era has its own",
         }
     }
@@ -56,6 +61,8 @@ impl MovingError {
 pub struct Moved {
     pub checked: Checked,
     pub chain: Chain,
+    /// By which rules it goes on.
+    pub protocol: Protocol,
 }
 
 /// Writes the newest final state of a stopped node's folder to `out`.
@@ -83,12 +90,18 @@ pub fn check(file: &Path, anchor: &Anchor, progress: Progress<'_>) -> Result<Mov
         failed: None,
     };
     let chain = view::chain(&mut records);
+    let protocol = view::protocol(&mut records);
     if let Some(error) = records.failed {
         return Err(error.into());
     }
     let chain = chain.ok().flatten().filter(|chain| chain.genesis.0 == anchor.genesis);
     let chain = chain.ok_or(MovingError::NoLedger)?;
-    Ok(Moved { checked, chain })
+    let protocol = protocol.map_err(|_| MovingError::NoLedger)?;
+    Ok(Moved {
+        checked,
+        chain,
+        protocol,
+    })
 }
 
 /// Puts the records of a state file into the folder of the era that a founding file founds, and notes in the file how it begins.
@@ -105,6 +118,11 @@ pub fn import(
     let moved = check(file, &founding.anchor_before()?, progress)?;
     if !moved.checked.header.is_over() {
         return Err(MovingError::NotOver);
+    }
+    let next = moved.checked.header.height.saturating_add(1);
+    let version = moved.protocol.at(next);
+    if !PROTOCOLS.contains(&version) {
+        return Err(MovingError::Unfit(upgrades::needed(version, next, &PROTOCOLS)));
     }
     let (hand_over, _) = moved.checked.hand_over(&successor)?;
     std::fs::create_dir_all(data)?;

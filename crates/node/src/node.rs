@@ -10,13 +10,18 @@ use crate::mempool::admission::{Admission, Progress, SubmitError, Submitted};
 use crate::mempool::{self, SharedPool, Why};
 use crate::serve::{self, HttpLimits};
 use crate::state::{State, StateError};
+use crate::upgrades::{self, Rules};
 use cairn_engine::{
-    AskError, CatchUp, Clock, Config, EraStart, Handle, Header, ManualClock, Pace, Retain, SystemClock, Validator,
+    AskError, CatchUp, Clock, Config, Ended, EraStart, Handle, Header, ManualClock, Pace, Retain, SystemClock,
+    Validator,
 };
+use cairn_ledger::protocol::PROTOCOLS;
+use cairn_ledger::records::Protocol;
 use cairn_ledger::store::{Key, Missing, Store};
 use cairn_ledger::{Event, Genesis, Ledger, Reject};
 use cairn_types::{Hash, TimeMs};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -53,6 +58,8 @@ pub struct NodeConfig {
     pub eras: Option<Eras>,
     pub mempool: mempool::Limits,
     pub http: HttpLimits,
+    /// Versions of the ledger's rules that this program is taken to speak: its own, but in tests of upgrades.
+    pub speaks: RangeInclusive<u16>,
 }
 
 impl NodeConfig {
@@ -88,6 +95,7 @@ impl NodeConfig {
             eras: None,
             mempool: mempool::Limits::default(),
             http: HttpLimits::default(),
+            speaks: PROTOCOLS,
             data_dir,
         }
     }
@@ -108,8 +116,38 @@ pub enum NodeError {
     Index(std::io::Error),
     #[error(transparent)]
     Chain(#[from] cairn_engine::StartError),
-    #[error("the chain failed at its start: {0}")]
+    #[error(transparent)]
+    Ended(#[from] NodeEnded),
+}
+
+/// How a node ended that nobody asked to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NodeEnded {
+    #[error("the node failed: {0}")]
     Failed(String),
+    /// Nothing of the block was executed.
+    #[error("the node stopped: {0}")]
+    Unfit(String),
+}
+
+impl NodeEnded {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "start it again; it goes on where it was. Its log says more",
+            Self::Unfit(_) => "install the version it names, then start it again; docs/operate/upgrade.md tells how",
+        }
+    }
+}
+
+impl From<Ended> for NodeEnded {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Unfit(reason) => Self::Unfit(reason),
+            Ended::Failed(reason) => Self::Failed(reason),
+            Ended::Shutdown => Self::Failed("it was shut down".to_owned()),
+        }
+    }
 }
 
 impl NodeError {
@@ -122,7 +160,7 @@ impl NodeError {
             Self::Listen(..) => "another process has the address; name another one, or port 0 for any",
             Self::Index(_) => "check that the data folder is yours and the disk is not full",
             Self::Chain(error) => error.hint(),
-            Self::Failed(_) => "start it again; its log says more",
+            Self::Ended(ended) => ended.hint(),
         }
     }
 }
@@ -197,12 +235,16 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         begin,
         ..Config::alone(config.data_dir.join("chain"), config.genesis.chain.as_str())
     };
-    let machine = Arc::new(LedgerMachine::new(ledger));
+    let machine = Arc::new(LedgerMachine::speaking(ledger, config.speaks.clone()));
     let chain = cairn_engine::start_tokio(engine, machine, pool.clone(), follower.clone(), config.clock).await?;
     let state = State::new(chain.clone());
     let genesis = Arc::new(config.genesis);
     let (admission, desk) = Admission::new(genesis.clone(), state.clone(), pool.clone(), follower.clone());
     let (stop, stopped) = watch::channel(false);
+    let (rules, rules_seen) = watch::channel(Rules {
+        protocol: Protocol::default(),
+        speaks: config.speaks,
+    });
     let service = serve::Service {
         chain: chain.clone(),
         state: state.clone(),
@@ -211,6 +253,7 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         follower: follower.clone(),
         genesis,
         eras: config.eras,
+        rules: rules_seen,
         validators,
         limits: config.http,
         stop: stopped.clone(),
@@ -227,8 +270,9 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
     };
     tokio::select! {
         () = caught_up => {}
-        reason = chain.failed() => return Err(NodeError::Failed(reason)),
+        ended = chain.failed() => return Err(NodeEnded::from(ended).into()),
     }
+    tasks.spawn(upgrades::follow(state.clone(), chain.follow(), rules));
     tasks.spawn(desk.run());
     tasks.spawn(serve::run(listener, service, stopped));
     Ok(NodeHandle {
@@ -331,9 +375,9 @@ impl NodeHandle {
             .map_err(|_| AskError::Ended)
     }
 
-    /// Resolves only when the chain fails, with the reason; the process should end then.
-    pub async fn failed(&self) -> String {
-        self.chain.failed().await
+    /// Resolves only when the chain ends by itself, and says how; the process should end then.
+    pub async fn failed(&self) -> NodeEnded {
+        self.chain.failed().await.into()
     }
 
     /// Ends the API, then the chain. What was finalized stays.

@@ -5,9 +5,9 @@ use crate::error::{Done, Failure, Kind};
 use crate::home::AnchorText;
 use crate::output::Output;
 use crate::roles::logs::Logs;
-use crate::roles::until_stopped;
+use crate::roles::{node_ended, node_failed, until_stopped};
 use cairn_node::founding::Founding;
-use cairn_node::{FORESEEN, Identity, KeysError, LISTEN_DEFAULT, NodeConfig, NodeError};
+use cairn_node::{FORESEEN, Identity, KeysError, LISTEN_DEFAULT, NodeConfig};
 use cairn_types::PublicKey;
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -118,7 +118,7 @@ fn config(args: &Run, founding: &Founding) -> Result<(NodeConfig, bool), Failure
         .map_err(|error| keys_failed(&args.key, error))?
         .key();
     let own = founding.validators.iter().find(|validator| validator.key == me);
-    let mut config = NodeConfig::founded(&args.data, founding, args.key.clone()).map_err(failed)?;
+    let mut config = NodeConfig::founded(&args.data, founding, args.key.clone()).map_err(node_failed)?;
     config.listen = args.listen;
     config.peers_listen = match (args.peer_listen, own) {
         (Some(address), _) => address,
@@ -146,11 +146,6 @@ fn ed25519(key: &PublicKey) -> Result<[u8; 32], Failure> {
     }
 }
 
-fn failed(error: NodeError) -> Failure {
-    let hint = error.hint();
-    Failure::new(Kind::Files, error).hint(hint)
-}
-
 fn run_node(args: Run, out: Output) -> Done {
     args.logs.start();
     let founding = Founding::read_file(&args.genesis).map_err(|error| founding_failed(&args.genesis, error))?;
@@ -160,7 +155,7 @@ fn run_node(args: Run, out: Output) -> Done {
         let stopped = until_stopped();
         tokio::pin!(stopped);
         let node = tokio::select! {
-            started = cairn_node::start(config) => started.map_err(failed)?,
+            started = cairn_node::start(config) => started.map_err(node_failed)?,
             () = &mut stopped => return Ok(()),
         };
         let anchor = AnchorText::from(node.chain().anchor());
@@ -202,10 +197,7 @@ fn run_node(args: Run, out: Output) -> Done {
         tokio::select! {
             () = &mut stopped => {}
             () = over => {}
-            reason = node.failed() => {
-                let failure = Failure::new(Kind::Internal, format!("the node failed: {reason}"));
-                return Err(failure.hint("start it again; it goes on where it was"));
-            }
+            ended = node.failed() => return Err(node_ended(&ended)),
         }
         node.shutdown().await;
         Ok(())

@@ -1,5 +1,7 @@
-//! `cairn validator`: who runs consensus as far as the ledger knows, and votes of validators on who joins and who leaves. Running one is
-//! `cairn node run`'s.
+//! `cairn validator`: who runs consensus as far as the ledger knows, and votes of validators on who joins and who leaves and on the version
+//! of the rules. Running one is `cairn node run`'s.
+
+mod upgrade;
 
 use crate::error::{Done, Failure, Kind};
 use crate::output::{Output, table};
@@ -13,7 +15,7 @@ use cairn_types::{AccountId, PublicKey, ValidatorKey};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// List the chain's validators, and vote on who joins or leaves.
+/// List the chain's validators, and vote on who joins or leaves and on upgrades.
 ///
 /// Validators agree on every block, and decide disputes. More than two thirds of them change their own list on the ledger, which counts
 /// at once for disputes. Who signs blocks follows with the chain's next era: `cairn genesis era`.
@@ -21,6 +23,8 @@ use std::path::Path;
 pub enum Command {
     Vote(Vote),
     List(List),
+    #[command(subcommand)]
+    Upgrade(upgrade::Upgrade),
 }
 
 /// Vote as a validator that another one joins, or leaves.
@@ -68,6 +72,7 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
         match command {
             Command::Vote(args) => vote(&session, &args, out).await,
             Command::List(List {}) => list(&session, out).await,
+            Command::Upgrade(command) => upgrade::run(&session, command, out).await,
         }
     })
 }

@@ -14,6 +14,7 @@ pub mod wallet;
 pub mod watch;
 
 use crate::error::{Failure, Kind, OrFail};
+use cairn_node::{NodeEnded, NodeError};
 
 /// Set for a process that another keeps: it ends when that one is gone, which closes its standard input.
 pub const SUPERVISED: &str = "CAIRN_SUPERVISED";
@@ -47,6 +48,26 @@ async fn until_alone() {
         let _ = gone.send(());
     });
     let _ = alone.await;
+}
+
+/// A node that did not start.
+pub fn node_failed(error: NodeError) -> Failure {
+    match error {
+        NodeError::Ended(ended) => node_ended(&ended),
+        error => {
+            let hint = error.hint();
+            Failure::new(Kind::Files, error).hint(hint)
+        }
+    }
+}
+
+/// A node that ended by itself.
+pub fn node_ended(ended: &NodeEnded) -> Failure {
+    let kind = match ended {
+        NodeEnded::Failed(_) => Kind::Internal,
+        NodeEnded::Unfit(_) => Kind::Upgrade,
+    };
+    Failure::new(kind, ended).hint(ended.hint())
 }
 
 /// The threads of a command.

@@ -113,10 +113,7 @@ async fn start_node(folder: PathBuf, genesis: &Genesis, port: u16) -> Result<Arc
         .pace
         .idle_interval
         .min(Duration::from_millis(genesis.epoch_ms / 4));
-    let node = cairn_node::start(config).await.map_err(|error| {
-        let hint = error.hint();
-        Failure::new(Kind::Files, error).hint(hint)
-    })?;
+    let node = cairn_node::start(config).await.map_err(super::node_failed)?;
     Ok(Arc::new(node))
 }
 
@@ -129,7 +126,7 @@ impl Up {
         let done = loop {
             tokio::select! {
                 () = &mut stopped => break Ok(()),
-                failure = node.failed() => break Err(Failure::new(Kind::Internal, format!("the node failed: {failure}"))),
+                ended = node.failed() => break Err(super::node_ended(&ended)),
                 _ = look.tick() => if let Err(failure) = self.verifier.take_in().await { break Err(failure) },
             }
         };

@@ -22,6 +22,8 @@ pub(crate) struct Cursor {
     pub(crate) next: u64,
     /// 0 while the first chunk is awaited.
     pub(crate) count: u64,
+    /// Of the block that took the last one in.
+    pub(crate) height: u64,
 }
 
 impl Cursor {
@@ -33,6 +35,7 @@ impl Cursor {
         Self {
             next: number(0),
             count: number(8),
+            height: number(16),
         }
     }
 
@@ -40,6 +43,7 @@ impl Cursor {
         let mut value = [0; VALUE_BYTES];
         value[..8].copy_from_slice(&self.next.to_be_bytes());
         value[8..16].copy_from_slice(&self.count.to_be_bytes());
+        value[16..24].copy_from_slice(&self.height.to_be_bytes());
         value
     }
 
@@ -53,7 +57,7 @@ impl TakingOver {
         Self { inner, root }
     }
 
-    fn take(&self, tx: &[u8], view: &mut dyn View) -> Result<Applied, Missing> {
+    fn take(&self, block: &BlockContext, tx: &[u8], view: &mut dyn View) -> Result<Applied, Missing> {
         let cursor = cursor(view)?;
         let Some(brought) = Brought::read(tx).filter(|brought| brought.proof.start == cursor.next) else {
             return Ok(Applied::Refused(OTHER_RECORDS));
@@ -67,6 +71,7 @@ impl TakingOver {
         let next = Cursor {
             next: cursor.next + 1,
             count: brought.proof.count,
+            height: block.height,
         };
         view.put(CURSOR, next.value());
         Ok(Applied::Accepted(Vec::new()))
@@ -80,6 +85,13 @@ fn cursor(view: &mut dyn View) -> Result<Cursor, Missing> {
 impl StateMachine for TakingOver {
     fn genesis_digest(&self) -> [u8; 32] {
         self.inner.genesis_digest()
+    }
+
+    fn unfit(&self, height: u64, view: &mut dyn View) -> Result<Option<String>, Missing> {
+        match cursor(view)?.is_done() {
+            true => self.inner.unfit(height, view),
+            false => Ok(None),
+        }
     }
 
     fn begin(&self, block: &BlockContext, view: &mut dyn View) -> Result<Vec<u8>, Missing> {
@@ -115,9 +127,11 @@ impl StateMachine for TakingOver {
 
     fn apply(&self, block: &BlockContext, transaction: &[u8], view: &mut dyn View) -> Result<Applied, Missing> {
         if super::is_records(transaction) {
-            return self.take(transaction, view);
+            return self.take(block, transaction, view);
         }
-        match cursor(view)?.is_done() {
+        // The machine has begun this block only if all was there before.
+        let cursor = cursor(view)?;
+        match cursor.is_done() && cursor.height < block.height {
             true => self.inner.apply(block, transaction, view),
             false => Ok(Applied::Refused(TAKING_OVER)),
         }

@@ -10,12 +10,13 @@ mod price;
 mod record;
 mod shares;
 mod terms;
+mod upgrade;
 mod verifiers;
 mod write_genesis;
 
 use crate::context::{Context, Step};
 use crate::economics::Schedule;
-use crate::records::{Chain, Emission, Prices, StableSupply};
+use crate::records::{Chain, Emission, Prices, Protocol, StableSupply};
 use crate::tables::Record;
 use cairn_types::Hash;
 
@@ -29,7 +30,9 @@ pub(crate) fn begin(digest: Hash, schedule: &Schedule, context: &mut Context<'_>
         Prices::key(&()),
         Emission::key(&()),
         StableSupply::key(&()),
+        Protocol::key(&()),
     ])?;
+    upgrade::take_effect(context)?;
     let mut chain = context.chain()?;
     chain.height = context.block.height;
     chain.time = context.block.time.max(chain.time);

@@ -10,6 +10,7 @@ mod network;
 mod order;
 mod score;
 mod supply;
+mod upgrade;
 mod validator;
 mod verifier;
 mod without;
@@ -27,6 +28,7 @@ pub use network::{
 pub use order::{Order, OrderState};
 pub use score::{SCORE_ONE, Score};
 pub use supply::{CreditSupply, Emission, Prices, StableSupply};
+pub use upgrade::{Protocol, Upgrade};
 pub use validator::{Validator, ValidatorBallot, Vote};
 pub use verifier::{Profile, Unbonding, Verifier, VerifierIndex};
 pub use without::{PLACES_PER_PAGE, Whose, WithoutPage};
@@ -104,6 +106,13 @@ mod tests {
         });
         check(ValidatorBallot { ballot: MAX });
         check(Vote { choice: HASH });
+        check(Protocol {
+            version: u16::MAX,
+            since: MAX,
+            next: Some(MAX),
+            ballot: Some(MAX),
+        });
+        check(Upgrade { height: MAX });
         check(Dispute {
             state: DisputeState::Completed,
             ballot: MAX,

@@ -654,4 +654,25 @@ pub(super) const TABLE: &[Row] = &[
         "Those who signed are to blame exactly for a result that is wrong by what it says it leaves out.",
         "Judge the epoch by what the settled result leaves out first, and blame who signed if that comes to another result.",
     ),
+    // Upgrades.
+    (
+        Reject::VersionNotNext,
+        "The version is not the one after the version in force.",
+        "Vote for the next version: `cairn validator upgrade show` says which it is.",
+    ),
+    (
+        Reject::UpgradeAnnounced,
+        "The version is announced already.",
+        "Let the validators withdraw it first, if it shall come at another height.",
+    ),
+    (
+        Reject::UpgradeHeightWrong,
+        "The height is too near, past, or too far ahead.",
+        "Choose one that leaves everybody days to install the version.",
+    ),
+    (
+        Reject::UpgradeNotAnnounced,
+        "No version is announced that could be withdrawn.",
+        "Nothing to do.",
+    ),
 ];

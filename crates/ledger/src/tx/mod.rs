@@ -57,6 +57,7 @@ pub mod expire_order;
 pub mod open_order;
 pub mod settle_order;
 
+pub mod vote_upgrade;
 pub mod vote_validator;
 
 pub(crate) use authorize::authorize;
@@ -179,6 +180,7 @@ pub enum Body {
     #[n(63)] ExpireOrder(#[n(0)] expire_order::ExpireOrder),
 
     #[n(70)] VoteValidator(#[n(0)] vote_validator::VoteValidator),
+    #[n(71)] VoteUpgrade(#[n(0)] vote_upgrade::VoteUpgrade),
 }
 
 impl Transaction {
@@ -268,6 +270,7 @@ pub fn reads(signed: &Signed) -> Vec<Key> {
         Body::CloseOrder(body) => body.reads(),
         Body::ExpireOrder(body) => body.reads(),
         Body::VoteValidator(body) => body.reads(),
+        Body::VoteUpgrade(body) => body.reads(),
     });
     keys
 }
@@ -312,5 +315,6 @@ pub(crate) fn run(signed: &Signed, context: &mut Context<'_>) -> Step<()> {
         Body::CloseOrder(body) => body.apply(account, context),
         Body::ExpireOrder(body) => body.apply(context),
         Body::VoteValidator(body) => body.apply(account, context),
+        Body::VoteUpgrade(body) => body.apply(account, context),
     }
 }

@@ -2,12 +2,14 @@
 //! list of refusals. It shares no code with the ledger but the names of refusals.
 
 mod disputes;
+mod upgrades;
 
 pub use disputes::{Evidence, Said, Stage, VALIDATORS_MAX, VARIANTS, WITHOUTS};
 
 use cairn_ledger::Reject;
 use disputes::{Dispute, Settled};
 use std::collections::BTreeMap;
+use upgrades::Upgrades;
 
 pub const NAMES: [&str; 7] = ["alice", "bob", "carol", "dave", "ivan", "vera", "nobody"];
 const K: u128 = 100_000_000;
@@ -115,6 +117,7 @@ pub struct Model {
     /// Accounts of validators by the number of their key, and what each wishes of a key.
     pub validators: BTreeMap<usize, usize>,
     wishes: BTreeMap<usize, BTreeMap<usize, Option<usize>>>,
+    pub upgrades: Upgrades,
     pub books: Books,
     pub premine: u128,
     pub epoch: u64,
@@ -189,6 +192,7 @@ impl Model {
             verifiers,
             validators: (0..4).map(|account| (account, account)).collect(),
             wishes: BTreeMap::new(),
+            upgrades: Upgrades::default(),
             books: Books::default(),
             premine,
             epoch: 0,
@@ -507,6 +511,7 @@ impl Model {
     pub fn advance(&mut self, ms: u128) {
         self.now += ms;
         self.height += 1;
+        self.upgrades.advance(self.height);
         let round = (self.now / HOUR_MS) as u64;
         if round > self.round {
             self.close_round();

@@ -206,6 +206,10 @@ impl World {
                     }
                 },
             }),
+            "vote_upgrade" => Body::VoteUpgrade(vote_upgrade::VoteUpgrade {
+                version: words.number(2) as u16,
+                height: (words.word(3) != "withdraw").then(|| words.number(3)),
+            }),
             "post_price" => Body::PostPrice(post_price::PostPrice {
                 price: Price(words.number(2)),
             }),
@@ -663,6 +667,16 @@ impl World {
                 let settled = view::without(store, &network, epoch).expect("memory");
                 let claimed = view::claimed_without(store, &network, epoch).expect("memory");
                 format!("settled {settled:?} claimed {claimed:?}")
+            }
+            "protocol" => {
+                let protocol = view::protocol(store).expect("memory");
+                let past = view::upgrades(store).expect("memory");
+                let past: String = past
+                    .iter()
+                    .map(|(version, at)| format!(" {version}@{}", at.height))
+                    .collect();
+                let next = protocol.next.map_or(String::new(), |height| format!(" next {height}"));
+                format!("version {} since {}{next}{past}", protocol.version, protocol.since)
             }
             "signers" => {
                 let (network, epoch) = (self.network_id(words.word(2)), EpochNumber(words.number(3)));

@@ -6,12 +6,14 @@ use crate::eras::hand_overs_face;
 use crate::faces::{Face, hex, object, with};
 use crate::genesis;
 use crate::machine::unpad;
+use crate::upgrades::Rules;
 use axum::Json;
 use axum::extract::{FromRequestParts, State as Shared};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use cairn_engine::{Header, KEY_BYTES, Key};
+use cairn_ledger::view;
 use cairn_types::{TimeMs, codec};
 use futures::FutureExt;
 use serde::Deserialize;
@@ -48,6 +50,7 @@ pub async fn status(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
         "digest": hex(latest.digest),
         "state_root": hex(latest.header.state_root),
         "genesis": hex(anchor.genesis),
+        "protocol": protocol_face(&service.rules.borrow()),
         "era": anchor.era,
         "over": latest.header.is_over(),
         "group_key": hex(anchor.group_key),
@@ -61,11 +64,57 @@ pub async fn status(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     Ok(Json(status).into_response())
 }
 
+/// The rules in force and to come, and whether this program speaks them.
+fn protocol_face(rules: &Rules) -> Value {
+    let next = rules.protocol.announced().map(
+        |(version, height)| json!({ "version": version, "height": height, "spoken": rules.speaks.contains(&version) }),
+    );
+    json!({
+        "version": rules.protocol.version,
+        "since": rules.protocol.since,
+        "next": next,
+        "speaks_min": rules.speaks.start(),
+        "speaks_max": rules.speaks.end(),
+    })
+}
+
+/// Which version of the rules holds, which came before, and what validators vote on, as the ledger has it.
+pub async fn protocol(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
+    let looked = desk.service.state.look([], |store| {
+        let protocol = view::protocol(store)?;
+        let upgrades = view::upgrades(store)?;
+        let votes = protocol.ballot.map(|ballot| view::votes(store, ballot)).transpose()?;
+        Ok((protocol, upgrades, votes.unwrap_or_default()))
+    });
+    let (header, (protocol, upgrades, votes)) = looked.await?;
+    let rules = Rules {
+        protocol,
+        ..desk.service.rules.borrow().clone()
+    };
+    let upgrades: Vec<Value> = upgrades
+        .iter()
+        .map(|(version, upgrade)| json!({ "version": version, "height": upgrade.height }))
+        .collect();
+    let votes: Vec<Value> = votes
+        .iter()
+        .map(|(validator, vote)| json!({ "validator": validator.face(), "choice": vote.choice.face() }))
+        .collect();
+    let found = with(
+        object(place(&header)),
+        [
+            ("protocol", protocol_face(&rules)),
+            ("upgrades", upgrades.into()),
+            ("votes", votes.into()),
+        ],
+    );
+    Ok(Json(found).into_response())
+}
+
 fn running(desk: &Desk) -> bool {
     desk.service.chain.ended().now_or_never().is_none()
 }
 
-/// Whether the process should live on.
+/// Whether the process should live on, and the upgrade before which it will stop.
 pub async fn health(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     let running = running(&desk);
     let status = if running {
@@ -73,7 +122,9 @@ pub async fn health(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    Ok((status, Json(json!({ "healthy": running }))).into_response())
+    let needs = desk.service.rules.borrow().needs();
+    let needs = needs.map(|(version, height)| json!({ "version": version, "height": height }));
+    Ok((status, Json(json!({ "healthy": running, "needs_upgrade": needs }))).into_response())
 }
 
 /// Whether it has caught up and answers.

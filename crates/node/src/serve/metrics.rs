@@ -23,6 +23,11 @@ pub struct Metrics {
     pool_admitted: Gauge,
     waiters: Gauge,
     streams_free: Gauge,
+    protocol_version: Gauge,
+    protocol_spoken_max: Gauge,
+    upgrade_version: Gauge,
+    upgrade_height: Gauge,
+    upgrade_needed: Gauge,
 }
 
 impl Metrics {
@@ -40,6 +45,11 @@ impl Metrics {
             pool_admitted: Gauge::default(),
             waiters: Gauge::default(),
             streams_free: Gauge::default(),
+            protocol_version: Gauge::default(),
+            protocol_spoken_max: Gauge::default(),
+            upgrade_version: Gauge::default(),
+            upgrade_height: Gauge::default(),
+            upgrade_needed: Gauge::default(),
             registry: Registry::default(),
         };
         let counters = [
@@ -87,6 +97,31 @@ impl Metrics {
                 "Event streams that could still be opened",
                 &metrics.streams_free,
             ),
+            (
+                "protocol_version",
+                "Version of the ledger's rules in force",
+                &metrics.protocol_version,
+            ),
+            (
+                "protocol_spoken_max",
+                "The last version of the ledger's rules that this program speaks",
+                &metrics.protocol_spoken_max,
+            ),
+            (
+                "upgrade_version",
+                "Version of the ledger's rules that is announced, 0 if none is",
+                &metrics.upgrade_version,
+            ),
+            (
+                "upgrade_height",
+                "First block of the version that is announced, 0 if none is",
+                &metrics.upgrade_height,
+            ),
+            (
+                "upgrade_needed",
+                "1 if this program will stop before the version that is announced",
+                &metrics.upgrade_needed,
+            ),
         ];
         for (name, help, gauge) in gauges {
             registry.register(name, help, gauge.clone());
@@ -117,6 +152,13 @@ pub async fn text(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     set(&metrics.pool_admitted, level.admitted);
     set(&metrics.waiters, level.waiters as u64);
     set(&metrics.streams_free, desk.streams.available_permits() as u64);
+    let rules = desk.service.rules.borrow().clone();
+    let (version, height) = rules.protocol.announced().unwrap_or_default();
+    set(&metrics.protocol_version, rules.protocol.version.into());
+    set(&metrics.protocol_spoken_max, (*rules.speaks.end()).into());
+    set(&metrics.upgrade_version, version.into());
+    set(&metrics.upgrade_height, height);
+    set(&metrics.upgrade_needed, rules.needs().is_some().into());
     let mut text = String::new();
     encode(&mut text, &metrics.registry).expect("writing into memory cannot fail");
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

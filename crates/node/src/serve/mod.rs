@@ -23,6 +23,7 @@ use crate::follow::Follower;
 use crate::mempool::SharedPool;
 use crate::mempool::admission::Admission;
 use crate::state::{State, StateError};
+use crate::upgrades::Rules;
 use axum::extract::{Request, State as Shared};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
@@ -44,6 +45,7 @@ pub struct Service {
     pub genesis: Arc<Genesis>,
     /// For a later era: those before it.
     pub eras: Option<Eras>,
+    pub rules: watch::Receiver<Rules>,
     /// How many validators the chain has.
     pub validators: usize,
     pub limits: HttpLimits,

@@ -26,6 +26,7 @@ const TABLE: &[Route] = &[
     ("get", "/v1/genesis", || asks(chain::genesis)),
     ("get", "/v1/genesis.cbor", || asks(chain::genesis_cbor)),
     ("get", "/v1/eras", || asks(chain::eras)),
+    ("get", "/v1/protocol", || asks(chain::protocol)),
     ("get", "/v1/openapi.json", || asks(chain::openapi)),
     ("get", "/v1/records", || asks(chain::records)),
     ("get", "/v1/proofs/{key}", || asks(chain::proof)),

@@ -2,7 +2,7 @@
 //! at once, and lets it end when it is asked to. A process that loses its keeper ends by itself: its standard input is closed.
 
 use super::board::Board;
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::roles::SUPERVISED;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -84,6 +84,16 @@ fn keep(spec: &Spec, board: &Arc<Board>, woken: &Receiver<()>) {
         }
         if begun.elapsed() >= STEADY {
             wait = WAIT_FIRST;
+        }
+        let status = ended.as_ref().ok().and_then(ExitStatus::code);
+        if status == Some(Kind::Upgrade as i32) {
+            tell(
+                &spec.name,
+                "is not started again: it needs another version of this program",
+            );
+            // Until all are asked to end.
+            let _ = woken.recv();
+            return;
         }
         let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
         tell(

@@ -1,39 +1,11 @@
-//! Records by key and vouchers by block, for those who read with the ledger's own getters: auditors, and verifiers on another
-//! machine than the node.
+//! Records by key, for those who read with the ledger's own getters: auditors, and verifiers on another machine than the node. Never knows
+//! what they mean.
 
 use crate::error::ClientError;
 use crate::node::{NodeClient, RECORDS_MAX};
 use crate::verify;
 use cairn_ledger::store::Key;
-use cairn_types::{Credit, Hash, OrderId};
 use serde::Deserialize;
-
-/// A voucher that a block's transaction settled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SettledVoucher {
-    pub order: OrderId,
-    /// What it paid above the voucher before it.
-    pub paid: Credit,
-    pub meters: Hash,
-}
-
-#[derive(Deserialize)]
-struct BlockBody {
-    transactions: Vec<TransactionBody>,
-}
-
-#[derive(Deserialize)]
-struct TransactionBody {
-    events: Vec<EventBody>,
-}
-
-#[derive(Deserialize)]
-struct EventBody {
-    kind: String,
-    order: Option<String>,
-    paid: Option<String>,
-    meters: Option<String>,
-}
 
 #[derive(Deserialize)]
 struct ProofBody {
@@ -64,28 +36,4 @@ impl NodeClient {
         let seen = verify::bytes(anchor, key, &proof)?;
         Ok((seen.header.height, seen.value))
     }
-
-    /// The vouchers that a block's transactions settled, in order, on the node's word: whoever asks holds them against the chain of
-    /// hashes in the epoch's pool.
-    pub async fn settled(&self, height: u64) -> Result<Vec<SettledVoucher>, ClientError> {
-        let block: BlockBody = self.http.get(&format!("/v1/blocks/{height}")).await?;
-        let events = block
-            .transactions
-            .into_iter()
-            .flat_map(|transaction| transaction.events);
-        events
-            .filter(|event| event.kind == "order_settled")
-            .map(|event| voucher(&event))
-            .collect()
-    }
-}
-
-fn voucher(event: &EventBody) -> Result<SettledVoucher, ClientError> {
-    let wrong = || ClientError::Nonsense("a settled order without its fields");
-    let field = |field: &Option<String>| field.clone().ok_or_else(wrong);
-    Ok(SettledVoucher {
-        order: field(&event.order)?.parse().map_err(|_| wrong())?,
-        paid: Credit(field(&event.paid)?.parse().map_err(|_| wrong())?),
-        meters: field(&event.meters)?.parse().map_err(|_| wrong())?,
-    })
 }

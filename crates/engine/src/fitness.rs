@@ -68,8 +68,13 @@ impl<E: Spawner + StorageContext + Clock> Fitness<E> {
 
 /// Resolves with the reason when the next block cannot be executed here.
 pub(crate) async fn unfit(mut unfit: watch::Receiver<Option<String>>) -> String {
-    match unfit.wait_for(Option::is_some).await {
-        Ok(reason) => reason.clone().expect("waited until it is some"),
-        Err(_) => std::future::pending().await,
+    let reason = unfit
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|reason| reason.clone());
+    match reason {
+        Some(reason) => reason,
+        None => std::future::pending().await,
     }
 }

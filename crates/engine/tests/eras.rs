@@ -193,7 +193,7 @@ async fn one_operator_hands_over_to_four_validators_and_the_first_key_is_enough_
         assert_eq!(value.as_ref().map(count_in), Some(1), "{account}");
     }
     let records = dir.path().join("records");
-    let root = checked.write_records(&records).unwrap();
+    let root = checked.write_records(&records, &Default::default()).unwrap();
     let opened = RecordsFile::open(&records).unwrap();
     assert_eq!((opened.root(), opened.chunks()), (root, 1));
 

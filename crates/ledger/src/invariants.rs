@@ -10,8 +10,9 @@ use crate::genesis::Genesis;
 use crate::records::*;
 use crate::store::MemoryStore;
 use crate::tables::{self, Record};
+use crate::tx::settle_order::chain_meters;
 use cairn_types::attestation::Totals;
-use cairn_types::{AccountNumber, Credit, EpochNumber, MicroUsd, NetworkId, Token};
+use cairn_types::{AccountNumber, Credit, EpochNumber, Hash, MicroUsd, NetworkId, Token};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
@@ -307,6 +308,9 @@ fn check_networks(state: &State, store: &MemoryStore, genesis: &Genesis, found: 
             network.unreleased,
             network.unsettled,
         );
+        if let Some(usage) = get::<Usage>(store, id) {
+            check_vouchers(&(*id, state.chain.epoch), usage.settled, usage.meters, store, found);
+        }
         let waiting = network.unsettled.0.saturating_sub(network.unreleased.0);
         at_most(found, "few epochs wait for their release", waiting, UNRELEASED_MAX);
         for epoch in network.created.0..state.chain.epoch.0 {
@@ -339,6 +343,22 @@ fn check_networks(state: &State, store: &MemoryStore, genesis: &Genesis, found: 
     );
 }
 
+/// Every settled voucher is on record, and they chain to the hash of their epoch.
+fn check_vouchers(
+    at: &(NetworkId, EpochNumber),
+    count: u32,
+    meters: Hash,
+    store: &MemoryStore,
+    found: &mut Vec<Violation>,
+) {
+    let settled = (0..=count).map_while(|place| get::<SettledOrder>(store, &(at.0, at.1, place)));
+    let (chained, on_record) = settled.fold((Hash::default(), 0), |(chained, on_record), one| {
+        (chain_meters(&chained, &one.order, one.paid, &one.meters), on_record + 1)
+    });
+    equal(found, "settled vouchers are on record", on_record, count);
+    equal(found, "settled vouchers chain to their epoch's hash", chained, meters);
+}
+
 /// Checks a pool and says what is still in it.
 fn check_pool(
     pool: &Pool,
@@ -356,6 +376,7 @@ fn check_pool(
         pool.customers_paid(),
     );
     hold(found, rule);
+    check_vouchers(at, pool.settled, pool.meters, store, found);
     let settlement: Option<Settlement> = get(store, at);
     let expected = matches!(pool.state, PoolState::Settled | PoolState::Released | PoolState::Paid);
     equal(

@@ -31,6 +31,8 @@ pub mod event;
 
 pub mod view;
 
+pub mod succession;
+
 pub mod invariants;
 
 #[cfg(any(test, feature = "fixture"))]

@@ -45,6 +45,7 @@ pub enum Table {
     VerifierIndex = 51,
     VerifierProfile = 52,
     Order = 60,
+    SettledOrder = 61,
     Validator = 70,
     ValidatorBallot = 71,
     Vote = 72,
@@ -200,6 +201,12 @@ impl Id for (NetworkId, EpochNumber, AccountNumber) {
             table,
             &joined::<44>(&epoch_of(&self.0, self.1), &self.2.0.to_be_bytes()),
         )
+    }
+}
+
+impl Id for (NetworkId, EpochNumber, u32) {
+    fn key(&self, table: Table) -> Key {
+        key(table, &joined::<44>(&epoch_of(&self.0, self.1), &self.2.to_be_bytes()))
     }
 }
 

@@ -213,6 +213,19 @@ pub fn pool(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> R
     record(store, &(*network, epoch))
 }
 
+/// The vouchers settled in an epoch, open or closed, in the order of settling.
+pub fn settled_orders(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Vec<SettledOrder>> {
+    let count = match pool(store, network, epoch)? {
+        Some(pool) => pool.settled,
+        None => match chain(store)?.filter(|chain| chain.epoch == epoch) {
+            Some(_) => usage(store, network)?.map_or(0, |usage| usage.settled),
+            None => 0,
+        },
+    };
+    let settled = all((0..count).map(|place| record::<SettledOrder>(store, &(*network, epoch, place))))?;
+    Ok(settled.into_iter().flatten().collect())
+}
+
 /// What was attested of it and how far it is paid.
 pub fn settlement(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Option<Settlement>> {
     record(store, &(*network, epoch))

@@ -4,16 +4,18 @@
 use crate::eras::{self, ErasError, RECORDS_NAME};
 use crate::founding::{Founding, FoundingError};
 use crate::genesis::{self, GenesisFileError};
-use crate::machine::unpad;
+use crate::machine::{pad, unpad};
 use crate::upgrades;
 use cairn_engine::light::Anchor;
 use cairn_engine::state::{self, Checked, Export, Progress, StateFileError};
-use cairn_engine::{EraStart, Header};
+use cairn_engine::{EraStart, Header, KEY_BYTES, Value};
 use cairn_ledger::protocol::PROTOCOLS;
 use cairn_ledger::records::{Chain, Protocol};
 use cairn_ledger::store::{Key, Missing, Store};
+use cairn_ledger::succession::{SuccessionError, Successor, take_over};
 use cairn_ledger::view;
-use cairn_types::Hash;
+use cairn_types::{Hash, ValidatorKey};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Why a state does not move.
@@ -35,6 +37,8 @@ pub enum MovingError {
     NotOver,
     #[error("this folder holds a chain already")]
     FolderUsed,
+    #[error("the era's validators cannot take the ledger over: {0}")]
+    Succession(#[from] SuccessionError),
     #[error("this program cannot go on with this state: {0}")]
     Unfit(String),
 }
@@ -50,6 +54,7 @@ impl MovingError {
             Self::Io(_) => "check that file and folder are yours and the disk is not full",
             Self::NoLedger => "name the state file and the genesis file of one and the same chain",
             Self::NotOver => "`cairn genesis hand-over` first, then export the state again",
+            Self::Succession(_) => "found the era with fewer validators",
             Self::Unfit(_) => "install the version it names and import the state with it",
             Self::FolderUsed => "name a new folder with --data: each era has its own",
         }
@@ -85,10 +90,7 @@ pub fn export(data: &Path, out: &Path, progress: Progress<'_>) -> Result<Header,
 /// Reads a state file and checks all of it.
 pub fn check(file: &Path, anchor: &Anchor, progress: Progress<'_>) -> Result<Moved, MovingError> {
     let checked = state::check(file, anchor, progress)?;
-    let mut records = Records {
-        checked: &checked,
-        failed: None,
-    };
+    let mut records = Records::of(&checked);
     let chain = view::chain(&mut records);
     let protocol = view::protocol(&mut records);
     if let Some(error) = records.failed {
@@ -126,19 +128,57 @@ pub fn import(
     }
     let (hand_over, _) = moved.checked.hand_over(&successor)?;
     std::fs::create_dir_all(data)?;
-    let records = Hash(moved.checked.write_records(&data.join(RECORDS_NAME))?);
+    let changes = succeed(&moved.checked, founding)?;
+    let records = Hash(moved.checked.write_records(&data.join(RECORDS_NAME), &changes)?);
     let start = founding.begin_era(hand_over, records)?;
     Ok((moved, start))
 }
 
-/// The records of a checked file; reading only.
+/// What the new era's validators change in the records that they take over: the list of validators is theirs.
+fn succeed(checked: &Checked, founding: &Founding) -> Result<BTreeMap<[u8; KEY_BYTES], Option<Value>>, MovingError> {
+    let successors: Vec<Successor> = founding
+        .validators
+        .iter()
+        .map(|founder| Successor {
+            rule: founder.account.clone(),
+            key: ValidatorKey(founder.key),
+            address: founder.address.to_string(),
+        })
+        .collect();
+    let mut records = Records::of(checked);
+    let taken = take_over(&mut records, &successors);
+    if let Some(error) = records.failed {
+        return Err(error.into());
+    }
+    taken?;
+    let changes = records.changes.into_iter();
+    Ok(changes
+        .map(|(key, value)| (key.0, value.map(|value| pad(&value))))
+        .collect())
+}
+
+/// The records of a checked file, and what is changed of them.
 struct Records<'a> {
     checked: &'a Checked,
+    changes: BTreeMap<Key, Option<Vec<u8>>>,
     failed: Option<StateFileError>,
+}
+
+impl<'a> Records<'a> {
+    fn of(checked: &'a Checked) -> Self {
+        Self {
+            checked,
+            changes: BTreeMap::new(),
+            failed: None,
+        }
+    }
 }
 
 impl Store for Records<'_> {
     fn get(&mut self, key: &Key) -> Result<Option<Vec<u8>>, Missing> {
+        if let Some(changed) = self.changes.get(key) {
+            return Ok(changed.clone());
+        }
         match self.checked.record(&key.0) {
             Ok(value) => Ok(value.as_ref().and_then(unpad).map(<[u8]>::to_vec)),
             Err(error) => {
@@ -148,11 +188,11 @@ impl Store for Records<'_> {
         }
     }
 
-    fn put(&mut self, _: Key, _: Vec<u8>) {
-        unreachable!("getters do not write");
+    fn put(&mut self, key: Key, value: Vec<u8>) {
+        self.changes.insert(key, Some(value));
     }
 
-    fn delete(&mut self, _: &Key) {
-        unreachable!("getters do not write");
+    fn delete(&mut self, key: &Key) {
+        self.changes.insert(*key, None);
     }
 }

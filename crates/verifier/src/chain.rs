@@ -4,6 +4,8 @@
 pub mod local;
 pub mod records;
 
+pub use cairn_ledger::records::SettledOrder;
+
 use crate::exchange::Choice;
 use crate::roster::RosterMember;
 use cairn_ledger::economics::Parameters;
@@ -11,10 +13,9 @@ use cairn_ledger::genesis::Limits;
 use cairn_ledger::records::{Anchor, Anchors, ExchangeBook, Pool, PoolState, Roots, Settlement};
 use cairn_ledger::tx::Signed;
 use cairn_types::{
-    AccountId, AccountNumber, ChainId, Credit, DeviceId, DeviceNumber, EpochClock, EpochNumber, Hash, NetworkId,
-    OrderId, PublicKey, Token,
+    AccountId, AccountNumber, ChainId, DeviceId, DeviceNumber, EpochClock, EpochNumber, Hash, NetworkId, OrderId,
+    PublicKey, Token,
 };
-use minicbor::{CborLen, Decode, Encode};
 use thiserror::Error;
 
 /// Why the ledger did not answer as hoped.
@@ -149,18 +150,6 @@ impl Basis {
             without,
         })
     }
-}
-
-/// A voucher the ledger settled: so much of an order was paid, for what has this root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, CborLen)]
-#[cbor(array)]
-pub struct SettledOrder {
-    #[n(0)]
-    pub order: OrderId,
-    #[n(1)]
-    pub paid: Credit,
-    #[n(2)]
-    pub meters: Hash,
 }
 
 /// A device by the ledger's number for it.

@@ -8,13 +8,13 @@
 use crate::error::{Failure, Kind};
 use crate::home::{AnchorText, Home};
 use crate::session::other_chain;
-use cairn_client::{Anchor, ClientError, NodeClient, SettledVoucher};
+use cairn_client::{Anchor, ClientError, NodeClient};
+use cairn_ledger::Genesis;
 use cairn_ledger::records::{ExchangeBook, Roots, Settlement};
 use cairn_ledger::store::{Key, Missing, Store};
 use cairn_ledger::tables::Table;
 use cairn_ledger::tx::Signed;
-use cairn_ledger::{Event, Genesis, view};
-use cairn_node::{NodeHandle, OutcomeError, SubmitError, events, unpad};
+use cairn_node::{NodeHandle, OutcomeError, SubmitError, unpad};
 use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 use cairn_verifier::chain::{
     AccountAt, Anchoring, Chain, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
@@ -38,9 +38,6 @@ const ROUNDS_MAX: usize = 64;
 pub trait Node: Send + Sync {
     /// The values of records, in the order of `keys`, and the height at which they are so.
     fn read(&self, keys: &[Key]) -> Result<(u64, Vec<Option<Vec<u8>>>), ChainError>;
-
-    /// The vouchers settled by a block's transactions.
-    fn settled(&self, height: u64) -> Result<Vec<SettledOrder>, ChainError>;
 
     /// Hands a transaction in and waits until it is final.
     fn submit(&self, transaction: &Signed) -> Result<(), ChainError>;
@@ -95,12 +92,6 @@ impl NodeChain {
             "the question needs too many records".to_owned(),
         ))
     }
-
-    /// The block in which an epoch was closed; `None` for one that is open.
-    fn closed_height(&self, epoch: EpochNumber) -> Result<Option<u64>, ChainError> {
-        let closed = self.look(|store| view::epoch(store, epoch).map_err(missing))?;
-        Ok(closed.map(|closed| closed.closed_height))
-    }
 }
 
 impl ChainView for NodeChain {
@@ -117,26 +108,7 @@ impl ChainView for NodeChain {
     }
 
     fn settled_orders(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<SettledOrder>, ChainError> {
-        let pool = self.look(|store| view::pool(store, network, epoch).map_err(missing))?;
-        if pool.is_none_or(|pool| pool.settled == 0) {
-            return Ok(Vec::new());
-        }
-        // An epoch's transactions stand from the block that closed the one before to the block before its own close.
-        let Some(end) = self.closed_height(epoch)? else {
-            return Ok(Vec::new());
-        };
-        let start = match epoch.0.checked_sub(1) {
-            Some(before) => self.closed_height(EpochNumber(before))?.unwrap_or(1),
-            None => 1,
-        };
-        let mut settled = Vec::new();
-        for height in start..end {
-            for one in self.node.settled(height)? {
-                let order = self.look(|store| records::order(store, &one.order))?;
-                settled.extend(order.filter(|order| order.network == *network).map(|_| one));
-            }
-        }
-        Ok(settled)
+        self.look(|store| records::settled_orders(store, network, epoch))
     }
 
     fn anchoring(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Anchoring, ChainError> {
@@ -206,24 +178,6 @@ impl Node for LocalNode {
             .map(|value| value.as_ref().and_then(unpad).map(<[u8]>::to_vec))
             .collect();
         Ok((read.header.height, values))
-    }
-
-    fn settled(&self, height: u64) -> Result<Vec<SettledOrder>, ChainError> {
-        let block = self
-            .runtime
-            .block_on(self.node.chain().block(height))
-            .map_err(unreachable)?;
-        let settled = block
-            .txs
-            .iter()
-            .flat_map(|tx| events(&tx.receipt))
-            .filter_map(|event| match event {
-                Event::OrderSettled {
-                    order, paid, meters, ..
-                } => Some(SettledOrder { order, paid, meters }),
-                _ => None,
-            });
-        Ok(settled.collect())
     }
 
     fn submit(&self, transaction: &Signed) -> Result<(), ChainError> {
@@ -322,19 +276,6 @@ impl Node for RemoteNode {
         })
     }
 
-    fn settled(&self, height: u64) -> Result<Vec<SettledOrder>, ChainError> {
-        let settled = self
-            .runtime
-            .block_on(self.client.settled(height))
-            .map_err(unreachable)?;
-        let order = |one: SettledVoucher| SettledOrder {
-            order: one.order,
-            paid: one.paid,
-            meters: one.meters,
-        };
-        Ok(settled.into_iter().map(order).collect())
-    }
-
     fn submit(&self, transaction: &Signed) -> Result<(), ChainError> {
         let confirmed = self.runtime.block_on(self.client.submit_and_wait(transaction));
         confirmed.map(drop).map_err(|error| match error.reject() {
@@ -349,10 +290,6 @@ impl Node for RemoteNode {
 
 fn unreachable(error: impl std::fmt::Display) -> ChainError {
     ChainError::Unreachable(error.to_string())
-}
-
-fn missing(missing: Missing) -> ChainError {
-    ChainError::Unreachable(format!("a record is not at hand: {missing:?}"))
 }
 
 /// Records read so far, and which were asked for and are not among them.

@@ -106,7 +106,7 @@ pub async fn start(home: &Home, options: &Options) -> Result<Up, Failure> {
 async fn start_node(folder: PathBuf, genesis: &Genesis, port: u16) -> Result<Arc<NodeHandle>, Failure> {
     let mut config = NodeConfig::solo(folder, genesis.clone());
     config.listen = listen(port, 0);
-    // Whoever audits reads vouchers from old blocks.
+    // Whoever asks for a transaction finds it, however old it is.
     config.retain.blocks = None;
     // An epoch shall end when it is over, and not a block's while later.
     config.pace.idle_interval = config

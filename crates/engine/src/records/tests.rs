@@ -79,8 +79,14 @@ fn all_records_are_taken_in_once_in_their_order_and_the_machine_waits_for_them()
         machine.apply(&BLOCK, &chunks[2], &mut view),
         Ok(Applied::Refused(OTHER_RECORDS))
     );
-    assert!(matches!(
+    // The machine never began this block.
+    assert_eq!(
         machine.apply(&BLOCK, &early.bytes, &mut view),
+        Ok(Applied::Refused(TAKING_OVER))
+    );
+    let next = BlockContext { height: 10, ..BLOCK };
+    assert!(matches!(
+        machine.apply(&next, &early.bytes, &mut view),
         Ok(Applied::Accepted(_))
     ));
     for (key, value) in &records {

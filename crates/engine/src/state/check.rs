@@ -134,12 +134,26 @@ impl Checked {
         Ok(Some(value))
     }
 
-    /// Writes the records in their order to `path`; returns the root over them.
-    pub fn write_records(&self, path: &Path) -> Result<[u8; 32], StateFileError> {
+    /// Writes the records in their order to `path`, some of them changed, new or gone; returns the root over them.
+    pub fn write_records(
+        &self,
+        path: &Path,
+        changes: &BTreeMap<Key, Option<Value>>,
+    ) -> Result<[u8; 32], StateFileError> {
         let mut writer = RecordsWriter::create(path)?;
+        let mut changes = changes.iter().peekable();
         for key in self.places.keys() {
-            let value = self.record(key)?.expect("its place is known");
-            writer.push(key, &value)?;
+            while let Some((new, value)) = changes.next_if(|(changed, _)| *changed < key) {
+                value.iter().try_for_each(|value| writer.push(new, value))?;
+            }
+            let value = match changes.next_if(|(changed, _)| *changed == key) {
+                Some((_, changed)) => *changed,
+                None => self.record(key)?,
+            };
+            value.iter().try_for_each(|value| writer.push(key, value))?;
+        }
+        for (new, value) in changes {
+            value.iter().try_for_each(|value| writer.push(new, value))?;
         }
         Ok(writer.finish()?)
     }

@@ -25,7 +25,7 @@ pub use network::{
     Network, NetworkIndex, PARAMETER_PAGE_BYTES, PARAMETERS_BYTES_MAX, ParameterPage, Terms, TermsVersion,
     UNRELEASED_MAX, Usage,
 };
-pub use order::{Order, OrderState};
+pub use order::{Order, OrderState, SettledOrder};
 pub use score::{SCORE_ONE, Score};
 pub use supply::{CreditSupply, Emission, Prices, StableSupply};
 pub use upgrade::{Protocol, Upgrade};
@@ -313,6 +313,11 @@ mod tests {
             expires: TimeMs(MAX),
             opened: EpochNumber(MAX),
             voucher_key: KEY,
+        });
+        check(SettledOrder {
+            order: OrderId([0xff; 32]),
+            paid: Credit(MAX),
+            meters: HASH,
         });
         check(Verifier {
             number: AccountNumber(u32::MAX),

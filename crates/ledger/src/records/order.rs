@@ -3,7 +3,7 @@
 use crate::economics::credits::CreditBalance;
 use crate::tables::{Record, Table};
 use cairn_types::{AccountId, Credit, EpochNumber, Hash, NetworkId, OrderId, PublicKey, TimeMs};
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 
 /// What became of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -52,4 +52,22 @@ pub struct Order {
 impl Record for Order {
     const TABLE: Table = Table::Order;
     type Id = OrderId;
+}
+
+/// A voucher that was settled: so much of an order was paid, for what has this root. By network, epoch, and place in the order of settling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct SettledOrder {
+    #[n(0)]
+    pub order: OrderId,
+    /// Above the voucher before it.
+    #[n(1)]
+    pub paid: Credit,
+    #[n(2)]
+    pub meters: Hash,
+}
+
+impl Record for SettledOrder {
+    const TABLE: Table = Table::SettledOrder;
+    type Id = (NetworkId, EpochNumber, u32);
 }

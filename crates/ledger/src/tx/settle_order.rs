@@ -3,7 +3,7 @@
 
 use crate::context::{Context, Step, ensure};
 use crate::event::Event;
-use crate::records::{CreditSupply, Network, Order, OrderState, Usage};
+use crate::records::{CreditSupply, Network, Order, OrderState, SettledOrder, Usage};
 use crate::reject::Reject;
 use crate::store::Key;
 use crate::tables::{Loaded, Record};
@@ -91,6 +91,7 @@ impl SettleOrder {
         usage.burned = usage.burned.checked_add(spent.burned).ok_or(Reject::AmountTooLarge)?;
         usage.stable.checked_add(usage.burned).ok_or(Reject::AmountTooLarge)?;
         usage.meters = chain_meters(&usage.meters, &voucher.order, paid, &voucher.meters);
+        let place = usage.settled;
         usage.settled = usage.settled.checked_add(1).ok_or(Reject::AmountTooLarge)?;
         supply.stable_spent = supply
             .stable_spent
@@ -104,6 +105,12 @@ impl SettleOrder {
         context.save(&usage);
         context.save(&supply);
         let (cumulative, meters) = (voucher.credits, voucher.meters);
+        let settled = SettledOrder {
+            order: voucher.order,
+            paid,
+            meters,
+        };
+        context.insert(&(order.network, open, place), &settled);
         context.emit(Event::OrderSettled {
             order: voucher.order,
             paid,

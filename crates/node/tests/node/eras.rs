@@ -195,6 +195,11 @@ async fn a_ledger_moves_to_four_validators_with_all_that_is_in_it() {
         assert_eq!(seen(&node.url(), &http, &paths).await, before);
         let same = node.look(|store| view::chain(store)).await.unwrap().1.unwrap();
         assert_eq!((same.genesis, same.epoch), (moved.chain.genesis, moved.chain.epoch));
+        let listed = node.look(|store| view::validators(store)).await.unwrap().1;
+        let listed = listed.iter().map(|one| (one.key.0, one.account, one.address.clone()));
+        let founders = founding.validators.iter();
+        let founders = founders.map(|one| (one.key, one.account.account_id(), one.address.to_string()));
+        assert!(listed.eq(founders), "only the new validators are on the ledger");
     }
 
     // A stranger with the first key.

@@ -9,7 +9,6 @@ use crate::exchange::Choice;
 use cairn_ledger::records::{ExchangeBook, Roots, Settlement};
 use cairn_ledger::{Block, Event, Genesis, GenesisError, Ledger, MemoryStore, Reject, Signed, check, view};
 use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey, TimeMs, hash};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A chain of one process. Clones are the same chain.
@@ -21,7 +20,6 @@ struct State {
     store: MemoryStore,
     block: Block,
     events: Vec<Event>,
-    orders: BTreeMap<(NetworkId, EpochNumber), Vec<SettledOrder>>,
     /// So many submissions are still heard; `None`: all.
     hears: Option<u32>,
     /// Nobody is answered.
@@ -53,9 +51,7 @@ impl LocalChain {
         let from = state.events.len();
         state.put(block);
         for signed in transactions {
-            let before = state.events.len();
             state.apply(signed)?;
-            state.remember(before);
         }
         Ok(state.events[from..].to_vec())
     }
@@ -134,7 +130,6 @@ impl State {
                 beacon: None,
             },
             events: Vec::new(),
-            orders: BTreeMap::new(),
             hears: None,
             away: false,
             follows: false,
@@ -167,27 +162,6 @@ impl State {
             .expect("memory has every record");
         applied.map(drop)
     }
-
-    fn remember(&mut self, from: usize) {
-        let chain = view::chain(&mut self.store)
-            .expect("memory has every record")
-            .expect("block 1 wrote it");
-        for event in &self.events[from..] {
-            if let Event::OrderSettled {
-                order, paid, meters, ..
-            } = event
-            {
-                let of = view::order(&mut self.store, order).expect("memory has every record");
-                let network = of.expect("it was just settled").network;
-                let settled = SettledOrder {
-                    order: *order,
-                    paid: *paid,
-                    meters: *meters,
-                };
-                self.orders.entry((network, chain.epoch)).or_default().push(settled);
-            }
-        }
-    }
 }
 
 impl ChainView for LocalChain {
@@ -204,7 +178,7 @@ impl ChainView for LocalChain {
     }
 
     fn settled_orders(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<SettledOrder>, ChainError> {
-        self.ask(|state| Ok(state.orders.get(&(*network, epoch)).cloned().unwrap_or_default()))
+        self.ask(|state| records::settled_orders(&mut state.store, network, epoch))
     }
 
     fn anchoring(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Anchoring, ChainError> {
@@ -271,9 +245,7 @@ impl Chain for LocalChain {
         let signed = checked.map_err(refused)?;
         let time = state.block.time;
         state.begin(time);
-        let from = state.events.len();
         state.apply(&signed).map_err(refused)?;
-        state.remember(from);
         Ok(())
     }
 }

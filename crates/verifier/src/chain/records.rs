@@ -6,7 +6,7 @@ use super::{
 use crate::exchange::Choice;
 use crate::roster::RosterMember;
 use cairn_ledger::genesis::Limits;
-use cairn_ledger::records::{Device, ExchangeBook, Roots, Settlement, VerifierIndex};
+use cairn_ledger::records::{Device, ExchangeBook, Roots, SettledOrder, Settlement, VerifierIndex};
 use cairn_ledger::{Genesis, Missing, Store, view};
 use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 
@@ -22,6 +22,15 @@ pub fn facts(genesis: &Genesis) -> ChainFacts {
         economics: genesis.economics,
         limits: genesis.limits,
     }
+}
+
+/// The vouchers settled in an epoch, in the ledger's order.
+pub fn settled_orders(
+    store: &mut dyn Store,
+    network: &NetworkId,
+    epoch: EpochNumber,
+) -> Result<Vec<SettledOrder>, ChainError> {
+    view::settled_orders(store, network, epoch).map_err(unreachable)
 }
 
 pub fn network(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<NetworkAt, ChainError> {

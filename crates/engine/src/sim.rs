@@ -411,6 +411,8 @@ impl SimNetwork {
             // Whoever started it may not want its handle.
             drop(started.send(handle));
             tokio::select! {
+                // Always in this order: equal runs are equal to the last step.
+                biased;
                 reason = first_end => panic!("node {node}: {reason}"),
                 reason = fitness::unfit(unfit) => drop(ended.send_replace(Some(Ended::Unfit(reason)))),
             }

@@ -272,7 +272,7 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         () = caught_up => {}
         ended = chain.failed() => return Err(NodeEnded::from(ended).into()),
     }
-    tasks.spawn(upgrades::follow(state.clone(), chain.follow(), rules));
+    tasks.spawn(upgrades::follow(state.clone(), chain.follow(), rules, stopped.clone()));
     tasks.spawn(desk.run());
     tasks.spawn(serve::run(listener, service, stopped));
     Ok(NodeHandle {

@@ -35,8 +35,20 @@ pub fn needed(version: u16, height: u64, speaks: &RangeInclusive<u16>) -> String
     )
 }
 
-/// Looks at the rules after every final block, until the chain ends.
-pub(crate) async fn follow(state: State, mut latest: watch::Receiver<Latest>, rules: watch::Sender<Rules>) {
+/// Looks at the rules after every final block, until it is stopped or the chain ends.
+pub(crate) async fn follow(
+    state: State,
+    latest: watch::Receiver<Latest>,
+    rules: watch::Sender<Rules>,
+    mut stop: watch::Receiver<bool>,
+) {
+    tokio::select! {
+        () = look(state, latest, rules) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+async fn look(state: State, mut latest: watch::Receiver<Latest>, rules: watch::Sender<Rules>) {
     loop {
         let height = latest.borrow_and_update().header.height;
         // An answer that does not come now comes with the next block.

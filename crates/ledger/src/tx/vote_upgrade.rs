@@ -56,7 +56,7 @@ impl VoteUpgrade {
             Some(running) => running,
             None => ballot::next(context)?,
         };
-        let cast = Cast::check(sender, number, self.choice(), true, &validators, context)?;
+        let cast = Cast::check(sender, number, self.choice(), &validators, context)?;
 
         cast.write(context);
         protocol.ballot = Some(number);

@@ -100,6 +100,19 @@ fn one_operator_hands_its_chain_over_and_the_first_key_is_enough_to_go_on() {
     let before = done(folder, "verify account founder");
     assert_eq!(before["group_key"], first["group_key"]);
     refused(folder, "state export --out ledger.state", 7);
+    // A node that runs gives its state out as well.
+    let live = format!("state export --node {} --out", said["node"].as_str().unwrap());
+    let early = done(folder, &format!("{live} early.state"));
+    assert_eq!(early["over"], false);
+    assert_eq!(
+        done(folder, "state show early.state")["state_root"],
+        early["state_root"]
+    );
+    refused(
+        folder,
+        "state import --genesis genesis.json --state early.state --data moved",
+        1,
+    );
 
     done(folder, "genesis era --validators 1");
     refused(folder, "genesis approve", 4);
@@ -110,10 +123,14 @@ fn one_operator_hands_its_chain_over_and_the_first_key_is_enough_to_go_on() {
     refused(folder, "genesis hand-over --file wrong.json", 4);
     assert_eq!(done(folder, "genesis approve")["approvals"], 1);
     done(folder, "genesis hand-over");
+    assert_eq!(done(folder, &format!("{live} live.state"))["over"], true);
     old.terminate();
 
     let exported = done(folder, "state export --out ledger.state");
     assert_eq!(exported["over"], true);
+    let files = ["live.state", "ledger.state"].map(|file| fs::read(folder.join(file)).unwrap());
+    assert!(files[0] == files[1], "running or stopped, it is one file");
+    assert!(!folder.join("live.state.part").exists());
     let shown = done(folder, "state show ledger.state");
     assert_eq!(shown, done(folder, "state show ledger.state --genesis genesis.json"));
     assert_eq!(shown["height"], exported["height"]);
@@ -134,6 +151,19 @@ fn one_operator_hands_its_chain_over_and_the_first_key_is_enough_to_go_on() {
     );
     assert_eq!(said["group_key"], second["group_key"]);
     done(folder, &format!("config set --node {}", said["node"].as_str().unwrap()));
+    let listed = &done(folder, "validator list")["validators"];
+    let seat = &done(folder, "genesis show era.json")["validators"][0];
+    assert_eq!(
+        listed.as_array().unwrap().len(),
+        1,
+        "the old validator is gone: {listed}"
+    );
+    assert_eq!(
+        (&listed[0]["validator"], &listed[0]["address"]),
+        (&seat["key"], &seat["address"])
+    );
+    let rules = done(folder, "validator upgrade show");
+    assert_eq!((&rules["version"], &rules["next"]), (&Value::from(1), &Value::Null));
     let after = done(folder, "verify account founder --save kept.proofs");
     assert_eq!(
         (&after["group_key"], &after["era"]),

@@ -31,5 +31,6 @@ pub use error::ClientError;
 pub use events::{Events, Told};
 pub use node::{NodeClient, NodeProtocol, NodeUpgrade, Seen, Status};
 pub use question::{NoQuestion, Question};
+pub use raw::StateOffer;
 pub use submit::Confirmed;
 pub use wallet::Wallet;

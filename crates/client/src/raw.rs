@@ -7,6 +7,15 @@ use crate::verify;
 use cairn_ledger::store::Key;
 use serde::Deserialize;
 
+/// The newest state of a node, as it tells it; see `cairn_engine::state::Download`, which believes nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct StateOffer {
+    pub height: u64,
+    pub parts: u64,
+    /// Hexadecimal digits of the head of a state file.
+    pub head: String,
+}
+
 #[derive(Deserialize)]
 struct ProofBody {
     proof: String,
@@ -26,6 +35,16 @@ impl NodeClient {
             values.extend(told.value);
         }
         Ok((height, values))
+    }
+
+    /// What a node has of its newest final state; given out on its own computer only.
+    pub async fn state_offer(&self) -> Result<StateOffer, ClientError> {
+        self.http.get("/v1/state").await
+    }
+
+    /// A part of the log that made the state after a block.
+    pub async fn state_part(&self, height: u64, part: u64) -> Result<Vec<u8>, ClientError> {
+        self.http.get_bytes(&format!("/v1/state/{height}/{part}")).await
     }
 
     /// The bytes under a key, or that there are none: proven, or an error.

@@ -5,6 +5,7 @@ use crate::{
     ending::Resolutions,
     light::{Anchor, Finality, Proof},
     limits::READ_KEYS_MAX,
+    state::Part,
 };
 use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -66,6 +67,10 @@ pub enum AskError {
     UnknownBlock(u64),
     #[error("the certificate of block {0} is not here yet")]
     NoCertificate(u64),
+    #[error("the operations that made that state are not kept any more")]
+    Pruned,
+    #[error("the state of block {0} has fewer parts")]
+    UnknownPart(u64),
     #[error("the state moved on while it was read; ask again")]
     Moved,
 }
@@ -75,6 +80,8 @@ pub(crate) enum Question {
     Prove(Key, Answer<Proof>),
     Block(u64, Answer<Finalized>),
     Finality(u64, Answer<Finality>),
+    StateTarget(Answer<(Header, Finality)>),
+    StatePart(u64, u64, Answer<Part>),
 }
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, AskError>>;
@@ -127,6 +134,17 @@ impl Handle {
     /// Why a block is final: its header, and the chain of headers to the next certificate.
     pub async fn finality(&self, height: u64) -> Result<Finality, AskError> {
         self.ask(|answer| Question::Finality(height, answer)).await
+    }
+
+    /// The newest final state of which a file can be made, and why it is final; after the end of an era, that of its last block.
+    pub async fn state_target(&self) -> Result<(Header, Finality), AskError> {
+        self.ask(Question::StateTarget).await
+    }
+
+    /// A part of the log that made the state after a block, see [`Download`](crate::state::Download). The chain goes on meanwhile: the
+    /// log of a state of long ago is not kept.
+    pub async fn state_part(&self, height: u64, part: u64) -> Result<Part, AskError> {
+        self.ask(|answer| Question::StatePart(height, part, answer)).await
     }
 
     /// Resolves when the chain has ended, and says how. A failure is for the process to die of: restarting recovers.

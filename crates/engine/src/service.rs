@@ -1,18 +1,21 @@
 //! Answers the handle's questions from the state and the store of blocks. Only what is final is shown.
 
 use crate::{
-    AskError, Finalized, Key, Latest, Records, Value,
+    AskError, Finalized, Header, Key, Latest, Records, Value,
+    assemble::Runtime,
     block::Block,
     engine_types::{MarshalMailbox, StateKey},
     execute::Databases,
     handle::Question,
+    header::OVER,
     light::{EncodedHeader, Finality, Proof},
     limits::FINALITY_HEADERS_MAX,
+    state::{self, Part},
 };
 use commonware_codec::Encode as _;
 use commonware_consensus::types::Height;
 use commonware_cryptography::Digested;
-use commonware_runtime::{Clock, Spawner};
+use commonware_runtime::Spawner;
 use commonware_storage::Context as StorageContext;
 use futures::StreamExt as _;
 use std::time::Duration;
@@ -33,7 +36,7 @@ pub(crate) struct Service<E: Spawner + StorageContext> {
     pub(crate) base: u64,
 }
 
-impl<E: Spawner + StorageContext + Clock> Service<E> {
+impl<E: Runtime> Service<E> {
     /// Runs until nobody can ask any more.
     pub(crate) async fn run(self, questions: mpsc::Receiver<Question>) {
         let service = &self;
@@ -50,6 +53,8 @@ impl<E: Spawner + StorageContext + Clock> Service<E> {
             Question::Read(keys, answer) => drop(answer.send(self.read(&keys).await)),
             Question::Prove(key, answer) => drop(answer.send(self.prove(key).await)),
             Question::Block(height, answer) => drop(answer.send(self.block(height).await)),
+            Question::StateTarget(answer) => drop(answer.send(self.state_target().await)),
+            Question::StatePart(height, part, answer) => drop(answer.send(self.state_part(height, part).await)),
             Question::Finality(height, answer) => drop(answer.send(self.finality(height).await)),
         }
     }
@@ -141,6 +146,47 @@ impl<E: Spawner + StorageContext + Clock> Service<E> {
             true => Err(AskError::UnknownBlock(height)),
             false => Err(AskError::NoCertificate(height)),
         }
+    }
+
+    /// The newest block with a certificate whose state counts: nothing happens after an era's end.
+    async fn state_target(&self) -> Result<(Header, Finality), AskError> {
+        let newest = self.latest.borrow().header.clone();
+        let mut at = newest.height;
+        if newest.next == OVER {
+            // All after the last one that counts are over.
+            let mut before = self.base;
+            while at - before > 1 {
+                let middle = before + (at - before) / 2;
+                match self.get_block(middle).await {
+                    Some(block) if block.inner().header().next == OVER => at = middle,
+                    _ => before = middle,
+                }
+            }
+            at = before;
+        }
+        for at in (self.base..=at).rev().take(FINALITY_HEADERS_MAX) {
+            let Some(block) = self.get_block(at).await else { break };
+            let header = block.inner().header().clone();
+            if header.is_genesis() {
+                break;
+            }
+            if let Ok(finality) = self.finality(at).await {
+                return Ok((header, finality));
+            }
+        }
+        Err(AskError::NoBlock)
+    }
+
+    async fn state_part(&self, height: u64, part: u64) -> Result<Part, AskError> {
+        if height > self.latest.borrow().header.height {
+            return Err(AskError::UnknownBlock(height));
+        }
+        let block = self.get_block(height).await.ok_or(AskError::Pruned)?;
+        let header = block.inner().header();
+        let start = state::part_start(header, part).ok_or(AskError::UnknownPart(height))?;
+        let log = self.databases.read().await;
+        let found = state::part(&log, header, start).await;
+        found.map(|(part, _)| part).map_err(|_| AskError::Pruned)
     }
 
     async fn get_block(&self, height: u64) -> Option<Digested<Block>> {

@@ -8,12 +8,16 @@
 //! ```
 
 mod check;
+mod download;
 mod export;
 mod file;
 
 pub use check::{Checked, check};
+pub(crate) use download::part_start;
+pub use download::{Download, PART_OPERATIONS};
+pub(crate) use export::part;
 pub use export::{Export, export};
-pub use file::StateHead;
+pub use file::{Part, StateHead};
 
 use crate::{StartError, light::LightError, records::RecordsError};
 use std::io;

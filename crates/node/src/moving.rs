@@ -8,7 +8,7 @@ use crate::machine::{pad, unpad};
 use crate::upgrades;
 use cairn_engine::light::Anchor;
 use cairn_engine::state::{self, Checked, Export, Progress, StateFileError};
-use cairn_engine::{EraStart, Header, KEY_BYTES, Value};
+use cairn_engine::{EraStart, KEY_BYTES, Value};
 use cairn_ledger::protocol::PROTOCOLS;
 use cairn_ledger::records::{Chain, Protocol};
 use cairn_ledger::store::{Key, Missing, Store};
@@ -86,6 +86,10 @@ pub fn export(data: &Path, out: &Path, progress: Progress<'_>) -> Result<Header,
     };
     Ok(state::export(export, progress)?)
 }
+
+/// Writes what a running node sends of its newest final state to `out`, each part of it proven first. `anchor` may be of any earlier era.
+pub use cairn_engine::Header;
+pub use cairn_engine::state::Download;
 
 /// Reads a state file and checks all of it.
 pub fn check(file: &Path, anchor: &Anchor, progress: Progress<'_>) -> Result<Moved, MovingError> {

@@ -1,4 +1,6 @@
-//! `cairn state`: the whole ledger as one file that proves itself: out of a stopped node, and into a new era.
+//! `cairn state`: the whole ledger as one file that proves itself: out of a node, running or stopped, and into a new era.
+
+mod fetch;
 
 use crate::commands::genesis::founding_failed;
 use crate::error::{Done, Failure, Kind};
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 /// Move a ledger: all its records with the proof that they are the state of a final block.
 #[derive(clap::Subcommand)]
 #[command(after_help = examples![
+    "cairn state export --node http://127.0.0.1:8640 --out ledger.state",
     "cairn state export --data node --out ledger.state",
     "cairn state show ledger.state --genesis genesis.json",
     "cairn state import --genesis era.json --state ledger.state --data node-2",
@@ -24,14 +27,19 @@ pub enum Command {
     Import(Import),
 }
 
-/// Write the newest final state of a stopped node into a file; that of the era's last block, if the era has ended.
+/// Write the newest final state into a file, of a node that runs or of a stopped one's folder; that of the era's last block, if the era
+/// has ended.
 ///
-/// Two nodes of a chain that has ended write the same file. Written whole or not at all.
+/// A node that runs goes on meanwhile, and gives its state out on its own computer only. Two nodes of a chain that has ended write the same
+/// file. Everything is proven before it is written; written whole or not at all.
 ///
-/// Example: cairn state export --data node --out ledger.state
+/// Example: cairn state export --node http://127.0.0.1:8640 --out ledger.state
 #[derive(clap::Args)]
 pub struct Export {
-    /// Folder of the chain's data.
+    /// Of a node that runs: its address.
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    node: Option<String>,
+    /// Of a stopped node: the folder of the chain's data.
     #[arg(long, value_name = "DIR", default_value = "node")]
     data: PathBuf,
     /// The state file.
@@ -73,7 +81,7 @@ pub struct Import {
 
 pub fn run(command: Command, home: &Path, out: Output) -> Done {
     match command {
-        Command::Export(args) => run_export(&args, out),
+        Command::Export(args) => run_export(&args, home, out),
         Command::Show(args) => run_show(&args, home, out),
         Command::Import(args) => run_import(&args, out),
     }
@@ -99,11 +107,17 @@ fn moving_failed(path: &Path, error: MovingError) -> Failure {
     Failure::new(kind, format!("{}: {error}", path.display())).hint(hint)
 }
 
-fn run_export(args: &Export, out: Output) -> Done {
+fn run_export(args: &Export, home: &Path, out: Output) -> Done {
     let bar = out.progress(0, "operations");
-    let done = export(&args.data, &args.out, &mut moves(&bar));
+    let done = match &args.node {
+        Some(url) => crate::roles::runtime()?.block_on(fetch::fetch(url, home, &args.out, &bar)),
+        None => {
+            let done = export(&args.data, &args.out, &mut moves(&bar));
+            done.map_err(|error| moving_failed(&args.data, error))
+        }
+    };
     bar.finish_and_clear();
-    let header = done.map_err(|error| moving_failed(&args.data, error))?;
+    let header = done?;
     let bytes = std::fs::metadata(&args.out).map_or(0, |meta| meta.len());
     let answer = json!({
         "file": args.out.display().to_string(),

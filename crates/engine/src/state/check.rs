@@ -3,7 +3,7 @@
 
 use super::{
     Progress, StateFileError,
-    file::{Reader, StateHead},
+    file::{Part, Reader, StateHead},
 };
 use crate::{
     Header, Key, Value,
@@ -61,34 +61,13 @@ pub fn check(path: &Path, anchor: &Anchor, progress: Progress<'_>) -> Result<Che
         values,
     };
     let (start, end) = (checked.header.ops_start, checked.header.ops_end);
-    let root = Digest::from(checked.header.ops_root);
     let (mut next, mut written) = (start, 0);
     while let Some(part) = reader.part()? {
-        let unproven = || StateFileError::Unproven(part.start);
-        let operations: Option<Vec<Op>> = part
-            .operations
-            .chunks(Op::SIZE)
-            .map(|bytes| Op::decode(Copying(bytes)).ok())
-            .collect();
-        let operations = operations
-            .filter(|operations| !operations.is_empty())
-            .ok_or_else(unproven)?;
-        let proof = Proof::<Digest>::decode_cfg(Copying(&part.proof), &PROOF_DIGESTS_MAX).map_err(|_| unproven())?;
-        let after = next.saturating_add(operations.len() as u64);
-        if part.start != next || after > end {
-            return Err(StateFileError::Length {
-                found: after,
-                wanted: end,
-            });
-        }
-        let proven = qmdb::verify_proof::<Sha256, mmr::Family, Op>(&proof, Location::new(next), &operations, &root);
-        if !proven {
-            return Err(unproven());
-        }
+        let operations = prove(&part, next, &checked.header)?;
+        next += operations.len() as u64;
         for operation in operations {
             checked.take(operation, &mut written)?;
         }
-        next = after;
         progress(next - start, end - start);
     }
     if next != end {
@@ -99,6 +78,32 @@ pub fn check(path: &Path, anchor: &Anchor, progress: Progress<'_>) -> Result<Che
     }
     checked.drop_cursor()?;
     Ok(checked)
+}
+
+/// The operations of a part, if they stand from `next` on in the log of this header's state.
+pub(super) fn prove(part: &Part, next: u64, header: &Header) -> Result<Vec<Op>, StateFileError> {
+    let unproven = || StateFileError::Unproven(part.start);
+    let operations: Option<Vec<Op>> = part
+        .operations
+        .chunks(Op::SIZE)
+        .map(|bytes| Op::decode(Copying(bytes)).ok())
+        .collect();
+    let operations = operations
+        .filter(|operations| !operations.is_empty())
+        .ok_or_else(unproven)?;
+    let proof = Proof::<Digest>::decode_cfg(Copying(&part.proof), &PROOF_DIGESTS_MAX).map_err(|_| unproven())?;
+    let (after, end) = (next.saturating_add(operations.len() as u64), header.ops_end);
+    if part.start != next || after > end {
+        return Err(StateFileError::Length {
+            found: after,
+            wanted: end,
+        });
+    }
+    let root = Digest::from(header.ops_root);
+    match qmdb::verify_proof::<Sha256, mmr::Family, Op>(&proof, Location::new(next), &operations, &root) {
+        true => Ok(operations),
+        false => Err(unproven()),
+    }
 }
 
 fn scratch(path: &Path) -> Result<File, StateFileError> {

@@ -3,7 +3,8 @@
 
 use super::{
     Progress, StateFileError,
-    file::{Part, StateHead, VERSION, Writer},
+    download::PART_OPERATIONS,
+    file::{Part, StateHead, Writer},
 };
 use crate::{
     Header,
@@ -28,17 +29,13 @@ use commonware_storage::{
     mmr::Location,
     qmdb,
 };
-use commonware_utils::{NZU16, NZU64, NZUsize};
+use commonware_utils::{NZU16, NZUsize};
 use std::{
-    num::NonZeroU64,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
     thread,
 };
-
-/// Operations in a part.
-const PART_OPERATIONS: NonZeroU64 = NZU64!(1_024);
 
 /// What is exported.
 #[derive(Clone, Debug)]
@@ -85,34 +82,40 @@ async fn write<E: Runtime>(runtime: E, export: &Export, progress: Progress<'_>) 
     let state = State::<E>::init(runtime.child("state"), state_config(&partition, &cache), None);
     let state = state.await.map_err(failed)?;
     let (header, finality) = newest(&stores, state.ops_root(), *state.bounds().end).await?;
-    let head = StateHead {
-        version: VERSION,
-        chain: export.chain.clone(),
-        finality,
-        hand_overs: export.hand_overs.clone(),
-    };
+    let head = StateHead::new(export.chain.clone(), finality, export.hand_overs.clone());
     let mut file = Writer::create(&export.out, &head)?;
-    let end = Location::new(header.ops_end);
     let mut next = header.ops_start;
     while next < header.ops_end {
-        let proof = state.ops_historical_proof(end, Location::new(next), PART_OPERATIONS);
-        let (proof, operations) = proof.await.map_err(|error| match error {
-            qmdb::Error::OperationPruned(_) => StateFileError::Pruned(next),
-            other => failed(other),
-        })?;
-        if operations.is_empty() {
-            return Err(StateFileError::Pruned(next));
-        }
-        file.part(&Part {
-            start: next,
-            operations: operations.iter().flat_map(|operation| operation.encode()).collect(),
-            proof: proof.encode().to_vec(),
-        })?;
-        next += operations.len() as u64;
+        let (part, count) = part(&state, &header, next).await?;
+        file.part(&part)?;
+        next += count;
         progress(next - header.ops_start, header.ops_end - header.ops_start);
     }
     file.finish()?;
     Ok(header)
+}
+
+/// The operations from `next` on in the log of a header's state, and how many there are in the part.
+pub(crate) async fn part<E: Runtime>(
+    state: &State<E>,
+    header: &Header,
+    next: u64,
+) -> Result<(Part, u64), StateFileError> {
+    let end = Location::new(header.ops_end);
+    let proof = state.ops_historical_proof(end, Location::new(next), PART_OPERATIONS);
+    let (proof, operations) = proof.await.map_err(|error| match error {
+        qmdb::Error::OperationPruned(_) => StateFileError::Pruned(next),
+        other => failed(other),
+    })?;
+    if operations.is_empty() {
+        return Err(StateFileError::Pruned(next));
+    }
+    let part = Part {
+        start: next,
+        operations: operations.iter().flat_map(|operation| operation.encode()).collect(),
+        proof: proof.encode().to_vec(),
+    };
+    Ok((part, operations.len() as u64))
 }
 
 /// The newest header that this state reaches and a certificate here finalizes.

@@ -34,10 +34,21 @@ pub struct StateHead {
     pub hand_overs: Vec<HandOver>,
 }
 
+impl StateHead {
+    pub fn new(chain: String, finality: Finality, hand_overs: Vec<HandOver>) -> Self {
+        Self {
+            version: VERSION,
+            chain,
+            finality,
+            hand_overs,
+        }
+    }
+}
+
 /// A part of the log of operations.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(array)]
-pub(super) struct Part {
+pub struct Part {
     /// Where in the log it begins.
     #[n(0)]
     pub start: u64,

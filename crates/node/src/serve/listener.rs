@@ -2,10 +2,13 @@
 //! Knows nothing of what is asked.
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -53,6 +56,10 @@ impl Default for HttpLimits {
     }
 }
 
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller(pub IpAddr);
+
 /// Serves until `stop` turns true, then lets open requests end.
 pub async fn run(listener: TcpListener, router: Router, limits: HttpLimits, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits.connections_max));
@@ -67,7 +74,7 @@ pub async fn run(listener: TcpListener, router: Router, limits: HttpLimits, mut 
             _ = stop.wait_for(|stop| *stop) => break,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, caller)) = accepted else {
             // Out of file descriptors, mostly: others must end first.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
@@ -75,7 +82,7 @@ pub async fn run(listener: TcpListener, router: Router, limits: HttpLimits, mut 
         let (router, stop) = (router.clone(), stop.clone());
         connections.spawn(async move {
             // A caller that breaks the protocol or goes away ends its own connection only.
-            let _ = connection(stream, router, limits, stop).await;
+            let _ = connection(stream, Caller(caller.ip()), router, limits, stop).await;
             drop(place);
         });
     }
@@ -86,17 +93,23 @@ pub async fn run(listener: TcpListener, router: Router, limits: HttpLimits, mut 
 
 async fn connection(
     stream: TcpStream,
+    caller: Caller,
     router: Router,
     limits: HttpLimits,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), hyper::Error> {
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Impatient::new(stream, limits.write_wait_max));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(caller);
+        router.call(request)
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_wait_max)
         .max_buf_size(limits.head_bytes_max)
-        .serve_connection(io, TowerToHyperService::new(router));
+        .serve_connection(io, service);
     tokio::pin!(serving);
     tokio::select! {
         served = serving.as_mut() => return served,

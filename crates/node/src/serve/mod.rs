@@ -6,6 +6,7 @@ mod blocks;
 mod chain;
 mod error;
 mod events;
+mod export;
 mod ledger;
 mod listener;
 mod metrics;
@@ -96,6 +97,11 @@ impl From<AskError> for ApiError {
     fn from(error: AskError) -> Self {
         match error {
             AskError::UnknownBlock(_) => Self::not_found("block"),
+            AskError::UnknownPart(_) => Self::not_found("part"),
+            AskError::Pruned => {
+                let hint = "begin anew with the newest state (GET /v1/state)";
+                Self::new(StatusCode::GONE, "pruned", error.to_string(), hint)
+            }
             AskError::TooManyKeys => Self::bad_request("too_many", error.to_string(), "ask for less at once"),
             AskError::Ended | AskError::NoBlock | AskError::NoCertificate(_) | AskError::Moved => {
                 Self::unavailable(error.to_string())

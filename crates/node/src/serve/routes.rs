@@ -2,7 +2,7 @@
 //! is looked at, so the same list gives a router that only reads, for those who attack it.
 
 use super::transactions::Handed;
-use super::{Answer, ApiError, Desk, HttpLimits, blocks, chain, events, ledger, metrics, transactions};
+use super::{Answer, ApiError, Desk, HttpLimits, blocks, chain, events, export, ledger, metrics, transactions};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, State as Shared};
 use axum::http::StatusCode;
@@ -30,6 +30,8 @@ const TABLE: &[Route] = &[
     ("get", "/v1/openapi.json", || asks(chain::openapi)),
     ("get", "/v1/records", || asks(chain::records)),
     ("get", "/v1/proofs/{key}", || asks(chain::proof)),
+    ("get", "/v1/state", || asks(export::head)),
+    ("get", "/v1/state/{height}/{part}", || asks(export::part)),
     ("get", "/v1/blocks", || asks(blocks::list)),
     ("get", "/v1/blocks/{height}", || asks(blocks::one)),
     ("get", "/v1/events", || asks(events::stream)),

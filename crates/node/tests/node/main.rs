@@ -3,6 +3,7 @@
 
 mod api;
 mod eras;
+mod export;
 mod follow;
 mod killed;
 mod openapi;

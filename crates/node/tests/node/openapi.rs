@@ -77,7 +77,8 @@ async fn answers_of_a_furnished_node_fit_their_schemas() {
         let path = path
             .replace("{id}", &id)
             .replace("{key}", &key)
-            .replace("{height}", "2");
+            .replace("{height}", "2")
+            .replace("{part}", "0");
         let path = path.replace("{epoch}", &made.epoch.to_string());
         if path == "/v1/records" {
             format!("{path}?keys={key}")

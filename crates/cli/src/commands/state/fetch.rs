@@ -1,0 +1,102 @@
+//! The newest final state of a node that runs, fetched part by part into a state file. Writes nothing that is not proven, and nothing under
+//! the file's name before all is there.
+
+use super::{moves, moving_failed};
+use crate::error::{Failure, Kind};
+use crate::home::{AnchorText, Home};
+use crate::session::failed;
+use cairn_client::{Anchor, ClientError, NodeClient};
+use cairn_node::moving::Download;
+use cairn_node::moving::Header;
+use indicatif::ProgressBar;
+use std::path::Path;
+use std::time::Duration;
+
+/// Times a file is begun: a node that makes blocks fast may let go of the log of a state before all of it was read.
+const BEGINS_MAX: u32 = 5;
+/// Times a part is asked for while the node does not answer.
+const TRIES_MAX: u32 = 10;
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// Fetches the state of the node at `url` into `out`.
+pub async fn fetch(url: &str, home: &Path, out: &Path, bar: &ProgressBar) -> Result<Header, Failure> {
+    let client = NodeClient::new(url).map_err(failed)?;
+    let anchor = anchor(&client, home).await?;
+    let mut last = None;
+    for _ in 0..BEGINS_MAX {
+        match once(&client, &anchor, out, bar).await {
+            Err(Broken::Pruned(error)) => last = Some(error),
+            Err(Broken::Failed(failure)) => {
+                drop_part(out);
+                return Err(failure);
+            }
+            Ok(header) => return Ok(header),
+        }
+    }
+    drop_part(out);
+    let failure = last.map_or_else(|| Failure::new(Kind::Internal, "no file was begun"), failed);
+    Err(failure
+        .hint("this node lets go of its log faster than it can be read: stop it, and export its folder with --data"))
+}
+
+/// The chain trusted in the home folder, if the node is of it; otherwise the node is believed this once in what it says of its own key.
+/// Whoever imports the file holds it against the key of the genesis file.
+async fn anchor(client: &NodeClient, home: &Path) -> Result<Anchor, Failure> {
+    let status = client.status().await.map_err(failed)?;
+    let kept = Home::at(home).settings()?.anchor;
+    let kept = kept.as_ref().map(AnchorText::anchor).transpose()?;
+    match kept.filter(|anchor| anchor.chain == status.chain) {
+        Some(anchor) => Ok(anchor),
+        None => status.anchor_as_told().map_err(failed),
+    }
+}
+
+enum Broken {
+    /// The node does not have the log of that state any more.
+    Pruned(ClientError),
+    Failed(Failure),
+}
+
+impl From<ClientError> for Broken {
+    fn from(error: ClientError) -> Self {
+        match error.code() {
+            "pruned" => Self::Pruned(error),
+            _ => Self::Failed(failed(error)),
+        }
+    }
+}
+
+async fn once(client: &NodeClient, anchor: &Anchor, out: &Path, bar: &ProgressBar) -> Result<Header, Broken> {
+    let wrong = |error| Broken::Failed(moving_failed(out, cairn_node::moving::MovingError::State(error)));
+    let offer = client.state_offer().await?;
+    let head = hex::decode(&offer.head).map_err(|_| ClientError::Nonsense("a head not in hexadecimal"))?;
+    let mut download = Download::begin(out, &head, anchor).map_err(wrong)?;
+    let height = download.header().height;
+    let mut moved = moves(bar);
+    while let Some(part) = download.wants() {
+        let bytes = patiently(client, height, part).await?;
+        download.take(&bytes).map_err(wrong)?;
+        let (done, of) = download.progress();
+        moved(done, of);
+    }
+    download.finish().map_err(wrong)
+}
+
+/// A part; asked for again when the connection broke or the node is away for a moment.
+async fn patiently(client: &NodeClient, height: u64, part: u64) -> Result<Vec<u8>, ClientError> {
+    let mut tries = 1;
+    loop {
+        match client.state_part(height, part).await {
+            Err(ClientError::Unreachable(_) | ClientError::TooSlow) if tries < TRIES_MAX => tries += 1,
+            answer => return answer,
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+}
+
+/// Nobody needs the beginning of a file.
+fn drop_part(out: &Path) {
+    let mut part = out.as_os_str().to_owned();
+    part.push(".part");
+    let _ = std::fs::remove_file(part);
+}

@@ -31,7 +31,7 @@ fn a_person_takes_part_from_the_first_key_to_the_books() {
     metrics(&up);
     buy(home, &span);
     killed_while_buying(home, &up, &span);
-    books(home, &up);
+    let paid = books(home, &up);
     agent.end();
     up.end();
     let again = Running::start(home, "up --port 0");
@@ -40,8 +40,63 @@ fn a_person_takes_part_from_the_first_key_to_the_books() {
         4,
         "what was there is there again"
     );
-    again.end();
     assert_eq!(cairn(home, "up --port 0 --epoch-seconds 9").refused(2), "usage");
+    moves(home, &again, &paid);
+    again.end();
+}
+
+/// The chain goes to another validator: what was settled and sold before is recomputed and explained from the state that moved.
+fn moves(home: &Path, up: &Running, paid: &str) {
+    let file = |name: &str| home.join(name).display().to_string();
+    let (era, keys, state) = (file("era.json"), file("second.keys"), file("ledger.state"));
+    let address = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for line in [
+        format!("genesis era --validators 1 --file {era}"),
+        format!("genesis join --file {era} --address {address} --key {keys}"),
+        format!("genesis sign --file {era} --key {keys}"),
+        format!(
+            "genesis approve --file {era} --key {}",
+            file("node/chain/validator.keys")
+        ),
+        format!("genesis hand-over --file {era}"),
+        format!("state export --node {} --out {state}", up.url("node")),
+        format!("state import --genesis {era} --state {state} --data {}", file("moved")),
+    ] {
+        cairn(home, &line).done();
+    }
+    let line = format!(
+        "node run --listen 127.0.0.1:0 --genesis {era} --key {keys} --data {}",
+        file("moved")
+    );
+    let moved = Running::start(home, &line);
+    cairn(home, &format!("config set --node {}", moved.url("node"))).done();
+    // Whose blocks are in the old folder only.
+    let sensors = cairn(home, "network show sensors").done()["network"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let archive = home.join("archive");
+    let archived = std::fs::read_dir(archive.join(&sensors)).unwrap();
+    let sold = archived
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<u64>().ok())
+        .find(|epoch| {
+            let path = format!("/v1/networks/{sensors}/epochs/{epoch}");
+            let told = get(&moved.url("node"), &path);
+            told["pool"]["settled"].as_u64() > Some(0) && told["settlement"].is_object()
+        })
+        .expect("data was sold in an epoch that was settled");
+    let audit = format!("audit --network {sensors} --epoch {sold} --archive");
+    let audited = cairn_with(home, &audit, &[&archive]).done();
+    assert_eq!(
+        (&audited["matching"], &audited["first_difference"]),
+        (&Value::from(1), &Value::Null)
+    );
+    let explain = format!("explain gauge --network {sensors} --epoch {paid}");
+    assert_eq!(cairn(home, &explain).done()["reports"][0]["verdict"], "accepted");
+    moved.end();
 }
 
 fn network_is_there(home: &Path, up: &Running) {
@@ -399,7 +454,8 @@ fn killed_while_buying(home: &Path, up: &Running, line: &str) {
     assert_eq!(credits(), before - 2 * price);
 }
 
-fn books(home: &Path, up: &Running) {
+/// Answers an epoch in which the gauge was paid.
+fn books(home: &Path, up: &Running) -> String {
     let file = home.join("income.csv");
     let told = cairn_with(home, "export income --account me --out", &[&file]).done();
     assert_eq!(told["proven"], true);
@@ -469,6 +525,7 @@ fn books(home: &Path, up: &Running) {
         (&Value::from(1), &Value::Null)
     );
     judge(home, &archive, &epoch);
+    epoch
 }
 
 /// What was settled is what its archive comes to; nothing can be disputed where one operator decides, and no receipt was broken.

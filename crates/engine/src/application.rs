@@ -49,6 +49,8 @@ pub(crate) struct Rules {
     pub(crate) group_key: GroupKey,
     pub(crate) time_step_ms_max: u64,
     pub(crate) latest: watch::Sender<Latest>,
+    /// The last final height, for one task alone: of several that wait for one channel, it is chance which wakes first.
+    pub(crate) finals: watch::Sender<u64>,
     /// Why the next final block cannot be executed by this program.
     pub(crate) unfit: watch::Sender<Option<String>>,
 }
@@ -304,5 +306,6 @@ impl<E: Spawner + StorageContext> StatefulApplication<E> for Application {
             header: block.header().clone(),
             digest: block.digest().0,
         });
+        self.0.finals.send_replace(block.header().height);
     }
 }

@@ -337,6 +337,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         digest: genesis_digest.0,
     });
     let (unfit, unfit_seen) = watch::channel(None);
+    let (finals, finals_seen) = watch::channel(0);
     let application = Application::new(Rules {
         machine: host.machine.clone(),
         source: host.source.clone(),
@@ -345,6 +346,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         group_key: identity,
         time_step_ms_max: pace.time_step_ms_max,
         latest: latest.clone(),
+        finals,
         unfit: unfit.clone(),
     });
     let (stateful, state) = Stateful::new(
@@ -484,6 +486,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         machine: host.machine.clone(),
         databases: databases.clone(),
         latest: latest_seen.clone(),
+        finals: finals_seen,
         unfit,
     };
     let fitness = runtime.child("fitness_task").spawn(|_| fitness.run());

@@ -17,6 +17,8 @@ pub(crate) struct Fitness<E: Spawner + StorageContext> {
     pub(crate) machine: Arc<dyn StateMachine>,
     pub(crate) databases: Databases<E>,
     pub(crate) latest: watch::Receiver<Latest>,
+    /// Changes with `latest`; only this task waits for it.
+    pub(crate) finals: watch::Receiver<u64>,
     pub(crate) unfit: watch::Sender<Option<String>>,
 }
 
@@ -27,7 +29,8 @@ impl<E: Spawner + StorageContext + Clock> Fitness<E> {
     /// Runs until the chain ends.
     pub(crate) async fn run(mut self) {
         loop {
-            let latest = self.latest.borrow_and_update().clone();
+            self.finals.mark_unchanged();
+            let latest = self.latest.borrow().clone();
             let found = match latest.header.is_genesis() || latest.header.is_over() {
                 true => Ok(None),
                 false => self.look(&latest).await,
@@ -40,7 +43,7 @@ impl<E: Spawner + StorageContext + Clock> Fitness<E> {
                     continue;
                 }
             }
-            if self.latest.changed().await.is_err() {
+            if self.finals.changed().await.is_err() {
                 return;
             }
         }

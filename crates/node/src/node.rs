@@ -183,6 +183,8 @@ pub enum OutcomeError {
     Refused(Reject),
     #[error("the transaction left the pool: {0:?}")]
     Gone(Why),
+    #[error("the era has ended; nothing happens any more on this chain")]
+    EraOver,
     #[error(transparent)]
     Chain(#[from] AskError),
 }
@@ -314,7 +316,11 @@ impl NodeHandle {
                 height: place.height,
                 index: place.index,
             },
-            Progress::Watched(ending) => ending.await.map_err(|_| SubmitError::Stopped)?,
+            Progress::Watched(ending) => tokio::select! {
+                biased;
+                ending = ending => ending.map_err(|_| SubmitError::Stopped)?,
+                () = self.over() => return Err(OutcomeError::EraOver),
+            },
             Progress::Waiting => return Err(SubmitError::Stopped.into()),
         };
         match why {
@@ -337,6 +343,17 @@ impl NodeHandle {
                 None => OutcomeError::Gone(why),
             }),
             _ => Err(OutcomeError::Gone(why)),
+        }
+    }
+
+    /// Resolves once the era has ended and this node has taken in all of it.
+    async fn over(&self) {
+        let mut latest = self.chain.follow();
+        let over = latest.wait_for(|latest| latest.header.is_over()).await;
+        let height = over.map(|latest| latest.header.height);
+        match height {
+            Ok(height) if self.taken_in(height).await.is_ok() => {}
+            _ => std::future::pending().await,
         }
     }
 

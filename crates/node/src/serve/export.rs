@@ -79,3 +79,33 @@ pub async fn part(
     let part = desk.service.chain.state_part(height, part).await?;
     Ok(([(header::CONTENT_TYPE, "application/cbor")], codec::encode(&part)).into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Request;
+
+    async fn status(caller: Option<&str>) -> Option<StatusCode> {
+        let (mut parts, ()) = Request::builder().body(()).unwrap().into_parts();
+        if let Some(caller) = caller {
+            parts.extensions.insert(Caller(caller.parse().unwrap()));
+        }
+        let asked = Here::<Plain>::from_request_parts(&mut parts, &()).await;
+        asked.err().map(|error| error.status)
+    }
+
+    #[tokio::test]
+    async fn only_callers_on_this_computer_get_the_state() {
+        for here in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(status(Some(here)).await, None, "{here}");
+        }
+        for elsewhere in ["203.0.113.7", "10.0.0.1", "2001:db8::1", "::ffff:10.0.0.1", "0.0.0.0"] {
+            assert_eq!(
+                status(Some(elsewhere)).await,
+                Some(StatusCode::FORBIDDEN),
+                "{elsewhere}"
+            );
+        }
+        assert_eq!(status(None).await, Some(StatusCode::FORBIDDEN));
+    }
+}

@@ -1,13 +1,15 @@
 //! The list of routes: what `openapi.json` must say, no more and no less (a test compares). Each reads what is asked before the node
 //! is looked at, so the same list gives a router that only reads, for those who attack it.
 
+use super::listener::Caller;
 use super::transactions::Handed;
 use super::{Answer, ApiError, Desk, HttpLimits, blocks, chain, events, export, ledger, metrics, transactions};
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, State as Shared};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 /// Who answers, and who only reads what is asked.
@@ -94,10 +96,12 @@ pub(crate) fn router(body_bytes_max: usize) -> Router<Arc<Desk>> {
 /// Every route as the node serves it, without a node: answers 204 when what is asked can be read, and the refusal when it cannot.
 pub fn reading() -> Router {
     let add = |router: Router, (_, path, both): &Route| router.route(path, both().reads);
-    edges(
+    let router = edges(
         TABLE.iter().fold(Router::new(), add),
         HttpLimits::default().body_bytes_max,
-    )
+    );
+    // As if asked from this computer: more is read then.
+    router.layer(Extension(Caller(Ipv4Addr::LOCALHOST.into())))
 }
 
 /// What holds for every route, and what is said where there is none.

@@ -106,6 +106,7 @@ fn requests() -> Vec<Vec<u8>> {
         let path = path
             .replace("{key}", &key)
             .replace("{height}", "7")
+            .replace("{part}", "3")
             .replace("{epoch}", "18446744073709551615")
             .replace("{id}", &id);
         let more = if path == "/v1/records" {

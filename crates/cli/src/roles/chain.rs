@@ -332,10 +332,6 @@ mod tests {
             Ok((self.0.lock().unwrap().remove(0), vec![None; keys.len()]))
         }
 
-        fn settled(&self, _: u64) -> Result<Vec<SettledOrder>, ChainError> {
-            unreachable!("nobody asks")
-        }
-
         fn submit(&self, _: &Signed) -> Result<(), ChainError> {
             unreachable!("nobody asks")
         }

@@ -19,8 +19,8 @@ const KILLS: usize = 12;
 const AWAY_MAX_MS: u64 = 2_500;
 const CALM_MAX_MS: u64 = 2_000;
 /// The bound that follows from the settings of a chain whose leader waits two seconds for work: its time (4 s), when the others say
-/// again that they gave it up (0.5 s), the votes' time (6 s).
-const HALT_MAX: Duration = Duration::from_millis(10_500);
+/// again that they gave it up (0.5 s), the votes' time (6 s), and half a second for messages on their way and the block itself.
+const HALT_MAX: Duration = Duration::from_millis(11_000);
 
 /// Numbers that look like chance and are the same for a seed.
 struct Chance(u64);

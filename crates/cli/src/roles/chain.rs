@@ -34,10 +34,13 @@ const RECORDS_MAX: usize = 1 << 20;
 /// Times a question may find that it needs more.
 const ROUNDS_MAX: usize = 64;
 
+/// The height at which records are so, and their values in the order of the keys asked for.
+pub type Shown = (u64, Vec<Option<Vec<u8>>>);
+
 /// A node, wherever it is.
 pub trait Node: Send + Sync {
-    /// The values of records, in the order of `keys`, and the height at which they are so.
-    fn read(&self, keys: &[Key]) -> Result<(u64, Vec<Option<Vec<u8>>>), ChainError>;
+    /// Reads records.
+    fn read(&self, keys: &[Key]) -> Result<Shown, ChainError>;
 
     /// Hands a transaction in and waits until it is final.
     fn submit(&self, transaction: &Signed) -> Result<(), ChainError>;
@@ -169,7 +172,7 @@ pub struct LocalNode {
 }
 
 impl Node for LocalNode {
-    fn read(&self, keys: &[Key]) -> Result<(u64, Vec<Option<Vec<u8>>>), ChainError> {
+    fn read(&self, keys: &[Key]) -> Result<Shown, ChainError> {
         let read = self.node.chain().read(keys.iter().map(|key| key.0).collect());
         let read = self.runtime.block_on(read).map_err(unreachable)?;
         let values = read
@@ -260,7 +263,7 @@ pub fn failed(error: ClientError) -> Failure {
 
 impl Node for RemoteNode {
     /// Settlements, their roots and settled exchanges are proven: all else an auditor reads must lead to what they bind.
-    fn read(&self, keys: &[Key]) -> Result<(u64, Vec<Option<Vec<u8>>>), ChainError> {
+    fn read(&self, keys: &[Key]) -> Result<Shown, ChainError> {
         let proven = [Table::Settlement, Table::Roots, Table::ExchangeBook].map(|table| table as u8);
         self.runtime.block_on(async {
             let (mut height, mut values) = self.client.raw(keys).await.map_err(unreachable)?;
@@ -328,7 +331,7 @@ mod tests {
     struct Showing(Mutex<Vec<u64>>);
 
     impl Node for Showing {
-        fn read(&self, keys: &[Key]) -> Result<(u64, Vec<Option<Vec<u8>>>), ChainError> {
+        fn read(&self, keys: &[Key]) -> Result<Shown, ChainError> {
             Ok((self.0.lock().unwrap().remove(0), vec![None; keys.len()]))
         }
 

@@ -72,7 +72,7 @@ pub(super) fn forwarder(way: Way, is_split: bool) -> impl SplitForwarder<PublicK
             to.retain(|name| near.contains(name) == (origin == SplitOrigin::Primary));
         }
         // Every other message, whatever it says.
-        if state.is_doubled && hash::sha256(message.as_ref()).0[0] % 2 == 0 {
+        if state.is_doubled && hash::sha256(message.as_ref()).0[0].is_multiple_of(2) {
             to.extend(to.clone());
         }
         (!to.is_empty()).then_some(Recipients::Some(to))

@@ -52,6 +52,9 @@ pub enum Answer {
     ShutOut(Vec<(usize, usize)>),
 }
 
+/// What is to be done, and where the answer goes.
+type Waiting = (Vec<Trouble>, Sender<Answer>);
+
 /// Who is in the run.
 #[derive(Clone)]
 pub struct Crew {
@@ -61,7 +64,7 @@ pub struct Crew {
     pub twin: Option<(usize, Arc<Node>, Option<Vec<usize>>)>,
     pub asked: Arc<Mutex<Receiver<Asked>>>,
     /// What goes on being wrong after all lost power, and who waits for that.
-    pub pending: Arc<Mutex<Option<(Vec<Trouble>, Sender<Answer>)>>>,
+    pub pending: Arc<Mutex<Option<Waiting>>>,
 }
 
 impl Crew {

@@ -2,8 +2,9 @@
 //! own side. It believes nobody and hears everything: whatever is asked of a verifier, its own store answers, in a liar's way if it lies.
 
 use super::lies::{self, Lies};
-use super::scene::{Part, Party};
+use super::scene::{Part, Party, network};
 use crate::line::Line;
+use cairn_ledger::records::Anchor;
 use cairn_types::{AccountId, EpochNumber, EpochResult, Hash, NetworkId, ReportId, Signature, TimeMs, codec, hash};
 use cairn_verifier::archive::EpochArchive;
 use cairn_verifier::attest;
@@ -55,7 +56,22 @@ impl Board {
         self.state().shown = Some(to);
     }
 
-    /// Whether anybody has what was withheld.
+    /// Whether an honest verifier has all files of these anchors: then all can have them.
+    pub fn are_there(&self, epoch: EpochNumber, anchors: &[&Anchor]) -> bool {
+        let state = self.state();
+        let honest: Vec<_> = state
+            .houses
+            .values()
+            .filter(|(_, party, _)| party.part == Part::Honest)
+            .collect();
+        let has = |objects: &Memory, anchor: &Anchor| {
+            let archive = EpochArchive::of(objects, &network(), epoch);
+            archive.sealed(&anchor.reports_hash).is_ok_and(|file| file.is_some())
+        };
+        let is_there = |anchor: &&Anchor| honest.iter().any(|(.., objects)| has(objects, anchor));
+        anchors.iter().all(is_there)
+    }
+
     pub fn is_shown(&self) -> bool {
         self.state().shown.is_some()
     }

@@ -250,9 +250,13 @@ impl Court {
     }
 }
 
-/// What a settled epoch comes to over all files, if it leaves out what somebody has by now.
+/// What a settled epoch comes to over all files, if it leaves out what an honest verifier has by now.
 fn fuller(case: &Case<'_>, audited: &Audited) -> Option<EpochResult> {
-    let is_out = !audited.result.without.is_empty() && case.board.is_shown();
+    let without = &audited.result.without;
+    let left_out = without
+        .iter()
+        .filter_map(|place| audited.anchoring.anchors.get(*place as usize));
+    let is_out = !without.is_empty() && case.board.are_there(audited.epoch, &left_out.collect::<Vec<_>>());
     let compute = || {
         let memory = &audited.inputs.memory;
         auditor::compute_over(&case.ground.chain, case.board, audited.epoch, memory, Vec::new())

@@ -25,7 +25,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const DEVICES: [usize; 2] = [20_000, 100_000];
+const DEVICES: [usize; 2] = [5_000, 20_000];
 const VERIFIERS: [usize; 2] = [1, 3];
 const ALONE: usize = 5;
 /// Reports that a verifier is given at once.

@@ -1,6 +1,7 @@
 //! A verifier that withholds its file and shows it later: to all, to one, after the words, after the settlement, while others are killed.
 //! Nobody honest loses anything, no epoch is lost, and all come to remember the same.
 
+use super::several::{archive, assert_audited, without};
 use super::*;
 use crate::audit::{Claimed, Verdict, audit, verdict};
 use crate::chain::ChainView;
@@ -18,25 +19,6 @@ const HONEST: [usize; 3] = [0, 1, 2];
 /// Withholds.
 const LATE: usize = 3;
 const BONDS: [u64; 4] = [25_000; 4];
-
-fn archive<'a>(several: &'a Several, at: usize, hour: u64) -> EpochArchive<'a> {
-    EpochArchive::of(
-        &several.verifiers[at].objects,
-        &several.world.network,
-        EpochNumber(hour),
-    )
-}
-
-/// Whose files a verifier's result leaves out.
-fn without(several: &Several, at: usize, hour: u64) -> Vec<AccountId> {
-    let places = complete(&archive(several, at, hour))
-        .unwrap()
-        .attestation
-        .result
-        .without;
-    let anchoring = several.chain().anchoring(&several.world.network, EpochNumber(hour));
-    anchoring.unwrap().verifiers_at(&places)
-}
 
 /// Those who say so do not hear each other's results, only what is missing.
 fn mute(several: &Several, of: &[usize]) {
@@ -76,15 +58,6 @@ fn assert_bonds(several: &Several, bonds: &[u64]) {
             Token(bond * WHOLE),
             "{at}"
         );
-    }
-}
-
-fn assert_audited(several: &Several, of: &[usize], hour: u64) {
-    for at in of {
-        let objects = &several.verifiers[*at].objects;
-        let audited = audit(objects, several.chain(), &several.world.network, EpochNumber(hour)).unwrap();
-        assert_eq!(audited.difference, None, "{at}");
-        assert_eq!(Some(audited.result), several.settled(hour));
     }
 }
 

@@ -21,7 +21,7 @@ const ALL: [usize; 3] = [0, 1, 2];
 /// The third one is not needed.
 const SMALL_THIRD: [u64; 3] = [40_000, 40_000, 20_000];
 
-fn archive<'a>(several: &'a Several, at: usize, hour: u64) -> EpochArchive<'a> {
+pub(super) fn archive<'a>(several: &'a Several, at: usize, hour: u64) -> EpochArchive<'a> {
     EpochArchive::of(
         &several.verifiers[at].objects,
         &several.world.network,
@@ -29,7 +29,7 @@ fn archive<'a>(several: &'a Several, at: usize, hour: u64) -> EpochArchive<'a> {
     )
 }
 
-fn assert_audited(several: &Several, of: &[usize], hour: u64) {
+pub(super) fn assert_audited(several: &Several, of: &[usize], hour: u64) {
     for at in of {
         let objects = &several.verifiers[*at].objects;
         let audited = audit(objects, several.chain(), &several.world.network, EpochNumber(hour)).unwrap();
@@ -39,7 +39,7 @@ fn assert_audited(several: &Several, of: &[usize], hour: u64) {
 }
 
 /// Whose files a verifier's result leaves out.
-fn without(several: &Several, at: usize, hour: u64) -> Vec<AccountId> {
+pub(super) fn without(several: &Several, at: usize, hour: u64) -> Vec<AccountId> {
     let places = complete(&archive(several, at, hour))
         .unwrap()
         .attestation

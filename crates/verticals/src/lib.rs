@@ -5,11 +5,12 @@
 
 pub mod kit;
 pub mod sensors;
+pub mod wireless;
 
 pub use kit::vertical::Vertical;
 
 /// Every vertical there is.
-pub const ALL: &[&dyn Vertical] = &[&sensors::Sensors];
+pub const ALL: &[&dyn Vertical] = &[&sensors::Sensors, &wireless::Wireless];
 
 /// The vertical a network names.
 pub fn by_name(name: &str) -> Option<&'static dyn Vertical> {

@@ -3,11 +3,17 @@
 
 pub mod assess;
 pub mod cast;
+pub mod challenge;
 #[cfg(test)]
 mod conformance;
+pub mod counterparty;
 pub mod crowding;
+pub mod decimal;
+pub mod density;
+pub mod json;
 pub mod memory;
 pub mod neighbours;
+pub mod place;
 pub mod query;
 pub mod range;
 pub mod reasons;
@@ -15,6 +21,7 @@ pub mod reputation;
 pub mod roster;
 pub mod survey;
 pub mod vertical;
+pub mod witness;
 
 pub use assess::{AssessError, Assessment, assess};
 pub use cast::{Cast, CastDevice, CastReport, Role};

@@ -8,7 +8,6 @@
 //! ID=KX&dateutc=2017-07-15+00:00:00&tempf=67.1&dailyrainin=0.04&humidity=80
 //! ```
 
-mod decimal;
 mod json;
 mod station;
 

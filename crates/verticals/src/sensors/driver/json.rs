@@ -1,7 +1,8 @@
 //! SenML in JSON (RFC 8428 §4): an array of flat records. Numbers are read from their text, so that no value passes through
 //! a float. Records resolve to readings as the RFC says; only what concerns readings is understood, the rest is refused.
 
-use super::decimal::{scaled, text};
+use crate::kit::decimal::{scaled, text};
+use crate::kit::json::Text;
 use crate::kit::{DriverError, QuantityText, Reading};
 use crate::sensors::report;
 use cairn_types::TimeMs;
@@ -16,7 +17,7 @@ const SHAPE: DriverError = DriverError::Malformed("not an array of SenML records
 
 /// The readings of a pack.
 pub fn read(text: &str, now: TimeMs) -> Result<Vec<Reading>, DriverError> {
-    let mut rest = Text(text);
+    let mut rest = Text::new(text);
     let many = rest.take(b'[');
     let mut base = Base::default();
     let mut readings = Vec::new();
@@ -30,7 +31,7 @@ pub fn read(text: &str, now: TimeMs) -> Result<Vec<Reading>, DriverError> {
         }
     }
     let closed = !many || rest.take(b']');
-    if closed && rest.skip().0.is_empty() {
+    if closed && rest.is_empty() {
         Ok(readings)
     } else {
         Err(SHAPE)
@@ -133,41 +134,4 @@ fn convert(quantity: &QuantityText, unit: Option<&str>, value: &str) -> Result<i
 
 fn milliseconds(seconds: &str) -> Result<i64, DriverError> {
     scaled(seconds, 3, 1, 1).ok_or(DriverError::Malformed("a time is a number of seconds"))
-}
-
-/// What is left to read.
-struct Text<'a>(&'a str);
-
-impl<'a> Text<'a> {
-    fn skip(&mut self) -> &mut Self {
-        self.0 = self.0.trim_start_matches([' ', '\t', '\r', '\n']);
-        self
-    }
-
-    fn take(&mut self, mark: u8) -> bool {
-        let rest = self.skip().0.strip_prefix(char::from(mark));
-        self.0 = rest.unwrap_or(self.0);
-        rest.is_some()
-    }
-
-    /// A string without escapes; names and units need none.
-    fn string(&mut self) -> Result<&'a str, DriverError> {
-        let rest = self.skip().0.strip_prefix('"').ok_or(SHAPE)?;
-        let (text, rest) = rest.split_once('"').ok_or(SHAPE)?;
-        if text.contains('\\') {
-            return Err(DriverError::Malformed("names and units have no escapes"));
-        }
-        self.0 = rest;
-        Ok(text)
-    }
-
-    fn number(&mut self) -> Result<&'a str, DriverError> {
-        let text = self.skip().0;
-        let end = text
-            .find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'))
-            .unwrap_or(text.len());
-        let (number, rest) = text.split_at(end);
-        self.0 = rest;
-        if number.is_empty() { Err(SHAPE) } else { Ok(number) }
-    }
 }

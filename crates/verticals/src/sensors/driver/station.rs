@@ -4,7 +4,7 @@
 //! added since the last one. Unknown names of a query string are passed over (it carries passwords and battery states);
 //! in a line they are an error.
 
-use super::decimal::scaled;
+use crate::kit::decimal::scaled;
 use crate::kit::{DriverError, Reading};
 use crate::sensors::report;
 use cairn_types::TimeMs;

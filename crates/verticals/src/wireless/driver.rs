@@ -1,0 +1,168 @@
+//! What a hotspot's port gives, as bodies of reports: the JSON of a packet forwarder's datagrams, notes of its agent on
+//! beacons sent and on itself, and recorded receptions. It keeps a bounded number of receptions and cuts packs at the ends
+//! of epochs. It opens no socket, signs and sends nothing.
+//!
+//! ```text
+//! {"rxpk":[{"tmms":…,"time":"…","freq":868.1,"datr":"SF7BW125","stat":1,"rssi":-118,"lsnr":-3.5,"size":23,"data":"…"}]}
+//! {"beacon":{"time":1645519998110,"nonce":7,"freq":868.3,"datr":"SF9BW125","power":14}}
+//! {"station":{"region":"EU868","cell":"881969c9b7fffff","height":240,"gain":3.5}}
+//! ```
+
+pub mod frame;
+mod gwmp;
+pub mod recorded;
+
+use super::region;
+use super::report::{BEACONS_MAX, Body, HEARD_MAX, Station};
+use crate::kit::{Driver, DriverError, Pack};
+use cairn_types::{EpochClock, TimeMs};
+use std::collections::BTreeMap;
+
+/// The longest message of a port, in bytes: the longest datagram there is.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// The most receptions and beacons that wait for their epoch's end.
+pub const WAITING_MAX: usize = 64 * HEARD_MAX;
+
+/// The driver of one hotspot.
+pub struct HotspotDriver {
+    clock: EpochClock,
+    station: Station,
+    waiting: Body,
+}
+
+impl HotspotDriver {
+    /// Of a hotspot in the region of this number, until a station message says otherwise.
+    pub fn new(clock: EpochClock, region: u8) -> Self {
+        Self {
+            clock,
+            station: Station {
+                region,
+                ..Station::default()
+            },
+            waiting: Body::default(),
+        }
+    }
+}
+
+impl Driver for HotspotDriver {
+    fn push(&mut self, message: &[u8], now: TimeMs) -> Result<usize, DriverError> {
+        if message.len() > MESSAGE_BYTES_MAX {
+            return Err(DriverError::TooLong);
+        }
+        let text = std::str::from_utf8(message).map_err(|_| DriverError::Malformed("not UTF-8"))?;
+        let region = region::by_number(self.station.region);
+        let region = region.ok_or(DriverError::Malformed("the station's region is not known"))?;
+        let said = gwmp::read(text, region, now)?;
+        let count = said.beacons.len() + said.heard.len();
+        if self.waiting.beacons.len() + self.waiting.heard.len() + count > WAITING_MAX {
+            return Err(DriverError::Full);
+        }
+        self.station = said.station.unwrap_or(self.station);
+        self.waiting.beacons.extend(said.beacons);
+        self.waiting.heard.extend(said.heard);
+        Ok(count)
+    }
+
+    fn packs(&mut self, until: TimeMs) -> Vec<Pack> {
+        let clock = self.clock;
+        let epoch = |time: TimeMs| clock.epoch_of(time).map(|epoch| epoch.0);
+        let done = |time: TimeMs| clock.epoch_of(time).is_none_or(|epoch| clock.end(epoch) <= until);
+        let mut epochs: BTreeMap<Option<u64>, Body> = BTreeMap::new();
+        self.waiting.beacons.retain(|beacon| {
+            let done = done(beacon.time);
+            if done {
+                epochs.entry(epoch(beacon.time)).or_default().beacons.push(*beacon);
+            }
+            !done
+        });
+        self.waiting.heard.retain(|heard| {
+            let done = done(heard.time);
+            if done {
+                epochs.entry(epoch(heard.time)).or_default().heard.push(*heard);
+            }
+            !done
+        });
+        let station = self.station;
+        epochs.into_values().flat_map(|body| packs_of(station, body)).collect()
+    }
+}
+
+/// Bodies of what was said in one epoch: one, or more where it is more than a body takes.
+pub fn packs_of(station: Station, mut whole: Body) -> Vec<Pack> {
+    whole.settle();
+    let mut packs = Vec::new();
+    let (mut beacons, mut heard) = (whole.beacons.chunks(BEACONS_MAX), whole.heard.chunks(HEARD_MAX));
+    loop {
+        let (beacons, heard) = (beacons.next(), heard.next());
+        if beacons.is_none() && heard.is_none() {
+            return packs;
+        }
+        let body = Body {
+            station,
+            beacons: beacons.unwrap_or_default().to_vec(),
+            heard: heard.unwrap_or_default().to_vec(),
+        };
+        let Some((_, time)) = body.times() else { return packs };
+        packs.extend(body.encode().ok().map(|body| Pack { time, body }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wireless::report::Heard;
+
+    const HOUR: EpochClock = EpochClock {
+        genesis: TimeMs(0),
+        epoch_ms: 3_600_000,
+    };
+
+    #[test]
+    fn receptions_wait_for_their_epochs_end_and_come_in_bodies() {
+        let mut driver = HotspotDriver::new(HOUR, 0);
+        let station = r#"{"station":{"region":"EU868","cell":"881969c9b7fffff","height":240,"gain":3.5}}"#;
+        assert_eq!(driver.push(station.as_bytes(), TimeMs(0)), Ok(0));
+        for packet in 0..200u64 {
+            let message = format!(
+                r#"{{"rxpk":[{{"freq":868.1,"datr":"SF7BW125","stat":1,"rssi":-118,"lsnr":-3.5,"size":2,"data":"{}"}}]}}"#,
+                ["qqo=", "u7s=", "zMw="][packet as usize % 3]
+            );
+            assert_eq!(driver.push(message.as_bytes(), TimeMs(packet * 30_000)), Ok(1));
+        }
+        assert!(driver.packs(TimeMs(3_599_999)).is_empty());
+        let first = driver.packs(TimeMs(3_600_000));
+        assert_eq!(first.len(), 1, "120 receptions");
+        let rest = driver.packs(TimeMs(u64::MAX));
+        let count = |packs: &[Pack]| -> usize {
+            packs.iter().map(|pack| Body::decode(&pack.body).expect("a body").heard.len()).sum()
+        };
+        assert_eq!((count(&first), count(&rest)), (120, 80));
+        let body = Body::decode(&first[0].body).expect("a body");
+        assert_eq!((body.station.height_m, body.station.gain_ddbi), (Some(240), Some(35)));
+        assert_eq!(first[0].time, body.heard[119].time);
+    }
+
+    #[test]
+    fn more_than_a_body_takes_becomes_several() {
+        let heard = |time: u64| Heard {
+            time: TimeMs(time),
+            frame: time,
+            frequency_hz: 868_100_000,
+            rate: 0,
+            rssi_ddbm: 0,
+            snr_ddb: 0,
+            held_ms: 0,
+            size: 0,
+            source: None,
+        };
+        let whole = Body {
+            heard: (0..300).rev().map(heard).collect(),
+            ..Body::default()
+        };
+        let packs = packs_of(Station::default(), whole);
+        let sizes: Vec<usize> = packs.iter().map(|pack| Body::decode(&pack.body).expect("a body").heard.len()).collect();
+        assert_eq!(sizes, [128, 128, 44]);
+        assert!(packs_of(Station::default(), Body::default()).is_empty());
+    }
+}

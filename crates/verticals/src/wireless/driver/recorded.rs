@@ -1,0 +1,299 @@
+//! Recorded receptions, a frame a line, as two network servers log them: Helium's console integration (`hotspots`) and
+//! ChirpStack's (`rxInfo`). Each receiver becomes a reception as its own agent would have reported it. It opens no file.
+
+use crate::kit::DriverError;
+use crate::kit::challenge::first;
+use crate::kit::decimal::scaled;
+use crate::kit::json::{Text, plain};
+use crate::kit::place::Place;
+use crate::wireless::region::REGIONS;
+use cairn_types::{TimeMs, hash};
+
+const SHAPE: DriverError = DriverError::Malformed("not a line of recorded receptions");
+
+/// How long a frame takes from a receiver to the server where nothing is said of it, in milliseconds.
+const ON_THE_WAY_MS: u64 = 230;
+
+/// One receiver's reception of one frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The receiver's name.
+    pub receiver: String,
+    pub place: Option<Place>,
+    pub height_m: Option<i16>,
+    /// The frame, by all that the line says of what was sent.
+    pub frame: u64,
+    /// The sender's name as a number, its counter, place and height.
+    pub sender: u64,
+    pub counter: Option<u32>,
+    pub sender_place: Option<Place>,
+    pub sender_height_m: Option<i16>,
+    /// How far away the sender was, where the line says so.
+    pub range_m: Option<u32>,
+    pub heard: TimeMs,
+    pub held_ms: u64,
+    /// When the server had it.
+    pub taken: TimeMs,
+    pub frequency_hz: u32,
+    pub rate: u8,
+    pub rssi_ddbm: i16,
+    pub snr_ddb: i16,
+    pub size: u16,
+}
+
+/// What a line says once for all its receivers.
+#[derive(Default)]
+struct Line<'a> {
+    sender: &'a str,
+    address: &'a str,
+    counter: Option<u32>,
+    port: &'a str,
+    raw: &'a str,
+    payload: &'a str,
+    decoded: &'a str,
+    taken: Option<TimeMs>,
+    place: Option<Place>,
+    height_m: Option<i16>,
+    frequency_hz: Option<u32>,
+    rate: Option<u8>,
+    size: u16,
+}
+
+/// What a line says of one receiver.
+#[derive(Default)]
+struct Receiver<'a> {
+    name: &'a str,
+    place: Spot,
+    frequency_hz: Option<u32>,
+    rate: Option<u8>,
+    rssi_ddbm: Option<i16>,
+    snr_ddb: Option<i16>,
+    /// By the receiver's clock.
+    heard: Option<TimeMs>,
+    /// When the receiver's network had it.
+    reported: Option<TimeMs>,
+    held_ms: u64,
+    range_m: Option<u32>,
+    sender_height_m: Option<i16>,
+}
+
+/// A place that is said piece by piece.
+#[derive(Clone, Copy, Default)]
+struct Spot {
+    latitude: Option<i32>,
+    longitude: Option<i32>,
+    height_m: Option<i16>,
+}
+
+impl Spot {
+    fn place(self) -> Option<Place> {
+        let (latitude, longitude) = (self.latitude?, self.longitude?);
+        let on_earth = latitude.abs() <= 90_000_000 && longitude.abs() <= 180_000_000;
+        on_earth.then_some(Place { latitude, longitude })
+    }
+
+    fn take(&mut self, name: &str, value: &str) {
+        match name {
+            "latitude" | "lat" => self.latitude = number(value, 6),
+            "longitude" | "long" => self.longitude = number(value, 6),
+            "altitude" => self.height_m = number(value, 0),
+            _ => {}
+        }
+    }
+}
+
+/// A number of so many decimals; floats that a program printed in full are cut first.
+fn number<T: TryFrom<i64>>(value: &str, decimals: u8) -> Option<T> {
+    let text = plain(value)?;
+    let text = match text.split_once('.') {
+        Some((whole, fraction)) if fraction.len() > 9 && !fraction.contains(['e', 'E']) => {
+            text.get(..whole.len() + 10).unwrap_or(text)
+        }
+        _ => text,
+    };
+    T::try_from(scaled(text, decimals, 1, 1)?).ok()
+}
+
+fn spot(value: &str) -> Result<Spot, DriverError> {
+    let mut spot = Spot::default();
+    if value.starts_with('{') {
+        Text::new(value).members(|text, name| {
+            spot.take(name, text.value()?);
+            Ok(())
+        })?;
+    }
+    Ok(spot)
+}
+
+/// The receptions of one line; none of a line that tells of no frame.
+pub fn read(line: &str) -> Result<Vec<Recorded>, DriverError> {
+    let mut about = Line::default();
+    let mut receivers = Vec::new();
+    let mut text = Text::new(line);
+    text.members(|text, name| {
+        let value = text.value()?;
+        match name {
+            "dev_eui" | "devEUI" => about.sender = plain(value).unwrap_or(""),
+            "devaddr" | "devAddr" => about.address = plain(value).unwrap_or(""),
+            "fcnt" | "fCnt" => about.counter = number(value, 0),
+            "port" | "fPort" => about.port = value,
+            "raw_packet" => about.raw = plain(value).unwrap_or(""),
+            "payload" | "data" => about.payload = value,
+            "decoded" | "object" => about.decoded = value,
+            "payload_size" => about.size = number(value, 0).unwrap_or(0),
+            "_timestamp" => about.taken = number(value, 0).map(TimeMs),
+            "_devLocation" => (about.place, about.height_m) = spot(value).map(|spot| (spot.place(), spot.height_m))?,
+            "txInfo" => Text::new(value).members(|text, name| {
+                let value = text.value()?;
+                match name {
+                    "frequency" => about.frequency_hz = number(value, 0),
+                    "dr" => about.rate = number(value, 0),
+                    _ => {}
+                }
+                Ok(())
+            })?,
+            "hotspots" | "rxInfo" => Text::new(value).items(|text| {
+                receivers.push(receiver(text)?);
+                Ok(())
+            })?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    if !text.is_empty() {
+        return Err(SHAPE);
+    }
+    let frame = frame(&about);
+    receivers.iter().map(|receiver| recorded(&about, frame, receiver).ok_or(SHAPE)).collect()
+}
+
+/// A name of what was sent: the bytes where the line has them, else all it says of them.
+fn frame(about: &Line) -> u64 {
+    let counter = about.counter.unwrap_or(0).to_be_bytes();
+    let said: [&[u8]; 6] = [
+        about.sender.as_bytes(),
+        about.address.as_bytes(),
+        &counter,
+        about.port.as_bytes(),
+        about.payload.as_bytes(),
+        about.decoded.as_bytes(),
+    ];
+    let all = if about.raw.is_empty() {
+        hash::domain("cairn/wireless/recorded/1", &said)
+    } else {
+        hash::domain("cairn/wireless/recorded/1", &[about.raw.as_bytes()])
+    };
+    first(&all.0)
+}
+
+fn receiver<'a>(text: &mut Text<'a>) -> Result<Receiver<'a>, DriverError> {
+    let mut receiver = Receiver::default();
+    text.members(|text, name| {
+        let value = text.value()?;
+        match name {
+            "id" | "gatewayID" => receiver.name = plain(value).unwrap_or(""),
+            "lat" | "long" => receiver.place.take(name, value),
+            "location" => receiver.place = spot(value)?,
+            "frequency" => receiver.frequency_hz = number(value, 6),
+            "spreading" => receiver.rate = plain(value).and_then(|text| REGIONS[0].rate_of(text)),
+            "rssi" => receiver.rssi_ddbm = number(value, 1),
+            "snr" | "loRaSNR" => receiver.snr_ddb = number(value, 1),
+            "hold_time" => receiver.held_ms = number(value, 0).unwrap_or(0),
+            "reported_at" => receiver.reported = number(value, 0).map(TimeMs),
+            "time" => receiver.heard = plain(value).and_then(|text| text.parse().ok()),
+            "_distance" if value.starts_with('{') => Text::new(value).members(|text, name| {
+                let value = text.value()?;
+                match name {
+                    "_distanceHaversine" => receiver.range_m = number(value, 0),
+                    "_distanceHorizon" => receiver.sender_height_m = number(value, 0).map(height_of_horizon),
+                    _ => {}
+                }
+                Ok(())
+            })?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(receiver)
+}
+
+/// The height from which the horizon is so many metres away on a sphere without air: d² / 2R.
+fn height_of_horizon(metres: u32) -> i16 {
+    let height = u64::from(metres) * u64::from(metres) / (2 * crate::kit::place::EARTH_M);
+    i16::try_from(height).unwrap_or(i16::MAX)
+}
+
+fn recorded(about: &Line, frame: u64, receiver: &Receiver) -> Option<Recorded> {
+    let taken = about.taken?;
+    let said = receiver.reported.map(|reported| TimeMs(reported.0.saturating_sub(receiver.held_ms)));
+    let heard = receiver.heard.or(said);
+    Some(Recorded {
+        receiver: receiver.name.to_owned(),
+        place: receiver.place.place(),
+        height_m: receiver.place.height_m,
+        frame,
+        sender: first(&hash::sha256(about.sender.as_bytes()).0),
+        counter: about.counter,
+        sender_place: about.place,
+        sender_height_m: about.height_m.or(receiver.sender_height_m),
+        range_m: receiver.range_m,
+        heard: heard.unwrap_or(TimeMs(taken.0.saturating_sub(ON_THE_WAY_MS))),
+        held_ms: receiver.held_ms,
+        taken,
+        frequency_hz: receiver.frequency_hz.or(about.frequency_hz)?,
+        rate: receiver.rate.or(about.rate)?,
+        rssi_ddbm: receiver.rssi_ddbm?,
+        snr_ddb: receiver.snr_ddb?,
+        size: about.size,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HELIUM: &str = r#"{"name":"X","dev_eui":"A817","devaddr":"07000048","fcnt":71,"port":5,"payload_size":23,"raw_packet":"gAcA",
+        "hotspots":[{"frequency":868.2999877929688,"hold_time":7864,"id":"11xH","lat":45.18402099609375,"long":5.7073974609375,
+        "name":"0e","reported_at":1672867882173,"rssi":-111,"snr":-3.799999952316284,"spreading":"SF12BW125","status":"success",
+        "_distance":{"_distanceHaversine":2334,"_distanceHorizon":62883}}],"_timestamp":1672867882661,
+        "_devLocation":{"name":"T","latitude":45.18402099609375,"longitude":5.7403564453125,"altitude":310}}"#;
+    const CHIRPSTACK: &str = r#"{"deviceName":"Y","devEUI":"d1d1","rxInfo":[{"gatewayID":"10","location":{"latitude":45.195,
+        "longitude":-5.7733,"altitude":220},"rssi":-120,"loRaSNR":-6.2,"_distance":{"_distanceHorizon":131217}},
+        {"gatewayID":"d0","time":"2023-06-23T09:10:28.649Z","rssi":-112,"loRaSNR":-5}],"txInfo":{"frequency":868100000,"dr":5},
+        "fCnt":1143,"fPort":3,"data":"50","_timestamp":1687511428896,"object":{"a":[1]}}"#;
+
+    #[test]
+    fn both_forms_give_receptions() {
+        let heard = read(HELIUM).expect("a line");
+        let one = &heard[0];
+        assert_eq!((heard.len(), one.receiver.as_str(), one.counter), (1, "11xH", Some(71)));
+        assert_eq!((one.frequency_hz, one.rate, one.rssi_ddbm, one.snr_ddb), (868_299_988, 0, -1_110, -38));
+        assert_eq!((one.heard, one.held_ms, one.taken), (TimeMs(1_672_867_874_309), 7_864, TimeMs(1_672_867_882_661)));
+        assert_eq!((one.range_m, one.sender_height_m, one.height_m), (Some(2_334), Some(310), None));
+        let place = Place {
+            latitude: 45_184_021,
+            longitude: 5_707_397,
+        };
+        assert_eq!(one.place, Some(place));
+
+        let heard = read(CHIRPSTACK).expect("a line");
+        assert_eq!(heard.len(), 2);
+        assert_eq!((heard[0].frame, heard[0].taken), (heard[1].frame, heard[1].taken));
+        assert_eq!(heard[0].heard, TimeMs(1_687_511_428_666), "no clock of its own");
+        assert_eq!(heard[1].heard, TimeMs(1_687_511_428_649));
+        assert_eq!((heard[0].height_m, heard[0].rate, heard[0].sender_height_m), (Some(220), 5, Some(1_351)));
+        assert_eq!(heard[0].place.map(|place| place.longitude), Some(-5_773_300));
+    }
+
+    #[test]
+    fn another_payload_is_another_frame_and_other_lines_are_none() {
+        let frame = |line: &str| read(line).expect("a line")[0].frame;
+        assert_ne!(frame(CHIRPSTACK), frame(&CHIRPSTACK.replace("\"50\"", "\"51\"")));
+        assert_ne!(frame(CHIRPSTACK), frame(&CHIRPSTACK.replace("1143", "1144")));
+        assert_eq!(frame(HELIUM), frame(&HELIUM.replace("-111", "-112")));
+        assert_eq!(read(r#"{"deviceName":"Y","margin":7,"_timestamp":1}"#), Ok(vec![]));
+        for broken in ["", "[]", r#"{"rxInfo":[{"rssi":1}]}"#, &CHIRPSTACK[..200]] {
+            assert!(read(broken).is_err(), "{broken}");
+        }
+    }
+}

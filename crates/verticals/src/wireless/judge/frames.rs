@@ -1,0 +1,179 @@
+//! Which frames are new: a frame is paid once to each device that heard it, and never again when somebody sends or tells it
+//! once more later. A counter that starts anew is no fraud.
+
+use super::memory::{
+    Bucket, FRAMES_PER_MEMBER, Memory, RECENT_PER_MEMBER, Recent, SOURCES_BESIDES, SOURCES_PER_MEMBER, SourceMemory,
+};
+use super::reasons::{DUPLICATE, REPLAYED};
+use super::said::{Refusal, Said};
+use crate::kit::Epoch;
+use crate::wireless::params::Params;
+use cairn_types::{DeviceNumber, TimeMs};
+use std::collections::BTreeMap;
+
+/// A counter so little below the last one is a frame that was overtaken.
+const OVERTAKEN: u32 = 16;
+
+/// What is remembered of a frame: half of its name.
+pub fn short(frame: u64) -> u32 {
+    u32::try_from(frame >> 32).expect("the upper half")
+}
+
+/// What earlier epochs know of frames and senders.
+pub struct Known {
+    /// Frames of earlier epochs and when these began, sorted.
+    old: Vec<(u32, TimeMs)>,
+    recent: Vec<Recent>,
+    pub sources: BTreeMap<u64, SourceMemory>,
+}
+
+impl Known {
+    pub fn of(memory: &Memory) -> Self {
+        let frames = |bucket: &Bucket| bucket.frames().map(|frame| (frame, bucket.start)).collect::<Vec<_>>();
+        let mut old: Vec<(u32, TimeMs)> = memory.buckets.iter().flat_map(frames).collect();
+        old.sort_unstable();
+        Self {
+            old,
+            recent: memory.recent.clone(),
+            sources: memory.sources.iter().map(|source| (source.id, *source)).collect(),
+        }
+    }
+
+    /// When a frame was last heard long ago, to the epoch.
+    fn long_ago(&self, frame: u32) -> Option<TimeMs> {
+        let end = self.old.partition_point(|(known, _)| *known <= frame);
+        let (known, start) = self.old[..end].last()?;
+        (*known == frame).then_some(*start)
+    }
+
+    /// The receptions of a frame shortly before the epoch.
+    fn lately(&self, frame: u32) -> &[Recent] {
+        let start = self.recent.partition_point(|recent| recent.frame < frame);
+        let end = self.recent.partition_point(|recent| recent.frame <= frame);
+        &self.recent[start..end]
+    }
+
+    /// What to remember of frames after this epoch: those whose repeats may still come with their times, the others by name.
+    pub fn remember(&self, epoch: &Epoch, params: &Params, said: &Said, memory: &mut Memory) {
+        let repeat = u64::from(params.repeat_ms);
+        let may_repeat = |time: TimeMs| time.plus_ms(repeat) > epoch.end;
+        let new = said.heard.iter().filter(|reception| reception.stands() && reception.beacon.is_none());
+        let new = new.map(|reception| Recent {
+            frame: short(reception.heard.frame),
+            time: reception.heard.time,
+            device: epoch.roster[reception.row].number,
+        });
+        let (mut recent, done): (Vec<Recent>, Vec<Recent>) =
+            self.recent.iter().copied().chain(new).partition(|recent| may_repeat(recent.time));
+        recent.sort_unstable_by_key(|recent| (recent.time, recent.frame, recent.device));
+        let spare = recent.len().saturating_sub(RECENT_PER_MEMBER * epoch.roster.len());
+        recent.drain(..spare);
+        recent.sort_unstable();
+        recent.dedup();
+        let mut frames: Vec<u32> = done.iter().map(|recent| recent.frame).collect();
+        frames.sort_unstable();
+        frames.dedup();
+        memory.recent = recent;
+        if !frames.is_empty() && memory.buckets.last().is_none_or(|bucket| bucket.start < epoch.start) {
+            memory.buckets.push(Bucket::of(epoch.start, &frames));
+        }
+        let length = epoch.end.since_ms(epoch.start).saturating_mul(params.replay_epochs.into());
+        memory.buckets.retain(|bucket| epoch.end.since_ms(bucket.start) <= length);
+        let mut count: usize = memory.buckets.iter().map(Bucket::len).sum();
+        while count > FRAMES_PER_MEMBER * epoch.roster.len() && !memory.buckets.is_empty() {
+            count -= memory.buckets.remove(0).len();
+        }
+        let mut sources: Vec<SourceMemory> = self.sources.values().copied().collect();
+        sources.sort_unstable_by_key(|source| (std::cmp::Reverse(source.last), source.id));
+        sources.truncate(SOURCES_PER_MEMBER * epoch.roster.len() + SOURCES_BESIDES);
+        sources.sort_unstable();
+        memory.sources = sources;
+    }
+}
+
+/// Refuses duplicates and replays; what stands is new.
+pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, known: &mut Known) {
+    let fresh = follow_counters(said, known);
+    let mut order: Vec<usize> = (0..said.heard.len()).filter(|place| said.heard[*place].stands()).collect();
+    let key = |said: &Said, place: usize| {
+        let reception = &said.heard[place];
+        (reception.heard.frame, reception.heard.time, reception.row, place)
+    };
+    order.sort_unstable_by_key(|place| key(said, *place));
+    let mut rest = &order[..];
+    while let Some(first) = rest.first() {
+        let name = said.heard[*first].heard.frame;
+        let alike = rest.iter().take_while(|place| said.heard[**place].heard.frame == name).count();
+        let (run, later) = rest.split_at(alike);
+        rest = later;
+        let frame = short(name);
+        let lately = known.lately(frame);
+        let long_ago = known.long_ago(frame);
+        let began = lately.iter().map(|recent| recent.time).min();
+        let first = said.heard[run[0]].heard.time;
+        let began = began.map_or(first, |began| began.min(first));
+        let mut devices: Vec<DeviceNumber> = lately.iter().map(|recent| recent.device).collect();
+        for place in run.iter().copied() {
+            let reception = &mut said.heard[place];
+            let number = epoch.roster[reception.row].number;
+            let age = reception.heard.time.since_ms(began);
+            let limit = u64::from(params.repeat_ms);
+            if let Some(start) = long_ago.filter(|_| !fresh[place]) {
+                let age = reception.heard.time.since_ms(start);
+                reception.refuse(Some(Refusal::new(REPLAYED, age, limit)));
+            } else if age > limit && !fresh[place] {
+                reception.refuse(Some(Refusal::new(REPLAYED, age, limit)));
+            } else if devices.contains(&number) {
+                reception.refuse(Some(Refusal::new(DUPLICATE, 2, 1)));
+            } else {
+                devices.push(number);
+            }
+        }
+    }
+}
+
+/// Follows each sender's counter through the epoch; says of each reception whether its counter goes on after a new start
+/// that came later than the frame of the same bytes was first heard.
+fn follow_counters(said: &Said, known: &mut Known) -> Vec<bool> {
+    let mut fresh = vec![false; said.heard.len()];
+    let counted = |place: &usize| {
+        let reception = &said.heard[*place];
+        let source = reception.heard.source.filter(|_| reception.stands())?;
+        Some((source.id, reception.heard.time, source.counter?, reception.heard.frame))
+    };
+    let mut order: Vec<usize> = (0..said.heard.len()).filter(|place| counted(place).is_some()).collect();
+    order.sort_unstable_by_key(|place| (counted(place), *place));
+    for run in order.chunk_by(|one, next| counted(one).map(|it| it.0) == counted(next).map(|it| it.0)) {
+        let frames: Vec<(TimeMs, u32, u64)> = run
+            .iter()
+            .filter_map(|place| counted(place).map(|(_, time, counter, frame)| (time, counter, frame)))
+            .collect();
+        let id = said.heard[run[0]].heard.source.map_or(0, |source| source.id);
+        let mut state = known.sources.get(&id).copied();
+        for (at, (time, counter, frame)) in frames.iter().enumerate() {
+            let old = known.long_ago(short(*frame));
+            let next = frames[at..].iter().find(|(_, _, other)| other != frame);
+            let state = state.get_or_insert(SourceMemory {
+                id,
+                counter: *counter,
+                since: *time,
+                last: *time,
+            });
+            state.last = *time;
+            let goes_on = |from: u32| next.is_some_and(|(_, next, _)| *next > from && *next - from <= OVERTAKEN);
+            if *counter > state.counter {
+                fresh[run[at]] = old.is_some_and(|old| old < state.since);
+                if old.is_none() || fresh[run[at]] {
+                    state.counter = *counter;
+                }
+            } else if state.counter - *counter > OVERTAKEN && (old.is_none() || goes_on(*counter)) {
+                (state.counter, state.since) = (*counter, *time);
+                fresh[run[at]] = true;
+            }
+        }
+        if let Some(state) = state {
+            known.sources.insert(id, state);
+        }
+    }
+    fresh
+}

@@ -1,0 +1,223 @@
+//! Where devices and senders stand, and which links between them can be. Pure geometry and physics; who is at fault when two
+//! places contradict each other is decided by how many others agree.
+
+use super::reasons::{APART, BEYOND_REACH, TOO_STRONG, TOO_WEAK, WRONG_PLACE};
+use super::said::{Refusal, Said, Spoken};
+use crate::kit::Epoch;
+use crate::kit::counterparty::Votes;
+use crate::kit::place::{Point, radius_m};
+use crate::wireless::link::{free_space_ddb, horizon_m, sensitivity_ddbm, signal_ddbm};
+use crate::wireless::params::Params;
+use crate::wireless::region::{self, Rate};
+use crate::wireless::report::Heard;
+use cairn_types::CellId;
+use std::collections::BTreeMap;
+
+/// The fastest a sender is taken to travel, in metres a second.
+const SPEED_M_S: u64 = 50;
+/// So many receptions of one sender, before and after, are asked whether they fit a place.
+const ASKED: usize = 8;
+
+/// A place with all that a link needs to know of it.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    pub point: Point,
+    /// How far it may be off.
+    pub off_m: u64,
+    pub height_m: i32,
+}
+
+/// The registered places of all members.
+pub struct Places {
+    members: Vec<(Point, u64)>,
+    /// Places of senders, computed once each.
+    cells: BTreeMap<CellId, (Point, u64)>,
+}
+
+fn located(cell: CellId) -> (Point, u64) {
+    (Point::of(cell), radius_m(cell))
+}
+
+impl Places {
+    pub fn of(epoch: &Epoch, said: &Said) -> Self {
+        let mut cells = BTreeMap::new();
+        let senders = said.heard.iter().filter_map(|reception| reception.heard.source?.place);
+        let stations = said.spoken.iter().filter_map(|spoken| spoken.station.place);
+        for cell in epoch.roster.iter().map(|member| member.cell).chain(stations).chain(senders) {
+            cells.entry(cell).or_insert_with(|| located(cell));
+        }
+        let members = epoch.roster.iter().map(|member| cells[&member.cell]).collect();
+        Self { members, cells }
+    }
+
+    fn cell(&self, cell: CellId) -> (Point, u64) {
+        self.cells.get(&cell).copied().unwrap_or_else(|| located(cell))
+    }
+
+    pub fn member(&self, params: &Params, row: usize, spoken: &Spoken) -> End {
+        end(params, self.members[row], spoken.station.height_m)
+    }
+
+    /// How far a device says it is from where it is registered, and how far it may be.
+    pub fn moved(&self, params: &Params, row: usize, says: CellId) -> (u64, u64) {
+        let (registered, said) = (self.members[row], self.cell(says));
+        (
+            registered.0.metres_to(said.0),
+            registered.1 + said.1 + u64::from(params.place_off_m),
+        )
+    }
+
+    /// Where the sender of a frame is said to stand.
+    fn sender(&self, params: &Params, heard: &Heard) -> Option<End> {
+        let source = heard.source?;
+        Some(end(params, self.cell(source.place?), source.height_m))
+    }
+}
+
+fn end(params: &Params, (point, off_m): (Point, u64), height_m: Option<i16>) -> End {
+    End {
+        point,
+        off_m,
+        height_m: height_m.unwrap_or(params.height_m).into(),
+    }
+}
+
+/// How far two places are from each other: at least, as registered, at most.
+fn distance(params: &Params, one: &End, other: &End) -> (u64, u64, u64) {
+    let metres = one.point.metres_to(other.point);
+    let off = one.off_m + other.off_m + u64::from(params.place_off_m);
+    (metres.saturating_sub(off), metres, metres + off)
+}
+
+/// Whether a signal can have come over a link of at least so many metres.
+fn link(
+    params: &Params,
+    heard: &Heard,
+    rate: Rate,
+    metres: u64,
+    power_ddbm: i64,
+    gain_ddbi: i64,
+) -> Option<Refusal> {
+    let loss = free_space_ddb(metres, heard.frequency_hz.into());
+    let strongest = power_ddbm + gain_ddbi - loss + i64::from(params.stronger_ddb);
+    let signal = signal_ddbm(heard.rssi_ddbm.into(), heard.snr_ddb.into());
+    if signal > strongest {
+        return Some(Refusal::new(TOO_STRONG, signal, strongest));
+    }
+    let weakest = sensitivity_ddbm(rate) - i64::from(params.weaker_ddb);
+    (strongest < weakest).then(|| Refusal::new(TOO_WEAK, strongest, weakest))
+}
+
+/// Whether anything at all can be read from so weak a signal.
+pub fn readable(params: &Params, heard: &Heard, rate: Rate) -> Option<Refusal> {
+    let ratio = rate.snr_min_ddb() - i64::from(params.weaker_ddb);
+    if i64::from(heard.snr_ddb) < ratio {
+        return Some(Refusal::new(TOO_WEAK, heard.snr_ddb, ratio));
+    }
+    let weakest = sensitivity_ddbm(rate) - i64::from(params.weaker_ddb);
+    (i64::from(heard.rssi_ddbm) < weakest).then(|| Refusal::new(TOO_WEAK, heard.rssi_ddbm, weakest))
+}
+
+/// The device's antenna, as far as it is believed.
+fn gain(params: &Params, spoken: &Spoken) -> i64 {
+    let said = spoken.station.gain_ddbi.unwrap_or(params.gain_ddbi);
+    said.min(params.gain_max_ddbi).into()
+}
+
+/// Holds a reception of a beacon against the two registered places.
+pub fn judge_link(
+    params: &Params,
+    heard: &Heard,
+    from: &End,
+    to: (&End, &Spoken),
+    power_ddbm: i16,
+) -> Option<Refusal> {
+    let rate = region::by_number(to.1.station.region)?.rate(heard.rate)?;
+    let (least, _, _) = distance(params, from, to.0);
+    let reach = horizon_m(from.height_m) + horizon_m(to.0.height_m);
+    if least > reach {
+        return Some(Refusal::new(BEYOND_REACH, least, reach));
+    }
+    link(params, heard, rate, least, power_ddbm.into(), gain(params, to.1))
+}
+
+/// Holds a packet against where its sender is said to stand, and how far away it was measured to be.
+pub fn judge_packet(params: &Params, places: &Places, heard: &Heard, to: (&End, &Spoken)) -> Option<Refusal> {
+    let source = heard.source?;
+    let region = region::by_number(to.1.station.region)?;
+    let rate = region.rate(heard.rate)?;
+    let range = source.range_m.map(u64::from);
+    let from = places.sender(params, heard);
+    let between = from.map(|from| distance(params, &from, to.0));
+    if let (Some(range), Some((least, _, most))) = (range, between) {
+        if range < least {
+            return Some(Refusal::new(WRONG_PLACE, range, least));
+        }
+        if range > most {
+            return Some(Refusal::new(WRONG_PLACE, range, most));
+        }
+    }
+    let least = range.or(between.map(|(least, _, _)| least))?;
+    let height = source.height_m.unwrap_or(params.height_m);
+    let reach = horizon_m(height.into()) + horizon_m(to.0.height_m);
+    if least > reach {
+        return Some(Refusal::new(BEYOND_REACH, least, reach));
+    }
+    let power = source.power_ddbm.unwrap_or(region.power_ddbm);
+    link(params, heard, rate, least, power.into(), gain(params, to.1))
+}
+
+/// Refuses receptions of senders that others heard at the same time where the device cannot have: when more of them say so
+/// than fit, and at least two.
+pub fn judge_apart(params: &Params, places: &Places, said: &mut Said) {
+    let mut order: Vec<usize> = (0..said.heard.len())
+        .filter(|place| said.heard[*place].stands() && said.heard[*place].heard.source.is_some())
+        .collect();
+    let key = |place: &usize| {
+        let heard = &said.heard[*place];
+        (heard.heard.source.map(|source| source.id), heard.heard.time, heard.row, *place)
+    };
+    order.sort_unstable_by_key(key);
+    let mut refusals = Vec::new();
+    for run in order.chunk_by(|one, next| key(one).0 == key(next).0) {
+        for (at, place) in run.iter().enumerate() {
+            let around = &run[at.saturating_sub(ASKED)..(at + ASKED + 1).min(run.len())];
+            if let Some(refusal) = votes(params, places, said, *place, around) {
+                refusals.push((*place, refusal));
+            }
+        }
+    }
+    for (place, refusal) in refusals {
+        said.heard[place].refuse(Some(refusal));
+    }
+}
+
+fn votes(params: &Params, places: &Places, said: &Said, place: usize, around: &[usize]) -> Option<Refusal> {
+    let end = |place: usize| {
+        let reception = &said.heard[place];
+        places.member(params, reception.row, &said.spoken[reception.spoken])
+    };
+    let own = (&said.heard[place], end(place));
+    let height = own.0.heard.source?.height_m.unwrap_or(params.height_m);
+    let sender = horizon_m(height.into());
+    let (mut asked, mut votes): (Vec<usize>, Votes) = Default::default();
+    let mut nearest: Option<(u64, u64)> = None;
+    for other in around {
+        let (reception, end) = (&said.heard[*other], end(*other));
+        let known = asked.contains(&reception.row);
+        if reception.row == own.0.row || known {
+            continue;
+        }
+        let (earlier, later) = (own.0.heard.time.min(reception.heard.time), own.0.heard.time.max(reception.heard.time));
+        let travelled = later.since_ms(earlier).saturating_mul(SPEED_M_S) / 1_000;
+        let (least, _, _) = distance(params, &own.1, &end);
+        let reach = 2 * sender + horizon_m(own.1.height_m) + horizon_m(end.height_m) + travelled;
+        asked.push(reception.row);
+        votes.count(least <= reach);
+        if least > reach && nearest.is_none_or(|(known, _)| least < known) {
+            nearest = Some((least, reach));
+        }
+    }
+    let (measured, limit) = nearest?;
+    votes.is_denied().then(|| Refusal::new(APART, measured, limit))
+}

@@ -1,0 +1,88 @@
+//! Every reason a hotspot's beacon, reception or report is not believed or not paid for, with its number, and the sentence
+//! people read. Numbers are for ever.
+
+use crate::kit::ReasonText;
+use cairn_types::Reason;
+
+pub const OUTSIDE_EPOCH: Reason = Reason(100);
+pub const CLOCK: Reason = Reason(101);
+pub const LATE: Reason = Reason(102);
+pub const WRONG_REGION: Reason = Reason(103);
+pub const WRONG_FREQUENCY: Reason = Reason(104);
+pub const WRONG_RATE: Reason = Reason(105);
+pub const TOO_LOUD: Reason = Reason(106);
+pub const OFF_SCHEDULE: Reason = Reason(107);
+pub const NOT_ASKED: Reason = Reason(108);
+pub const UNHEARD: Reason = Reason(109);
+pub const MOVED: Reason = Reason(110);
+pub const DUPLICATE: Reason = Reason(111);
+pub const REPLAYED: Reason = Reason(112);
+pub const TOO_WEAK: Reason = Reason(113);
+pub const TOO_STRONG: Reason = Reason(114);
+pub const BEYOND_REACH: Reason = Reason(115);
+pub const WRONG_PLACE: Reason = Reason(116);
+pub const APART: Reason = Reason(117);
+pub const COPIED: Reason = Reason(118);
+pub const OWN_BEACON: Reason = Reason(119);
+pub const SAME_OPERATOR: Reason = Reason(120);
+pub const TOO_NEAR: Reason = Reason(121);
+pub const UNSETTLED: Reason = Reason(122);
+pub const BAD_BEACON: Reason = Reason(123);
+pub const ONE_WAY: Reason = Reason(124);
+pub const NOT_DRAWN: Reason = Reason(125);
+pub const CROWDED: Reason = Reason(126);
+pub const COUNTED: Reason = Reason(127);
+pub const NO_COVERAGE: Reason = Reason(128);
+pub const NO_SENDER: Reason = Reason(129);
+
+const fn text(
+    reason: Reason,
+    name: &'static str,
+    sentence: &'static str,
+    unit: &'static str,
+    blame: u16,
+) -> ReasonText {
+    ReasonText {
+        reason,
+        name,
+        sentence,
+        unit,
+        blame,
+    }
+}
+
+/// What only a cheat does weighs double, what a broken or badly set hotspot does weighs once or half, and what is no fault
+/// weighs nothing.
+#[rustfmt::skip]
+pub const REASONS: &[ReasonText] = &[
+    text(OUTSIDE_EPOCH, "outside_epoch", "it is of another time than the epoch it is reported in", "ms", 100),
+    text(CLOCK, "clock", "the device's clock is off: what it dates was not heard then", "ms", 100),
+    text(LATE, "late", "the frame came so late that the customer has no use for it", "ms", 0),
+    text(WRONG_REGION, "wrong_region", "the network does not run in the region the device says it is in", "", 100),
+    text(WRONG_FREQUENCY, "wrong_frequency", "the frequency is not one of the region, or not the one that was asked for", "Hz", 100),
+    text(WRONG_RATE, "wrong_rate", "the data rate is not one of the region, or not the one that was asked for", "", 100),
+    text(TOO_LOUD, "too_loud", "the beacon was sent with more power than the region allows", "tenths of a dBm", 100),
+    text(OFF_SCHEDULE, "off_schedule", "the beacon was not sent at the time it was asked for", "ms", 100),
+    text(NOT_ASKED, "not_asked", "the device sent more beacons than it was asked for", "beacons", 100),
+    text(UNHEARD, "unheard", "nobody who counts heard the beacon", "witnesses", 0),
+    text(MOVED, "moved", "the device says it stands elsewhere than where it is registered", "m", 200),
+    text(DUPLICATE, "duplicate", "the device reported this frame before; a frame is paid once", "receptions", 0),
+    text(REPLAYED, "replayed", "the frame was heard long before: somebody sent or told it again", "ms", 200),
+    text(TOO_WEAK, "too_weak", "no receiver can read this data rate from so weak a signal", "tenths of a dB", 100),
+    text(TOO_STRONG, "too_strong", "the signal is stronger than it can be over this distance", "tenths of a dBm", 200),
+    text(BEYOND_REACH, "beyond_reach", "the sender is behind the horizon of the device", "m", 200),
+    text(WRONG_PLACE, "wrong_place", "the measured distance to the sender is not the one between the places", "m", 200),
+    text(APART, "apart", "others heard the same sender at the same time too far away from the device", "m", 200),
+    text(COPIED, "copied", "the device hears what another hears, as strong and as clear: both are one radio", "receptions", 200),
+    text(OWN_BEACON, "own_beacon", "a device does not witness itself", "", 200),
+    text(SAME_OPERATOR, "same_operator", "devices of one operator do not witness each other", "", 0),
+    text(TOO_NEAR, "too_near", "the witness stands too near to prove any coverage", "steps", 0),
+    text(UNSETTLED, "unsettled", "sender and device contradict each other, and nobody else can tell who is right", "", 0),
+    text(BAD_BEACON, "bad_beacon", "the beacon that was heard is itself not believed", "", 0),
+    text(ONE_WAY, "one_way", "for a long time the device has only sent, or only heard", "epochs", 50),
+    text(NOT_DRAWN, "not_drawn", "more valid witnesses heard the beacon than count; the lot drew others", "witnesses", 0),
+    text(CROWDED, "crowded", "so many devices cover this place that nothing is left of the share", "", 0),
+    text(COUNTED, "counted", "the coverage of this epoch is paid with another report of the device", "", 0),
+    text(NO_SENDER, "no_sender", "neither a beacon of this epoch nor a frame that names its sender", "", 0),
+    text(NO_COVERAGE, "no_coverage", "nothing in the report proves coverage; packets are paid by who ordered them", "", 0),
+];

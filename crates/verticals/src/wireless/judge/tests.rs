@@ -1,0 +1,3 @@
+//! Each rule of the judge, on small made epochs.
+
+use super::*;

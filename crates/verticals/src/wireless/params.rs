@@ -127,7 +127,7 @@ impl Default for Params {
             witness_target: 4,
             witness_max: 14,
             repeat_percent: 5,
-            repeat_floor: 40,
+            repeat_floor: 50,
             both_ways_epochs: 48,
             twin_min: 3,
             twin_percent: 80,

@@ -156,7 +156,7 @@ impl Region {
 impl Rate {
     /// The least signal-to-noise ratio at which the modulation can be read, in tenths of a decibel.
     pub fn snr_min_ddb(self) -> i64 {
-        50 - 25 * i64::from(self.spreading)
+        100 - 25 * i64::from(self.spreading)
     }
 }
 

@@ -340,13 +340,12 @@ mod tests {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let expected = concat!(
             "83",
-            "84001b0881969c9b7fffff18f0f6",
-            "8185051bffffffffffffffff1a33c41820",
-            "03188c",
+            "83001b0881969c9b7fffff18f0",
+            "8185051bffffffffffffffff1a33c4422003188c",
             "82",
-            "89011bffffffffffffffff1a33bdfda00539049d38220017f6",
-            "8909021a33bdfda005",
-            "39049d382200178707 00f622f619104ef6",
+            "88011bffffffffffffffff1a33be27a00539049b38220017",
+            "8909021a33be27a00539049b3822001786",
+            "0700f622f619104e",
         );
         let expected: String = expected.split_whitespace().collect();
         assert_eq!(hex, expected);
@@ -368,7 +367,7 @@ mod tests {
             said(|body| body.station.gain_ddbi = Some(240)),
             said(|body| body.heard[0].source = body.heard[1].source),
             said(|body| body.heard[1].source = None),
-            said(|body| drop(body.beacons.pop())),
+            said(|body| body.beacons.clear()),
         ];
         for (place, one) in all.iter().enumerate() {
             assert!(all[..place].iter().all(|other| other != one));

@@ -7,7 +7,7 @@ use cairn_types::{
 use cairn_verticals::kit::place::Place;
 use cairn_verticals::kit::{Admitted, Epoch, Member, assess, reasons};
 use cairn_verticals::wireless::Wireless;
-use cairn_verticals::wireless::driver::recorded::{Recorded, read};
+use cairn_verticals::wireless::driver::recorded::{self, Recorded, read};
 use cairn_verticals::wireless::judge::reasons::{CLOCK, DUPLICATE, LATE, REPLAYED, TOO_STRONG};
 use cairn_verticals::wireless::report::{Body, HEARD_MAX, Heard, Source, Station};
 use cairn_verticals::Vertical;
@@ -50,6 +50,11 @@ fn files(folder: &Path) -> Vec<(String, Vec<One>)> {
         .filter(|path| name(path).ends_with(".ndjson.gz"))
         .collect();
     paths.sort();
+    let senders: Vec<(u64, Place, Option<i16>)> = ["endpoints_sainteynard.json", "endpoints_tourperret.json"]
+        .iter()
+        .filter_map(|name| std::fs::read_to_string(folder.join(name)).ok())
+        .flat_map(|text| recorded::senders(&text).expect("places of senders"))
+        .collect();
     let read = |path: &PathBuf| {
         let file = std::fs::File::open(path).expect("a file");
         let lines = std::io::BufReader::new(flate2::read::MultiGzDecoder::new(file)).lines();
@@ -58,6 +63,11 @@ fn files(folder: &Path) -> Vec<(String, Vec<One>)> {
             let line = line.expect("text");
             let heard = read(&line).unwrap_or_else(|error| panic!("{}: {error}: {line}", path.display()));
             all.extend(heard.into_iter().map(|said| One { said, cheat: None }));
+        }
+        for one in &mut all {
+            let known = senders.iter().find(|(sender, _, _)| *sender == one.said.sender);
+            let Some((_, place, height)) = known.filter(|_| one.said.sender_place.is_none()) else { continue };
+            (one.said.sender_place, one.said.sender_height_m) = (Some(*place), *height);
         }
         (name(path), all)
     };
@@ -70,31 +80,32 @@ fn cell(place: Place) -> CellId {
     CellId::from(place.to_cell(h3o::Resolution::Eight))
 }
 
-/// Where each receiver is registered: at the place it says most often. In the order in which they first spoke.
+/// Where each receiver is registered: where it first said it stood, unless it hardly ever said so again; a receiver that
+/// never said it, on this side of the earth. In the order in which they first spoke.
 fn roster(all: &[One]) -> (Vec<Member>, BTreeMap<String, usize>) {
     let mut order: Vec<&One> = all.iter().collect();
     order.sort_by_key(|one| one.said.taken);
-    let (mut rows, mut places): (BTreeMap<String, usize>, Vec<BTreeMap<CellId, usize>>) = Default::default();
+    let (mut rows, mut places): (BTreeMap<String, usize>, Vec<Vec<CellId>>) = Default::default();
     for one in order {
         let next = places.len();
         let row = *rows.entry(one.said.receiver.clone()).or_insert(next);
         if row == next {
-            places.push(BTreeMap::new());
+            places.push(Vec::new());
         }
-        if let Some(place) = one.said.place {
-            *places[row].entry(cell(place)).or_default() += 1;
-        }
+        places[row].extend(one.said.place.map(cell));
     }
-    let member = |(row, places): (u32, BTreeMap<CellId, usize>)| {
-        let most = places.iter().max_by_key(|(_, count)| **count);
-        Member {
-            number: DeviceNumber(row),
-            device: DeviceId(hash::domain("test", &[&row.to_be_bytes()]).0),
-            operator: AccountNumber(row),
-            cell: *most.expect("a receiver says where it is").0,
-            joined: EpochNumber(0),
-            barred_until: None,
-        }
+    let somewhere = all.iter().find_map(|one| one.said.place).map(cell).and_then(|cell| cell.parent(0));
+    let registered = |places: &[CellId]| {
+        let often = |cell: &&CellId| places.iter().filter(|other| other == cell).count() * 10 >= places.len();
+        places.iter().find(often).or(places.first()).copied()
+    };
+    let member = |(row, places): (u32, Vec<CellId>)| Member {
+        number: DeviceNumber(row),
+        device: DeviceId(hash::domain("test", &[&row.to_be_bytes()]).0),
+        operator: AccountNumber(row),
+        cell: registered(&places).or(somewhere).expect("somebody says where it is"),
+        joined: EpochNumber(0),
+        barred_until: None,
     };
     ((0..).zip(places).map(member).collect(), rows)
 }
@@ -264,7 +275,8 @@ fn plant(seed: u64, honest: &[One]) -> Vec<One> {
             twin.said.rssi_ddbm += (drawn_here % 3) as i16 * 10 - 10;
             twin.said.heard = said.heard.plus_ms(drawn_here >> 32 & 31);
             twin.cheat = Some("sybil");
-            all.push(twin);
+            all.push(one.clone());
+            own = twin;
         }
         if drawn_here % 50 == 0 && own.cheat.is_none() {
             let shift = (kilometres(drawn_here >> 8, 1.05, 720.0) * 3_600_000.0) as u64;
@@ -327,11 +339,14 @@ fn honest_receptions_pass_and_planted_cheats_are_found() {
         return;
     };
     let mut total: BTreeMap<&'static str, (usize, usize)> = BTreeMap::new();
-    let mut strong = Vec::new();
+    let (mut strong, mut links) = (Vec::new(), Vec::new());
     for (file, honest) in files(&folder) {
         let verdicts = judge(&honest, DAY_MS);
         show(&file, &count(&honest, &verdicts));
         for (one, verdict) in honest.iter().zip(&verdicts) {
+            if let Some(range) = one.said.range_m.filter(|range| *range > 30_000) {
+                links.push((range, verdict.is_some_and(|reason| reason != DUPLICATE)));
+            }
             if *verdict == Some(TOO_STRONG) {
                 strong.push((one.said.receiver.clone(), one.said.rssi_ddbm, one.said.range_m));
             }
@@ -345,6 +360,8 @@ fn honest_receptions_pass_and_planted_cheats_are_found() {
             (total.0, total.1) = (total.0 + count.refused, total.1 + count.all);
         }
     }
+    let passed: Vec<u32> = links.iter().filter(|(_, refused)| !refused).map(|(range, _)| *range).collect();
+    println!("links of more than 30 km: {} of {} pass, the longest {:?} m", passed.len(), links.len(), passed.iter().max());
     println!("too strong: {strong:?}");
     println!("all files: {total:?}");
     let of_thousand = |kind: &str| total.get(kind).map_or(0, |(refused, all)| refused * 1_000 / all);

@@ -45,13 +45,13 @@ pub struct Params {
     /// Where a height is not known it is taken to be this, in metres above the sea.
     #[n(9)]
     pub height_m: i16,
-    /// The best antenna of a device that says nothing of its own, in tenths of a dBi.
+    /// The antenna of a device that says nothing of its own, in tenths of a dBi: a half-wave dipole.
     #[n(10)]
     pub gain_ddbi: i16,
     /// The best antenna anybody is believed to have.
     #[n(11)]
     pub gain_max_ddbi: i16,
-    /// How much stronger than in free space a signal may be: a reflection adds up to 6 dB, a receiver errs by 2.
+    /// How much stronger than in free space a signal may be: a reflection as strong as the direct wave adds 6 dB.
     #[n(12)]
     pub stronger_ddb: i16,
     /// How much weaker than readable a signal may be: better receivers than the table's, and error near the noise.
@@ -119,9 +119,9 @@ impl Default for Params {
             replay_epochs: 1_080,
             place_off_m: 1_700,
             height_m: 300,
-            gain_ddbi: 60,
+            gain_ddbi: 21,
             gain_max_ddbi: 150,
-            stronger_ddb: 80,
+            stronger_ddb: 60,
             weaker_ddb: 60,
             apart_steps: 1,
             witness_target: 4,

@@ -88,7 +88,8 @@ struct Spot {
 impl Spot {
     fn place(self) -> Option<Place> {
         let (latitude, longitude) = (self.latitude?, self.longitude?);
-        let on_earth = latitude.abs() <= 90_000_000 && longitude.abs() <= 180_000_000;
+        // A receiver that was never told where it stands is logged at a pole.
+        let on_earth = latitude.abs() < 89_990_000 && longitude.abs() <= 180_000_000;
         on_earth.then_some(Place { latitude, longitude })
     }
 
@@ -167,6 +168,22 @@ pub fn read(line: &str) -> Result<Vec<Recorded>, DriverError> {
     receivers.iter().map(|receiver| recorded(&about, frame, receiver).ok_or(SHAPE)).collect()
 }
 
+/// A sender's name as a number, in whatever case it is written.
+fn sender(name: &str) -> u64 {
+    first(&hash::sha256(name.to_ascii_lowercase().as_bytes()).0)
+}
+
+/// Where senders stand, as a file beside the records says: an object of names, each with latitude, longitude, altitude.
+pub fn senders(text: &str) -> Result<Vec<(u64, Place, Option<i16>)>, DriverError> {
+    let mut senders = Vec::new();
+    Text::new(text).members(|text, name| {
+        let spot = spot(text.value()?)?;
+        senders.extend(spot.place().map(|place| (sender(name), place, spot.height_m)));
+        Ok(())
+    })?;
+    Ok(senders)
+}
+
 /// A name of what was sent: the bytes where the line has them, else all it says of them.
 fn frame(about: &Line) -> u64 {
     let counter = about.counter.unwrap_or(0).to_be_bytes();
@@ -232,7 +249,7 @@ fn recorded(about: &Line, frame: u64, receiver: &Receiver) -> Option<Recorded> {
         place: receiver.place.place(),
         height_m: receiver.place.height_m,
         frame,
-        sender: first(&hash::sha256(about.sender.as_bytes()).0),
+        sender: sender(about.sender),
         counter: about.counter,
         sender_place: about.place,
         sender_height_m: about.height_m.or(receiver.sender_height_m),
@@ -283,6 +300,17 @@ mod tests {
         assert_eq!(heard[1].heard, TimeMs(1_687_511_428_649));
         assert_eq!((heard[0].height_m, heard[0].rate, heard[0].sender_height_m), (Some(220), 5, Some(1_351)));
         assert_eq!(heard[0].place.map(|place| place.longitude), Some(-5_773_300));
+    }
+
+    #[test]
+    fn senders_are_known_by_name() {
+        let text = r#"{"D1D1": {"name": "Y", "latitude": 45.2, "longitude": 5.7, "altitude": 1340}, "x": {"name": "?"}}"#;
+        let place = Place {
+            latitude: 45_200_000,
+            longitude: 5_700_000,
+        };
+        let heard = read(CHIRPSTACK).expect("a line");
+        assert_eq!(senders(text), Ok(vec![(heard[0].sender, place, Some(1_340))]));
     }
 
     #[test]

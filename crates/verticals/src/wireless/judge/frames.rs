@@ -2,7 +2,7 @@
 //! once more later. A counter that starts anew is no fraud.
 
 use super::memory::{
-    Bucket, FRAMES_PER_MEMBER, Memory, RECENT_PER_MEMBER, Recent, SOURCES_BESIDES, SOURCES_PER_MEMBER, SourceMemory,
+    Bucket, FRAMES_BESIDES, FRAMES_PER_MEMBER, Memory, RECENT_PER_MEMBER, Recent, SOURCES_BESIDES, SOURCES_PER_MEMBER, SourceMemory,
 };
 use super::reasons::{DUPLICATE, REPLAYED};
 use super::said::{Refusal, Said};
@@ -80,7 +80,7 @@ impl Known {
         let length = epoch.end.since_ms(epoch.start).saturating_mul(params.replay_epochs.into());
         memory.buckets.retain(|bucket| epoch.end.since_ms(bucket.start) <= length);
         let mut count: usize = memory.buckets.iter().map(Bucket::len).sum();
-        while count > FRAMES_PER_MEMBER * epoch.roster.len() && !memory.buckets.is_empty() {
+        while count > FRAMES_PER_MEMBER * epoch.roster.len() + FRAMES_BESIDES && !memory.buckets.is_empty() {
             count -= memory.buckets.remove(0).len();
         }
         let mut sources: Vec<SourceMemory> = self.sources.values().copied().collect();

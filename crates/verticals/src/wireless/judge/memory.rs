@@ -5,8 +5,9 @@ use crate::kit::MemoryError;
 use cairn_types::{DeviceNumber, TimeMs, codec};
 use minicbor::{Decode, Encode};
 
-/// The most frames remembered, for each member of the network; the oldest are forgotten first.
+/// The most frames remembered, for each member of the network and for the network besides; the oldest are forgotten first.
 pub const FRAMES_PER_MEMBER: usize = 96;
+pub const FRAMES_BESIDES: usize = 32_768;
 /// The most receptions of the end of an epoch remembered with their times, for each member.
 pub const RECENT_PER_MEMBER: usize = 12;
 /// The most senders whose counter is remembered, for each member, and for the network besides.

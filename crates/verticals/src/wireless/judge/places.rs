@@ -168,7 +168,7 @@ pub fn judge_packet(params: &Params, places: &Places, heard: &Heard, to: (&End, 
 }
 
 /// Refuses receptions of senders that others heard at the same time where the device cannot have: when more of them say so
-/// than fit, and at least two.
+/// than fit, and at least two devices.
 pub fn judge_apart(params: &Params, places: &Places, said: &mut Said) {
     let mut order: Vec<usize> = (0..said.heard.len())
         .filter(|place| said.heard[*place].stands() && said.heard[*place].heard.source.is_some())
@@ -192,32 +192,32 @@ pub fn judge_apart(params: &Params, places: &Places, said: &mut Said) {
     }
 }
 
+/// What receptions around one say of it. A receiver is as far from the sender as it measured, or at most as far as it sees.
 fn votes(params: &Params, places: &Places, said: &Said, place: usize, around: &[usize]) -> Option<Refusal> {
-    let end = |place: usize| {
+    let whole = |place: usize| {
         let reception = &said.heard[place];
-        places.member(params, reception.row, &said.spoken[reception.spoken])
+        let end = places.member(params, reception.row, &said.spoken[reception.spoken]);
+        let source = reception.heard.source?;
+        let sender = horizon_m(source.height_m.unwrap_or(params.height_m).into());
+        let reach = source.range_m.map_or(sender + horizon_m(end.height_m), u64::from);
+        Some((reception.row, reception.heard.time, end, reach))
     };
-    let own = (&said.heard[place], end(place));
-    let height = own.0.heard.source?.height_m.unwrap_or(params.height_m);
-    let sender = horizon_m(height.into());
-    let (mut asked, mut votes): (Vec<usize>, Votes) = Default::default();
+    let own = whole(place)?;
+    let (mut against, mut votes): (Vec<usize>, Votes) = Default::default();
     let mut nearest: Option<(u64, u64)> = None;
-    for other in around {
-        let (reception, end) = (&said.heard[*other], end(*other));
-        let known = asked.contains(&reception.row);
-        if reception.row == own.0.row || known {
-            continue;
-        }
-        let (earlier, later) = (own.0.heard.time.min(reception.heard.time), own.0.heard.time.max(reception.heard.time));
+    for other in around.iter().filter_map(|other| whole(*other)).filter(|other| other.0 != own.0) {
+        let (earlier, later) = (own.1.min(other.1), own.1.max(other.1));
         let travelled = later.since_ms(earlier).saturating_mul(SPEED_M_S) / 1_000;
-        let (least, _, _) = distance(params, &own.1, &end);
-        let reach = 2 * sender + horizon_m(own.1.height_m) + horizon_m(end.height_m) + travelled;
-        asked.push(reception.row);
+        let (least, _, _) = distance(params, &own.2, &other.2);
+        let reach = own.3.saturating_add(other.3).saturating_add(travelled);
         votes.count(least <= reach);
-        if least > reach && nearest.is_none_or(|(known, _)| least < known) {
-            nearest = Some((least, reach));
+        if least > reach {
+            against.push(other.0);
+            nearest = nearest.filter(|(known, _)| *known <= least).or(Some((least, reach)));
         }
     }
+    against.sort_unstable();
+    against.dedup();
     let (measured, limit) = nearest?;
-    votes.is_denied().then(|| Refusal::new(APART, measured, limit))
+    (against.len() >= 2 && votes.is_denied()).then(|| Refusal::new(APART, measured, limit))
 }

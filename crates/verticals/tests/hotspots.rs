@@ -244,14 +244,14 @@ fn kilometres(drawn: u64, a: f64, b: f64) -> f64 {
 /// Plants every cheat among honest receptions.
 fn plant(seed: u64, honest: &[One]) -> Vec<One> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for one in honest {
+    for one in honest.iter().filter(|one| one.said.place.is_some()) {
         *counts.entry(&one.said.receiver).or_default() += 1;
     }
     let drawn = |name: &str, what: u64| mix(&[seed, what, u64::from_be_bytes(hash::sha256(name.as_bytes()).0[..8].try_into().expect("eight"))]);
     let mut busy: Vec<&str> = counts.iter().filter(|(_, count)| **count >= 25).map(|(name, _)| *name).collect();
     busy.sort_by_key(|name| drawn(name, 0));
     let part = |nth: usize| busy.iter().copied().skip(nth).step_by(4).take(4).collect::<Vec<_>>();
-    let (moved, skewed, sybils) = (part(0), part(1), part(2));
+    let (moved, skewed, sybils, elsewhere) = (part(0), part(1), part(2), part(3));
     let times: Vec<u64> = honest.iter().map(|one| one.said.taken.0).collect();
     let (first, last) = (times.iter().min().expect("some"), times.iter().max().expect("some"));
     let since = |name: &str, what| first + (last - first) / 10 * (5 + drawn(name, what) % 3);
@@ -269,6 +269,10 @@ fn plant(seed: u64, honest: &[One]) -> Vec<One> {
             let heard = if drawn(name, 6) % 2 == 0 { said.heard.0 + ms } else { said.heard.0 - ms };
             own.said.heard = TimeMs(heard);
             own.cheat = Some("skewed");
+        } else if elsewhere.contains(&name) {
+            let km = kilometres(drawn(name, 2), 5.0, 300.0);
+            own.said.place = said.place.map(|place| away(place, km, drawn(name, 3)));
+            own.cheat = Some("elsewhere");
         } else if sybils.contains(&name) {
             let mut twin = one.clone();
             twin.said.receiver = format!("{name}-twin");
@@ -286,12 +290,11 @@ fn plant(seed: u64, honest: &[One]) -> Vec<One> {
             again.cheat = Some("replayed");
             all.push(again);
         }
-        if drawn_here % 50 == 1 {
+        if drawn_here % 50 == 1 && said.place.is_some() {
             let stranger = drawn_here >> 16 & 7;
-            let base = honest[0].said.place.expect("a place");
             let mut beyond = one.clone();
-            beyond.said.receiver = format!("beyond-{stranger}");
-            beyond.said.place = Some(away(base, 300.0 + 60.0 * stranger as f64, 45 * stranger));
+            beyond.said.receiver = format!("beyond-{stranger}-{name}");
+            beyond.said.place = said.place.map(|place| away(place, 300.0 + 60.0 * stranger as f64, 45 * stranger));
             beyond.said.height_m = None;
             beyond.said.range_m = None;
             beyond.said.rssi_ddbm = -1_150 - (drawn_here >> 24) as i16 % 100;
@@ -351,8 +354,14 @@ fn honest_receptions_pass_and_planted_cheats_are_found() {
                 strong.push((one.said.receiver.clone(), one.said.rssi_ddbm, one.said.range_m));
             }
         }
-        let planted = plant(1, &honest);
-        let verdicts = judge(&planted, DAY_MS);
+        let number = |name: &str, default: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+        let planted = plant(number("SEED", 1), &honest);
+        let verdicts = judge(&planted, number("EPOCH_MS", DAY_MS));
+        if std::env::var_os("MISSED").is_some() {
+            for (one, _) in planted.iter().zip(&verdicts).filter(|(one, verdict)| one.cheat.is_some() && verdict.is_none()).take(40) {
+                println!("missed {:?}: {:?}", one.cheat, one.said);
+            }
+        }
         let counts = count(&planted, &verdicts);
         show(&format!("{file} planted"), &counts);
         for (kind, count) in counts {

@@ -117,7 +117,7 @@ impl Default for Params {
             same_ms: 1_500,
             repeat_ms: 3_000_000,
             replay_epochs: 1_080,
-            place_off_m: 1_700,
+            place_off_m: 1_400,
             height_m: 300,
             gain_ddbi: 21,
             gain_max_ddbi: 150,

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 /// A counter so little below the last one is a frame that was overtaken.
 const OVERTAKEN: u32 = 16;
+/// So many frames of one sender in a row may have been heard by nobody.
+const GAP: u32 = 1_024;
 
 /// What is remembered of a frame: half of its name.
 pub fn short(frame: u64) -> u32 {
@@ -160,13 +162,17 @@ fn follow_counters(said: &Said, known: &mut Known) -> Vec<bool> {
                 last: *time,
             });
             state.last = *time;
-            let goes_on = |from: u32| next.is_some_and(|(_, next, _)| *next > from && *next - from <= OVERTAKEN);
+            let after = next.map(|(_, next, _)| next.wrapping_sub(*counter));
+            let goes_on = |gap: u32| after.is_some_and(|after| (1..=gap).contains(&after));
             if *counter > state.counter {
-                fresh[run[at]] = old.is_some_and(|old| old < state.since);
-                if old.is_none() || fresh[run[at]] {
+                // What goes on after a new start is not the old frame of the same bytes, if what follows goes on too.
+                let near = *counter - state.counter <= if next.is_some() { GAP } else { OVERTAKEN };
+                let again = old.is_some_and(|old| old < state.since) && near && (next.is_none() || goes_on(GAP));
+                fresh[run[at]] = again;
+                if old.is_none() || again {
                     state.counter = *counter;
                 }
-            } else if state.counter - *counter > OVERTAKEN && (old.is_none() || goes_on(*counter)) {
+            } else if state.counter - *counter > OVERTAKEN && (old.is_none() || goes_on(OVERTAKEN)) {
                 (state.counter, state.since) = (*counter, *time);
                 fresh[run[at]] = true;
             }

@@ -54,7 +54,11 @@ mod tests {
         let (here, there) = (cell("881969c9b7fffff"), cell("881969c9b1fffff"));
         let asked = |seed: u8, epoch, cell, nth| {
             let mut challenge = Challenge::of("test", &[seed; 32], EpochNumber(epoch), cell, nth);
-            (challenge.below(u64::MAX), challenge.below(u64::MAX), challenge.answer(1))
+            (
+                challenge.below(u64::MAX),
+                challenge.below(u64::MAX),
+                challenge.answer(1),
+            )
         };
         let all = [
             asked(0, 1, here, 0),

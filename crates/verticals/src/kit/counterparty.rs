@@ -49,7 +49,11 @@ mod tests {
             let mut votes = Votes::default();
             (0..with).for_each(|_| votes.count(true));
             (0..against).for_each(|_| votes.count(false));
-            assert_eq!((votes.is_denied(), votes.is_borne_out()), (denied, borne_out), "{votes:?}");
+            assert_eq!(
+                (votes.is_denied(), votes.is_borne_out()),
+                (denied, borne_out),
+                "{votes:?}"
+            );
         }
     }
 }

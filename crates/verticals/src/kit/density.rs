@@ -29,7 +29,9 @@ pub const WHOLE: u64 = 1_000_000;
 /// What a device in each of the given cells is worth, in millionths, rounded down at each level: `cells` has one entry for
 /// each device that counts. `levels` begins at resolution `coarsest`; finer cells are rolled up, coarser ones stay out.
 pub fn parts(cells: &[CellId], coarsest: u8, levels: &[Level]) -> BTreeMap<CellId, u64> {
-    let finest = coarsest.saturating_add(u8::try_from(levels.len()).unwrap_or(u8::MAX)).saturating_sub(1);
+    let finest = coarsest
+        .saturating_add(u8::try_from(levels.len()).unwrap_or(u8::MAX))
+        .saturating_sub(1);
     let mut part: BTreeMap<CellId, u64> = cells.iter().map(|cell| (*cell, WHOLE)).collect();
     let mut counts: BTreeMap<CellId, u64> = BTreeMap::new();
     for cell in cells {
@@ -46,7 +48,9 @@ pub fn parts(cells: &[CellId], coarsest: u8, levels: &[Level]) -> BTreeMap<CellI
         for (cell, part) in &mut part {
             let around = cell.parent(resolution).unwrap_or(*cell);
             let (count, within) = (rolled.get(&around), within.get(&around));
-            let (Some(count), Some(within)) = (count, within) else { continue };
+            let (Some(count), Some(within)) = (count, within) else {
+                continue;
+            };
             *part = *part * within / count.max(&1);
         }
         counts = within;
@@ -101,7 +105,10 @@ mod tests {
             .collect();
         assert_eq!(children.len(), 7);
         let alone = parts(&children, 7, &LEVELS);
-        assert!(alone.values().all(|part| *part == 5 * WHOLE / 7), "seven where five are wanted");
+        assert!(
+            alone.values().all(|part| *part == 5 * WHOLE / 7),
+            "seven where five are wanted"
+        );
         assert!(parts(&children[..5], 7, &LEVELS).values().all(|part| *part == WHOLE));
         let mut crowd = children[..5].to_vec();
         crowd.push(children[0]);

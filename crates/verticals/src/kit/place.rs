@@ -147,7 +147,10 @@ mod tests {
             for other in places {
                 let (measured, expected) = (metres(one, other) as f64, haversine(one, other));
                 let allowed = if expected < 1_000_000.0 { 2.0 } else { expected / 6.0 };
-                assert!((measured - expected).abs() <= allowed, "{one:?} {other:?}: {measured} {expected}");
+                assert!(
+                    (measured - expected).abs() <= allowed,
+                    "{one:?} {other:?}: {measured} {expected}"
+                );
             }
         }
     }

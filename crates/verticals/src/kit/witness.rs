@@ -8,12 +8,7 @@ use cairn_types::hash;
 /// The order in which candidates are given does not matter.
 pub fn choose(beacon: &[u8; 32], subject: u64, candidates: &[(u64, u32)], max: usize) -> Vec<bool> {
     let lot = |(cell, nth): (u64, u32)| {
-        let parts: [&[u8]; 4] = [
-            beacon,
-            &subject.to_be_bytes(),
-            &cell.to_be_bytes(),
-            &nth.to_be_bytes(),
-        ];
+        let parts: [&[u8]; 4] = [beacon, &subject.to_be_bytes(), &cell.to_be_bytes(), &nth.to_be_bytes()];
         (first(&hash::domain("cairn/witness/1", &parts).0), cell, nth)
     };
     if candidates.len() <= max {
@@ -56,7 +51,11 @@ mod tests {
         let mut after = choose(&[9; 32], 5, &candidates, 10);
         after.reverse();
         assert_eq!(before, after);
-        assert_ne!(before, choose(&[8; 32], 5, &candidates, 10), "another beacon, another lot");
+        assert_ne!(
+            before,
+            choose(&[8; 32], 5, &candidates, 10),
+            "another beacon, another lot"
+        );
         assert_eq!(choose(&[9; 32], 5, &candidates[..3], 3), [true; 3]);
     }
 

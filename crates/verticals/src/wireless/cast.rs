@@ -115,7 +115,13 @@ pub fn town(seed: u64, honest: usize, cheats: bool, hours: u64) -> Town {
     for hotspot in 0..honest {
         let cell = free.pop().unwrap_or(centre);
         let operator = (hotspot * 2 / 3) as u32;
-        town.add(Part::Honest, format!("hotspot-{hotspot:02}"), Role::Honest, cell, operator);
+        town.add(
+            Part::Honest,
+            format!("hotspot-{hotspot:02}"),
+            Role::Honest,
+            cell,
+            operator,
+        );
     }
     let players = if cheats { &CHEATS[..] } else { &[] };
     for (place, (part, name, reason)) in players.iter().copied().enumerate() {
@@ -123,7 +129,12 @@ pub fn town(seed: u64, honest: usize, cheats: bool, hours: u64) -> Town {
         let stranger = (honest * 2 / 3 + 1 + place) as u32;
         town.add(part, name.into(), Role::Cheat { name, reason }, cell, stranger);
     }
-    let places: Vec<CellId> = town.devices.iter().map(|device| device.cell).chain(town.sensors.clone()).collect();
+    let places: Vec<CellId> = town
+        .devices
+        .iter()
+        .map(|device| device.cell)
+        .chain(town.sensors.clone())
+        .collect();
     town.air = Air::over(seed, &places);
     town
 }
@@ -141,11 +152,17 @@ impl Town {
     }
 
     fn sends(&self, device: usize) -> bool {
-        !matches!(self.parts[device], Part::Copy { .. } | Part::Replay { .. } | Part::Beyond | Part::Unreadable)
+        !matches!(
+            self.parts[device],
+            Part::Copy { .. } | Part::Replay { .. } | Part::Beyond | Part::Unreadable
+        )
     }
 
     fn hears(&self, device: usize) -> bool {
-        !matches!(self.parts[device], Part::Untimely | Part::Loud | Part::Selfish | Part::Beyond)
+        !matches!(
+            self.parts[device],
+            Part::Untimely | Part::Loud | Part::Selfish | Part::Beyond
+        )
     }
 
     /// The beacon a device sends, when it really does, and its name on the air.
@@ -166,7 +183,11 @@ impl Town {
             nonce: mix(&[self.seed, device as u64, epoch.0]),
             frequency_hz: due.frequency_hz,
             rate: due.rate,
-            power_ddbm: if self.parts[device] == Part::Loud { 300 } else { POWER_DDBM },
+            power_ddbm: if self.parts[device] == Part::Loud {
+                300
+            } else {
+                POWER_DDBM
+            },
         };
         (beacon, real, due)
     }
@@ -255,7 +276,11 @@ impl Town {
         let mut body = Body {
             station: Station {
                 region: 0,
-                place: Some(if part == Part::Moved { self.far } else { self.devices[device].cell }),
+                place: Some(if part == Part::Moved {
+                    self.far
+                } else {
+                    self.devices[device].cell
+                }),
                 height_m: Some(HEIGHT_M),
                 gain_ddbi: Some(GAIN_DDBI),
             },
@@ -280,7 +305,15 @@ impl Town {
     }
 
     /// The receptions of another, a decibel stronger or weaker.
-    fn pose_as(&self, body: &mut Body, of: usize, device: usize, epoch: EpochNumber, clock: &EpochClock, seed: &[u8; 32]) {
+    fn pose_as(
+        &self,
+        body: &mut Body,
+        of: usize,
+        device: usize,
+        epoch: EpochNumber,
+        clock: &EpochClock,
+        seed: &[u8; 32],
+    ) {
         body.heard = self.hearing(of, epoch, clock, seed);
         for heard in &mut body.heard {
             let drawn = mix(&[self.seed, device as u64, heard.frame]);
@@ -292,11 +325,15 @@ impl Town {
     /// Packets that another heard some hours ago, as if they came now.
     fn repeat(&self, body: &mut Body, of: usize, epoch: EpochNumber, clock: &EpochClock) {
         body.heard.clear();
-        let Some(earlier) = epoch.0.checked_sub(REPLAY_HOURS) else { return };
+        let Some(earlier) = epoch.0.checked_sub(REPLAY_HOURS) else {
+            return;
+        };
         for sensor in 0..SENSORS {
             for number in 0..FRAMES {
                 let sent = self.packet(sensor, earlier * FRAMES + number, clock);
-                let Some(mut heard) = self.receive(self.devices.len() + sensor as usize, of, sent) else { continue };
+                let Some(mut heard) = self.receive(self.devices.len() + sensor as usize, of, sent) else {
+                    continue;
+                };
                 let shift = REPLAY_HOURS * clock.epoch_ms;
                 heard.time = heard.time.plus_ms(shift);
                 heard.source = heard.source.map(|source| Source {

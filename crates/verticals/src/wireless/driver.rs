@@ -135,7 +135,10 @@ mod tests {
         assert_eq!(first.len(), 1, "120 receptions");
         let rest = driver.packs(TimeMs(u64::MAX));
         let count = |packs: &[Pack]| -> usize {
-            packs.iter().map(|pack| Body::decode(&pack.body).expect("a body").heard.len()).sum()
+            packs
+                .iter()
+                .map(|pack| Body::decode(&pack.body).expect("a body").heard.len())
+                .sum()
         };
         assert_eq!((count(&first), count(&rest)), (120, 80));
         let body = Body::decode(&first[0].body).expect("a body");
@@ -161,8 +164,50 @@ mod tests {
             ..Body::default()
         };
         let packs = packs_of(Station::default(), whole);
-        let sizes: Vec<usize> = packs.iter().map(|pack| Body::decode(&pack.body).expect("a body").heard.len()).collect();
+        let sizes: Vec<usize> = packs
+            .iter()
+            .map(|pack| Body::decode(&pack.body).expect("a body").heard.len())
+            .collect();
         assert_eq!(sizes, [128, 128, 44]);
         assert!(packs_of(Station::default(), Body::default()).is_empty());
+    }
+
+    #[test]
+    fn strangers_bytes_never_panic_and_make_only_good_bodies() {
+        use crate::kit::Vertical as _;
+        use rand_core::{Rng, SeedableRng};
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        let messages = [
+            r#"{"rxpk":[{"freq":868.1,"datr":"SF7BW125","stat":1,"rssi":-118,"lsnr":-3.5,"size":2,"data":"gAcAAEiARwAFFNS7Msys"}]}"#,
+            r#"{"rxpk":[{"heard":5,"held":7,"eui":"a8","cell":"881969c9b7fffff","height":3,"range":9,"taken":1,"time":"2013-03-31T16:21:17.5Z"}]}"#,
+            r#"{"beacon":{"time":1645519998110,"nonce":7,"freq":868.3,"datr":"SF9BW125","power":14}}"#,
+            r#"{"station":{"region":"US915","cell":"881969c9b7fffff","height":240,"gain":3.5}}"#,
+            r#"{"dev_eui":"A","fcnt":7,"hotspots":[{"frequency":868.2,"hold_time":7,"id":"1","lat":45.1,"long":5.7,"reported_at":1,"rssi":-1,"snr":-3.7,"spreading":"SF12BW125","_distance":{"_distanceHorizon":99}}],"_timestamp":6}"#,
+            r#"{"devEUI":"d","rxInfo":[{"gatewayID":"1","location":{"latitude":1,"longitude":2},"rssi":-1,"loRaSNR":-6.2,"time":"2023-06-23T09:10:28.649Z"}],"txInfo":{"frequency":1,"dr":5},"_timestamp":6}"#,
+        ];
+        let mut driver = HotspotDriver::new(HOUR, 0);
+        for round in 0..20_000 {
+            let mut bytes = messages[round % messages.len()].as_bytes().to_vec();
+            for _ in 0..random.next_u64() % 4 {
+                let at = random.next_u64() as usize % bytes.len().max(1);
+                match random.next_u64() % 3 {
+                    0 => bytes[at] = random.next_u64() as u8 & 0x7f,
+                    1 => bytes.insert(at, b"0123456789-eE.{}[]\",:"[random.next_u64() as usize % 22]),
+                    _ => bytes.truncate(at.max(1)),
+                }
+            }
+            drop(driver.push(&bytes, TimeMs(random.next_u64())));
+            if let Ok(text) = std::str::from_utf8(&bytes) {
+                drop(recorded::read(text));
+                drop(recorded::senders(text));
+            }
+        }
+        let packs = driver.packs(TimeMs(u64::MAX));
+        assert!(!packs.is_empty());
+        assert!(
+            packs
+                .iter()
+                .all(|pack| crate::wireless::Wireless.check_body(&pack.body).is_ok())
+        );
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! survey ─▶ said ─▶ alone: clock, region, place, signal ─▶ frames: duplicate, replay ─▶ beacons: asked? ─▶ links: reach,
-//!      strength ─▶ apart ─▶ twins ─▶ both ways ─▶ the lot of witnesses ─▶ density ─▶ findings, memory
+//!      strength ─▶ misplaced ─▶ apart ─▶ twins ─▶ both ways ─▶ the lot of witnesses ─▶ density ─▶ findings, memory
 //! ```
 //! A beacon or a reception gets the first reason that applies, in that order. What is refused for its clock or as a replay
 //! is no evidence about others; neither is what an excluded device says.
@@ -49,6 +49,7 @@ pub fn judge<'a>(epoch: &Epoch<'a>, survey: &'a Survey) -> Result<Judged<'a>, As
     witnesses::judge_beacons(epoch, &params, &earlier.seed, &ranks, &mut said);
     frames::judge(epoch, &params, &mut said, &mut known);
     judge_packets(&params, &places, &mut said);
+    places::judge_misplaced(epoch, &mut said, &mut devices);
     witnesses::judge_receptions(epoch, &params, &places, &mut said);
     places::judge_apart(&params, &places, &mut said);
     twins::judge(epoch, &params, &mut said, &mut devices);
@@ -162,7 +163,10 @@ fn unreadable(params: &Params, station: &Station, heard: &Heard) -> Option<Refus
 /// Packets against where their senders are said to stand.
 fn judge_packets(params: &Params, places: &Places, said: &mut Said) {
     let Said { spoken, heard, .. } = said;
-    for reception in heard.iter_mut().filter(|reception| reception.beacon.is_none() && reception.stands()) {
+    for reception in heard
+        .iter_mut()
+        .filter(|reception| reception.beacon.is_none() && reception.stands())
+    {
         let report = &spoken[reception.spoken];
         let end = places.member(params, reception.row, report);
         let refusal = match reception.heard.source {

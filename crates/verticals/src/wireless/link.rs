@@ -60,9 +60,9 @@ pub fn free_space_ddb(metres: u64, frequency_hz: u64) -> i64 {
 /// 10·log10(1 + 10^(-snr/10)) in tenths of a decibel, for a signal-to-noise ratio of -40 to 30 dB, each decibel: how much of
 /// the power in the channel is noise.
 const NOISE: [i64; 71] = [
-    400, 390, 380, 370, 360, 350, 340, 330, 320, 310, 300, 290, 280, 270, 260, 250, 240, 230, 220, 210, 200, 191, 181, 171,
-    161, 151, 142, 132, 123, 113, 104, 95, 86, 78, 70, 62, 55, 48, 41, 35, 30, 25, 21, 18, 15, 12, 10, 8, 6, 5, 4, 3, 3, 2, 2,
-    1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    400, 390, 380, 370, 360, 350, 340, 330, 320, 310, 300, 290, 280, 270, 260, 250, 240, 230, 220, 210, 200, 191, 181,
+    171, 161, 151, 142, 132, 123, 113, 104, 95, 86, 78, 70, 62, 55, 48, 41, 35, 30, 25, 21, 18, 15, 12, 10, 8, 6, 5, 4,
+    3, 3, 2, 2, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 ];
 
 /// The power of the signal itself: what was received, less the noise in the channel.
@@ -93,12 +93,17 @@ mod tests {
 
     #[test]
     fn free_space_is_the_textbooks() {
-        for metres in [1u64, 10, 100, 1_000, 4_174, 12_749, 50_000, 109_000, 300_000, 20_000_000] {
+        for metres in [
+            1u64, 10, 100, 1_000, 4_174, 12_749, 50_000, 109_000, 300_000, 20_000_000,
+        ] {
             for mhz in [433u64, 868, 915, 923] {
                 let expected = 20.0 * (metres as f64 / 1_000.0).log10() + 20.0 * (mhz as f64).log10() + 32.447_78;
                 let expected = (expected * 10.0).max(0.0);
                 let measured = free_space_ddb(metres, mhz * 1_000_000) as f64;
-                assert!((measured - expected).abs() <= 1.01, "{metres} m {mhz} MHz: {measured} {expected}");
+                assert!(
+                    (measured - expected).abs() <= 1.01,
+                    "{metres} m {mhz} MHz: {measured} {expected}"
+                );
             }
         }
         assert_eq!(free_space_ddb(0, 0), 0);
@@ -115,8 +120,17 @@ mod tests {
 
     #[test]
     fn a_signal_under_the_noise_is_weaker_than_what_was_received() {
-        for (rssi, snr, signal) in [(-1_200, 100, -1_204), (-1_200, 0, -1_230), (-1_200, -175, -1_375), (-700, 250, -700)] {
-            assert!(signal_ddbm(rssi, snr).abs_diff(signal) <= 2, "{rssi} {snr}: {}", signal_ddbm(rssi, snr));
+        for (rssi, snr, signal) in [
+            (-1_200, 100, -1_204),
+            (-1_200, 0, -1_230),
+            (-1_200, -175, -1_375),
+            (-700, 250, -700),
+        ] {
+            assert!(
+                signal_ddbm(rssi, snr).abs_diff(signal) <= 2,
+                "{rssi} {snr}: {}",
+                signal_ddbm(rssi, snr)
+            );
         }
     }
 
@@ -132,7 +146,11 @@ mod tests {
     #[test]
     fn a_summit_sees_far() {
         for (height, metres) in [(0, 4_121), (240, 63_850), (1_351, 151_500), (4_808, 285_800)] {
-            assert!(horizon_m(height).abs_diff(metres) <= 100, "{height} m: {}", horizon_m(height));
+            assert!(
+                horizon_m(height).abs_diff(metres) <= 100,
+                "{height} m: {}",
+                horizon_m(height)
+            );
         }
     }
 }

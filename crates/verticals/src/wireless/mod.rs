@@ -11,6 +11,7 @@
 
 pub mod beacon;
 pub mod cast;
+pub mod coverage;
 pub mod driver;
 pub mod judge;
 pub mod link;
@@ -94,6 +95,6 @@ impl Vertical for Wireless {
     }
 
     fn cast(&self, seed: u64) -> Box<dyn Cast> {
-        Box::new(cast::town(seed, 28, true, 96))
+        Box::new(cast::town(seed, 22, true, 96))
     }
 }

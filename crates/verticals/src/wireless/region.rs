@@ -64,7 +64,14 @@ const AUSTRALIAN: &[Option<Rate>] = &[
 const AMERICAN: &[Option<Rate>] = &[lora(10, 125), lora(9, 125), lora(8, 125), lora(7, 125), lora(8, 500)];
 
 const EUROPE_HZ: [u32; 8] = [
-    867_100_000, 867_300_000, 867_500_000, 867_700_000, 867_900_000, 868_100_000, 868_300_000, 868_500_000,
+    867_100_000,
+    867_300_000,
+    867_500_000,
+    867_700_000,
+    867_900_000,
+    868_100_000,
+    868_300_000,
+    868_500_000,
 ];
 
 const fn steps<const N: usize>(first_hz: u32) -> [u32; N] {
@@ -110,15 +117,87 @@ const fn region(
 /// Every region, at the place of its number. A beacon has 24 bytes and uses every rate that carries them within the dwell
 /// time but the slowest two, whose second on the air hinders others.
 pub const REGIONS: &[Region] = &[
-    region("EU868", (863_000_000, 870_000_000), &EUROPE_HZ, DOWN_FROM_12, &[2, 3, 4, 5], 161, (100, 0)),
-    region("US915", (902_000_000, 928_000_000), &AMERICA_HZ, AMERICAN, &[1, 2, 3], 360, (10_000, 400)),
-    region("AU915", (915_000_000, 928_000_000), &AUSTRALIA_HZ, AUSTRALIAN, &[3, 4, 5], 300, (10_000, 400)),
-    region("AS923-1", (915_000_000, 928_000_000), &ASIA_HZ, DOWN_FROM_12, &[3, 4, 5], 160, (100, 400)),
-    region("CN470", (470_000_000, 510_000_000), &CHINA_HZ, DOWN_FROM_12, &[2, 3, 4, 5], 191, (10_000, 0)),
-    region("IN865", (865_000_000, 867_000_000), &INDIA_HZ, DOWN_FROM_12, &[2, 3, 4, 5], 300, (10_000, 0)),
-    region("KR920", (920_900_000, 923_300_000), &KOREA_HZ, DOWN_FROM_12, &[2, 3, 4, 5], 140, (10_000, 0)),
-    region("RU864", (864_000_000, 870_000_000), &RUSSIA_HZ, DOWN_FROM_12, &[2, 3, 4, 5], 160, (100, 0)),
-    region("EU433", (433_050_000, 434_790_000), &EUROPE_433_HZ, DOWN_FROM_12, &[2, 3, 4, 5], 121, (1_000, 0)),
+    region(
+        "EU868",
+        (863_000_000, 870_000_000),
+        &EUROPE_HZ,
+        DOWN_FROM_12,
+        &[2, 3, 4, 5],
+        161,
+        (100, 0),
+    ),
+    region(
+        "US915",
+        (902_000_000, 928_000_000),
+        &AMERICA_HZ,
+        AMERICAN,
+        &[1, 2, 3],
+        360,
+        (10_000, 400),
+    ),
+    region(
+        "AU915",
+        (915_000_000, 928_000_000),
+        &AUSTRALIA_HZ,
+        AUSTRALIAN,
+        &[3, 4, 5],
+        300,
+        (10_000, 400),
+    ),
+    region(
+        "AS923-1",
+        (915_000_000, 928_000_000),
+        &ASIA_HZ,
+        DOWN_FROM_12,
+        &[3, 4, 5],
+        160,
+        (100, 400),
+    ),
+    region(
+        "CN470",
+        (470_000_000, 510_000_000),
+        &CHINA_HZ,
+        DOWN_FROM_12,
+        &[2, 3, 4, 5],
+        191,
+        (10_000, 0),
+    ),
+    region(
+        "IN865",
+        (865_000_000, 867_000_000),
+        &INDIA_HZ,
+        DOWN_FROM_12,
+        &[2, 3, 4, 5],
+        300,
+        (10_000, 0),
+    ),
+    region(
+        "KR920",
+        (920_900_000, 923_300_000),
+        &KOREA_HZ,
+        DOWN_FROM_12,
+        &[2, 3, 4, 5],
+        140,
+        (10_000, 0),
+    ),
+    region(
+        "RU864",
+        (864_000_000, 870_000_000),
+        &RUSSIA_HZ,
+        DOWN_FROM_12,
+        &[2, 3, 4, 5],
+        160,
+        (100, 0),
+    ),
+    region(
+        "EU433",
+        (433_050_000, 434_790_000),
+        &EUROPE_433_HZ,
+        DOWN_FROM_12,
+        &[2, 3, 4, 5],
+        121,
+        (1_000, 0),
+    ),
 ];
 
 /// How far a carrier may be from its channel and still be heard, in hertz: a quarter of 125 kHz.

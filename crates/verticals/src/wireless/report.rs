@@ -232,7 +232,8 @@ impl Body {
         if self.heard.len() > HEARD_MAX {
             return fail("at most 128 frames");
         }
-        let sorted = self.beacons.is_sorted_by(|one, next| one < next) && self.heard.is_sorted_by(|one, next| one < next);
+        let sorted =
+            self.beacons.is_sorted_by(|one, next| one < next) && self.heard.is_sorted_by(|one, next| one < next);
         if !sorted {
             return fail("beacons and frames stand in the order of time, each once");
         }
@@ -371,7 +372,10 @@ mod tests {
         ];
         for (place, one) in all.iter().enumerate() {
             assert!(all[..place].iter().all(|other| other != one));
-            assert!(one.iter().all(|reading| QUANTITIES[usize::from(reading.quantity)].quantity == reading.quantity));
+            assert!(
+                one.iter()
+                    .all(|reading| QUANTITIES[usize::from(reading.quantity)].quantity == reading.quantity)
+            );
         }
     }
 
@@ -391,9 +395,16 @@ mod tests {
             ("out of order", |body| body.heard.reverse()),
             ("twice", |body| body.heard[1] = body.heard[0]),
             ("too many beacons", |body| {
-                body.beacons = (0..5).map(|nonce| Beacon { nonce, ..body.beacons[0] }).collect();
+                body.beacons = (0..5)
+                    .map(|nonce| Beacon {
+                        nonce,
+                        ..body.beacons[0]
+                    })
+                    .collect();
             }),
-            ("too many frames", |body| body.heard = (0..129).map(|time| heard(time, 1)).collect()),
+            ("too many frames", |body| {
+                body.heard = (0..129).map(|time| heard(time, 1)).collect()
+            }),
         ];
         for (why, change) in cases {
             assert!(Body::decode(&encoded(change)).is_err(), "{why}");

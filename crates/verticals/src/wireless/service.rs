@@ -18,7 +18,10 @@ pub fn offer(member: &Member, finding: &Finding) -> Option<Offer> {
         return None;
     }
     let believed = finding.spans.iter().filter(|span| span.reason.is_none());
-    let mut quantities: Vec<u16> = believed.map(|span| span.quantity).filter(|it| [BEACON, HEARD].contains(it)).collect();
+    let mut quantities: Vec<u16> = believed
+        .map(|span| span.quantity)
+        .filter(|it| [BEACON, HEARD].contains(it))
+        .collect();
     quantities.sort_unstable();
     quantities.dedup();
     Some(Offer {
@@ -66,7 +69,13 @@ pub fn choose(copies: &[Copy], wanted: usize, first: TimeMs, late_ms: u64) -> Ve
     let mut order: Vec<usize> = (0..copies.len()).collect();
     let key = |place: &usize| {
         let copy = &copies[*place];
-        (-i32::from(copy.snr_ddb), -i32::from(copy.rssi_ddbm), copy.received, copy.device, *place)
+        (
+            -i32::from(copy.snr_ddb),
+            -i32::from(copy.rssi_ddbm),
+            copy.received,
+            copy.device,
+            *place,
+        )
     };
     order.sort_unstable_by_key(key);
     let mut answers = vec![Bought::Enough; copies.len()];
@@ -100,11 +109,23 @@ mod tests {
 
     #[test]
     fn a_started_piece_is_paid_whole() {
-        for (bytes, count) in [(0, 1), (1, 1), (24, 1), (25, 2), (48, 2), (255, 11), (u64::MAX, u64::MAX / 24 + 1)] {
+        for (bytes, count) in [
+            (0, 1),
+            (1, 1),
+            (24, 1),
+            (25, 2),
+            (48, 2),
+            (255, 11),
+            (u64::MAX, u64::MAX / 24 + 1),
+        ] {
             assert_eq!(pieces(bytes), count);
         }
         let params = Params::default();
-        assert_eq!(meter(&params, pieces(51)).credits, Credit(30), "three pieces at ten millionths of a dollar");
+        assert_eq!(
+            meter(&params, pieces(51)).credits,
+            Credit(30),
+            "three pieces at ten millionths of a dollar"
+        );
     }
 
     #[test]
@@ -115,7 +136,13 @@ mod tests {
             rssi_ddbm: -1_000,
             received: TimeMs(received),
         };
-        let copies = [copy(1, 50, 5), copy(2, -30, 1), copy(1, 90, 6), copy(3, 70, 4), copy(4, 99, 9_000)];
+        let copies = [
+            copy(1, 50, 5),
+            copy(2, -30, 1),
+            copy(1, 90, 6),
+            copy(3, 70, 4),
+            copy(4, 99, 9_000),
+        ];
         let answers = choose(&copies, 2, TimeMs(1), 1_000);
         use Bought::*;
         assert_eq!(answers, [Twice, Enough, Yes, Yes, Unwanted]);
@@ -124,8 +151,16 @@ mod tests {
 
     #[test]
     fn who_does_not_sign_is_cut_off_after_the_exposure() {
-        for (signed, delivered, next, carries) in [(0, 0, 10, true), (0, 90, 10, true), (0, 91, 10, false), (50, 91, 10, true)] {
-            assert_eq!(may_deliver(Credit(signed), Credit(delivered), Credit(next), Credit(100)), carries);
+        for (signed, delivered, next, carries) in [
+            (0, 0, 10, true),
+            (0, 90, 10, true),
+            (0, 91, 10, false),
+            (50, 91, 10, true),
+        ] {
+            assert_eq!(
+                may_deliver(Credit(signed), Credit(delivered), Credit(next), Credit(100)),
+                carries
+            );
         }
     }
 }

@@ -7,14 +7,23 @@ pub enum Header {
     /// A device asks to join: its DevEUI, and the JoinEUI of the server it asks.
     Join { join_eui: u64, dev_eui: u64 },
     /// Data from a device: its address and the lower half of its counter.
-    Data { address: u32, counter: u16, port: Option<u8> },
+    Data {
+        address: u32,
+        counter: u16,
+        port: Option<u8>,
+    },
     /// Anything else.
     Other,
 }
 
 /// The header of a frame.
 pub fn header(frame: &[u8]) -> Header {
-    let number = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+    let number = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .rev()
+            .fold(0u64, |number, byte| number << 8 | u64::from(*byte))
+    };
     match frame.first().map(|first| first >> 5) {
         Some(0) if frame.len() == 23 => Header::Join {
             join_eui: number(&frame[1..9]),

@@ -27,32 +27,32 @@ pub struct Said {
 pub fn read(text: &str, region: &Region, now: TimeMs) -> Result<Said, DriverError> {
     let mut text = Text::new(text);
     let mut said = Said::default();
-    text.members(|text, name| {
-        match name {
-            "rxpk" => text.items(|text| {
-                if said.heard.len() >= PACKETS_MAX {
-                    return Err(DriverError::TooLong);
-                }
-                said.heard.extend(packet(text, region, now)?);
-                Ok(())
-            }),
-            "beacon" => {
-                said.beacons.push(beacon(text, region, now)?);
-                Ok(())
+    text.members(|text, name| match name {
+        "rxpk" => text.items(|text| {
+            if said.heard.len() >= PACKETS_MAX {
+                return Err(DriverError::TooLong);
             }
-            "station" => {
-                said.station = Some(station(text)?);
-                Ok(())
-            }
-            _ => text.value().map(drop),
+            said.heard.extend(packet(text, region, now)?);
+            Ok(())
+        }),
+        "beacon" => {
+            said.beacons.push(beacon(text, region, now)?);
+            Ok(())
         }
+        "station" => {
+            said.station = Some(station(text)?);
+            Ok(())
+        }
+        _ => text.value().map(drop),
     })?;
     if text.is_empty() { Ok(said) } else { Err(SHAPE) }
 }
 
 /// A number of so many decimals, narrowed.
 fn number<T: TryFrom<i64>>(value: &str, decimals: u8) -> Result<T, DriverError> {
-    let value = plain(value).and_then(|text| scaled(text, decimals, 1, 1)).ok_or(FIELD)?;
+    let value = plain(value)
+        .and_then(|text| scaled(text, decimals, 1, 1))
+        .ok_or(FIELD)?;
     T::try_from(value).map_err(|_| FIELD)
 }
 
@@ -87,7 +87,18 @@ fn packet(text: &mut Text, region: &Region, now: TimeMs) -> Result<Option<Heard>
         source: None,
     };
     let (mut rate, mut whole, mut lora, mut data) = (None, true, true, None);
-    let (mut eui, mut told) = (None, Source { id: 0, counter: None, place: None, height_m: None, power_ddbm: None, range_m: None, taken: None });
+    let (mut eui, mut told) = (
+        None,
+        Source {
+            id: 0,
+            counter: None,
+            place: None,
+            height_m: None,
+            power_ddbm: None,
+            range_m: None,
+            taken: None,
+        },
+    );
     text.members(|text, name| {
         let value = text.value()?;
         match name {
@@ -160,7 +171,8 @@ fn station(text: &mut Text) -> Result<Station, DriverError> {
         match name {
             "region" => {
                 let name = plain(value).ok_or(FIELD)?;
-                station.region = region::number(name).ok_or_else(|| DriverError::Unknown(name.chars().take(32).collect()))?;
+                station.region =
+                    region::number(name).ok_or_else(|| DriverError::Unknown(name.chars().take(32).collect()))?;
             }
             "cell" => station.place = Some(cell(value)?),
             "height" => station.height_m = Some(number(value, 0)?),
@@ -204,8 +216,14 @@ mod tests {
             "data":"gAcAAEiARwAFFNS7MsysVH1JfcuHWg6BlMPSEMlrB7bcNfUe"}]}"#;
         let heard = read(message, &region::REGIONS[0], NOW).expect("a message").heard[0];
         let source = heard.source.expect("a data frame");
-        assert_eq!((heard.time, heard.held_ms, source.taken), (TimeMs(5), 7, Some(TimeMs(99))));
-        assert_eq!((source.id, source.range_m, source.height_m), (0xa817_58ff_fe04_b1c1, Some(12_749), Some(310)));
+        assert_eq!(
+            (heard.time, heard.held_ms, source.taken),
+            (TimeMs(5), 7, Some(TimeMs(99)))
+        );
+        assert_eq!(
+            (source.id, source.range_m, source.height_m),
+            (0xa817_58ff_fe04_b1c1, Some(12_749), Some(310))
+        );
     }
 
     #[test]

@@ -165,7 +165,10 @@ pub fn read(line: &str) -> Result<Vec<Recorded>, DriverError> {
         return Err(SHAPE);
     }
     let frame = frame(&about);
-    receivers.iter().map(|receiver| recorded(&about, frame, receiver).ok_or(SHAPE)).collect()
+    receivers
+        .iter()
+        .map(|receiver| recorded(&about, frame, receiver).ok_or(SHAPE))
+        .collect()
 }
 
 /// A sender's name as a number, in whatever case it is written.
@@ -242,7 +245,9 @@ fn height_of_horizon(metres: u32) -> i16 {
 
 fn recorded(about: &Line, frame: u64, receiver: &Receiver) -> Option<Recorded> {
     let taken = about.taken?;
-    let said = receiver.reported.map(|reported| TimeMs(reported.0.saturating_sub(receiver.held_ms)));
+    let said = receiver
+        .reported
+        .map(|reported| TimeMs(reported.0.saturating_sub(receiver.held_ms)));
     let heard = receiver.heard.or(said);
     Some(Recorded {
         receiver: receiver.name.to_owned(),
@@ -284,9 +289,18 @@ mod tests {
         let heard = read(HELIUM).expect("a line");
         let one = &heard[0];
         assert_eq!((heard.len(), one.receiver.as_str(), one.counter), (1, "11xH", Some(71)));
-        assert_eq!((one.frequency_hz, one.rate, one.rssi_ddbm, one.snr_ddb), (868_299_988, 0, -1_110, -38));
-        assert_eq!((one.heard, one.held_ms, one.taken), (TimeMs(1_672_867_874_309), 7_864, TimeMs(1_672_867_882_661)));
-        assert_eq!((one.range_m, one.sender_height_m, one.height_m), (Some(2_334), Some(310), None));
+        assert_eq!(
+            (one.frequency_hz, one.rate, one.rssi_ddbm, one.snr_ddb),
+            (868_299_988, 0, -1_110, -38)
+        );
+        assert_eq!(
+            (one.heard, one.held_ms, one.taken),
+            (TimeMs(1_672_867_874_309), 7_864, TimeMs(1_672_867_882_661))
+        );
+        assert_eq!(
+            (one.range_m, one.sender_height_m, one.height_m),
+            (Some(2_334), Some(310), None)
+        );
         let place = Place {
             latitude: 45_184_021,
             longitude: 5_707_397,
@@ -298,13 +312,17 @@ mod tests {
         assert_eq!((heard[0].frame, heard[0].taken), (heard[1].frame, heard[1].taken));
         assert_eq!(heard[0].heard, TimeMs(1_687_511_428_666), "no clock of its own");
         assert_eq!(heard[1].heard, TimeMs(1_687_511_428_649));
-        assert_eq!((heard[0].height_m, heard[0].rate, heard[0].sender_height_m), (Some(220), 5, Some(1_351)));
+        assert_eq!(
+            (heard[0].height_m, heard[0].rate, heard[0].sender_height_m),
+            (Some(220), 5, Some(1_351))
+        );
         assert_eq!(heard[0].place.map(|place| place.longitude), Some(-5_773_300));
     }
 
     #[test]
     fn senders_are_known_by_name() {
-        let text = r#"{"D1D1": {"name": "Y", "latitude": 45.2, "longitude": 5.7, "altitude": 1340}, "x": {"name": "?"}}"#;
+        let text =
+            r#"{"D1D1": {"name": "Y", "latitude": 45.2, "longitude": 5.7, "altitude": 1340}, "x": {"name": "?"}}"#;
         let place = Place {
             latitude: 45_200_000,
             longitude: 5_700_000,

@@ -33,15 +33,21 @@ impl Judged<'_> {
     /// Whether anything in a report proves coverage.
     fn proves(&self, spoken: usize) -> bool {
         let spoken = &self.said.spoken[spoken];
-        let sent = self.said.sent[spoken.sent.clone()].iter().any(|sent| sent.refusal.is_none());
+        let sent = self.said.sent[spoken.sent.clone()]
+            .iter()
+            .any(|sent| sent.refusal.is_none());
         let heard = self.said.heard[spoken.heard.clone()].iter();
-        sent || heard.filter(|reception| reception.beacon.is_some()).any(|reception| reception.stands())
+        sent || heard
+            .filter(|reception| reception.beacon.is_some())
+            .any(|reception| reception.stands())
     }
 
     /// The first report of a device that proves coverage is the one it is paid with.
     fn is_first(&self, spoken: usize) -> bool {
         let row = self.said.spoken[spoken].row;
-        let before = (0..spoken).rev().take_while(|other| self.said.spoken[*other].row == row);
+        let before = (0..spoken)
+            .rev()
+            .take_while(|other| self.said.spoken[*other].row == row);
         !before.into_iter().any(|other| self.proves(other))
     }
 

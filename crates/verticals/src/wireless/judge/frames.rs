@@ -2,7 +2,8 @@
 //! once more later. A counter that starts anew is no fraud.
 
 use super::memory::{
-    Bucket, FRAMES_BESIDES, FRAMES_PER_MEMBER, Memory, RECENT_PER_MEMBER, Recent, SOURCES_BESIDES, SOURCES_PER_MEMBER, SourceMemory,
+    Bucket, FRAMES_BESIDES, FRAMES_PER_MEMBER, Memory, RECENT_PER_MEMBER, Recent, SOURCES_BESIDES, SOURCES_PER_MEMBER,
+    SourceMemory,
 };
 use super::reasons::{DUPLICATE, REPLAYED};
 use super::said::{Refusal, Said};
@@ -59,14 +60,21 @@ impl Known {
     pub fn remember(&self, epoch: &Epoch, params: &Params, said: &Said, memory: &mut Memory) {
         let repeat = u64::from(params.repeat_ms);
         let may_repeat = |time: TimeMs| time.plus_ms(repeat) > epoch.end;
-        let new = said.heard.iter().filter(|reception| reception.stands() && reception.beacon.is_none());
+        let new = said
+            .heard
+            .iter()
+            .filter(|reception| reception.stands() && reception.beacon.is_none());
         let new = new.map(|reception| Recent {
             frame: short(reception.heard.frame),
             time: reception.heard.time,
             device: epoch.roster[reception.row].number,
         });
-        let (mut recent, done): (Vec<Recent>, Vec<Recent>) =
-            self.recent.iter().copied().chain(new).partition(|recent| may_repeat(recent.time));
+        let (mut recent, done): (Vec<Recent>, Vec<Recent>) = self
+            .recent
+            .iter()
+            .copied()
+            .chain(new)
+            .partition(|recent| may_repeat(recent.time));
         recent.sort_unstable_by_key(|recent| (recent.time, recent.frame, recent.device));
         let spare = recent.len().saturating_sub(RECENT_PER_MEMBER * epoch.roster.len());
         recent.drain(..spare);
@@ -79,8 +87,13 @@ impl Known {
         if !frames.is_empty() && memory.buckets.last().is_none_or(|bucket| bucket.start < epoch.start) {
             memory.buckets.push(Bucket::of(epoch.start, &frames));
         }
-        let length = epoch.end.since_ms(epoch.start).saturating_mul(params.replay_epochs.into());
-        memory.buckets.retain(|bucket| epoch.end.since_ms(bucket.start) <= length);
+        let length = epoch
+            .end
+            .since_ms(epoch.start)
+            .saturating_mul(params.replay_epochs.into());
+        memory
+            .buckets
+            .retain(|bucket| epoch.end.since_ms(bucket.start) <= length);
         let mut count: usize = memory.buckets.iter().map(Bucket::len).sum();
         while count > FRAMES_PER_MEMBER * epoch.roster.len() + FRAMES_BESIDES && !memory.buckets.is_empty() {
             count -= memory.buckets.remove(0).len();
@@ -96,7 +109,9 @@ impl Known {
 /// Refuses duplicates and replays; what stands is new.
 pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, known: &mut Known) {
     let fresh = follow_counters(said, known);
-    let mut order: Vec<usize> = (0..said.heard.len()).filter(|place| said.heard[*place].stands()).collect();
+    let mut order: Vec<usize> = (0..said.heard.len())
+        .filter(|place| said.heard[*place].stands())
+        .collect();
     let key = |said: &Said, place: usize| {
         let reception = &said.heard[place];
         (reception.heard.frame, reception.heard.time, reception.row, place)
@@ -105,7 +120,10 @@ pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, known: &mut Known)
     let mut rest = &order[..];
     while let Some(first) = rest.first() {
         let name = said.heard[*first].heard.frame;
-        let alike = rest.iter().take_while(|place| said.heard[**place].heard.frame == name).count();
+        let alike = rest
+            .iter()
+            .take_while(|place| said.heard[**place].heard.frame == name)
+            .count();
         let (run, later) = rest.split_at(alike);
         rest = later;
         let frame = short(name);

@@ -2,7 +2,7 @@
 //! and short names of frames that were heard. Never a report.
 
 use crate::kit::MemoryError;
-use cairn_types::{DeviceNumber, TimeMs, codec};
+use cairn_types::{CellId, DeviceNumber, TimeMs, codec};
 use minicbor::{Decode, Encode};
 
 /// The most frames remembered, for each member of the network and for the network besides; the oldest are forgotten first.
@@ -13,6 +13,8 @@ pub const RECENT_PER_MEMBER: usize = 12;
 /// The most senders whose counter is remembered, for each member, and for the network besides.
 pub const SOURCES_PER_MEMBER: usize = 2;
 pub const SOURCES_BESIDES: usize = 8;
+/// More measured distances than this are counted in half.
+pub const RANGED_MAX: u16 = 1_000;
 pub const TWINS_MAX: usize = 3;
 pub const PEERS_MAX: usize = 16;
 
@@ -98,6 +100,21 @@ pub struct DeviceMemory {
     pub twins: Vec<Twin>,
     #[n(4)]
     pub peers: Vec<Peer>,
+    /// How many measured distances fitted the place, how many contradicted it, and which place that was.
+    #[n(5)]
+    pub ranged: Option<Ranged>,
+}
+
+/// What measured distances said of a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Ranged {
+    #[n(0)]
+    pub cell: CellId,
+    #[n(1)]
+    pub fit: u16,
+    #[n(2)]
+    pub unfit: u16,
 }
 
 /// The memory of a network.
@@ -131,7 +148,9 @@ impl Bucket {
     }
 
     pub fn frames(&self) -> impl Iterator<Item = u32> + '_ {
-        self.frames.chunks_exact(4).map(|bytes| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        self.frames
+            .chunks_exact(4)
+            .map(|bytes| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }
 
     pub fn len(&self) -> usize {
@@ -149,12 +168,19 @@ impl Memory {
         let device = |device: &DeviceMemory| {
             device.twins.len() <= TWINS_MAX
                 && device.twins.is_sorted_by(|one, next| one.device < next.device)
-                && device.twins.iter().all(|twin| twin.alike <= twin.same && twin.same <= twin.both)
+                && device
+                    .twins
+                    .iter()
+                    .all(|twin| twin.alike <= twin.same && twin.same <= twin.both)
                 && device.peers.len() <= PEERS_MAX
                 && device.peers.is_sorted_by(|one, next| one.device < next.device)
+                && device
+                    .ranged
+                    .is_none_or(|ranged| ranged.fit.max(ranged.unfit) < RANGED_MAX)
         };
         let bucket = |bucket: &Bucket| {
-            bucket.frames.len().is_multiple_of(4) && bucket.frames().collect::<Vec<_>>().is_sorted_by(|one, next| one < next)
+            bucket.frames.len().is_multiple_of(4)
+                && bucket.frames().collect::<Vec<_>>().is_sorted_by(|one, next| one < next)
         };
         let sorted = memory.devices.is_sorted_by(|one, next| one.number < next.number)
             && memory.buckets.is_sorted_by(|one, next| one.start < next.start)
@@ -163,7 +189,9 @@ impl Memory {
         if sorted && memory.devices.iter().all(device) && memory.buckets.iter().all(bucket) {
             Ok(memory)
         } else {
-            Err(MemoryError("devices, frames or senders out of order, or out of bounds".into()))
+            Err(MemoryError(
+                "devices, frames or senders out of order, or out of bounds".into(),
+            ))
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Where devices and senders stand, and which links between them can be. Pure geometry and physics; who is at fault when two
 //! places contradict each other is decided by how many others agree.
 
-use super::reasons::{APART, BEYOND_REACH, TOO_STRONG, TOO_WEAK, WRONG_PLACE};
+use super::memory::{DeviceMemory, RANGED_MAX, Ranged};
+use super::reasons::{APART, BEYOND_REACH, MISPLACED, TOO_STRONG, TOO_WEAK, WRONG_PLACE};
 use super::said::{Refusal, Said, Spoken};
 use crate::kit::Epoch;
 use crate::kit::counterparty::Votes;
@@ -43,7 +44,13 @@ impl Places {
         let mut cells = BTreeMap::new();
         let senders = said.heard.iter().filter_map(|reception| reception.heard.source?.place);
         let stations = said.spoken.iter().filter_map(|spoken| spoken.station.place);
-        for cell in epoch.roster.iter().map(|member| member.cell).chain(stations).chain(senders) {
+        for cell in epoch
+            .roster
+            .iter()
+            .map(|member| member.cell)
+            .chain(stations)
+            .chain(senders)
+        {
             cells.entry(cell).or_insert_with(|| located(cell));
         }
         let members = epoch.roster.iter().map(|member| cells[&member.cell]).collect();
@@ -90,14 +97,7 @@ fn distance(params: &Params, one: &End, other: &End) -> (u64, u64, u64) {
 }
 
 /// Whether a signal can have come over a link of at least so many metres.
-fn link(
-    params: &Params,
-    heard: &Heard,
-    rate: Rate,
-    metres: u64,
-    power_ddbm: i64,
-    gain_ddbi: i64,
-) -> Option<Refusal> {
+fn link(params: &Params, heard: &Heard, rate: Rate, metres: u64, power_ddbm: i64, gain_ddbi: i64) -> Option<Refusal> {
     let loss = free_space_ddb(metres, heard.frequency_hz.into());
     let strongest = power_ddbm + gain_ddbi - loss + i64::from(params.stronger_ddb);
     let signal = signal_ddbm(heard.rssi_ddbm.into(), heard.snr_ddb.into());
@@ -125,13 +125,7 @@ fn gain(params: &Params, spoken: &Spoken) -> i64 {
 }
 
 /// Holds a reception of a beacon against the two registered places.
-pub fn judge_link(
-    params: &Params,
-    heard: &Heard,
-    from: &End,
-    to: (&End, &Spoken),
-    power_ddbm: i16,
-) -> Option<Refusal> {
+pub fn judge_link(params: &Params, heard: &Heard, from: &End, to: (&End, &Spoken), power_ddbm: i16) -> Option<Refusal> {
     let rate = region::by_number(to.1.station.region)?.rate(heard.rate)?;
     let (least, _, _) = distance(params, from, to.0);
     let reach = horizon_m(from.height_m) + horizon_m(to.0.height_m);
@@ -167,6 +161,42 @@ pub fn judge_packet(params: &Params, places: &Places, heard: &Heard, to: (&End, 
     link(params, heard, rate, least, power.into(), gain(params, to.1))
 }
 
+/// Counts of each device how many measured distances fit its place; where at least two and one in five do not, nothing it
+/// hears is believed to have been heard there.
+pub fn judge_misplaced(epoch: &Epoch, said: &mut Said, devices: &mut [DeviceMemory]) {
+    for reception in said.heard.iter().filter(|reception| reception.beacon.is_none()) {
+        let ranged = reception
+            .heard
+            .source
+            .is_some_and(|source| source.range_m.is_some() && source.place.is_some());
+        let unfit = reception.refusal.is_some_and(|refusal| refusal.reason == WRONG_PLACE);
+        if !ranged || !(reception.stands() || unfit) {
+            continue;
+        }
+        let cell = epoch.roster[reception.row].cell;
+        let known = devices[reception.row].ranged.filter(|known| known.cell == cell);
+        let mut known = known.unwrap_or(Ranged { cell, fit: 0, unfit: 0 });
+        known.fit += u16::from(!unfit);
+        known.unfit += u16::from(unfit);
+        if known.fit >= RANGED_MAX || known.unfit >= RANGED_MAX {
+            (known.fit, known.unfit) = (known.fit / 2, known.unfit / 2);
+        }
+        devices[reception.row].ranged = Some(known);
+    }
+    let refusal = |(device, member): (&DeviceMemory, &crate::kit::Member)| {
+        let ranged = device.ranged.filter(|ranged| ranged.cell == member.cell)?;
+        let limit = (ranged.fit / 4).max(1);
+        (ranged.unfit > limit).then(|| Refusal::new(MISPLACED, ranged.unfit, limit))
+    };
+    let refusals: Vec<Option<Refusal>> = devices.iter().zip(epoch.roster).map(refusal).collect();
+    for reception in &mut said.heard {
+        reception.refuse(refusals[reception.row]);
+    }
+    for sent in &mut said.sent {
+        sent.refuse(refusals[sent.row]);
+    }
+}
+
 /// Refuses receptions of senders that others heard at the same time where the device cannot have: when more of them say so
 /// than fit, and at least two devices.
 pub fn judge_apart(params: &Params, places: &Places, said: &mut Said) {
@@ -175,7 +205,12 @@ pub fn judge_apart(params: &Params, places: &Places, said: &mut Said) {
         .collect();
     let key = |place: &usize| {
         let heard = &said.heard[*place];
-        (heard.heard.source.map(|source| source.id), heard.heard.time, heard.row, *place)
+        (
+            heard.heard.source.map(|source| source.id),
+            heard.heard.time,
+            heard.row,
+            *place,
+        )
     };
     order.sort_unstable_by_key(key);
     let mut refusals = Vec::new();
@@ -205,7 +240,11 @@ fn votes(params: &Params, places: &Places, said: &Said, place: usize, around: &[
     let own = whole(place)?;
     let (mut against, mut votes): (Vec<usize>, Votes) = Default::default();
     let mut nearest: Option<(u64, u64)> = None;
-    for other in around.iter().filter_map(|other| whole(*other)).filter(|other| other.0 != own.0) {
+    for other in around
+        .iter()
+        .filter_map(|other| whole(*other))
+        .filter(|other| other.0 != own.0)
+    {
         let (earlier, later) = (own.1.min(other.1), own.1.max(other.1));
         let travelled = later.since_ms(earlier).saturating_mul(SPEED_M_S) / 1_000;
         let (least, _, _) = distance(params, &own.2, &other.2);

@@ -34,6 +34,7 @@ pub const CROWDED: Reason = Reason(126);
 pub const COUNTED: Reason = Reason(127);
 pub const NO_COVERAGE: Reason = Reason(128);
 pub const NO_SENDER: Reason = Reason(129);
+pub const MISPLACED: Reason = Reason(130);
 
 const fn text(
     reason: Reason,
@@ -72,6 +73,7 @@ pub const REASONS: &[ReasonText] = &[
     text(TOO_STRONG, "too_strong", "the signal is stronger than it can be over this distance", "tenths of a dBm", 200),
     text(BEYOND_REACH, "beyond_reach", "the sender is behind the horizon of the device", "m", 200),
     text(WRONG_PLACE, "wrong_place", "the measured distance to the sender is not the one between the places", "m", 200),
+    text(MISPLACED, "misplaced", "measured distances to senders keep contradicting the place where the device is registered", "receptions", 200),
     text(APART, "apart", "others heard the same sender at the same time too far away from the device", "m", 200),
     text(COPIED, "copied", "the device hears what another hears, as strong and as clear: both are one radio", "receptions", 200),
     text(OWN_BEACON, "own_beacon", "a device does not witness itself", "", 200),

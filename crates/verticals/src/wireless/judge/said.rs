@@ -90,7 +90,9 @@ impl Said {
         for (place, report) in survey.reports.iter().enumerate() {
             while members.next_if(|(_, member)| member.number < report.device).is_some() {}
             let member = members.peek().filter(|(_, member)| member.number == report.device);
-            let Some((row, _)) = member.filter(|_| report.fault.is_none()) else { continue };
+            let Some((row, _)) = member.filter(|_| report.fault.is_none()) else {
+                continue;
+            };
             said.add(place, *row, report, &survey.readings[report.span()]);
         }
         said

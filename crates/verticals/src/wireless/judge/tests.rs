@@ -19,7 +19,10 @@ fn centre() -> CellId {
 
 /// A cell so many steps from the middle.
 fn at(steps: u32) -> CellId {
-    let ring = centre().disk(steps).into_iter().filter(|cell| cell.steps_to(centre()) == Some(steps));
+    let ring = centre()
+        .disk(steps)
+        .into_iter()
+        .filter(|cell| cell.steps_to(centre()) == Some(steps));
     ring.min().expect("a ring has cells")
 }
 
@@ -107,7 +110,10 @@ impl Net {
 
     /// The beacon a member is asked for this hour.
     fn due(&self, row: usize) -> Due {
-        let seed = crate::kit::memory::Memory::decode(&self.memory).expect("ours").vertical.to_vec();
+        let seed = crate::kit::memory::Memory::decode(&self.memory)
+            .expect("ours")
+            .vertical
+            .to_vec();
         let seed = Memory::decode(&seed).expect("ours").seed;
         let times = (EpochNumber(self.hour), self.start(), self.start().plus_ms(HOUR_MS));
         due(&self.params, &REGIONS[0], &seed, times, (self.members[row].cell, 0))
@@ -220,7 +226,11 @@ fn a_clock_is_held_against_the_customers() {
     };
     assert_eq!((taken(5_000, 0), taken(5_001, 0)), ("-", "clock"), "behind");
     assert_eq!((taken(-5_000, 0), taken(-5_001, 0)), ("-", "clock"), "ahead");
-    assert_eq!((taken(45_000, 20_000), taken(45_001, 20_000)), ("-", "clock"), "kept, and waiting on the way");
+    assert_eq!(
+        (taken(45_000, 20_000), taken(45_001, 20_000)),
+        ("-", "clock"),
+        "kept, and waiting on the way"
+    );
 }
 
 #[test]
@@ -296,7 +306,52 @@ fn a_measured_distance_is_the_one_between_the_places() {
     let range = |range| with(|source| source.range_m = Some(range));
     let metres = crate::kit::place::Point::of(at(8)).metres_to(crate::kit::place::Point::of(centre())) as u32;
     assert_eq!((range(metres - 2_700), range(metres + 2_700)), ("-", "-"));
-    assert_eq!((range(metres - 2_800), range(metres + 2_800)), ("wrong_place", "wrong_place"));
+    assert_eq!(
+        (range(metres - 2_800), range(metres + 2_800)),
+        ("wrong_place", "wrong_place")
+    );
+}
+
+#[test]
+fn a_place_that_measured_distances_keep_contradicting_is_not_believed_at_all() {
+    let mut net = Net::of(&[centre(), at(3)]);
+    let ranged = |frame, range| Heard {
+        source: Some(Source {
+            range_m: range,
+            ..source()
+        }),
+        ..packet(frame)
+    };
+    let hour = |net: &Net, ranges: &[Option<u32>]| {
+        let frames = ranges.iter().zip(1 + 100 * net.hour..);
+        told(
+            frames
+                .map(|(range, frame)| Heard {
+                    time: net.start().plus_ms(frame),
+                    ..ranged(frame, *range)
+                })
+                .collect(),
+        )
+    };
+    let metres = crate::kit::place::Point::of(at(8)).metres_to(crate::kit::place::Point::of(centre())) as u32;
+    let (near, wide, none) = (Some(metres), Some(metres + 9_000), None);
+    let mut play = |ranges: &[Option<u32>]| {
+        let body = hour(&net, ranges);
+        net.verdicts(&[(0, body)]).remove(0)
+    };
+    assert_eq!(play(&[near, near, wide, none]), ["-", "-", "wrong_place", "-"]);
+    assert_eq!(play(&[near, wide, none]), ["misplaced", "wrong_place", "misplaced"]);
+    assert_eq!(play(&[none]), ["misplaced"]);
+    assert_eq!(
+        play(&[near, near, near, near, near, near, none]),
+        ["-"; 7],
+        "most of them fit again"
+    );
+    // Who registers elsewhere begins anew.
+    assert_eq!(play(&[wide, wide, wide, none])[3], "misplaced");
+    net.members[0].cell = at(3);
+    let body = hour(&net, &[none]);
+    assert_eq!(net.verdicts(&[(0, body)]), [["-"]]);
 }
 
 #[test]
@@ -307,7 +362,10 @@ fn a_device_stands_where_it_is_registered() {
         let mut net = Net::of(&[centre()]);
         net.verdicts(&[(0, body)])[0][0]
     };
-    assert_eq!((stands(centre()), stands(at(2)), stands(at(5)), stands(far())), ("-", "-", "moved", "moved"));
+    assert_eq!(
+        (stands(centre()), stands(at(2)), stands(at(5)), stands(far())),
+        ("-", "-", "moved", "moved")
+    );
     let mut body = told(vec![packet(1)]);
     body.station.region = 200;
     assert_eq!(Net::of(&[centre()]).verdicts(&[(0, body)])[0][0], "wrong_region");
@@ -383,7 +441,11 @@ fn a_counter_that_starts_anew_is_no_replay_but_its_old_frames_are() {
     assert_eq!(net.verdicts(&[(0, told(second))]), [["-"; 7]]);
     // The same bytes in the middle of a session that is elsewhere are a replay.
     net.hour = 48;
-    let third = vec![counted(&net, 1, 110, 700), counted(&net, 2, 105, 105), counted(&net, 3, 111, 701)];
+    let third = vec![
+        counted(&net, 1, 110, 700),
+        counted(&net, 2, 105, 105),
+        counted(&net, 3, 111, 701),
+    ];
     assert_eq!(net.verdicts(&[(0, told(third))]), [["-", "replayed", "-"]]);
 }
 
@@ -399,11 +461,25 @@ fn receivers_that_cannot_have_heard_one_sender_are_outvoted() {
     };
     let mut net = Net::of(&[centre(), at(3), far()]);
     let said = |rows: &[usize]| -> Vec<(usize, Body)> {
-        rows.iter().map(|row| (*row, told(vec![Heard { rssi_ddbm: -1_180 + 30 * *row as i16, ..unknown(1, 0) }]))).collect()
+        rows.iter()
+            .map(|row| {
+                (
+                    *row,
+                    told(vec![Heard {
+                        rssi_ddbm: -1_180 + 30 * *row as i16,
+                        ..unknown(1, 0)
+                    }]),
+                )
+            })
+            .collect()
     };
     assert_eq!(net.verdicts(&said(&[0, 1, 2])), [["-"], ["-"], ["apart"]]);
     let mut net = Net::of(&[centre(), at(3), far()]);
-    assert_eq!(net.verdicts(&said(&[0, 2])), [["-"], ["-"]], "one against one settles nothing");
+    assert_eq!(
+        net.verdicts(&said(&[0, 2])),
+        [["-"], ["-"]],
+        "one against one settles nothing"
+    );
 }
 
 #[test]
@@ -469,27 +545,52 @@ fn a_beacon_as_asked_for_and_heard_by_others_earns_a_unit() {
 fn changed(change: impl FnOnce(&Net, &mut Vec<(usize, Body)>)) -> (&'static str, &'static str) {
     let mut net = six();
     let mut said = everyone(&net, -1_050);
-    let frame = said[1].1.heard.iter().find(|heard| heard.time == net.hears(0, 0).time).map(|heard| heard.frame);
+    let frame = said[1]
+        .1
+        .heard
+        .iter()
+        .find(|heard| heard.time == net.hears(0, 0).time)
+        .map(|heard| heard.frame);
     change(&net, &mut said);
     said.iter_mut().for_each(|(_, body)| body.settle());
     let place = said[1].1.heard.iter().position(|heard| Some(heard.frame) == frame);
     let verdicts = net.verdicts(&said);
-    (verdicts[0][0], place.map_or("", |place| verdicts[1][said[1].1.beacons.len() + place]))
+    (
+        verdicts[0][0],
+        place.map_or("", |place| verdicts[1][said[1].1.beacons.len() + place]),
+    )
 }
 
 /// Changes what the second says of the first's beacon.
 fn second(net: &Net, said: &mut [(usize, Body)], change: impl Fn(&mut Heard)) {
     let frame = net.hears(0, 0).frame;
-    said[1].1.heard.iter_mut().filter(|heard| heard.frame == frame).for_each(change);
+    said[1]
+        .1
+        .heard
+        .iter_mut()
+        .filter(|heard| heard.frame == frame)
+        .for_each(change);
 }
 
 #[test]
 fn a_beacon_is_sent_when_and_as_it_was_asked_for() {
     assert_eq!(changed(|_, _| {}), ("-", "-"));
-    assert_eq!(changed(|_, said| said[0].1.beacons[0].time.0 -= 10_001), ("off_schedule", "bad_beacon"));
-    assert_eq!(changed(|_, said| said[0].1.beacons[0].frequency_hz += 200_000), ("wrong_frequency", "bad_beacon"));
-    assert_eq!(changed(|_, said| said[0].1.beacons[0].rate = 0), ("wrong_rate", "bad_beacon"));
-    assert_eq!(changed(|_, said| said[0].1.beacons[0].power_ddbm = 162), ("too_loud", "bad_beacon"));
+    assert_eq!(
+        changed(|_, said| said[0].1.beacons[0].time.0 -= 10_001),
+        ("off_schedule", "bad_beacon")
+    );
+    assert_eq!(
+        changed(|_, said| said[0].1.beacons[0].frequency_hz += 200_000),
+        ("wrong_frequency", "bad_beacon")
+    );
+    assert_eq!(
+        changed(|_, said| said[0].1.beacons[0].rate = 0),
+        ("wrong_rate", "bad_beacon")
+    );
+    assert_eq!(
+        changed(|_, said| said[0].1.beacons[0].power_ddbm = 162),
+        ("too_loud", "bad_beacon")
+    );
     assert_eq!(changed(|_, said| said[0].1.beacons[0].nonce = 77).0, "unheard");
     let twice = |_: &Net, said: &mut Vec<(usize, Body)>| {
         let mut more = said[0].1.beacons[0];
@@ -504,21 +605,38 @@ fn a_beacon_is_sent_when_and_as_it_was_asked_for() {
 
 #[test]
 fn a_witness_contradicted_by_others_is_blamed_and_a_sender_contradicted_by_most_is() {
-    assert_eq!(changed(|net, said| second(net, said, |heard| heard.time.0 += 12_000)), ("-", "clock"));
-    assert_eq!(changed(|net, said| second(net, said, |heard| heard.frequency_hz += 40_000)), ("-", "wrong_frequency"));
-    assert_eq!(changed(|net, said| second(net, said, |heard| heard.rate = 0)), ("-", "wrong_rate"));
-    assert_eq!(changed(|net, said| second(net, said, |heard| heard.rssi_ddbm = -100)), ("-", "too_strong"));
+    assert_eq!(
+        changed(|net, said| second(net, said, |heard| heard.time.0 += 12_000)),
+        ("-", "clock")
+    );
+    assert_eq!(
+        changed(|net, said| second(net, said, |heard| heard.frequency_hz += 40_000)),
+        ("-", "wrong_frequency")
+    );
+    assert_eq!(
+        changed(|net, said| second(net, said, |heard| heard.rate = 0)),
+        ("-", "wrong_rate")
+    );
+    assert_eq!(
+        changed(|net, said| second(net, said, |heard| heard.rssi_ddbm = 0)),
+        ("-", "too_strong")
+    );
     let everybody = |net: &Net, said: &mut Vec<(usize, Body)>| {
         let frame = net.hears(0, 0).frame;
         for (_, body) in said.iter_mut() {
-            body.heard.iter_mut().filter(|heard| heard.frame == frame).for_each(|heard| heard.time.0 += 12_000);
+            body.heard
+                .iter_mut()
+                .filter(|heard| heard.frame == frame)
+                .for_each(|heard| heard.time.0 += 12_000);
         }
     };
     assert_eq!(changed(everybody), ("clock", "bad_beacon"));
     let alone = |net: &Net, said: &mut Vec<(usize, Body)>| {
-        second(net, said, |heard| heard.rssi_ddbm = -100);
+        second(net, said, |heard| heard.rssi_ddbm = 0);
         let frame = net.hears(0, 0).frame;
-        said[2..].iter_mut().for_each(|(_, body)| body.heard.retain(|heard| heard.frame != frame));
+        said[2..]
+            .iter_mut()
+            .for_each(|(_, body)| body.heard.retain(|heard| heard.frame != frame));
     };
     assert_eq!(changed(alone), ("unheard", "unsettled"));
 }
@@ -549,7 +667,11 @@ fn more_witnesses_than_count_are_drawn_by_lot() {
     (net.params.witness_max, net.params.witness_target) = (2, 2);
     let said = everyone(&net, -1_050);
     let verdicts = net.verdicts(&said);
-    let drawn = verdicts.iter().flatten().filter(|verdict| **verdict == "not_drawn").count();
+    let drawn = verdicts
+        .iter()
+        .flatten()
+        .filter(|verdict| **verdict == "not_drawn")
+        .count();
     assert_eq!(drawn, 6 * 3, "of five witnesses two count");
 }
 
@@ -562,7 +684,10 @@ fn the_same_witness_again_is_worth_less() {
         net.judge(&said).findings[0].units
     };
     let paid: Vec<u64> = (0..14).map(|_| units(&mut net)).collect();
-    assert_eq!((paid[0], paid[1], paid[4], paid[13]), (1_000_000, 975_000, 900_000, 750_000));
+    assert_eq!(
+        (paid[0], paid[1], paid[4], paid[13]),
+        (1_000_000, 975_000, 900_000, 750_000)
+    );
 }
 
 #[test]
@@ -573,20 +698,31 @@ fn who_only_hears_is_not_believed_for_ever() {
         let mut said = everyone(net, -1_050);
         said[0].1.beacons.clear();
         let frame = net.hears(0, 0).frame;
-        said[1..].iter_mut().for_each(|(_, body)| body.heard.retain(|heard| heard.frame != frame));
+        said[1..]
+            .iter_mut()
+            .for_each(|(_, body)| body.heard.retain(|heard| heard.frame != frame));
         net.verdicts(&said)[0][0]
     };
     let verdicts: Vec<_> = (0..5).map(|_| hour(&mut net)).collect();
     assert_eq!(verdicts, ["-", "-", "-", "one_way", "one_way"]);
     let said = everyone(&net, -1_050);
-    assert!(net.verdicts(&said)[0].iter().all(|verdict| *verdict == "-"), "one beacon that is heard, and all is well");
+    assert!(
+        net.verdicts(&said)[0].iter().all(|verdict| *verdict == "-"),
+        "one beacon that is heard, and all is well"
+    );
 }
 
 #[test]
 fn devices_in_one_cell_share_what_it_is_worth() {
     let mut net = Net::of(&[centre(), at(3), at(6), at(9), at(12), at(12)]);
     let mut said = everyone(&net, -1_050);
-    let nth = due(&net.params, &REGIONS[0], &[0; 32], (EpochNumber(0), net.start(), net.start().plus_ms(HOUR_MS)), (at(12), 1));
+    let nth = due(
+        &net.params,
+        &REGIONS[0],
+        &[0; 32],
+        (EpochNumber(0), net.start(), net.start().plus_ms(HOUR_MS)),
+        (at(12), 1),
+    );
     let old = net.hears(5, 0).frame;
     for (row, body) in &mut said {
         for heard in body.heard.iter_mut().filter(|heard| heard.frame == old) {
@@ -611,7 +747,11 @@ fn an_epochs_coverage_is_paid_with_one_report() {
     said.push((0, told(vec![last])));
     said.push((0, told(vec![packet(9)])));
     let findings = net.judge(&said).findings;
-    let name = |place: usize| findings[place].reason.map(|reason| reasons::text(&Wireless, reason).map(|text| text.name));
+    let name = |place: usize| {
+        findings[place]
+            .reason
+            .map(|reason| reasons::text(&Wireless, reason).map(|text| text.name))
+    };
     assert_eq!((findings[0].units, findings[6].units), (1_000_000, 0));
     assert_eq!((name(6), name(7)), (Some(Some("counted")), Some(Some("no_coverage"))));
 }
@@ -619,10 +759,21 @@ fn an_epochs_coverage_is_paid_with_one_report() {
 #[test]
 fn memory_that_nobody_here_wrote_is_refused() {
     let mut net = six();
+    let counted = Heard {
+        time: net.start(),
+        source: Some(Source {
+            counter: Some(1),
+            ..source()
+        }),
+        ..packet(1)
+    };
+    net.judge(&[(0, told(vec![counted]))]);
     let said = everyone(&net, -1_050);
     net.judge(&said);
-    net.judge(&[(0, told(vec![Heard { time: net.start(), ..packet(1) }]))]);
-    let bytes = crate::kit::memory::Memory::decode(&net.memory).expect("ours").vertical.to_vec();
+    let bytes = crate::kit::memory::Memory::decode(&net.memory)
+        .expect("ours")
+        .vertical
+        .to_vec();
     let memory = Memory::decode(&bytes).expect("ours");
     assert!(!memory.buckets.is_empty() && !memory.devices[0].peers.is_empty());
     type Change = fn(&mut Memory);

@@ -20,7 +20,9 @@ pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, devices: &mut [Dev
     let mut counts: BTreeMap<(usize, usize), Twin> = BTreeMap::new();
     for (later, device) in devices.iter().enumerate() {
         for twin in &device.twins {
-            let Ok(earlier) = epoch.roster.binary_search_by_key(&twin.device, |member| member.number) else { continue };
+            let Ok(earlier) = epoch.roster.binary_search_by_key(&twin.device, |member| member.number) else {
+                continue;
+            };
             counts.insert((later, earlier), *twin);
         }
     }
@@ -86,10 +88,18 @@ fn proof(params: &Params, twin: &Twin) -> Option<Refusal> {
 
 /// For each pair, the later row first: common receptions, those alike in signal and noise, those alike in signal.
 fn pairs(params: &Params, said: &Said) -> BTreeMap<(usize, usize), (u16, u16, u16)> {
-    let mut order: Vec<usize> = (0..said.heard.len()).filter(|place| said.heard[*place].stands()).collect();
+    let mut order: Vec<usize> = (0..said.heard.len())
+        .filter(|place| said.heard[*place].stands())
+        .collect();
     let key = |place: &usize| {
         let reception = &said.heard[*place];
-        (reception.heard.frame, (reception.heard.frequency_hz / 50_000).div_ceil(2), reception.heard.time, reception.row, *place)
+        (
+            reception.heard.frame,
+            (reception.heard.frequency_hz / 50_000).div_ceil(2),
+            reception.heard.time,
+            reception.row,
+            *place,
+        )
     };
     order.sort_unstable_by_key(key);
     let mut pairs: BTreeMap<(usize, usize), (u16, u16, u16)> = BTreeMap::new();
@@ -97,7 +107,11 @@ fn pairs(params: &Params, said: &Said) -> BTreeMap<(usize, usize), (u16, u16, u1
     for run in order.chunk_by(one_frame) {
         for (at, place) in run.iter().enumerate() {
             let one = &said.heard[*place];
-            for other in run[at + 1..].iter().take(RECEIVERS_MAX).map(|place| &said.heard[*place]) {
+            for other in run[at + 1..]
+                .iter()
+                .take(RECEIVERS_MAX)
+                .map(|place| &said.heard[*place])
+            {
                 if other.heard.time.since_ms(one.heard.time) > params.same_ms.into() {
                     break;
                 }
@@ -106,7 +120,9 @@ fn pairs(params: &Params, said: &Said) -> BTreeMap<(usize, usize), (u16, u16, u1
                 }
                 let same = one.heard.rssi_ddbm.abs_diff(other.heard.rssi_ddbm) <= params.twin_ddb.unsigned_abs();
                 let clear = one.heard.snr_ddb.abs_diff(other.heard.snr_ddb) <= params.twin_ddb.unsigned_abs();
-                let pair = pairs.entry((one.row.max(other.row), one.row.min(other.row))).or_default();
+                let pair = pairs
+                    .entry((one.row.max(other.row), one.row.min(other.row)))
+                    .or_default();
                 pair.0 = pair.0.saturating_add(1);
                 pair.1 = pair.1.saturating_add((same && clear).into());
                 pair.2 = pair.2.saturating_add(same.into());

@@ -51,7 +51,9 @@ pub fn judge_beacons(epoch: &Epoch, params: &Params, seed: &[u8; 32], ranks: &[u
     let mut sent_by: BTreeMap<usize, usize> = BTreeMap::new();
     for place in 0..said.sent.len() {
         let (row, spoken) = (said.sent[place].row, said.sent[place].spoken);
-        let Some(region) = region::by_number(said.spoken[spoken].station.region) else { continue };
+        let Some(region) = region::by_number(said.spoken[spoken].station.region) else {
+            continue;
+        };
         let times = (epoch.epoch, epoch.start, epoch.end);
         let due = due(params, region, seed, times, (epoch.roster[row].cell, ranks[row]));
         let sent = &mut said.sent[place];
@@ -95,7 +97,9 @@ pub fn judge_receptions(epoch: &Epoch, params: &Params, places: &Places, said: &
     let mut denials: Vec<Option<Refusal>> = vec![None; said.heard.len()];
     let mut votes = vec![Votes::default(); said.sent.len()];
     for (place, reception) in said.heard.iter().enumerate() {
-        let Some(beacon) = reception.beacon.filter(|_| reception.stands()) else { continue };
+        let Some(beacon) = reception.beacon.filter(|_| reception.stands()) else {
+            continue;
+        };
         let sent = &said.sent[beacon];
         if sent.row != reception.row {
             denials[place] = contradiction(params, places, said, reception, sent);
@@ -106,11 +110,15 @@ pub fn judge_receptions(epoch: &Epoch, params: &Params, places: &Places, said: &
         }
     }
     for (place, denial) in denials.iter().enumerate() {
-        let Some(beacon) = said.heard[place].beacon.filter(|beacon| votes[*beacon].is_denied()) else { continue };
+        let Some(beacon) = said.heard[place].beacon.filter(|beacon| votes[*beacon].is_denied()) else {
+            continue;
+        };
         said.sent[beacon].refuse(*denial);
     }
     for (place, denial) in denials.into_iter().enumerate() {
-        let Some(beacon) = said.heard[place].beacon else { continue };
+        let Some(beacon) = said.heard[place].beacon else {
+            continue;
+        };
         let (reception, sent) = (&said.heard[place], &said.sent[beacon]);
         let refusal = match denial {
             _ if reception.row == sent.row => Some(Refusal::new(OWN_BEACON, 1, 0)),
@@ -124,13 +132,7 @@ pub fn judge_receptions(epoch: &Epoch, params: &Params, places: &Places, said: &
 }
 
 /// What of a reception cannot be, if the beacon was sent as its sender says.
-fn contradiction(
-    params: &Params,
-    places: &Places,
-    said: &Said,
-    reception: &Reception,
-    sent: &Sent,
-) -> Option<Refusal> {
+fn contradiction(params: &Params, places: &Places, said: &Said, reception: &Reception, sent: &Sent) -> Option<Refusal> {
     let (to, from) = (&said.spoken[reception.spoken], &said.spoken[sent.spoken]);
     let (heard, beacon) = (&reception.heard, &sent.beacon);
     let off = heard.time.since_ms(beacon.time).max(beacon.time.since_ms(heard.time));
@@ -144,7 +146,10 @@ fn contradiction(
     if heard.rate != beacon.rate {
         return Some(Refusal::new(WRONG_RATE, heard.rate, beacon.rate));
     }
-    let ends = (places.member(params, sent.row, from), places.member(params, reception.row, to));
+    let ends = (
+        places.member(params, sent.row, from),
+        places.member(params, reception.row, to),
+    );
     judge_link(params, heard, &ends.0, (&ends.1, to), beacon.power_ddbm)
 }
 
@@ -175,7 +180,9 @@ pub fn judge_both_ways(params: &Params, said: &mut Said, devices: &mut [DeviceMe
     let candidates = candidates(said);
     let mut did = vec![(false, false); devices.len()];
     for (beacon, heard) in &candidates {
-        let others = heard.iter().filter(|place| !said.spoken[said.heard[**place].spoken].excluded);
+        let others = heard
+            .iter()
+            .filter(|place| !said.spoken[said.heard[**place].spoken].excluded);
         did[said.sent[*beacon].row].0 |= others.count() > 0;
         for place in heard {
             did[said.heard[*place].row].1 = true;
@@ -271,7 +278,10 @@ pub fn draw(
 
 /// What an excluded device says is judged, so that it can come back, and nothing of it is paid.
 fn excluded_proof(said: &Said, row: usize) -> Proven {
-    let stands = said.heard.iter().any(|reception| reception.row == row && reception.beacon.is_some() && reception.stands());
+    let stands = said
+        .heard
+        .iter()
+        .any(|reception| reception.row == row && reception.beacon.is_some() && reception.stands());
     Proven {
         heard: if stands { HALF } else { 0 },
         ..Proven::default()
@@ -301,7 +311,9 @@ fn remember_peers(epoch: &Epoch, device: &mut DeviceMemory, rows: &mut Vec<usize
             });
         }
     }
-    device.peers.sort_unstable_by_key(|peer| (std::cmp::Reverse(peer.repeats), peer.device));
+    device
+        .peers
+        .sort_unstable_by_key(|peer| (std::cmp::Reverse(peer.repeats), peer.device));
     device.peers.truncate(PEERS_MAX);
     device.peers.sort_unstable_by_key(|peer| peer.device);
 }

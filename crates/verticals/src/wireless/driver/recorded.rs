@@ -7,7 +7,8 @@ use crate::kit::decimal::scaled;
 use crate::kit::json::{Text, plain};
 use crate::kit::place::Place;
 use crate::wireless::region::REGIONS;
-use cairn_types::{TimeMs, hash};
+use crate::wireless::report::{Heard, Source};
+use cairn_types::{CellId, EpochClock, EpochNumber, TimeMs, hash};
 
 const SHAPE: DriverError = DriverError::Malformed("not a line of recorded receptions");
 
@@ -39,6 +40,50 @@ pub struct Recorded {
     pub rssi_ddbm: i16,
     pub snr_ddb: i16,
     pub size: u16,
+}
+
+/// So many of the first places a receiver says decide where it is registered.
+const FIRST_PLACES: usize = 9;
+
+impl Recorded {
+    /// The reception as the receiver's own agent reports it; `cell` knows cells of places.
+    pub fn reception(&self, cell: impl Fn(Place) -> CellId) -> Heard {
+        Heard {
+            time: self.heard,
+            frame: self.frame,
+            frequency_hz: self.frequency_hz,
+            rate: self.rate,
+            rssi_ddbm: self.rssi_ddbm,
+            snr_ddb: self.snr_ddb,
+            held_ms: self.held_ms,
+            size: self.size,
+            source: Some(Source {
+                id: self.sender,
+                counter: self.counter,
+                place: self.sender_place.map(cell),
+                height_m: self.sender_height_m,
+                power_ddbm: None,
+                range_m: self.range_m,
+                taken: Some(self.taken),
+            }),
+        }
+    }
+
+    /// The epoch it is reported in: that in which it was heard, unless the receiver's clock is so far off that it reports to
+    /// another than everybody is in.
+    pub fn epoch(&self, clock: &EpochClock) -> Option<EpochNumber> {
+        let arrived = TimeMs(self.taken.0.saturating_sub(self.held_ms));
+        let off = arrived.since_ms(self.heard).max(self.heard.since_ms(arrived));
+        clock.epoch_of(if off > clock.epoch_ms / 4 { arrived } else { self.heard })
+    }
+}
+
+/// Where a receiver is registered that says these places one after another: the most common of the first, the earlier among
+/// equals.
+pub fn registered(places: &[CellId]) -> Option<CellId> {
+    let first = &places[..places.len().min(FIRST_PLACES)];
+    let count = |place: &CellId| first.iter().filter(|other| *other == place).count();
+    first.iter().copied().rev().max_by_key(count)
 }
 
 /// What a line says once for all its receivers.
@@ -317,6 +362,35 @@ mod tests {
             (Some(220), 5, Some(1_351))
         );
         assert_eq!(heard[0].place.map(|place| place.longitude), Some(-5_773_300));
+    }
+
+    #[test]
+    fn a_receiver_is_registered_where_it_mostly_said_it_was_at_first() {
+        let cell = |text: &str| text.parse::<CellId>().expect("a cell");
+        let (here, there) = (cell("881969c9b7fffff"), cell("881969c9b1fffff"));
+        for (places, place) in [
+            (vec![], None),
+            (vec![here, there], Some(here)),
+            (vec![there, here, here], Some(here)),
+            ([vec![here; 9], vec![there; 90]].concat(), Some(here)),
+        ] {
+            assert_eq!(registered(&places), place);
+        }
+    }
+
+    #[test]
+    fn a_receiver_whose_clock_is_far_off_reports_to_the_epoch_everybody_is_in() {
+        let clock = EpochClock {
+            genesis: TimeMs(0),
+            epoch_ms: 3_600_000,
+        };
+        let mut one = read(HELIUM).expect("a line").remove(0);
+        let now = one.taken.0 / 3_600_000;
+        for (heard, epoch) in [(one.heard, now), (TimeMs(one.heard.0 - 800_000_000), now), (TimeMs(now * 3_600_000 - 1), now - 1)] {
+            (one.heard, one.held_ms) = (heard, 0);
+            one.taken = if epoch == now { one.taken } else { TimeMs(heard.0 + 2) };
+            assert_eq!(one.epoch(&clock), Some(EpochNumber(epoch)));
+        }
     }
 
     #[test]

@@ -500,6 +500,19 @@ fn devices_that_hear_alike_are_one_radio_and_the_earlier_one_is_paid() {
         (2, frames([10, -30, 50, 0], 0)),
     ];
     assert_eq!(net.verdicts(&said), [["-"; 4], ["copied"; 4], ["-"; 4]]);
+    // As strong, and half as often as clear: eight are enough; whatever the noise: twenty-four.
+    for (count, noise, verdict) in [(7, [0, 20], "-"), (8, [0, 20], "copied"), (23, [20, 30], "-"), (24, [20, 30], "copied")] {
+        let heard = |snr: [i16; 2]| {
+            let frame = |frame: u64| Heard {
+                time: NOON.plus_ms(frame * 60_000),
+                snr_ddb: -35 + snr[frame as usize % 2],
+                ..packet(frame)
+            };
+            told((1..=count).map(frame).collect())
+        };
+        let mut net = Net::of(&[centre(), at(3)]);
+        assert_eq!(net.verdicts(&[(0, heard([0, 0])), (1, heard(noise))])[1][0], verdict, "{count}");
+    }
     // Remembered: one reception more is enough.
     let later = |net: &Net| {
         told(vec![Heard {

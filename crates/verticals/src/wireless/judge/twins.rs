@@ -78,12 +78,14 @@ impl Twin {
 
 fn proof(params: &Params, twin: &Twin) -> Option<Refusal> {
     let percent = |count: u16, percent: u8| u32::from(count) * 100 >= u32::from(twin.both) * u32::from(percent);
-    let alike = twin.alike >= params.twin_min.into() && percent(twin.alike, params.twin_percent);
-    let same = twin.same >= params.twin_long_min.into() && percent(twin.same, params.twin_long_percent);
-    if alike {
-        return Some(Refusal::new(COPIED, twin.alike, params.twin_min));
-    }
-    same.then(|| Refusal::new(COPIED, twin.same, params.twin_long_min))
+    let alike = percent(twin.alike, params.twin_percent);
+    let (same, half) = (percent(twin.same, params.twin_long_percent), percent(twin.alike, params.twin_percent / 2));
+    let proven = |count: u16, least: u8| (count >= least.into()).then(|| Refusal::new(COPIED, count, least));
+    // As strong and as clear; or as strong, and half as often as clear; or as strong, whatever the noise.
+    let few = proven(twin.alike, params.twin_min).filter(|_| alike);
+    let some = proven(twin.same, params.twin_long_min / 3).filter(|_| same && half);
+    let many = proven(twin.same, params.twin_long_min).filter(|_| same);
+    few.or(some).or(many)
 }
 
 /// For each pair, the later row first: common receptions, those alike in signal and noise, those alike in signal.

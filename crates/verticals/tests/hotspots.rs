@@ -109,7 +109,9 @@ fn roster(all: &[One]) -> (Vec<Member>, BTreeMap<String, usize>) {
         number: DeviceNumber(row),
         device: DeviceId(hash::domain("test", &[&row.to_be_bytes()]).0),
         operator: AccountNumber(row),
-        cell: recorded::registered(&places).or(somewhere).expect("somebody says where it is"),
+        cell: recorded::registered(&places)
+            .or(somewhere)
+            .expect("somebody says where it is"),
         joined: EpochNumber(0),
         barred_until: None,
     };
@@ -404,5 +406,4 @@ fn honest_receptions_pass_and_planted_cheats_are_found() {
     for kind in ["moved", "elsewhere", "skewed", "sybil", "replayed", "beyond"] {
         assert!(of_thousand(kind) >= 950, "{kind}: {} of 1000", of_thousand(kind));
     }
-    
 }

@@ -186,13 +186,13 @@ mod tests {
             r#"{"devEUI":"d","rxInfo":[{"gatewayID":"1","location":{"latitude":1,"longitude":2},"rssi":-1,"loRaSNR":-6.2,"time":"2023-06-23T09:10:28.649Z"}],"txInfo":{"frequency":1,"dr":5},"_timestamp":6}"#,
         ];
         let mut driver = HotspotDriver::new(HOUR, 0);
-        for round in 0..20_000 {
+        for round in 0..6_000 {
             let mut bytes = messages[round % messages.len()].as_bytes().to_vec();
             for _ in 0..random.next_u64() % 4 {
                 let at = random.next_u64() as usize % bytes.len().max(1);
                 match random.next_u64() % 3 {
                     0 => bytes[at] = random.next_u64() as u8 & 0x7f,
-                    1 => bytes.insert(at, b"0123456789-eE.{}[]\",:"[random.next_u64() as usize % 22]),
+                    1 => bytes.insert(at, b"0123456789-eE.{}[]\",:"[random.next_u64() as usize % 21]),
                     _ => bytes.truncate(at.max(1)),
                 }
             }

@@ -67,13 +67,16 @@ pub fn judge<'a>(epoch: &Epoch<'a>, survey: &'a Survey) -> Result<Judged<'a>, As
     for (place, report) in said.spoken.iter().enumerate() {
         spoken[report.report] = Some(place);
     }
-    Ok(Judged {
+    let mut judged = Judged {
         survey,
         said,
         spoken,
         proven,
+        first: Vec::new(),
         memory,
-    })
+    };
+    judged.find_first();
+    Ok(judged)
 }
 
 /// Each member's memory; a new one for those who were not in the network before.

@@ -44,9 +44,9 @@ fn decibels(number: u64) -> i64 {
     let octaves = u64::from(number.ilog2());
     let mantissa = (u128::from(number) << 32) >> octaves;
     let fraction = u64::try_from(mantissa - (1 << 32)).expect("below one");
-    let (step, rest) = (fraction * STEPS >> 32, (fraction * STEPS) & ((1 << 32) - 1));
+    let (step, rest) = ((fraction * STEPS) >> 32, (fraction * STEPS) & ((1 << 32) - 1));
     let (low, high) = (LOG[step as usize], LOG[step as usize + 1]);
-    let between = u128::from(high - low) * u128::from(rest) >> 32;
+    let between = (u128::from(high - low) * u128::from(rest)) >> 32;
     i64::try_from(octaves * OCTAVE + low).unwrap_or(i64::MAX) + i64::try_from(between).unwrap_or(0)
 }
 

@@ -386,7 +386,11 @@ mod tests {
         };
         let mut one = read(HELIUM).expect("a line").remove(0);
         let now = one.taken.0 / 3_600_000;
-        for (heard, epoch) in [(one.heard, now), (TimeMs(one.heard.0 - 800_000_000), now), (TimeMs(now * 3_600_000 - 1), now - 1)] {
+        for (heard, epoch) in [
+            (one.heard, now),
+            (TimeMs(one.heard.0 - 800_000_000), now),
+            (TimeMs(now * 3_600_000 - 1), now - 1),
+        ] {
             (one.heard, one.held_ms) = (heard, 0);
             one.taken = if epoch == now { one.taken } else { TimeMs(heard.0 + 2) };
             assert_eq!(one.epoch(&clock), Some(EpochNumber(epoch)));

@@ -17,6 +17,8 @@ pub struct Judged<'a> {
     pub spoken: Vec<Option<usize>>,
     /// By member.
     pub proven: Vec<Proven>,
+    /// By member: the report it is paid with.
+    pub first: Vec<Option<usize>>,
     pub memory: Memory,
 }
 
@@ -44,11 +46,18 @@ impl Judged<'_> {
 
     /// The first report of a device that proves coverage is the one it is paid with.
     fn is_first(&self, spoken: usize) -> bool {
-        let row = self.said.spoken[spoken].row;
-        let before = (0..spoken)
-            .rev()
-            .take_while(|other| self.said.spoken[*other].row == row);
-        !before.into_iter().any(|other| self.proves(other))
+        self.first[self.said.spoken[spoken].row] == Some(spoken)
+    }
+
+    /// Finds each member's first report that proves coverage.
+    pub fn find_first(&mut self) {
+        self.first = vec![None; self.proven.len()];
+        for spoken in 0..self.said.spoken.len() {
+            let row = self.said.spoken[spoken].row;
+            if self.first[row].is_none() && self.proves(spoken) {
+                self.first[row] = Some(spoken);
+            }
+        }
     }
 
     /// Why a report earned nothing: the reason of most of what is in it, the smallest among equals.

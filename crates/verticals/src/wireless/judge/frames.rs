@@ -10,7 +10,7 @@ use super::said::{Refusal, Said};
 use crate::kit::Epoch;
 use crate::wireless::params::Params;
 use cairn_types::{DeviceNumber, TimeMs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A counter so little below the last one is a frame that was overtaken.
 const OVERTAKEN: u32 = 16;
@@ -94,9 +94,9 @@ impl Known {
         memory
             .buckets
             .retain(|bucket| epoch.end.since_ms(bucket.start) <= length);
-        let mut count: usize = memory.buckets.iter().map(Bucket::len).sum();
+        let mut count: usize = memory.buckets.iter().map(Bucket::count).sum();
         while count > FRAMES_PER_MEMBER * epoch.roster.len() + FRAMES_BESIDES && !memory.buckets.is_empty() {
-            count -= memory.buckets.remove(0).len();
+            count -= memory.buckets.remove(0).count();
         }
         let mut sources: Vec<SourceMemory> = self.sources.values().copied().collect();
         sources.sort_unstable_by_key(|source| (std::cmp::Reverse(source.last), source.id));
@@ -132,7 +132,7 @@ pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, known: &mut Known)
         let began = lately.iter().map(|recent| recent.time).min();
         let first = said.heard[run[0]].heard.time;
         let began = began.map_or(first, |began| began.min(first));
-        let mut devices: Vec<DeviceNumber> = lately.iter().map(|recent| recent.device).collect();
+        let mut devices: BTreeSet<DeviceNumber> = lately.iter().map(|recent| recent.device).collect();
         for place in run.iter().copied() {
             let reception = &mut said.heard[place];
             let number = epoch.roster[reception.row].number;
@@ -143,10 +143,8 @@ pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, known: &mut Known)
                 reception.refuse(Some(Refusal::new(REPLAYED, age, limit)));
             } else if age > limit && !fresh[place] {
                 reception.refuse(Some(Refusal::new(REPLAYED, age, limit)));
-            } else if devices.contains(&number) {
+            } else if !devices.insert(number) {
                 reception.refuse(Some(Refusal::new(DUPLICATE, 2, 1)));
-            } else {
-                devices.push(number);
             }
         }
     }

@@ -153,7 +153,7 @@ impl Bucket {
             .map(|bytes| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.frames.len() / 4
     }
 }

@@ -14,6 +14,8 @@ use crate::wireless::report::Heard;
 use cairn_types::CellId;
 use std::collections::BTreeMap;
 
+/// No antenna is believed to stand higher than this above the sea, in metres.
+const HEIGHT_M_MAX: i16 = 9_000;
 /// The fastest a sender is taken to travel, in metres a second.
 const SPEED_M_S: u64 = 50;
 /// So many receptions of one sender, before and after, are asked whether they fit a place.
@@ -81,11 +83,15 @@ impl Places {
     }
 }
 
+fn height(params: &Params, said: Option<i16>) -> i32 {
+    said.unwrap_or(params.height_m).min(HEIGHT_M_MAX).into()
+}
+
 fn end(params: &Params, (point, off_m): (Point, u64), height_m: Option<i16>) -> End {
     End {
         point,
         off_m,
-        height_m: height_m.unwrap_or(params.height_m).into(),
+        height_m: height(params, height_m),
     }
 }
 
@@ -152,8 +158,7 @@ pub fn judge_packet(params: &Params, places: &Places, heard: &Heard, to: (&End, 
         }
     }
     let least = range.or(between.map(|(least, _, _)| least))?;
-    let height = source.height_m.unwrap_or(params.height_m);
-    let reach = horizon_m(height.into()) + horizon_m(to.0.height_m);
+    let reach = horizon_m(height(params, source.height_m)) + horizon_m(to.0.height_m);
     if least > reach {
         return Some(Refusal::new(BEYOND_REACH, least, reach));
     }
@@ -201,7 +206,11 @@ pub fn judge_misplaced(epoch: &Epoch, said: &mut Said, devices: &mut [DeviceMemo
 /// than fit, and at least two devices.
 pub fn judge_apart(params: &Params, places: &Places, said: &mut Said) {
     let mut order: Vec<usize> = (0..said.heard.len())
-        .filter(|place| said.heard[*place].stands() && said.heard[*place].heard.source.is_some())
+        .filter(|place| {
+            let reception = &said.heard[*place];
+            let speaks = reception.stands() && !said.spoken[reception.spoken].excluded;
+            speaks && reception.heard.source.is_some()
+        })
         .collect();
     let key = |place: &usize| {
         let heard = &said.heard[*place];
@@ -233,7 +242,7 @@ fn votes(params: &Params, places: &Places, said: &Said, place: usize, around: &[
         let reception = &said.heard[place];
         let end = places.member(params, reception.row, &said.spoken[reception.spoken]);
         let source = reception.heard.source?;
-        let sender = horizon_m(source.height_m.unwrap_or(params.height_m).into());
+        let sender = horizon_m(height(params, source.height_m));
         let reach = source.range_m.map_or(sender + horizon_m(end.height_m), u64::from);
         Some((reception.row, reception.heard.time, end, reach))
     };

@@ -298,6 +298,11 @@ fn honest_links_of_50_and_109_kilometres_pass_and_the_horizon_ends_them() {
     assert_eq!(link(109_000, None, None), "-", "between places of unknown height");
     assert_eq!(link(143_000, None, None), "beyond_reach");
     assert_eq!(link(65_000, Some(30), Some(100)), "beyond_reach");
+    assert_eq!(
+        link(800_000, Some(i16::MAX), Some(i16::MAX)),
+        "beyond_reach",
+        "nobody stands that high"
+    );
     assert_eq!(with(|source| source.place = Some(far())), "beyond_reach");
 }
 
@@ -501,7 +506,12 @@ fn devices_that_hear_alike_are_one_radio_and_the_earlier_one_is_paid() {
     ];
     assert_eq!(net.verdicts(&said), [["-"; 4], ["copied"; 4], ["-"; 4]]);
     // As strong, and half as often as clear: eight are enough; whatever the noise: twenty-four.
-    for (count, noise, verdict) in [(7, [0, 20], "-"), (8, [0, 20], "copied"), (23, [20, 30], "-"), (24, [20, 30], "copied")] {
+    for (count, noise, verdict) in [
+        (7, [0, 20], "-"),
+        (8, [0, 20], "copied"),
+        (23, [20, 30], "-"),
+        (24, [20, 30], "copied"),
+    ] {
         let heard = |snr: [i16; 2]| {
             let frame = |frame: u64| Heard {
                 time: NOON.plus_ms(frame * 60_000),
@@ -511,7 +521,11 @@ fn devices_that_hear_alike_are_one_radio_and_the_earlier_one_is_paid() {
             told((1..=count).map(frame).collect())
         };
         let mut net = Net::of(&[centre(), at(3)]);
-        assert_eq!(net.verdicts(&[(0, heard([0, 0])), (1, heard(noise))])[1][0], verdict, "{count}");
+        assert_eq!(
+            net.verdicts(&[(0, heard([0, 0])), (1, heard(noise))])[1][0],
+            verdict,
+            "{count}"
+        );
     }
     // Remembered: one reception more is enough.
     let later = |net: &Net| {

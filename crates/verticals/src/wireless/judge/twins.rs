@@ -79,7 +79,10 @@ impl Twin {
 fn proof(params: &Params, twin: &Twin) -> Option<Refusal> {
     let percent = |count: u16, percent: u8| u32::from(count) * 100 >= u32::from(twin.both) * u32::from(percent);
     let alike = percent(twin.alike, params.twin_percent);
-    let (same, half) = (percent(twin.same, params.twin_long_percent), percent(twin.alike, params.twin_percent / 2));
+    let (same, half) = (
+        percent(twin.same, params.twin_long_percent),
+        percent(twin.alike, params.twin_percent / 2),
+    );
     let proven = |count: u16, least: u8| (count >= least.into()).then(|| Refusal::new(COPIED, count, least));
     // As strong and as clear; or as strong, and half as often as clear; or as strong, whatever the noise.
     let few = proven(twin.alike, params.twin_min).filter(|_| alike);

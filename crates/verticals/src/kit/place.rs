@@ -5,6 +5,7 @@
 //! the haversine's inverse sine, so that distances come out within two metres where links are; on the other side of the
 //! earth they are up to a sixth too short.
 
+use super::decimal::scaled;
 use cairn_types::CellId;
 use h3o::{CellIndex, LatLng};
 
@@ -38,9 +39,12 @@ impl Place {
     /// compute an angle differently are not in it.
     pub fn of(cell: CellId) -> Self {
         let centre = LatLng::from(CellIndex::try_from(cell.get()).expect("a cell id is a cell"));
+        // As decimal text, rounded there: nothing here computes with a number that is not an integer.
+        let micro = |degrees: String| scaled(&degrees, 6, 1, 1).and_then(|micro| i32::try_from(micro).ok());
+        let micro = |degrees| micro(degrees).expect("a place on earth");
         Self {
-            latitude: (centre.lat() * 100_000.0).round() as i32 * 10,
-            longitude: (centre.lng() * 100_000.0).round() as i32 * 10,
+            latitude: micro(format!("{:.5}", centre.lat())),
+            longitude: micro(format!("{:.5}", centre.lng())),
         }
     }
 

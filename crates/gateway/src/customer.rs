@@ -42,7 +42,7 @@ pub fn ask(query: &Query, customer: &AccountId) -> QuoteRequest {
 }
 
 impl Agreed {
-    /// Holds a quote against the question. Its query may end earlier: where attested data ends.
+    /// Holds a quote against the question. Its query may end earlier: where released data ends.
     pub fn check(asked: &Query, chain: &ChainId, face: &QuoteFace) -> Result<Self, QuoteWrong> {
         let quote = face
             .read()

@@ -123,7 +123,7 @@ impl Gateway {
                 "nothing_found",
                 "no accepted reading matches the query",
                 format!(
-                    "ask for other cells or times; data is attested until {}",
+                    "ask for other cells or times; data is sold until {}",
                     plan.available_until
                 ),
             ));

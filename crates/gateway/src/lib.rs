@@ -5,7 +5,7 @@
 //! POST /v1/queries ─▶ sale.check (order, voucher, same rows?) ─▶ journal (fsync) ─▶ meters ─▶ ledger: settle, close ─▶ export
 //! ```
 //! Decisions are synchronous functions; ledger, archive, disk and the verifiers' door are traits, and the time is the ledger's.
-//! It sells only what a quorum of verifiers attested, and never holds anybody's money.
+//! It sells only what a quorum of verifiers attested and no dispute can replace any more, and never holds anybody's money.
 
 pub mod limits;
 pub mod refusal;

@@ -23,7 +23,7 @@ pub const GROUP_ROWS: usize = 65_536;
 /// Bytes of an export on their way to a caller at once.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Results of settled epochs remembered, so that the ledger is asked once for each.
+/// Results of released epochs remembered, so that the ledger is asked once for each.
 pub const RESULTS_MAX: usize = 100_000;
 
 /// What an operator may set.

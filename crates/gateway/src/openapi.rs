@@ -10,7 +10,7 @@ pub fn document() -> Value {
         "info": {
             "title": "Cairn gateway",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Sells attested readings by cells and time: quote, escrow on the ledger, query, settle. Amounts are decimal strings of credits; 1 credit is 1 micro-dollar.",
+            "description": "Sells readings of released epochs, which no dispute changes any more, by cells and time: quote, escrow on the ledger, query, settle. Amounts are decimal strings of credits; 1 credit is 1 micro-dollar.",
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "paths": {
@@ -49,7 +49,7 @@ pub fn document() -> Value {
                     "description": "H3 cells, up to the network's resolution; a coarse one stands for all inside it. None: every cell." },
                 "quantity": text("What the network's vertical calls it: rain, temperature, …"),
                 "from": time("Inclusive"),
-                "to": time("Exclusive; a quote's query ends where attested data ends"),
+                "to": time("Exclusive; a quote's query ends where released data ends"),
             }), &["cells"]),
             "QuoteRequest": object("A question for a price.", json!({
                 "query": reference("Query"),
@@ -59,7 +59,7 @@ pub fn document() -> Value {
                 "first": count("First epoch"),
                 "last": count("Last epoch"),
                 "settled": count("Epochs with data"),
-                "missing": count("Epochs that were never attested"),
+                "missing": count("Epochs that expired: nobody attested them in time"),
             }), &[]),
             "Quote": object("An offer. Open an order on the ledger with these terms, this provider and a hold of at least the price.", json!({
                 "query": reference("Query"),
@@ -71,7 +71,7 @@ pub fn document() -> Value {
                 "meters": hex(64, "Root over what each device is owed; goes into the voucher"),
                 "terms": hex(64, "Hash of all this; goes into the order"),
                 "epochs": reference("Epochs"),
-                "available_until": time("Data is attested until then"),
+                "available_until": time("Data is released until then: attested, and no longer to be disputed"),
                 "valid_until": time("The price cannot change before"),
             }), &[]),
             "Voucher": object("The promise that is settled on the ledger.", json!({

@@ -36,7 +36,7 @@ pub struct Epochs {
     pub first: EpochNumber,
     pub last: EpochNumber,
     pub settled: u64,
-    /// Never attested: they have no rows.
+    /// Expired: they have no rows.
     pub missing: u64,
 }
 

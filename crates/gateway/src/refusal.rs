@@ -64,6 +64,17 @@ impl Refusal {
         )
     }
 
+    /// The order's money has moved, and the data found now is not what it moved for.
+    pub fn paid_for_other_data() -> Self {
+        Self::new(
+            Kind::Conflict,
+            "paid_for_other_data",
+            "the order is paid, and what it was paid for is not what this query gives",
+            "ask with the query of the quote; if it is that one, this gateway does not have the data any more that it sold: ask its \
+             operator, and buy the present data with another order",
+        )
+    }
+
     /// Nothing is lost: the same request later finishes what was begun.
     pub fn ask_again(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(

@@ -128,7 +128,10 @@ pub fn check_terms(
     price: Credit,
 ) -> Result<Standing, Refusal> {
     let voucher = &ask.voucher;
-    let again = |message: &str| Err(Refusal::quote_again(message, order.expires));
+    let again = |message: &str| match is_paid(order, voucher.credits) {
+        false => Err(Refusal::quote_again(message, order.expires)),
+        true => Err(Refusal::paid_for_other_data()),
+    };
     let Some((entries, root, terms)) = quote::agreed(chain, provider, query, tally, voucher.credits) else {
         return again("there is no data for this query");
     };

@@ -32,12 +32,13 @@ pub struct Tally {
     pub rows: u64,
     /// Rows of each device.
     pub devices: BTreeMap<DeviceNumber, u64>,
-    /// Epochs read, and epochs that were never attested.
+    /// Epochs read, and epochs that expired.
     pub settled: u64,
     pub missing: u64,
 }
 
-/// Only epochs that are settled or expired are looked at, so what a plan gives never changes.
+/// Only epochs that are released or expired are looked at: no dispute replaces their results any more, so what a plan gives never
+/// changes, and no money moves for rows that may turn out wrong.
 pub fn plan(query: &Query, facts: &Facts, now: &NetworkNow) -> Result<Plan, Refusal> {
     query.check()?;
     let network = &now.network;
@@ -59,16 +60,16 @@ pub fn plan(query: &Query, facts: &Facts, now: &NetworkNow) -> Result<Plan, Refu
             let names: Vec<&str> = vertical.quantities().iter().map(|text| text.name).collect();
             QueryError::NoSuchQuantity(names.join(", "))
         })?;
-    let available_until = facts.clock.start(network.unsettled);
+    let available_until = facts.clock.start(network.unreleased);
     if query.from >= available_until {
         return Err(Refusal::new(
             Kind::NotFound,
             "not_yet",
             format!(
-                "data of this network is attested until {available_until}, the query begins at {}",
+                "data of this network is sold until {available_until}, the query begins at {}",
                 query.from
             ),
-            "ask for an earlier time, or wait until verifiers have attested it",
+            "ask for an earlier time, or wait: an hour is sold when it is attested and can no longer be disputed",
         ));
     }
     let query = Query {

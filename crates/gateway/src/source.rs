@@ -1,5 +1,6 @@
-//! Accepted readings of settled epochs, from the archive. Believes no file: an epoch is read only if its roots are those that
-//! the ledger settled. Reads one epoch at a time, and keeps a few.
+//! Accepted readings of released epochs, from the archive. Believes no file: an epoch is read only if its roots are those that
+//! the ledger settled. Reads one epoch at a time, and keeps a few. Asked for an epoch that is not released, it would keep a result
+//! that a dispute may still replace: nobody asks, since plans end there.
 //!
 //! ```text
 //! ledger: settlement.result ══ manifest.attestation.result ══ inputs, ids of reports, findings     report ⋈ finding ─▶ readings
@@ -35,7 +36,7 @@ pub enum SourceError {
     Stopped,
 }
 
-/// The archive of settled epochs, and what was read of it lately.
+/// The archive of released epochs, and what was read of it lately.
 pub struct Source {
     ledger: Arc<dyn Ledger>,
     objects: Arc<dyn Objects>,
@@ -63,7 +64,7 @@ impl Source {
         }
     }
 
-    /// An epoch's accepted readings; `None` when it was never settled.
+    /// A released epoch's accepted readings; `None` when it expired.
     pub fn epoch(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Arc<EpochRows>>, SourceError> {
         let key = (*network, epoch);
         if let Some(rows) = self.kept().used(&key) {
@@ -77,7 +78,7 @@ impl Source {
         Ok(Some(rows))
     }
 
-    /// The hash of what was settled: it never changes.
+    /// The hash of what was settled: of a released epoch it never changes.
     fn result(&self, key: &Key) -> Result<Option<Hash>, LedgerError> {
         if let Some(result) = self.kept().results.get(key) {
             return Ok(Some(*result));

@@ -13,7 +13,7 @@ use cairn_gateway::treasurer::Identity;
 use cairn_gateway::{Gateway, Refusal};
 use cairn_ledger::account::Rule;
 use cairn_ledger::economics::{Parameters, Step};
-use cairn_ledger::genesis::{self, Allocation, Fees, GenesisIssuer, GenesisVerifier};
+use cairn_ledger::genesis::{self, Allocation, Fees, GenesisIssuer, GenesisValidator, GenesisVerifier};
 use cairn_ledger::records::{Account, Order, Settlement};
 use cairn_ledger::tx::Signed;
 use cairn_ledger::tx::buy_credits::{BuyCredits, Payment};
@@ -25,7 +25,7 @@ use cairn_ledger::tx::register_device::RegisterDevice;
 use cairn_ledger::{Body, Genesis, Transaction};
 use cairn_types::{
     AccountId, Credit, Envelope, EpochClock, EpochNumber, MicroUsd, NetworkId, OrderId, Price, Report, SecretKey,
-    TimeMs, Token, codec,
+    TimeMs, Token, ValidatorKey, codec,
 };
 use cairn_verifier::chain::local::LocalChain;
 use cairn_verifier::chain::{Chain, ChainView};
@@ -37,7 +37,7 @@ use cairn_verifier::meters::{MeterError, SignedMeters};
 use cairn_verifier::objects::Memory;
 use cairn_verifier::peers::Nobody;
 use cairn_verifier::price::FixedPrice;
-use cairn_verifier::submit::Submitter;
+use cairn_verifier::submit::{self, Submitter};
 use cairn_verticals::kit::{Cast, Vertical};
 use cairn_verticals::sensors::cast;
 use std::collections::BTreeMap;
@@ -66,6 +66,8 @@ pub const CUSTOMER: u8 = 204;
 pub const POOR: u8 = 205;
 /// Signs vouchers.
 pub const VOUCHERS: u8 = 206;
+/// The only one: its vote decides a dispute.
+pub const VALIDATOR: u8 = 207;
 
 pub fn key(role: u8) -> SecretKey {
     SecretKey::ed25519([role; 32])
@@ -79,8 +81,8 @@ fn vertical() -> &'static dyn Vertical {
     cairn_verticals::by_name("sensors").unwrap()
 }
 
-fn genesis() -> Genesis {
-    let roles = [FOUNDER, VERIFIER, PROVIDER, CUSTOMER, POOR];
+fn genesis(dispute_window_ms: u64) -> Genesis {
+    let roles = [FOUNDER, VERIFIER, PROVIDER, CUSTOMER, POOR, VALIDATOR];
     let allocation = |role: &u8| Allocation {
         rule: Rule::single(key(*role).public()),
         token: Token(100_000 * WHOLE),
@@ -99,7 +101,10 @@ fn genesis() -> Genesis {
         round_ms: HOUR,
         economics: Parameters::with_epochs_per_day(24, 6, Token(1_000_000_000 * WHOLE), premine),
         schedule: vec![step(0, 1_000 * WHOLE), step(10_000, 0)],
-        limits: genesis::Limits::daily(6),
+        limits: genesis::Limits {
+            dispute_window_ms,
+            ..genesis::Limits::daily(6)
+        },
         fees: Fees {
             base: Token(10),
             ..Fees::default()
@@ -115,7 +120,11 @@ fn genesis() -> Genesis {
             bond,
             limit: MicroUsd(1 << 40),
         }],
-        validators: Vec::new(),
+        validators: vec![GenesisValidator {
+            account: account(VALIDATOR),
+            key: ValidatorKey([VALIDATOR; 32]),
+            address: "127.0.0.1:1".to_owned(),
+        }],
     }
 }
 
@@ -223,7 +232,12 @@ pub struct World {
 impl World {
     /// So many judged and settled hours of a city of twelve honest gauges and every cheat.
     pub fn new(hours: u64) -> Self {
-        let chain = LocalChain::start(genesis(), START).unwrap();
+        Self::with_disputes(hours, 0)
+    }
+
+    /// One in which results may be disputed for so long.
+    pub fn with_disputes(hours: u64, window_ms: u64) -> Self {
+        let chain = LocalChain::start(genesis(window_ms), START).unwrap();
         let create = CreateNetwork {
             name: "rain".to_owned(),
             vertical: "sensors".to_owned(),
@@ -326,6 +340,16 @@ impl World {
         self.epochs.lock().unwrap().advance(now, &mut *collector);
         let network = self.ledger().network(&self.network).unwrap().unwrap();
         assert_eq!(network.network.unsettled, EpochNumber(hour + 1), "the hour is settled");
+    }
+
+    /// Time goes on until an hour can be released, and it is.
+    pub fn release(&self, hour: u64) {
+        let (anyone, epoch) = (Submitter::single(key(PROVIDER)), EpochNumber(hour));
+        let released = (0..500).any(|_| {
+            self.chain.advance(self.chain.head().unwrap().time.plus_ms(HOUR / 12));
+            submit::release(&self.chain, &anyone, &self.network, epoch).unwrap()
+        });
+        assert!(released, "the window for disputes ends");
     }
 
     pub fn ledger(&self) -> CutLedger {

@@ -123,6 +123,23 @@ fn one_operator_hands_its_chain_over_and_the_first_key_is_enough_to_go_on() {
     refused(folder, "genesis hand-over --file wrong.json", 4);
     assert_eq!(done(folder, "genesis approve")["approvals"], 1);
     done(folder, "genesis hand-over");
+    let fetched = done(folder, &format!("{live} live.state"));
+    assert_eq!(
+        (&fetched["over"], &fetched["operations_kept"]),
+        (&true.into(), &0.into())
+    );
+    // Killed in the last part or after it, it has no file of that name, and goes on.
+    let whole = fs::read(folder.join("live.state")).unwrap();
+    for len in [whole.len() - 1, whole.len()] {
+        fs::write(folder.join("again.state.part"), &whole[..len]).unwrap();
+        refused(folder, "state show again.state", 7);
+        let again = done(folder, &format!("{live} again.state"));
+        assert_eq!(again["operations_kept"] == 0, len < whole.len(), "{again}");
+        assert!(fs::read(folder.join("again.state")).unwrap() == whole);
+        fs::remove_file(folder.join("again.state")).unwrap();
+    }
+    // What was begun before the era's end is not gone on with.
+    fs::rename(folder.join("early.state"), folder.join("live.state.part")).unwrap();
     assert_eq!(done(folder, &format!("{live} live.state"))["over"], true);
     old.terminate();
 

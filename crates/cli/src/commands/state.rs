@@ -2,6 +2,7 @@
 
 mod fetch;
 
+use self::fetch::Fetched;
 use crate::commands::genesis::founding_failed;
 use crate::error::{Done, Failure, Kind};
 use crate::home::Home;
@@ -31,7 +32,8 @@ pub enum Command {
 /// has ended.
 ///
 /// A node that runs goes on meanwhile, and gives its state out on its own computer only. Two nodes of a chain that has ended write the same
-/// file. Everything is proven before it is written; written whole or not at all.
+/// file. Everything is proven before it is written, and nothing stands under the file's name before it is whole. Killed halfway, run it
+/// again: of a running node it goes on with what FILE.part has, if the node still has the log of that state; of a folder it begins anew.
 ///
 /// Example: cairn state export --node http://127.0.0.1:8640 --out ledger.state
 #[derive(clap::Args)]
@@ -113,11 +115,12 @@ fn run_export(args: &Export, home: &Path, out: Output) -> Done {
         Some(url) => crate::roles::runtime()?.block_on(fetch::fetch(url, home, &args.out, &bar)),
         None => {
             let done = export(&args.data, &args.out, &mut moves(&bar));
+            let done = done.map(|header| Fetched { header, kept: 0 });
             done.map_err(|error| moving_failed(&args.data, error))
         }
     };
     bar.finish_and_clear();
-    let header = done?;
+    let Fetched { header, kept } = done?;
     let bytes = std::fs::metadata(&args.out).map_or(0, |meta| meta.len());
     let answer = json!({
         "file": args.out.display().to_string(),
@@ -126,6 +129,7 @@ fn run_export(args: &Export, home: &Path, out: Output) -> Done {
         "height": header.height,
         "over": header.is_over(),
         "state_root": hex::encode(header.state_root),
+        "operations_kept": kept,
     });
     out.answer(&answer, || {
         vec![

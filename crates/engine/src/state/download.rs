@@ -1,10 +1,10 @@
 //! A state file fetched from a node that runs, part by part, each proven before it is written. Asks nobody itself: whoever uses it brings
-//! the parts, in order, from wherever they are.
+//! the parts, in order, from wherever they are. One that was left halfway goes on where it was.
 
 use super::{
     StateFileError,
     check::prove,
-    file::{Part, StateHead, Writer},
+    file::{Part, Reader, StateHead, Writer, part_path},
 };
 use crate::{
     Header,
@@ -22,6 +22,18 @@ pub(crate) fn part_start(header: &Header, part: u64) -> Option<u64> {
     (start < header.ops_end).then_some(start)
 }
 
+fn decode(head: &[u8]) -> Result<StateHead, StateFileError> {
+    codec::decode_canonical(head).map_err(|_| StateFileError::NotAState)
+}
+
+/// The header that a head is about.
+fn proven(head: &StateHead, anchor: &Anchor) -> Result<Header, StateFileError> {
+    if head.chain != anchor.chain {
+        return Err(StateFileError::OtherChain(head.chain.clone()));
+    }
+    Ok(verify_finality(&follow(anchor, &head.hand_overs)?, &head.finality)?)
+}
+
 /// A state file in the making.
 pub struct Download {
     writer: Writer,
@@ -34,17 +46,51 @@ pub struct Download {
 impl Download {
     /// Begins a file with what a node says of its newest state, once it is proven. `anchor` may be that of any earlier era.
     pub fn begin(out: &Path, head: &[u8], anchor: &Anchor) -> Result<Self, StateFileError> {
-        let head: StateHead = codec::decode_canonical(head).map_err(|_| StateFileError::NotAState)?;
-        if head.chain != anchor.chain {
-            return Err(StateFileError::OtherChain(head.chain));
-        }
-        let header = verify_finality(&follow(anchor, &head.hand_overs)?, &head.finality)?;
+        let head = decode(head)?;
+        let header = proven(&head, anchor)?;
         Ok(Self {
             writer: Writer::create(out, &head)?,
             next: header.ops_start,
             header,
             parts: 0,
         })
+    }
+
+    /// Goes on with a file that was begun and left, with all parts of it that are whole and proven; none when there is no such file, or
+    /// it is no use: of another chain, damaged in its head, or of before the era's end that `newest` tells.
+    pub fn resume(out: &Path, newest: &[u8], anchor: &Anchor) -> Result<Option<Self>, StateFileError> {
+        let newest = proven(&decode(newest)?, anchor)?;
+        let Ok((mut reader, head)) = Reader::open(&part_path(out)) else {
+            return Ok(None);
+        };
+        let Ok(header) = proven(&head, anchor) else {
+            return Ok(None);
+        };
+        let is_late = newest.is_over() && header != newest;
+        if header.era != newest.era || header.height > newest.height || is_late {
+            return Ok(None);
+        }
+        let (mut next, mut parts, mut kept) = (header.ops_start, 0, reader.at);
+        // What follows the last whole part was being written.
+        while let Ok(Some(part)) = reader.part() {
+            let Ok(operations) = prove(&part, next, &header) else {
+                break;
+            };
+            next += operations.len() as u64;
+            parts += 1;
+            kept = reader.at;
+        }
+        Ok(Some(Self {
+            writer: Writer::open(out, kept)?,
+            header,
+            next,
+            parts,
+        }))
+    }
+
+    /// Removes what was begun, as no use to anybody.
+    pub fn abandon(self) -> Result<(), StateFileError> {
+        Ok(self.writer.abandon()?)
     }
 
     /// After whose block this is the state.

@@ -1,12 +1,14 @@
-//! The frames of a state file, written whole or not at all, and read one after the other.
+//! The frames of a state file, written whole or not at all, and read one after the other. Until it is whole it has another name, and what
+//! stands under that name can be gone on with.
 
 use super::StateFileError;
 use crate::light::{Finality, HandOver};
 use cairn_types::{codec, hash::sha256};
 use minicbor::{CborLen, Decode, Encode};
 use std::{
-    fs::{self, File},
-    io::{self, BufReader, BufWriter, Read, Write},
+    fs::{self, File, TryLockError},
+    io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -68,17 +70,33 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn create(path: &Path, head: &StateHead) -> io::Result<Self> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let mut writer = Self {
-            path: path.to_owned(),
-            file: BufWriter::new(File::create(&part)?),
-            part,
-        };
+        let mut writer = Self::open(path, 0)?;
         writer.file.write_all(MAGIC)?;
         writer.frame(&codec::encode(head))?;
         Ok(writer)
+    }
+
+    /// Goes on after so many bytes of what was begun; what stands behind them is dropped.
+    pub(super) fn open(path: &Path, kept: u64) -> io::Result<Self> {
+        let part = part_path(path);
+        let mut file = File::options().write(true).create(true).truncate(false).open(&part)?;
+        let taken = || io::Error::new(io::ErrorKind::ResourceBusy, "it is being written by another process");
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => taken(),
+            TryLockError::Error(error) => error,
+        })?;
+        // The one that held the lock may have put the file in its place: then it has this name no more.
+        let (ours, named) = (file.metadata()?, fs::metadata(&part).map_err(|_| taken())?);
+        if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {
+            return Err(taken());
+        }
+        file.set_len(kept)?;
+        file.seek(SeekFrom::Start(kept))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file: BufWriter::new(file),
+            part,
+        })
     }
 
     pub(super) fn part(&mut self, part: &Part) -> io::Result<()> {
@@ -93,11 +111,22 @@ impl Writer {
         self.file.write_all(&sha256(payload).0)
     }
 
+    pub(super) fn abandon(self) -> io::Result<()> {
+        fs::remove_file(&self.part)
+    }
+
     pub(super) fn finish(self) -> io::Result<()> {
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
         fs::rename(&self.part, &self.path)
     }
+}
+
+/// What a file is called until it is whole.
+pub(super) fn part_path(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    part.into()
 }
 
 pub(super) struct Reader {

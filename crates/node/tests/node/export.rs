@@ -2,7 +2,11 @@
 
 use crate::world::World;
 use cairn_engine::state::{Download, StateFileError};
+use cairn_ledger::account::Rule;
+use cairn_ledger::genesis::Allocation;
 use cairn_node::moving::{check, export};
+use cairn_types::hash::sha256;
+use cairn_types::{MicroUsd, SecretKey, Token};
 use serde_json::Value;
 
 async fn bytes(world: &World, path: &str) -> (u16, Vec<u8>) {
@@ -23,7 +27,16 @@ fn hex_of(value: &Value) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_node_that_runs_gives_its_state_out_as_a_stopped_one_does() {
-    let world = World::new(|_| {}).await;
+    // So many accounts that their records fill more than one part.
+    let world = World::new(|config| {
+        let account = |place: u64| Allocation {
+            rule: Rule::single(SecretKey::ed25519(sha256(&place.to_be_bytes()).0).public()),
+            token: Token(0),
+            stable: MicroUsd(0),
+        };
+        config.genesis.allocations.extend((0..800).map(account));
+    })
+    .await;
     world.furnish().await;
     let anchor = world.node.chain().anchor().clone();
     let dir = tempfile::tempdir().unwrap();
@@ -85,6 +98,48 @@ async fn a_node_that_runs_gives_its_state_out_as_a_stopped_one_does() {
             .unwrap();
     }
     download.finish().unwrap();
+
+    // Killed after any byte: nothing under the file's name, and what is whole need not be fetched again.
+    let (cut, part) = (dir.path().join("cut.state"), dir.path().join("cut.state.part"));
+    let resume = || Download::resume(&cut, &head, &anchor).unwrap();
+    assert!(resume().is_none());
+    let whole = std::fs::read(&later).unwrap();
+    let (mut had, mut counts) = (0, std::collections::BTreeSet::new());
+    for len in (0..whole.len()).step_by(whole.len() / 13).chain([whole.len()]) {
+        std::fs::write(&part, &whole[..len]).unwrap();
+        let Some(mut download) = resume() else {
+            assert_eq!(had, 0, "{len} bytes have a head, as fewer had");
+            continue;
+        };
+        had = download.progress().0;
+        counts.insert(had);
+        assert!(Download::resume(&cut, &head, &anchor).is_err(), "one at a time writes");
+        while let Some(part) = download.wants() {
+            let got = bytes(&world, &format!("/v1/state/{height}/{part}")).await.1;
+            download.take(&got).unwrap();
+        }
+        assert!(!cut.exists());
+        download.finish().unwrap();
+        assert!(std::fs::read(&cut).unwrap() == whole, "{len} bytes");
+        std::fs::remove_file(&cut).unwrap();
+    }
+    assert!(counts.len() > 2, "{counts:?}");
+    assert!(
+        counts.first() == Some(&0) && counts.last().copied() == offer["operations"].as_u64(),
+        "{counts:?}"
+    );
+    // A byte that went wrong on the disk is where it goes on from; a head of another chain is no use.
+    let mut wrong = whole.clone();
+    let at = wrong.len() - 40;
+    wrong[at] ^= 1;
+    std::fs::write(&part, &wrong).unwrap();
+    let download = resume().unwrap();
+    assert_eq!(download.wants(), Some(offer["parts"].as_u64().unwrap() - 1));
+    download.abandon().unwrap();
+    assert!(!part.exists());
+    std::fs::write(&part, &whole).unwrap();
+    assert!(Download::resume(&cut, &head, &other).is_err());
+
     let World { node, folder, .. } = world;
     node.shutdown().await;
     export(folder.path(), &stopped, &mut |_, _| {}).unwrap();

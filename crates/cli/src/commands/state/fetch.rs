@@ -1,13 +1,12 @@
 //! The newest final state of a node that runs, fetched part by part into a state file. Writes nothing that is not proven, and nothing under
-//! the file's name before all is there.
+//! the file's name before all is there. Goes on with what an earlier run left.
 
 use super::{moves, moving_failed};
 use crate::error::{Failure, Kind};
 use crate::home::{AnchorText, Home};
 use crate::session::failed;
 use cairn_client::{Anchor, ClientError, NodeClient};
-use cairn_node::moving::Download;
-use cairn_node::moving::Header;
+use cairn_node::moving::{Download, Header, MovingError};
 use indicatif::ProgressBar;
 use std::path::Path;
 use std::time::Duration;
@@ -18,22 +17,25 @@ const BEGINS_MAX: u32 = 5;
 const TRIES_MAX: u32 = 10;
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
+/// A state that was fetched.
+pub struct Fetched {
+    pub header: Header,
+    /// Operations that an earlier run had fetched already.
+    pub kept: u64,
+}
+
 /// Fetches the state of the node at `url` into `out`.
-pub async fn fetch(url: &str, home: &Path, out: &Path, bar: &ProgressBar) -> Result<Header, Failure> {
+pub async fn fetch(url: &str, home: &Path, out: &Path, bar: &ProgressBar) -> Result<Fetched, Failure> {
     let client = NodeClient::new(url).map_err(failed)?;
     let anchor = anchor(&client, home).await?;
     let mut last = None;
     for _ in 0..BEGINS_MAX {
         match once(&client, &anchor, out, bar).await {
             Err(Broken::Pruned(error)) => last = Some(error),
-            Err(Broken::Failed(failure)) => {
-                drop_part(out);
-                return Err(failure);
-            }
-            Ok(header) => return Ok(header),
+            Err(Broken::Failed(failure)) => return Err(failure),
+            Ok(fetched) => return Ok(fetched),
         }
     }
-    drop_part(out);
     let failure = last.map_or_else(|| Failure::new(Kind::Internal, "no file was begun"), failed);
     Err(failure
         .hint("this node lets go of its log faster than it can be read: stop it, and export its folder with --data"))
@@ -59,27 +61,47 @@ enum Broken {
 
 impl From<ClientError> for Broken {
     fn from(error: ClientError) -> Self {
-        match error.code() {
-            "pruned" => Self::Pruned(error),
+        match &error {
+            ClientError::Unreachable(_) | ClientError::TooSlow => Self::Failed(
+                failed(error).hint("run the command again: what was fetched is kept, and it goes on from there"),
+            ),
+            error_of if error_of.code() == "pruned" => Self::Pruned(error),
             _ => Self::Failed(failed(error)),
         }
     }
 }
 
-async fn once(client: &NodeClient, anchor: &Anchor, out: &Path, bar: &ProgressBar) -> Result<Header, Broken> {
-    let wrong = |error| Broken::Failed(moving_failed(out, cairn_node::moving::MovingError::State(error)));
+async fn once(client: &NodeClient, anchor: &Anchor, out: &Path, bar: &ProgressBar) -> Result<Fetched, Broken> {
+    let wrong = |error| Broken::Failed(moving_failed(out, MovingError::State(error)));
     let offer = client.state_offer().await?;
     let head = hex::decode(&offer.head).map_err(|_| ClientError::Nonsense("a head not in hexadecimal"))?;
-    let mut download = Download::begin(out, &head, anchor).map_err(wrong)?;
-    let height = download.header().height;
+    let mut download = match Download::resume(out, &head, anchor).map_err(wrong)? {
+        Some(download) => download,
+        None => Download::begin(out, &head, anchor).map_err(wrong)?,
+    };
+    let (kept, height) = (download.progress().0, download.header().height);
     let mut moved = moves(bar);
     while let Some(part) = download.wants() {
-        let bytes = patiently(client, height, part).await?;
-        download.take(&bytes).map_err(wrong)?;
+        let taken = match patiently(client, height, part).await {
+            Ok(bytes) => download
+                .take(&bytes)
+                .map_err(|error| (!error.is_of_files(), wrong(error))),
+            Err(error) => {
+                let broken = Broken::from(error);
+                Err((matches!(broken, Broken::Pruned(_)), broken))
+            }
+        };
+        if let Err((is_useless, broken)) = taken {
+            if is_useless {
+                download.abandon().map_err(wrong)?;
+            }
+            return Err(broken);
+        }
         let (done, of) = download.progress();
         moved(done, of);
     }
-    download.finish().map_err(wrong)
+    let header = download.finish().map_err(wrong)?;
+    Ok(Fetched { header, kept })
 }
 
 /// A part; asked for again when the connection broke or the node is away for a moment.
@@ -92,11 +114,4 @@ async fn patiently(client: &NodeClient, height: u64, part: u64) -> Result<Vec<u8
         }
         tokio::time::sleep(TRY_AGAIN).await;
     }
-}
-
-/// Nobody needs the beginning of a file.
-fn drop_part(out: &Path) {
-    let mut part = out.as_os_str().to_owned();
-    part.push(".part");
-    let _ = std::fs::remove_file(part);
 }

@@ -237,11 +237,11 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         begin,
         ..Config::alone(config.data_dir.join("chain"), config.genesis.chain.as_str())
     };
-    let machine = Arc::new(LedgerMachine::speaking(ledger, config.speaks.clone()));
+    let machine = Arc::new(LedgerMachine::speaking(ledger.clone(), config.speaks.clone()));
     let chain = cairn_engine::start_tokio(engine, machine, pool.clone(), follower.clone(), config.clock).await?;
     let state = State::new(chain.clone());
     let genesis = Arc::new(config.genesis);
-    let (admission, desk) = Admission::new(genesis.clone(), state.clone(), pool.clone(), follower.clone());
+    let (admission, desk) = Admission::new(ledger, state.clone(), pool.clone(), follower.clone());
     let (stop, stopped) = watch::channel(false);
     let (rules, rules_seen) = watch::channel(Rules {
         protocol: Protocol::default(),

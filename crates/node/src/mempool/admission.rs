@@ -1,5 +1,9 @@
 //! The way into the pool: many transactions are checked in one batch, their accounts are read at one height, and each is
 //! judged by what the ledger would refuse at once. One task owns the order; what the ledger says in a block stays the law.
+//!
+//! A transaction that another node's block refused may still wait here, and its sender sends a corrected one with the same nonce. It takes
+//! the place without a higher fee when the ledger, asked as of the newest state, refuses the first and takes the second: so only its own
+//! sender can put a transaction out, and nobody fills the pools with what is refused for nothing.
 
 #[cfg(test)]
 mod tests;
@@ -7,14 +11,14 @@ mod tests;
 use super::{Candidate, Origin, PoolRefusal, SharedPool, Why};
 use crate::follow::Follower;
 use crate::index::Place;
-use crate::machine::signed;
+use crate::machine::{number, signed};
 use crate::state::{State, StateError};
-use cairn_engine::{AskError, Tx};
+use cairn_engine::{AskError, Tx, TxSource as _};
 use cairn_ledger::genesis::Genesis;
 use cairn_ledger::records::{Account, Network};
-use cairn_ledger::store::{Key, Missing, Store};
+use cairn_ledger::store::{Key, Missing, Overlay, Store};
 use cairn_ledger::tx::{Body, Sponsor, fee};
-use cairn_ledger::{Reject, Signed, check, view};
+use cairn_ledger::{Block, Ledger, Reject, Signed, check, reads, view};
 use cairn_types::{Hash, Token};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +30,8 @@ const QUEUE_MAX: usize = 8_192;
 const BATCH_MAX: usize = 256;
 /// Times a batch is read again because a block came in between.
 const ROUNDS_MAX: usize = 16;
+/// Transactions of a batch for which the ledger is asked whether the one in their place still can be.
+const CONTESTED_MAX: u32 = 16;
 /// How long it waits for the node to take in a block that the state has already.
 const TAKE_IN_MAX: Duration = Duration::from_secs(5);
 
@@ -78,12 +84,12 @@ pub struct Admission {
 
 impl Admission {
     /// The way in, and the task that must run for it to lead anywhere.
-    pub fn new(genesis: Arc<Genesis>, state: State, pool: Arc<SharedPool>, follower: Arc<Follower>) -> (Self, Desk) {
+    pub fn new(ledger: Arc<Ledger>, state: State, pool: Arc<SharedPool>, follower: Arc<Follower>) -> (Self, Desk) {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let desk = Desk {
             // A second desk would have nothing to look at.
             offered: pool.offered().unwrap_or_else(|| mpsc::channel(1).1),
-            genesis,
+            ledger,
             state,
             pool,
             follower,
@@ -106,7 +112,7 @@ impl Admission {
 
 /// Looks at what comes in, batch by batch.
 pub struct Desk {
-    genesis: Arc<Genesis>,
+    ledger: Arc<Ledger>,
     state: State,
     pool: Arc<SharedPool>,
     follower: Arc<Follower>,
@@ -158,9 +164,17 @@ impl Desk {
                 }
                 return;
             }
-            let mut again = Vec::new();
+            let (mut again, mut contested) = (Vec::new(), 0);
             for ((newcomer, answer), known) in left.into_iter().zip(known) {
-                match self.decide(&newcomer, &known, header.height) {
+                let mut decided = self.decide(&newcomer, &known, header.height);
+                let is_in_the_way = matches!(decided, Some(Err(SubmitError::Pool(PoolRefusal::Underpriced { .. }))));
+                if is_in_the_way && contested < CONTESTED_MAX {
+                    contested += 1;
+                    if self.corrects(&newcomer).await {
+                        decided = self.decide(&newcomer, &known, header.height);
+                    }
+                }
+                match decided {
                     Some(decided) => drop(answer.send(decided)),
                     None => again.push((newcomer, answer)),
                 }
@@ -192,6 +206,45 @@ impl Desk {
         }
     }
 
+    /// Whether the ledger refuses the transaction that waits with this one's nonce, and would take this one: then that one leaves.
+    async fn corrects(&self, newcomer: &Newcomer) -> bool {
+        let transaction = &newcomer.signed.transaction;
+        let held = self.pool.held(&transaction.account, transaction.nonce);
+        let Some((held, held_signed)) = held.and_then(|held| Some((held.clone(), signed(&held.bytes)?))) else {
+            return false;
+        };
+        let both = [&held_signed, &newcomer.signed];
+        let keys = both.into_iter().flat_map(reads);
+        let tried = self.state.look(keys, |store| {
+            let [held, new] = both.map(|signed| self.try_out(signed, store));
+            Ok((held?, new?))
+        });
+        match tried.await {
+            Ok((header, (Err(reject), Ok(())))) => {
+                // Until the pool is told of that block it stays, and both are looked at again.
+                self.pool.refused(&held.hash, number(reject), header.height + 1);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What the ledger says of a transaction alone, right after the newest block. Changes nothing.
+    fn try_out(&self, signed: &Signed, store: &mut dyn Store) -> Result<Result<(), Reject>, Missing> {
+        let Some(chain) = view::chain(store)? else {
+            return Ok(Err(Reject::AccountUnknown));
+        };
+        let block = Block {
+            height: chain.height + 1,
+            time: chain.time,
+            beacon: None,
+        };
+        let applied = self
+            .ledger
+            .apply(&mut Overlay::new(store), &block, signed, &mut Vec::new())?;
+        Ok(applied.map(drop))
+    }
+
     fn decide_at(&self, newcomer: &Newcomer, known: &Known, height: u64) -> Option<Result<Submitted, SubmitError>> {
         let id = newcomer.id;
         if let Some(place) = self.follower.find(&id) {
@@ -200,7 +253,7 @@ impl Desk {
         }
         let transaction = &newcomer.signed.transaction;
         let opening = self.pool.last_nonce(&transaction.account).is_some();
-        let judged = judge(&self.genesis, &newcomer.signed, known, opening);
+        let judged = judge(self.ledger.genesis(), &newcomer.signed, known, opening);
         if let Err(reject) = judged {
             return Some(Err(SubmitError::Refused(reject)));
         }

@@ -164,6 +164,12 @@ impl Pool {
         self.by_id.contains_key(id)
     }
 
+    /// The transaction of an account that waits with this nonce.
+    pub fn held(&self, account: &AccountId, nonce: u64) -> Option<Tx> {
+        let entry = self.accounts.get(account)?.waiting.get(&nonce)?;
+        Some(entry.tx.clone())
+    }
+
     /// The highest nonce with which a transaction of the account waits.
     pub fn last_nonce(&self, account: &AccountId) -> Option<u64> {
         let (nonce, _) = self.accounts.get(account)?.waiting.last_key_value()?;

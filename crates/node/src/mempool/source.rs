@@ -147,6 +147,11 @@ impl SharedPool {
         self.lock().pool.contains(id)
     }
 
+    /// The transaction of an account that waits with this nonce.
+    pub fn held(&self, account: &AccountId, nonce: u64) -> Option<Tx> {
+        self.lock().pool.held(account, nonce)
+    }
+
     /// The highest nonce with which a transaction of the account waits.
     pub fn last_nonce(&self, account: &AccountId) -> Option<u64> {
         self.lock().pool.last_nonce(account)

@@ -32,6 +32,10 @@ fn genesis() -> Genesis {
     .unwrap()
 }
 
+fn ledger() -> Arc<Ledger> {
+    Arc::new(Ledger::new(genesis()).unwrap())
+}
+
 fn transfer(nonce: u64, amount: u64) -> Signed {
     let transaction = Transaction {
         chain: "cairn-admission".parse().unwrap(),
@@ -62,7 +66,7 @@ async fn what_is_final_already_is_not_refused_because_its_block_is_not_taken_in_
     let index = Index::open(&folder.path().join("index")).unwrap();
     let follower = Arc::new(Follower::new(index, pool.clone()));
     let state = State::new(node.chain().clone());
-    let (admission, desk) = Admission::new(Arc::new(genesis()), state, pool, follower.clone());
+    let (admission, desk) = Admission::new(ledger(), state, pool, follower.clone());
     let desk = tokio::spawn(desk.run());
     let other = transfer(1, 6);
     let asked = [&sent, &other].map(|signed| {
@@ -88,4 +92,71 @@ async fn what_is_final_already_is_not_refused_because_its_block_is_not_taken_in_
     drop(admission);
     desk.await.unwrap();
     node.shutdown().await;
+}
+
+/// A way in whose pool nobody takes from, as that of a node that does not lead, beside a node with block 1.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrected_transaction_takes_the_place_of_one_that_the_ledger_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = NodeConfig {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        ..NodeConfig::solo(folder.path().join("node"), genesis())
+    };
+    let node = start(config).await.unwrap();
+    let first = node.submit_and_wait(transfer(1, 5).bytes()).await.unwrap();
+    let pool = Arc::new(SharedPool::new(crate::mempool::Limits::default()));
+    let index = Index::open(&folder.path().join("index")).unwrap();
+    let follower = Arc::new(Follower::new(index, pool.clone()));
+    for height in 1..=first.height {
+        follower.finalized(Arc::new(node.chain().block(height).await.unwrap()));
+    }
+    let state = State::new(node.chain().clone());
+    let (admission, desk) = Admission::new(ledger(), state, pool.clone(), follower.clone());
+    let desk = tokio::spawn(desk.run());
+    // The node makes blocks meanwhile; this way in hears of them too.
+    let told = tokio::spawn({
+        let (chain, follower) = (node.chain().clone(), follower.clone());
+        async move {
+            let mut newest = chain.follow();
+            for height in first.height + 1.. {
+                if newest.wait_for(|latest| latest.header.height >= height).await.is_err() {
+                    return;
+                }
+                let Ok(block) = chain.block(height).await else { return };
+                follower.finalized(Arc::new(block));
+            }
+        }
+    });
+
+    let waits = |submitted: Result<Submitted, SubmitError>| match submitted.unwrap().progress {
+        Progress::Watched(ending) => ending,
+        progress => panic!("{progress:?}"),
+    };
+    let underpriced = |submitted: Result<Submitted, SubmitError>| {
+        let refusal = submitted.unwrap_err();
+        assert!(
+            matches!(refusal, SubmitError::Pool(PoolRefusal::Underpriced { .. })),
+            "{refusal:?}"
+        );
+    };
+    let too_much = u64::MAX / 4;
+    let refused = waits(admission.submit(transfer(2, too_much).bytes(), true).await);
+    // Another that the ledger refuses as well is no correction.
+    underpriced(admission.submit(transfer(2, too_much - 1).bytes(), true).await);
+    let corrected = transfer(2, 6);
+    let mut good = waits(admission.submit(corrected.bytes(), true).await);
+    let why = refused.await.unwrap();
+    assert!(
+        matches!(why, Why::Refused { code, .. } if code == number(Reject::TokenInsufficient)),
+        "{why:?}"
+    );
+    // Nor does one take the place of what the ledger takes.
+    underpriced(admission.submit(transfer(2, 7).bytes(), true).await);
+    assert!(pool.contains(&corrected.transaction.id()));
+    assert!(good.try_recv().is_err(), "it waits for a block");
+    assert_eq!(pool.level().count, 1);
+    drop(admission);
+    desk.await.unwrap();
+    node.shutdown().await;
+    told.abort();
 }

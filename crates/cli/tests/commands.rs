@@ -73,6 +73,8 @@ fn moves(home: &Path, up: &Running, paid: &str) {
     );
     let moved = Running::start(home, &line);
     cairn(home, &format!("config set --node {}", moved.url("node"))).done();
+    // The era's first blocks only take the records over.
+    until_event(&moved.url("node"), "epoch_closed");
     // Whose blocks are in the old folder only.
     let sensors = cairn(home, "network show sensors").done()["network"]
         .as_str()

@@ -4,8 +4,9 @@
 use crate::{
     BlockContext, Header, Latest, SEED_BYTES, StateMachine, Tx, TxSource,
     block::{Block, key_bytes},
+    committee::payload_hash,
     ending::successor_after,
-    engine_types::{ConsensusContext, GroupKey, Scheme, SeedSignature},
+    engine_types::{ConsensusContext, GroupKey, Payload, Scheme, SeedSignature},
     execute::{After, Batch, Databases, Execution, Sealed},
     finalized::{receipt_root, tx_root},
     header::{NOBODY, OVER},
@@ -22,7 +23,7 @@ use commonware_glue::stateful::{Application as StatefulApplication, Finality, In
 use commonware_runtime::Spawner;
 use commonware_storage::Context as StorageContext;
 use futures::StreamExt as _;
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// How long a proposer goes on adding transactions: a block must be out before the others lose patience.
@@ -35,6 +36,8 @@ pub(crate) struct Plan {
     /// The seed of the parent's round; none after genesis.
     pub(crate) seed: Option<SeedSignature>,
     pub(crate) txs: Vec<Tx>,
+    /// What the block carries for the next committee.
+    pub(crate) payload: Option<Payload>,
 }
 
 /// The chain's rules and what it runs. Clones share all.
@@ -53,6 +56,7 @@ pub(crate) struct Rules {
     pub(crate) finals: watch::Sender<u64>,
     /// Why the next final block cannot be executed by this program.
     pub(crate) unfit: watch::Sender<Option<String>>,
+    pub(crate) epoch_blocks: NonZeroU64,
 }
 
 impl Application {
@@ -83,6 +87,7 @@ impl Application {
             receipt_root: [0; 32],
             txs: 0,
             next: if before.is_over() { OVER } else { NOBODY },
+            payload: payload_hash(plan.payload.as_ref()),
         }
     }
 
@@ -94,7 +99,7 @@ impl Application {
             && header.era == before.era
             && header.base == before.base
             && header.genesis == before.genesis
-            && header.parent_view == before.view
+            && header.parent_view == (if is_first(header, before) { 0 } else { before.view })
             && header.epoch == context.round.epoch().get()
             && header.view == context.round.view().get()
             && header.parent_view == context.parent.0.get()
@@ -116,8 +121,14 @@ impl Application {
         }
     }
 
+    /// The epoch whose roll a block writes, if it is the first of one.
+    fn roll(&self, header: &Header) -> Option<u64> {
+        let (within, blocks) = (header.height - header.base, self.0.epoch_blocks.get());
+        (within == 1 || within.is_multiple_of(blocks)).then_some(within / blocks)
+    }
+
     fn is_seed_sound(&self, header: &Header, before: &Header) -> bool {
-        if before.is_genesis() {
+        if is_first(header, before) {
             return header.seed == [0; SEED_BYTES];
         }
         let Ok(signature) = SeedSignature::decode(Copying(&header.seed)) else {
@@ -150,7 +161,7 @@ impl Application {
         {
             return self.leave(reason, finality).await;
         }
-        let same = header.next == OVER || execution.begin().await == block.begin();
+        let same = header.next == OVER || execution.begin(self.roll(header)).await == block.begin();
         if !same || !execution.repeat(block.txs()).await {
             return None;
         }
@@ -175,6 +186,11 @@ impl Application {
         self.0.unfit.send_replace(Some(reason));
         std::future::pending().await
     }
+}
+
+/// Whether a block is the first of its epoch: its parent is final, in whichever round.
+fn is_first(header: &Header, before: &Header) -> bool {
+    before.is_genesis() || header.epoch != before.epoch
 }
 
 /// A block's time: not before its parent's, and not more than a step after it.
@@ -237,7 +253,7 @@ impl<E: Spawner + StorageContext> StatefulApplication<E> for Application {
         let (begin, txs, refused) = match header.next {
             OVER => Default::default(),
             _ => {
-                let begin = execution.begin().await;
+                let begin = execution.begin(self.roll(&header)).await;
                 let (txs, refused) = execution.fill(&begin, &plan.txs, || runtime.current() < deadline).await;
                 (begin, txs, refused)
             }
@@ -257,7 +273,7 @@ impl<E: Spawner + StorageContext> StatefulApplication<E> for Application {
         }
         header.txs = u32::try_from(txs.len()).expect("the plan holds at most BLOCK_TXS_MAX transactions");
         Some(Proposed {
-            block: Block::new(header, context.leader, begin, txs),
+            block: Block::new(header, context.leader, plan.payload, begin, txs),
             merkleized: after.sealed,
         })
     }

@@ -11,8 +11,9 @@ use crate::{
     application::{Application, Rules},
     block::{Block, key_bytes},
     catch_up::{self, Horizon, Stores},
+    committee::{self, Asked, Directory, MEMBERS_MAX, Roll, Schemes, Secrets, Watched},
     ending,
-    engine_types::{MarshalVariant, Op, PublicKey, Scheme, State, StateKey},
+    engine_types::{Bls, MarshalVariant, Op, PublicKey, Scheme, State, StateKey},
     execute::Databases,
     feed::Feed,
     fitness::{self, Fitness},
@@ -33,16 +34,31 @@ use commonware_consensus::{
     marshal::{self, core::Actor as MarshalActor, resolver::p2p as marshal_resolver, standard::Deferred},
     simplex::{
         self,
-        config::{Floor, ForwardPolicy, SkipPolicy},
+        config::{ForwardPolicy, SkipPolicy},
         elector::RoundRobin,
     },
     types::{Epoch, FixedEpocher, ViewDelta},
 };
-use commonware_cryptography::{Digested, Digestible as _, Sha256, Signer as _, certificate::ConstantProvider};
-use commonware_glue::stateful::{
-    Config as StatefulConfig, PruneConfig, Stateful,
-    db::{SyncEngineConfig, p2p as state_resolver},
-    probe::{self, Probe},
+use commonware_cryptography::{
+    Digested, Digestible as _, Sha256, Signer as _,
+    bls12381::{
+        dkg::feldman_desmedt::Reveal,
+        primitives::sharing::{Mode, ModeVersion},
+    },
+    certificate::ConstantProvider,
+};
+use commonware_glue::{
+    dkg::{
+        self,
+        fence::Fence,
+        network, orchestrator, probe, reshare,
+        state_sync::{Config as StatePlanConfig, Plan as StatePlan},
+        types::SchemeInfo,
+    },
+    stateful::{
+        Config as StatefulConfig, PruneConfig, Stateful,
+        db::{SyncEngineConfig, p2p as state_resolver},
+    },
 };
 use commonware_p2p as p2p;
 use commonware_parallel::Sequential;
@@ -79,7 +95,7 @@ impl<E: Spawner + RuntimeClock + StorageContext + Metrics + RuntimeNetwork + Cry
 
 /// What a network gives: peers, and channels to them.
 pub(crate) trait Links {
-    type Peers: p2p::Provider<PublicKey = PublicKey> + Clone;
+    type Peers: network::Manager<PublicKey = PublicKey, Directory = Directory>;
     type Blocker: p2p::Blocker<PublicKey = PublicKey>;
     type Sender: p2p::Sender<PublicKey = PublicKey>;
     type Receiver: p2p::Receiver<PublicKey = PublicKey>;
@@ -93,8 +109,8 @@ pub(crate) struct Network<L: Links> {
 }
 
 /// Messages a second that a peer may send on each channel: votes, certificates, missed certificates, missed blocks, new
-/// blocks, state operations, the newest certificate, transactions. Memory grows with these.
-pub(crate) const CHANNELS: [Quota; 8] = [
+/// blocks, state operations, the newest certificate, transactions, dealings of shares. Memory grows with these.
+pub(crate) const CHANNELS: [Quota; 9] = [
     Quota::per_second(NZU32!(256)),
     Quota::per_second(NZU32!(256)),
     Quota::per_second(NZU32!(64)),
@@ -103,6 +119,7 @@ pub(crate) const CHANNELS: [Quota; 8] = [
     Quota::per_second(NZU32!(64)),
     Quota::per_second(NZU32!(16)),
     Quota::per_second(NZU32!(relay::BATCHES_PER_SECOND_MAX)),
+    Quota::per_second(NZU32!(128)),
 ];
 
 /// What the process around the chain provides.
@@ -126,6 +143,9 @@ pub(crate) struct Settings {
     /// Begins the names of its files: several nodes may share one store in simulation.
     pub(crate) partition: String,
     pub(crate) keys: Keys,
+    pub(crate) secrets: Secrets,
+    /// Blocks of one epoch of consensus, after which other validators may sign.
+    pub(crate) epoch_blocks: NonZeroU64,
     /// Nobody else is there, so nobody needs to be told or asked.
     pub(crate) alone: bool,
 }
@@ -155,8 +175,6 @@ const VIEWS_KEPT: ViewDelta = ViewDelta::new(64);
 const SYNC_OPS_MAX: NonZeroU64 = NZU64!(1_024);
 /// Blocks between two prunings.
 const PRUNE_EVERY: NonZeroUsize = NZUsize!(64);
-/// One consensus epoch for ever: the committee changes with the era.
-const EPOCH_BLOCKS: NonZeroU64 = NZU64!(u64::MAX);
 /// How long a start waits for the blocks of before.
 const TAKE_UP_MAX: Duration = Duration::from_secs(60);
 /// How long a leader may be silent beyond what it may wait for work, and the votes on its block after that. With one validator
@@ -167,12 +185,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// now, learns from it where the others are.
 const SAY_AGAIN: Duration = Duration::from_millis(500);
 
-/// The largest message that any part sends among `validators`.
-pub(crate) fn message_bytes_max(validators: u32) -> u32 {
+/// The largest message that any part sends.
+pub(crate) fn message_bytes_max() -> u32 {
+    let validators = MEMBERS_MAX.get();
     p2p::max_message_size(&[
-        simplex::max_payload_size::<Scheme, crate::engine_types::Digest>(validators),
+        orchestrator::max_payload_size::<Scheme, crate::engine_types::Digest>(validators),
         marshal::max_payload_size::<MarshalVariant, Scheme>(validators, &()),
-        probe::max_payload_size::<MarshalVariant, Scheme>(validators),
+        probe::max_payload_size::<MarshalVariant, Scheme>(validators, &()),
+        dkg::max_payload_size::<Bls, PublicKey>(MEMBERS_MAX),
         state_resolver::max_payload_size::<mmr::Family, crate::engine_types::Digest>(SYNC_OPS_MAX, Op::SIZE),
         relay::MESSAGE_BYTES_MAX,
     ])
@@ -194,6 +214,8 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         catch_up,
         partition: base,
         keys,
+        secrets,
+        epoch_blocks,
         alone,
     } = settings;
     let Network {
@@ -213,6 +235,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         state_ops,
         newest,
         transactions,
+        dealings,
     ] = channels;
     let mut tasks: Vec<(&'static str, Task<()>)> = Vec::new();
 
@@ -223,16 +246,13 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     // A lone validator knows best how far the chain is.
     let asks = !alone && (validators > 1 || keys.share.is_none());
     let named: Vec<[u8; 32]> = keys.validators.iter().map(key_bytes).collect();
-    let scheme = match keys.share {
-        Some(share) => Scheme::signer(chain.as_bytes(), keys.validators, keys.sharing, share)
-            .expect("a share is checked against its place when keys are opened"),
-        None => Scheme::verifier(chain.as_bytes(), keys.validators, keys.sharing),
-    };
-    let provider = ConstantProvider::new(scheme.clone());
+    let committee = committee::founding(&keys);
+    let schemes = Schemes::new(&chain);
+    let verifier = Scheme::certificate_verifier(chain.as_bytes(), identity);
     let page_cache = CacheRef::new(PAGE_BYTES, CACHED_PAGES);
     let (host, resolutions) = ending::wrap(host, &chain, begin.era, named);
     let (host, taking) = records::wrap(host, &begin, records);
-    let genesis = Block::genesis::<E>(&begin, host.machine.genesis_digest());
+    let genesis = Block::genesis::<E>(&begin, host.machine.genesis_digest(), committee.clone());
     let genesis_digest = genesis.digest();
 
     // Blocks: fetching missed ones, exchanging new ones, keeping final ones.
@@ -263,25 +283,44 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         },
     );
     tasks.push(("the exchange of blocks ended", broadcast.start(new_blocks)));
-    let (probe, probe_mailbox) = Probe::new(probe::Config {
-        context: runtime.child("probe"),
-        provider: provider.clone(),
-        strategy: Sequential,
-        mailbox_size: MAILBOX,
-        blocker: blocker.clone(),
-        minimum_epoch: Epoch::zero(),
-        retry_timeout: NZDuration!(Duration::from_secs(1)),
-    });
-    tasks.push(("the search for the newest block ended", probe.start(newest)));
-    let said = async {
-        let said = probe_mailbox.subscribe();
-        select_biased! {
-            said = said.fuse() => said.ok(),
-            () = runtime.sleep(catch_up.wait).fuse() => None,
+    let mut probing = None;
+    let ask = |floor| {
+        let (probe, mailbox) = probe::Actor::<_, _, _, MarshalVariant, _, _>::new(probe::Config {
+            context: runtime.child("probe"),
+            manager: peers.clone(),
+            bootstrap: probe::Bootstrap {
+                epoch: Epoch::zero(),
+                participants: committee.participants(),
+                directory: committee.directory.clone(),
+            },
+            floor,
+            verifier: verifier.clone(),
+            genesis: committee.clone(),
+            strategy: Sequential,
+            blocker: blocker.clone(),
+            blocks_per_epoch: epoch_blocks,
+            retry_timeout: NZDuration!(Duration::from_secs(1)),
+            mailbox_size: MAILBOX,
+            block_codec_config: (),
+        });
+        let asked = mailbox.clone();
+        probing = Some((probe.start(newest), mailbox));
+        let runtime = &runtime;
+        async move {
+            if !asks || catch_up.views_max.is_none() {
+                return None;
+            }
+            let said = asked.subscribe();
+            select_biased! {
+                said = said.fuse() => said.ok(),
+                () = runtime.sleep(catch_up.wait).fuse() => None,
+            }
         }
     };
-    let said = async { if asks { said.await } else { None } };
-    let stores = catch_up::open(&runtime, &base, &page_cache, catch_up, said).await;
+    let limits = (catch_up, epoch_blocks);
+    let (stores, fetched) = catch_up::open(&runtime, &base, &page_cache, limits, ask).await;
+    let (probe, probe_mailbox) = probing.expect("the others are asked once");
+    tasks.push(("the search for the newest block ended", probe));
     let before = stores.height();
     let Stores {
         certificates: certificates_store,
@@ -289,15 +328,14 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         plan,
         partition,
     } = stores;
-    let synced_from = plan.floor().cloned();
-    let before = before.filter(|_| synced_from.is_none());
+    let before = before.filter(|_| plan.floor().is_none());
     let (marshal_actor, marshal, floor) = MarshalActor::<_, MarshalVariant, _, _, _, _, _>::init(
         runtime.child("marshal"),
         certificates_store,
         blocks_store,
         marshal::Config {
-            provider,
-            epocher: FixedEpocher::new(EPOCH_BLOCKS),
+            provider: ConstantProvider::<_, Epoch>::new(verifier),
+            epocher: FixedEpocher::new(epoch_blocks),
             start: plan.marshal_start(Digested::precomputed(genesis.clone(), genesis_digest)),
             partition_prefix: partition.clone(),
             mailbox_size: MAILBOX,
@@ -319,7 +357,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     let (state_sync, state_source) = state_resolver::Actor::<_, PublicKey, _, _, mmr::Family, State<E>>::new(
         runtime.child("state_resolver"),
         state_resolver::Config {
-            peer_provider: peers,
+            peer_provider: peers.clone(),
             blocker: blocker.clone(),
             database: None,
             mailbox_size: MAILBOX,
@@ -348,6 +386,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         latest: latest.clone(),
         finals,
         unfit: unfit.clone(),
+        epoch_blocks,
     });
     let (stateful, state) = Stateful::new(
         runtime.child("stateful"),
@@ -372,16 +411,12 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             strategy: Sequential,
         },
     );
-    tasks.push((
-        "the store of blocks ended",
-        marshal_actor.start(state.clone(), buffer, resolver),
-    ));
     probe_mailbox.attach(marshal.clone());
     tasks.push(("the state ended", stateful.start()));
 
     // Consensus. It runs while the state is fetched, which follows it.
     let (observed, _) = watch::channel(host.observer.stored_height().unwrap_or(0));
-    let (seeds, turns, horizon) = (Seeds::new(), Turns::new(validators), Horizon::new());
+    let (seeds, turns, horizon) = (Seeds::new(), Turns::new(schemes.clone()), Horizon::new());
     let paced = Paced::new(
         state.clone(),
         Shared {
@@ -396,11 +431,64 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             handed_in: resolutions.handed_in(),
         },
     );
+    let (questions, asked) = mpsc::channel::<Question>(QUESTIONS_MAX);
+    if let Some(fetched) = &fetched {
+        // Until the committee's own part of this node has looked at its shares it only checks.
+        let output = &fetched.info.output;
+        schemes.insert(
+            fetched.info.epoch,
+            SchemeInfo::new(&me, output.players().clone(), output.public().clone(), None),
+        );
+    }
+    let state_sync = StatePlan::init(
+        runtime.child("committee_plan"),
+        StatePlanConfig {
+            partition_prefix: partition.clone(),
+            max_participants: MEMBERS_MAX,
+            max_supported_mode: ModeVersion::v0(),
+        },
+        fetched,
+    )
+    .await;
+    let (fence, gate) = Fence::new();
+    let (reshare, dealer) = reshare::Actor::new(
+        runtime.child("reshare"),
+        reshare::Config {
+            signer: keys.identity.clone(),
+            manager: peers.clone(),
+            blocker: blocker.clone(),
+            participants_provider: Roll {
+                asked: Asked {
+                    questions: questions.downgrade(),
+                    moved: latest_seen.clone(),
+                },
+                founding: keys.validators.clone(),
+            },
+            secret_store: secrets,
+            strategy: Sequential,
+            registrar: schemes.clone(),
+            marshal: marshal.clone(),
+            state_sync: state_sync.clone(),
+            fence,
+            // The interface wants a name that lasts as long as the process; a process runs few chains.
+            namespace: Box::leak(chain.clone().into_boxed_str()).as_bytes(),
+            sharing_mode: Mode::NonZeroCounter,
+            reveal: Reveal::V1,
+            mailbox_size: MAILBOX,
+            partition_prefix: format!("{partition}-reshare"),
+            page_cache: page_cache.clone(),
+            write_buffer: BUFFER_BYTES,
+            replay_buffer: BUFFER_BYTES,
+            max_participants: MEMBERS_MAX,
+            blocks_per_epoch: epoch_blocks,
+        },
+    );
+    tasks.push(("the renewal of shares ended", reshare.start(dealings)));
     let deferred = Deferred::new(
         runtime.child("deferred"),
-        paced,
+        reshare::Application::new(paced, dealer.clone(), epoch_blocks),
         marshal.clone(),
-        FixedEpocher::new(EPOCH_BLOCKS),
+        FixedEpocher::new(epoch_blocks),
     );
     // A lone leader waits for nobody, so it may as well give up its turn to itself: then a restart in the middle of a
     // turn, which cannot be resumed, costs no more than this, however long the chain may be idle.
@@ -409,44 +497,52 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     } else {
         pace.idle_interval + PATIENCE
     };
-    let consensus = simplex::Engine::new(
-        runtime.child("simplex"),
-        simplex::Config {
-            scheme,
-            elector: RoundRobin::<Sha256>::default(),
-            blocker,
-            automaton: deferred.clone(),
-            relay: deferred.clone(),
-            reporter: Reporters::from((
-                deferred,
-                Reporters::from((seeds, Reporters::from((turns, horizon.clone())))),
-            )),
-            strategy: Sequential,
-            partition: format!("{base}-simplex"),
-            mailbox_size: MAILBOX,
-            epoch: Epoch::zero(),
-            floor: synced_from.map_or(Floor::Genesis(genesis_digest), Floor::Finalized),
-            replay_buffer: BUFFER_BYTES,
-            write_buffer: BUFFER_BYTES,
-            page_cache,
-            leader_timeout,
-            certification_timeout: leader_timeout + PATIENCE,
-            timeout_retry: SAY_AGAIN,
-            view_retention: VIEWS_KEPT,
-            skip: SkipPolicy::Enabled {
-                timeout: leader_timeout + PATIENCE * 2,
-                budget: simplex::SkipBudget::Participants,
+    let (consensus, epochs) = orchestrator::Actor::new(
+        runtime.child("consensus"),
+        orchestrator::Config {
+            oracle: blocker,
+            manager: peers,
+            provider: schemes.clone(),
+            marshal: marshal.clone(),
+            application: Watched {
+                inner: deferred,
+                seeds,
+                turns,
+                horizon: horizon.clone(),
             },
-            fetch_timeout: NZDuration!(Duration::from_secs(2)),
-            fetch_retry_delay: Duration::from_secs(1),
-            forward: ForwardPolicy::Disabled,
-            track_historical_votes: false,
+            strategy: Sequential,
+            simplex: orchestrator::SimplexConfig {
+                elector: RoundRobin::<Sha256>::default(),
+                mailbox_size: MAILBOX,
+                replay_buffer: BUFFER_BYTES,
+                write_buffer: BUFFER_BYTES,
+                page_cache,
+                leader_timeout,
+                certification_timeout: leader_timeout + PATIENCE,
+                timeout_retry: SAY_AGAIN,
+                fetch_timeout: NZDuration!(Duration::from_secs(2)),
+                fetch_retry_delay: Duration::from_secs(1),
+                view_retention: VIEWS_KEPT,
+                skip: SkipPolicy::Enabled {
+                    timeout: leader_timeout + PATIENCE * 2,
+                    budget: simplex::SkipBudget::Participants,
+                },
+                forward: ForwardPolicy::Disabled,
+                track_historical_votes: false,
+            },
+            gate,
+            state_sync,
+            blocks_per_epoch: epoch_blocks,
+            mailbox_size: MAILBOX,
+            partition_prefix: format!("{base}-votes"),
         },
     );
     tasks.push((
         "consensus ended",
         consensus.start(votes, certificates, missed_certificates),
     ));
+    let told = Reporters::from((state.clone(), Reporters::from((epochs, dealer))));
+    tasks.push(("the store of blocks ended", marshal_actor.start(told, buffer, resolver)));
 
     // What is final here.
     let databases: Databases<E> = state.subscribe_databases().await;
@@ -491,7 +587,6 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     };
     let fitness = runtime.child("fitness_task").spawn(|_| fitness.run());
     tasks.push(("the look at the next block ended", fitness));
-    let (questions, asked) = mpsc::channel::<Question>(QUESTIONS_MAX);
     let service_latest = latest_seen.clone();
     let service = runtime.child("service").spawn(move |runtime| {
         let service = Service {
@@ -518,7 +613,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         tasks.push(("the relay ended", relay));
         let latest = latest_seen.clone();
         let lost = runtime.child("horizon");
-        let lost = lost.spawn(move |runtime| horizon.lost(runtime, latest, catch_up));
+        let lost = lost.spawn(move |runtime| horizon.lost(runtime, latest, limits));
         tasks.push((
             "the others keep no longer the blocks that this node misses; start it again, and it fetches the state",
             lost,

@@ -2,52 +2,67 @@
 //! which is the header's, binds all of it.
 //!
 //! ```text
-//! header 377 │ begin │ (transaction │ receipt) × header.txs        lengths before what varies
+//! header 409 │ payload │ begin │ (transaction │ receipt) × header.txs        lengths before what varies
 //! ```
 
 use crate::{
     EraStart, Executed, Finalized, HEADER_BYTES, Header, TxHash,
-    engine_types::{ConsensusContext, Digest, PublicKey, State},
+    committee::{Directory, MEMBERS_MAX, PAYLOAD_LIMITS, payload_hash},
+    engine_types::{Bls, ConsensusContext, Digest, EpochInfo, Payload, PublicKey, State},
     finalized::{receipt_root, tx_root},
     header::NOBODY,
     limits::{BEGIN_BYTES_MAX, BLOCK_BYTES_MAX, BLOCK_TXS_MAX, RECEIPT_BYTES_MAX, TX_BYTES_MAX},
     tx_hash,
 };
 use bytes::BufMut;
-use commonware_codec::{Buf, Encode as _, EncodeSize, Error as CodecError, Read, ReadExt as _, Write};
+use commonware_codec::{Buf, Copying, Decode as _, Encode as _, EncodeSize, Error as CodecError, Read, ReadExt as _, Write};
 use commonware_consensus::{
     Block as ConsensusBlock, BoundedBlock, CertifiableBlock, Heightable,
     types::{Epoch, Height, Round, View},
 };
 use commonware_cryptography::{Digestible, Signer as _, ed25519};
-use commonware_glue::stateful::db::ManagedDb;
+use commonware_glue::{dkg::ReshareBlock, stateful::db::ManagedDb};
 use commonware_runtime::Spawner;
 use commonware_storage::{Context as StorageContext, mmr::Location, qmdb::sync::Target};
 use commonware_utils::{non_empty_range, range::NonEmptyRange};
 use std::{
     collections::HashSet,
+    fmt,
     sync::{Arc, OnceLock},
 };
 
 /// A block. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Block(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     header: Header,
     leader: PublicKey,
+    payload: Option<Payload>,
     begin: Vec<u8>,
     txs: Vec<Executed>,
     hashes: OnceLock<HashSet<TxHash>>,
 }
 
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Block").field(self.header()).finish()
+    }
+}
+
 impl Block {
     /// A block whose header names this body. `leader` must be the key in the header.
-    pub(crate) fn new(header: Header, leader: PublicKey, begin: Vec<u8>, txs: Vec<Executed>) -> Self {
+    pub(crate) fn new(
+        header: Header,
+        leader: PublicKey,
+        payload: Option<Payload>,
+        begin: Vec<u8>,
+        txs: Vec<Executed>,
+    ) -> Self {
         Self(Arc::new(Inner {
             header,
             leader,
+            payload,
             begin,
             txs,
             hashes: OnceLock::new(),
@@ -56,12 +71,13 @@ impl Block {
 
     /// The block before an era's first. Its state is empty: the machine writes genesis in block 1, or takes in the records of
     /// the era before, which this block names in the place of its transactions.
-    pub(crate) fn genesis<E>(begin: &EraStart, genesis: [u8; 32]) -> Self
+    pub(crate) fn genesis<E>(begin: &EraStart, genesis: [u8; 32], committee: EpochInfo) -> Self
     where
         E: Spawner + StorageContext,
     {
         let target = <State<E> as ManagedDb<E>>::initial_sync_target();
         let leader = ed25519::PrivateKey::from_seed(0).public_key();
+        let payload = Payload::EpochInfo(committee);
         let header = Header {
             era: begin.era,
             base: begin.height,
@@ -82,8 +98,9 @@ impl Block {
             txs: 0,
             seed: [0; crate::SEED_BYTES],
             next: NOBODY,
+            payload: payload_hash(Some(&payload)),
         };
-        Self::new(header, leader, Vec::new(), Vec::new())
+        Self::new(header, leader, Some(payload), Vec::new(), Vec::new())
     }
 
     pub(crate) fn header(&self) -> &Header {
@@ -172,6 +189,8 @@ fn read_field(buf: &mut impl Buf, bytes_max: usize, room: &mut usize) -> Result<
 impl Write for Block {
     fn write(&self, buf: &mut impl BufMut) {
         buf.put_slice(&self.0.header.encode());
+        let payload = self.0.payload.as_ref().map_or_else(Vec::new, |payload| payload.encode().to_vec());
+        write_field(&payload, buf);
         write_field(&self.0.begin, buf);
         for tx in &self.0.txs {
             write_field(&tx.bytes, buf);
@@ -183,7 +202,8 @@ impl Write for Block {
 impl EncodeSize for Block {
     fn encode_size(&self) -> usize {
         let body: usize = self.0.txs.iter().map(|tx| body_bytes(&tx.bytes, &tx.receipt)).sum();
-        HEADER_BYTES + field_bytes(&self.0.begin) + body
+        let payload = self.0.payload.as_ref().map_or(0, EncodeSize::encode_size);
+        HEADER_BYTES + 4 + payload + field_bytes(&self.0.begin) + body
     }
 }
 
@@ -200,6 +220,10 @@ impl Read for Block {
             return Err(CodecError::Invalid("block", "range of operations"));
         }
         let leader = PublicKey::read(&mut commonware_codec::Copying(&header.leader))?;
+        let payload = match read_field(buf, payload_bytes_max(), &mut usize::MAX.clone())? {
+            empty if empty.is_empty() => None,
+            bytes => Some(Payload::decode_cfg(Copying(&bytes), &PAYLOAD_LIMITS)?),
+        };
         let mut room = BLOCK_BYTES_MAX;
         let begin = read_field(buf, BEGIN_BYTES_MAX, &mut room)?;
         let txs = (0..header.txs)
@@ -212,10 +236,11 @@ impl Read for Block {
             .collect::<Result<Vec<_>, CodecError>>()?;
         // A later era's genesis block names the records of the era before there; nobody executes it.
         let same_txs = header.tx_root == tx_root(&txs) || (header.is_genesis() && txs.is_empty());
-        if !same_txs || header.receipt_root != receipt_root(&begin, &txs) {
+        let same_payload = header.payload == payload_hash(payload.as_ref());
+        if !same_txs || !same_payload || header.receipt_root != receipt_root(&begin, &txs) {
             return Err(CodecError::Invalid("block", "body"));
         }
-        Ok(Self::new(header, leader, begin, txs))
+        Ok(Self::new(header, leader, payload, begin, txs))
     }
 }
 
@@ -254,6 +279,20 @@ impl CertifiableBlock for Block {
 
 impl BoundedBlock for Block {
     fn max_encode_size(_: &()) -> usize {
-        HEADER_BYTES + BLOCK_BYTES_MAX
+        HEADER_BYTES + 4 + payload_bytes_max() + BLOCK_BYTES_MAX
+    }
+}
+
+fn payload_bytes_max() -> usize {
+    Payload::max_encode_size(MEMBERS_MAX)
+}
+
+impl ReshareBlock for Block {
+    type Variant = Bls;
+    type PublicKey = PublicKey;
+    type Directory = Directory;
+
+    fn payload(&self) -> Option<Payload> {
+        self.0.payload.clone()
     }
 }

@@ -4,18 +4,23 @@
 //! ```text
 //! files "cairn"          certificates, blocks, state: of one generation      far behind? state is fetched into the next
 //! files "cairn_g00001"   …                                                   generation, the old one is not touched
-//! files "cairn-simplex"  votes: of all generations
+//! files "cairn-votes"    votes: of all generations
 //! ```
 
 use crate::{
-    CatchUp, Latest,
+    CatchUp, Header, Latest,
     assemble::Runtime,
     block::Block,
-    engine_types::{Certificate, Digest, MarshalVariant, Scheme},
+    committee::Directory,
+    engine_types::{Bls, Certificate, Digest, MarshalVariant, Newest, Scheme},
 };
 use commonware_actor::Feedback;
-use commonware_consensus::{Reporter, Viewable as _, simplex::types::Activity};
-use commonware_glue::stateful::SyncPlan;
+use commonware_consensus::{
+    Reporter,
+    simplex::types::Activity,
+    types::Round,
+};
+use commonware_glue::{dkg::state_sync::StateSync, stateful::SyncPlan};
 use commonware_runtime::{Clock as RuntimeClock, buffer::paged::CacheRef};
 use commonware_storage::{
     archive::{Archive as _, Identifier, prunable},
@@ -23,7 +28,12 @@ use commonware_storage::{
     translator::EightCap,
 };
 use commonware_utils::{NZU64, NZUsize, fixed_bytes, sequence::FixedBytes};
-use std::{future::Future, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    num::{NonZeroU64, NonZeroUsize},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::watch;
 
 const BUFFER_BYTES: NonZeroUsize = NZUsize!(64 * 1024);
@@ -33,6 +43,9 @@ const GENERATION: FixedBytes<1> = fixed_bytes!("01");
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Looks without a new block before it gives up on blocks.
 const LOOKS_MAX: u32 = 6;
+
+/// From where the state is fetched, and who signs there.
+pub(crate) type Fetched = StateSync<Scheme, Digest, Bls, Directory>;
 
 /// The stores of one node.
 pub(crate) struct Stores<E: Runtime> {
@@ -44,25 +57,23 @@ pub(crate) struct Stores<E: Runtime> {
 }
 
 /// Opens the stores with which a node goes on, under names that begin with `base`. `newest` answers what others say is
-/// final, if they say so soon enough.
-pub(crate) async fn open<E: Runtime>(
+/// final, if they say so soon enough; it is told from which certificate an interrupted fetch began.
+pub(crate) async fn open<E: Runtime, F: Future<Output = Option<Newest>>>(
     runtime: &E,
     base: &str,
     page_cache: &CacheRef,
-    catch_up: CatchUp,
-    newest: impl Future<Output = Option<Certificate>>,
-) -> Stores<E> {
+    (catch_up, epoch_blocks): (CatchUp, NonZeroU64),
+    newest: impl FnOnce(Option<Certificate>) -> F,
+) -> (Stores<E>, Option<Fetched>) {
     let generations = Generations::open(runtime, base).await;
     let stores = Stores::open(runtime, generations.partition(base), page_cache).await;
-    let Some(views_max) = catch_up.views_max else {
-        return stores;
+    let newest = newest(stores.plan.floor().cloned()).await;
+    let Some((views_max, newest)) = catch_up.views_max.zip(newest) else {
+        return (stores, None);
     };
-    let Some(newest) = newest.await else {
-        return stores;
-    };
-    let behind = newest.view().get().saturating_sub(stores.view().await);
+    let behind = views_behind(newest.floor.round(), stores.last().await.as_ref(), epoch_blocks);
     if behind <= views_max && stores.plan.floor().is_none() {
-        return stores;
+        return (stores, None);
     }
     tracing::info!(views = behind, "this node is far behind and fetches the newest state");
     let stores = match stores.plan.may_sync() {
@@ -73,8 +84,25 @@ pub(crate) async fn open<E: Runtime>(
             Stores::open(runtime, generations.partition(base), page_cache).await
         }
     };
-    let plan = stores.plan.set_floor(newest).await;
-    Stores { plan, ..stores }
+    let floor = match stores.plan.floor() {
+        Some(floor) if floor.round() > newest.floor.round() => floor.clone(),
+        _ => newest.floor,
+    };
+    let plan = stores.plan.set_floor(floor.clone()).await;
+    let info = newest.info;
+    (Stores { plan, ..stores }, Some(Fetched { info, floor }))
+}
+
+/// How many views of consensus lie between a final block and the newest; blocks where an epoch ended between them.
+fn views_behind(newest: Round, last: Option<&Header>, epoch_blocks: NonZeroU64) -> u64 {
+    let (epoch, view, within) = last.map_or((0, 0, 0), |last| (last.epoch, last.view, last.height - last.base));
+    match newest.epoch().get() == epoch {
+        true => newest.view().get().saturating_sub(view),
+        false => {
+            let begun = newest.epoch().get().saturating_mul(epoch_blocks.get());
+            begun.saturating_add(newest.view().get()).saturating_sub(within)
+        }
+    }
 }
 
 impl<E: Runtime> Stores<E> {
@@ -101,11 +129,10 @@ impl<E: Runtime> Stores<E> {
         self.blocks.next_gap(first).0
     }
 
-    /// The view of that block.
-    async fn view(&self) -> u64 {
-        let Some(last) = self.height() else { return 0 };
-        let block = self.blocks.get(Identifier::Index(last)).await.expect(STORES_OPEN);
-        block.map_or(0, |block| block.header().view)
+    /// The header of that block.
+    async fn last(&self) -> Option<Header> {
+        let block = self.blocks.get(Identifier::Index(self.height()?)).await;
+        Some(block.expect(STORES_OPEN)?.header().clone())
     }
 }
 
@@ -141,25 +168,30 @@ impl<E: Runtime> Generations<E> {
 /// Whether a file of the chain's is of an earlier generation than `partition`, and so wanted no more.
 pub(crate) fn is_stale(base: &str, partition: &str, file: &str) -> bool {
     let kept = [
-        format!("{base}-simplex"),
+        format!("{base}-votes"),
         format!("{base}-generation"),
         partition.to_owned(),
     ];
     partition != base && file.starts_with(base) && !kept.iter().any(|kept| file.starts_with(kept))
 }
 
-/// The newest view that consensus here has seen final. Clones share it.
+/// The newest round that consensus here has seen final. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Horizon(Arc<watch::Sender<u64>>);
+pub(crate) struct Horizon(Arc<watch::Sender<Round>>);
 
 impl Horizon {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(0)))
+        Self(Arc::new(watch::Sender::new(Round::zero())))
     }
 
     /// Returns when this node is so far behind what is final that nobody may have the blocks it misses, and does not come
     /// nearer. Starting again, it fetches the state.
-    pub(crate) async fn lost(self, runtime: impl RuntimeClock, latest: watch::Receiver<Latest>, catch_up: CatchUp) {
+    pub(crate) async fn lost(
+        self,
+        runtime: impl RuntimeClock,
+        latest: watch::Receiver<Latest>,
+        (catch_up, epoch_blocks): (CatchUp, NonZeroU64),
+    ) {
         let Some(views_max) = catch_up.views_max else {
             return std::future::pending().await;
         };
@@ -167,7 +199,7 @@ impl Horizon {
         while looks < LOOKS_MAX {
             runtime.sleep(LOOK_EVERY).await;
             let latest = latest.borrow().header.clone();
-            let far = self.0.borrow().saturating_sub(latest.view) > views_max;
+            let far = views_behind(*self.0.borrow(), Some(&latest), epoch_blocks) > views_max;
             looks = if far && latest.height == height { looks + 1 } else { 0 };
             height = latest.height;
         }
@@ -179,10 +211,10 @@ impl Reporter for Horizon {
 
     fn report(&mut self, activity: Self::Activity) -> Feedback {
         if let Activity::Finalization(finalization) = activity {
-            let view = finalization.view().get();
+            let round = finalization.round();
             self.0.send_if_modified(|newest| {
-                let newer = view > *newest;
-                *newest = view.max(*newest);
+                let newer = round > *newest;
+                *newest = round.max(*newest);
                 newer
             });
         }
@@ -218,7 +250,7 @@ mod tests {
             "cairn_g00001-blocks-key",
             "cairn_g00002-blocks-key",
         ];
-        let votes = ["cairn-simplex", "cairn-generation", "other"];
+        let votes = ["cairn-votes_consensus_3", "cairn-generation", "other"];
         let stale = |partition: &str| -> Vec<&str> {
             files
                 .into_iter()

@@ -4,7 +4,15 @@ use crate::{
     Address, key_file,
     limits::{BLOCK_TXS_MAX, CHAIN_NAME_BYTES_MAX, FOLLOWERS_MAX, VALIDATORS_MAX},
 };
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::NonZeroU64,
+    path::PathBuf,
+    time::Duration,
+};
+
+/// What [`Config::epoch_blocks`] is unless somebody says otherwise.
+pub const EPOCH_BLOCKS: NonZeroU64 = NonZeroU64::MIN.saturating_add(1_023);
 
 /// The settings of one chain process.
 #[derive(Clone, Debug)]
@@ -30,6 +38,8 @@ pub struct Config {
     /// has it.
     pub records: Option<PathBuf>,
     pub pace: Pace,
+    /// Blocks after which shares are renewed and other validators may take over. A rule of the chain: all nodes must have the same.
+    pub epoch_blocks: NonZeroU64,
     pub retain: Retain,
     pub catch_up: CatchUp,
     /// Threads of the chain's own runtime.
@@ -109,6 +119,7 @@ impl Config {
             begin: EraStart::default(),
             records: None,
             pace: Pace::default(),
+            epoch_blocks: EPOCH_BLOCKS,
             retain: Retain::default(),
             catch_up: CatchUp::default(),
             threads: 2,

@@ -6,7 +6,7 @@
 //! ```
 
 use crate::{
-    Applied, BlockContext, Executed, Identity, Key, Missing, StateMachine, Tx, TxHash, TxSource, View,
+    Applied, BlockContext, Executed, Identity, Key, Missing, StateMachine, Tx, TxHash, TxSource, Validator, View,
     assemble::Host,
     header::{NOBODY, OVER},
     light::Successor,
@@ -228,6 +228,10 @@ impl StateMachine for Mortal {
             true => Vec::new(),
             false => self.inner.reads(transaction),
         }
+    }
+
+    fn validators(&self, view: &mut dyn View) -> Result<Vec<Validator>, Missing> {
+        self.inner.validators(view)
     }
 
     fn apply(&self, block: &BlockContext, transaction: &[u8], view: &mut dyn View) -> Result<Applied, Missing> {

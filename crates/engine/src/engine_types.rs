@@ -1,6 +1,6 @@
 //! The Commonware types this chain is pinned to, named once. Not public: no other crate sees one.
 
-use crate::block::Block;
+use crate::{block::Block, committee::Directory};
 use commonware_consensus::{
     marshal::{core, standard::Standard},
     simplex::{scheme::bls12381_threshold::vrf, types},
@@ -10,6 +10,7 @@ use commonware_cryptography::{
     bls12381::primitives::variant::{MinSig, Variant},
     ed25519, sha256,
 };
+use commonware_glue::dkg;
 use commonware_parallel::Sequential;
 use commonware_storage::{
     mmr,
@@ -33,6 +34,13 @@ pub(crate) type ConsensusContext = types::Context<Digest, PublicKey>;
 /// Blocks travel whole.
 pub(crate) type MarshalVariant = Standard<Block>;
 pub(crate) type MarshalMailbox = core::Mailbox<Scheme, MarshalVariant>;
+/// What a block carries for the next committee.
+pub(crate) type Payload = dkg::types::Payload<Bls, PublicKey, Directory>;
+/// Who signs in an epoch, and who is next.
+pub(crate) type EpochInfo = dkg::types::EpochInfo<Bls, PublicKey, Directory>;
+pub(crate) type ReshareInput = dkg::reshare::Input<(), Bls, ed25519::PrivateKey, Directory>;
+/// The newest finalized block that others speak of, and who signs in its epoch.
+pub(crate) type Newest = dkg::probe::Artifact<Scheme, Digest, Bls, Directory>;
 
 pub(crate) type StateKey = FixedBytes<{ crate::KEY_BYTES }>;
 pub(crate) type StateValue = FixedBytes<{ crate::VALUE_BYTES }>;

@@ -3,6 +3,7 @@
 use crate::{
     Applied, BlockContext, Executed, Key, Missing, StateMachine, Tx, Value,
     block::{body_bytes, field_bytes},
+    committee,
     engine_types::{Digest, State, StateKey, StateValue},
     limits::{BEGIN_BYTES_MAX, BLOCK_BYTES_MAX, RECEIPT_BYTES_MAX, RECEIPT_TOO_LONG, TX_BYTES_MAX},
     overlay::Overlay,
@@ -56,8 +57,8 @@ impl<'a, E: Spawner + StorageContext> Execution<'a, E> {
         }
     }
 
-    /// The block's beginning; returns its receipt.
-    pub(crate) async fn begin(&mut self) -> Vec<u8> {
+    /// The block's beginning; returns its receipt. `roll` names the epoch whose validators are written down with it.
+    pub(crate) async fn begin(&mut self, roll: Option<u64>) -> Vec<u8> {
         let receipt = loop {
             match self.machine.begin(&self.block, &mut self.overlay) {
                 Ok(receipt) => break receipt,
@@ -65,6 +66,12 @@ impl<'a, E: Spawner + StorageContext> Execution<'a, E> {
             }
         };
         self.overlay.keep();
+        if let Some(epoch) = roll {
+            while let Err(Missing(key)) = committee::write(self.machine, epoch, &mut self.overlay) {
+                self.load_missing(key).await;
+            }
+            self.overlay.keep();
+        }
         if receipt.len() > BEGIN_BYTES_MAX {
             tracing::error!(
                 height = self.block.height,

@@ -1,19 +1,20 @@
-//! The header of a block: 377 bytes in one fixed form, whose hash the validators sign. Holds no Commonware types, so that a
+//! The header of a block: 409 bytes in one fixed form, whose hash the validators sign. Holds no Commonware types, so that a
 //! light client needs this file and a certificate only.
 //!
 //! ```text
 //! form 1 │ era 4 │ base 8 │ genesis 32 │ height 8 │ time 8 │ parent 32 │ epoch 8 │ view 8 │ parent view 8 │ leader 32 │
-//! state root 32 │ operations root 32 │ operations start 8 │ end 8 │ tx root 32 │ receipt root 32 │ txs 4 │ seed 48 │ next 32
+//! state root 32 │ operations root 32 │ operations start 8 │ end 8 │ tx root 32 │ receipt root 32 │ txs 4 │ seed 48 │ next 32 │
+//! payload 32
 //! ```
 
 use cairn_types::hash;
 
 /// Bytes of an encoded header.
 pub const HEADER_BYTES: usize =
-    1 + 4 + 8 + 32 + 8 * 2 + 32 + 8 * 3 + 32 + 32 + 32 + 8 * 2 + 32 + 32 + 4 + SEED_BYTES + 32;
+    1 + 4 + 8 + 32 + 8 * 2 + 32 + 8 * 3 + 32 + 32 + 32 + 8 * 2 + 32 + 32 + 4 + SEED_BYTES + 32 + 32;
 /// Bytes of a seed: a threshold signature over the round.
 pub const SEED_BYTES: usize = 48;
-const FORM: u8 = 2;
+const FORM: u8 = 3;
 /// [`Header::next`] of a block after which the era goes on.
 pub const NOBODY: [u8; 32] = [0; 32];
 /// [`Header::next`] of a block after the era's last one. Such blocks change nothing; they only carry the last one's finality.
@@ -50,10 +51,12 @@ pub struct Header {
     /// Merkle root over the receipts; leaf 0 is that of the block's beginning.
     pub receipt_root: [u8; 32],
     pub txs: u32,
-    /// The seed of the parent's round; zeros when the parent is genesis.
+    /// The seed of the parent's round; zeros in the first block of an epoch, whose parent may be final in a later round only.
     pub seed: [u8; SEED_BYTES],
     /// Who goes on after this block, see [`Successor`](crate::light::Successor); [`NOBODY`] in the midst of an era.
     pub next: [u8; 32],
+    /// Hash of what the block carries for the next committee; zeros when it carries nothing.
+    pub payload: [u8; 32],
 }
 
 /// Why bytes are not a header.
@@ -98,6 +101,7 @@ impl Header {
         push(&self.txs.to_be_bytes());
         push(&self.seed);
         push(&self.next);
+        push(&self.payload);
         assert_eq!(at, HEADER_BYTES, "every byte of a header is written");
         bytes
     }
@@ -129,6 +133,7 @@ impl Header {
             txs: u32::from_be_bytes(fields.take()),
             seed: fields.take(),
             next: fields.take(),
+            payload: fields.take(),
         };
         if header.height < header.base {
             return Err(HeaderError::BeforeItsEra);
@@ -141,7 +146,7 @@ impl Header {
 
     /// What certificates sign and children name.
     pub fn digest(&self) -> [u8; 32] {
-        hash::domain("cairn/header/2", &[&self.encode()]).0
+        hash::domain("cairn/header/3", &[&self.encode()]).0
     }
 
     /// Whether this is the block before an era's first.
@@ -154,9 +159,9 @@ impl Header {
         self.next != NOBODY
     }
 
-    /// Randomness that nobody could know before the parent's votes; `None` for an era's first block.
+    /// Randomness that nobody could know before the parent's votes; `None` for the first block of an era or of an epoch.
     pub fn beacon(&self) -> Option<[u8; 32]> {
-        (self.height > self.base.saturating_add(1)).then(|| hash::domain("cairn/beacon/1", &[&self.seed]).0)
+        (self.seed != [0; SEED_BYTES]).then(|| hash::domain("cairn/beacon/1", &[&self.seed]).0)
     }
 }
 
@@ -203,6 +208,7 @@ mod tests {
             txs: 16,
             seed: [17; SEED_BYTES],
             next: [18; 32],
+            payload: [19; 32],
         }
     }
 

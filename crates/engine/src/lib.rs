@@ -12,6 +12,7 @@ mod assemble;
 mod block;
 mod catch_up;
 pub mod ceremony;
+mod committee;
 mod config;
 mod ending;
 mod engine_types;

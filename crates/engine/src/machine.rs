@@ -9,6 +9,8 @@
 //! A transaction that refuses is left out of the block, and a block that contains one is invalid: a refusal changes
 //! nothing and pays nothing, so room in a block would be free for whoever fills it with refusals.
 
+use crate::Validator;
+
 /// Bytes of a key: a table byte and a 32-byte hash. The first eight bytes index the state, so they must be well spread.
 pub const KEY_BYTES: usize = 33;
 /// Bytes of a record.
@@ -72,6 +74,9 @@ pub trait StateMachine: Send + Sync + 'static {
 
     /// The records that `apply` will surely read, so that they are loaded together. May be empty; need not be complete.
     fn reads(&self, transaction: &[u8]) -> Vec<Key>;
+
+    /// The validators after what was done so far; empty: those of the genesis go on. They take over some epochs of the engine later.
+    fn validators(&self, view: &mut dyn View) -> Result<Vec<Validator>, Missing>;
 
     /// One transaction, already checked.
     fn apply(&self, block: &BlockContext, transaction: &[u8], view: &mut dyn View) -> Result<Applied, Missing>;

@@ -6,14 +6,14 @@ use crate::{
     application::{Application, Plan},
     block::Block,
     ending::cut,
-    engine_types::{Certificate, ConsensusContext, Digest, MarshalMailbox, Scheme, SeedSignature},
+    engine_types::{Certificate, ConsensusContext, Digest, MarshalMailbox, ReshareInput, Scheme, SeedSignature},
     limits::BLOCK_BYTES_MAX,
     seeds::Seeds,
     turns::Turns,
 };
 use commonware_consensus::{
     Application as ConsensusApplication, Handoff, Heightable as _, marshal::ancestry::Ancestry,
-    simplex::scheme::bls12381_threshold::vrf::Seedable as _,
+    simplex::scheme::bls12381_threshold::vrf::Seedable as _, types::Epoch,
 };
 use commonware_cryptography::{Digested, Digestible as _};
 use commonware_glue::stateful::Mailbox;
@@ -108,7 +108,7 @@ impl<E: Spawner + StorageContext> Paced<E> {
         }
     }
 
-    async fn plan(&self, runtime: &E, ancestry: impl Ancestry<Block>) -> Option<Plan> {
+    async fn plan(&self, runtime: &E, epoch: Epoch, ancestry: impl Ancestry<Block>) -> Option<Plan> {
         let shared = &*self.shared;
         let mut ancestry = ancestry;
         let parent = ancestry.next().await?;
@@ -116,7 +116,7 @@ impl<E: Spawner + StorageContext> Paced<E> {
         if before.is_over() {
             shared.wait_for_end(runtime, &parent).await;
         }
-        let seed = match before.is_genesis() {
+        let seed = match before.is_genesis() || before.epoch != epoch.get() {
             true => None,
             false => Some(shared.seed(&parent).await),
         };
@@ -130,6 +130,7 @@ impl<E: Spawner + StorageContext> Paced<E> {
             time_ms: shared.clock.now_ms(),
             seed,
             txs,
+            payload: None,
         })
     }
 }
@@ -261,9 +262,14 @@ impl<E: Spawner + StorageContext> ConsensusApplication<E> for Paced<E> {
     type SigningScheme = Scheme;
     type Context = ConsensusContext;
     type Block = Block;
-    type Input = ();
+    type Input = ReshareInput;
 
-    async fn prepare(&mut self, _: (E, ConsensusContext), _: impl Ancestry<Block>, (): ()) -> Handoff<Digested<Block>> {
+    async fn prepare(
+        &mut self,
+        _: (E, ConsensusContext),
+        _: impl Ancestry<Block>,
+        _: ReshareInput,
+    ) -> Handoff<Digested<Block>> {
         Handoff::Wait
     }
 
@@ -271,18 +277,19 @@ impl<E: Spawner + StorageContext> ConsensusApplication<E> for Paced<E> {
         &mut self,
         context: (E, ConsensusContext),
         ancestry: impl Ancestry<Block>,
-        (): (),
+        input: ReshareInput,
     ) -> Option<Digested<Block>> {
         let runtime = context.0.child("pacing");
         let turns = self.shared.turns.clone();
-        let plan = select_biased! {
+        let mut plan = select_biased! {
             // Without a block consensus goes on to the next turn at once.
             () = turns.lost(context.1.round).fuse() => {
                 tracing::debug!(round = ?context.1.round, "the others have given up this turn to lead");
                 None
             }
-            plan = self.plan(&runtime, ancestry.clone()).fuse() => plan,
+            plan = self.plan(&runtime, context.1.round.epoch(), ancestry.clone()).fuse() => plan,
         }?;
+        plan.payload = input.payload;
         let offered = plan.txs.len();
         let block = self.inner.propose(context, ancestry, plan).await;
         self.shared.built(offered, block.as_ref(), runtime.current());

@@ -11,7 +11,7 @@ mod machine;
 mod source;
 
 pub use file::{RecordsError, RecordsFile, RecordsWriter};
-pub(crate) use machine::{CURSOR, Cursor};
+pub(crate) use machine::{CURSOR, Cursor, OWN_TABLE};
 pub(crate) use source::Taking;
 
 use crate::{EraStart, KEY_BYTES, Key, VALUE_BYTES, Value, assemble::Host};

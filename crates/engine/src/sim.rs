@@ -4,6 +4,8 @@
 use crate::{
     Approval, CatchUp, Clock, Ended, EraStart, Handle, Observer, Pace, Retain, StateMachine, TxSource,
     assemble::{CHANNELS, Host, Links, Network, Running, Settings, assemble, message_bytes_max},
+    block::key_bytes,
+    committee::{Memory, Secrets, Shelf},
     engine_types, fitness,
     keys::Keys,
     light::Successor,
@@ -18,12 +20,12 @@ use commonware_runtime::{
     Clock as _, Handle as Task, Spawner as _, Supervisor as _,
     deterministic::{self, Context, PartialWriteMode, Runner, WriteConfig},
 };
-use commonware_utils::{NZUsize, probability};
+use commonware_utils::{NZUsize, ordered::Set, probability};
 use futures::future::BoxFuture;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use std::{
-    num::{NonZeroU32, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -33,6 +35,7 @@ use std::{
 use tokio::sync::oneshot;
 
 mod audit;
+mod everybody;
 mod trouble;
 mod way;
 
@@ -56,6 +59,8 @@ pub struct Sim {
     pub pace: Pace,
     pub retain: Retain,
     pub catch_up: CatchUp,
+    /// See [`Config::epoch_blocks`](crate::Config::epoch_blocks).
+    pub epoch_blocks: NonZeroU64,
     /// One way between any two nodes.
     pub latency: Duration,
     /// Where its own time begins, in Unix milliseconds.
@@ -81,6 +86,7 @@ pub struct SimHost {
 /// What a run leaves: what was stored, after a crash of all nodes at its end.
 pub struct SimEnd {
     checkpoint: deterministic::Checkpoint,
+    shelves: Vec<Shelves>,
     /// Digest of all that happened; equal runs have equal ones.
     pub audit: String,
 }
@@ -97,6 +103,7 @@ pub struct SimNetwork {
 
 struct Node {
     keys: Keys,
+    shelves: Shelves,
     host: SimHost,
     /// Another process under the same keys.
     twin: Option<SimHost>,
@@ -105,6 +112,9 @@ struct Node {
     ahead_ms: Arc<AtomicI64>,
     way: Way,
 }
+
+/// Shares of a node's process, and of another one under the same keys.
+type Shelves = [Arc<Memory>; 2];
 
 /// A validator's secret as other crates know it.
 fn secret(key: &PrivateKey) -> SecretKey {
@@ -154,6 +164,7 @@ impl Sim {
             },
             retain: Retain::default(),
             catch_up: CatchUp::default(),
+            epoch_blocks: NonZeroU64::MIN.saturating_add(127),
             latency: Duration::from_millis(10),
             start_ms: 1_700_000_000_000,
             tears: false,
@@ -168,7 +179,7 @@ impl Sim {
             .with_start_time(SystemTime::UNIX_EPOCH + Duration::from_millis(self.start_ms))
             .with_storage_fault_config(self.storage())
             .with_timeout(Some(self.time_max));
-        self.run_on(Runner::new(config), hosts, drive)
+        self.run_on(Runner::new(config), Vec::new(), hosts, drive)
     }
 
     fn storage(&self) -> deterministic::FaultConfig {
@@ -185,23 +196,25 @@ impl Sim {
 
     /// Runs on from what an earlier run stored.
     pub fn resume(&self, end: SimEnd, hosts: Vec<SimHost>, drive: Drive) -> SimEnd {
-        self.run_on(Runner::from(end.checkpoint), hosts, drive)
+        self.run_on(Runner::from(end.checkpoint), end.shelves, hosts, drive)
     }
 
-    fn run_on(&self, runner: Runner, hosts: Vec<SimHost>, drive: Drive) -> SimEnd {
+    fn run_on(&self, runner: Runner, mut shelves: Vec<Shelves>, hosts: Vec<SimHost>, drive: Drive) -> SimEnd {
         let keys = self.keys();
+        shelves.resize_with(keys.len(), Shelves::default);
         assert_eq!(hosts.len(), keys.len(), "one host per node");
         let names: Vec<_> = keys.iter().map(|keys| keys.identity.public_key()).collect();
-        let node = |(keys, host): (Keys, SimHost)| Node {
+        let node = |((keys, host), shelves): ((Keys, SimHost), &Shelves)| Node {
             way: Way::new(&keys.identity.public_key(), &names),
             keys,
+            shelves: shelves.clone(),
             host,
             twin: None,
             tasks: Vec::new(),
             starts: 0,
             ahead_ms: Arc::default(),
         };
-        let nodes: Vec<Node> = keys.into_iter().zip(hosts).map(node).collect();
+        let nodes: Vec<Node> = keys.into_iter().zip(hosts).zip(&shelves).map(node).collect();
         let sim = self.clone();
         let (audit, checkpoint) = runner.start_and_recover(|context| async move {
             let auditor = context.auditor();
@@ -212,7 +225,14 @@ impl Sim {
         SimEnd {
             audit: audit.state(),
             checkpoint,
+            shelves,
         }
+    }
+
+    /// The keys of the nodes: the validators', then the followers'.
+    pub fn names(&self) -> Vec<[u8; 32]> {
+        let keys = self.keys();
+        keys.iter().map(|keys| key_bytes(&keys.identity.public_key())).collect()
     }
 
     /// The validators' keys, then the followers'.
@@ -233,7 +253,7 @@ async fn start_all(context: Context, sim: Sim, nodes: Vec<Node>) -> SimNetwork {
     let names: Vec<engine_types::PublicKey> = nodes.iter().map(|node| node.keys.identity.public_key()).collect();
     let (validators, followers) = names.split_at(sim.validators.get() as usize);
     let config = simulated::Config {
-        max_size: message_bytes_max(sim.validators.get()),
+        max_size: message_bytes_max(),
         max_peers_per_set: NonZeroUsize::new(names.len()).unwrap_or(NonZeroUsize::MIN),
         disconnect_on_block: true,
         tracked_peer_sets: NZUsize!(1),
@@ -349,10 +369,12 @@ impl SimNetwork {
         }
         self.nodes[node].starts += 1;
         let (host, twin) = (self.nodes[node].host.clone(), self.nodes[node].twin.clone());
-        let (task, start) = self.process(node, "", host, network(&self.oracle, me.clone(), channels));
+        let names: Vec<_> = self.nodes.iter().map(|node| node.keys.identity.public_key()).collect();
+        let links = |channels| network(&self.oracle, names.clone(), me.clone(), channels);
+        let (task, start) = self.process(node, "", host, links(channels));
         self.nodes[node].tasks.push(task);
         if let Some(twin) = twin {
-            let (task, _) = self.process(node, "-twin", twin, network(&self.oracle, me, twins));
+            let (task, _) = self.process(node, "-twin", twin, links(twins));
             self.nodes[node].tasks.push(task);
         }
         start
@@ -369,6 +391,8 @@ impl SimNetwork {
     where
         Network<L>: Send,
     {
+        let [shelf, twin_shelf] = self.nodes[node].shelves.clone();
+        let shelf: Arc<dyn Shelf> = if which.is_empty() { shelf } else { twin_shelf };
         let settings = Settings {
             chain: self.sim.chain.clone(),
             begin: self.sim.begin.clone(),
@@ -378,6 +402,8 @@ impl SimNetwork {
             catch_up: self.sim.catch_up,
             partition: format!("validator-{node}{which}"),
             keys: self.nodes[node].keys.clone(),
+            secrets: Secrets::new(shelf, self.nodes[node].keys.share.clone()),
+            epoch_blocks: self.sim.epoch_blocks,
             alone: self.nodes.len() == 1,
         };
         let SimHost {
@@ -427,6 +453,8 @@ pub(crate) mod toy;
 
 #[cfg(test)]
 mod catch_up_tests;
+#[cfg(test)]
+mod committee_tests;
 #[cfg(test)]
 mod era_tests;
 #[cfg(test)]

@@ -6,11 +6,17 @@ use crate::{
     address::nowhere,
     assemble::{Links, Network},
     block::key_bytes,
+    committee::Directory,
     engine_types::PublicKey,
 };
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_cryptography::{ChaCha20Poly1305, Signer as _, ed25519::PrivateKey};
-use commonware_p2p::{Address, AddressableManager as _, AddressableTrackedPeers, authenticated::lookup};
+use commonware_consensus::types::Epoch;
+use commonware_glue::dkg::network;
+use commonware_p2p::{
+    Address, AddressableManager as _, AddressableTrackedPeers, PeerSetSubscription, Provider, TrackedPeers,
+    authenticated::lookup,
+};
 use commonware_runtime::{Handle as Task, Quota, tokio::Context};
 use commonware_stream::{
     SakeCups,
@@ -18,7 +24,15 @@ use commonware_stream::{
     sake::{self, Sake},
 };
 use commonware_utils::{NZU32, NZUsize, ordered::Map};
-use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    fmt,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 /// Authenticates and encrypts connections between nodes.
 type Handshake = SakeCups<PrivateKey, ChaCha20Poly1305>;
@@ -27,14 +41,95 @@ type Handshake = SakeCups<PrivateKey, ChaCha20Poly1305>;
 pub(crate) struct Tcp;
 
 impl Links for Tcp {
-    type Peers = lookup::Oracle<PublicKey>;
+    type Peers = Known;
     type Blocker = lookup::Oracle<PublicKey>;
     type Sender = lookup::Sender<PublicKey, Context>;
     type Receiver = lookup::Receiver<PublicKey>;
 }
 
-/// Whom a node connects to and lets in; nobody else.
+/// Whom a node connects to and lets in at first; nobody else.
 pub(crate) struct Peers(AddressableTrackedPeers<PublicKey>);
+
+/// Nodes beyond those of the settings that may come to take part while the process runs.
+const NEWCOMERS_MAX: usize = 16;
+
+/// Whom a node connects to and lets in as epochs go by: who deals and who gets shares, those of the settings always.
+#[derive(Clone)]
+pub(crate) struct Known {
+    oracle: lookup::Oracle<PublicKey>,
+    own: Arc<Own>,
+}
+
+struct Own {
+    me: PublicKey,
+    at_first: AddressableTrackedPeers<PublicKey>,
+    /// Addresses of those who took part lately: who leaves is in no later directory.
+    seen: Mutex<BTreeMap<PublicKey, Address>>,
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known").finish_non_exhaustive()
+    }
+}
+
+impl Provider for Known {
+    type PublicKey = PublicKey;
+
+    async fn peer_set(&mut self, id: u64) -> Option<TrackedPeers<PublicKey>> {
+        self.oracle.peer_set(id).await
+    }
+
+    async fn subscribe(&mut self) -> PeerSetSubscription<PublicKey> {
+        self.oracle.subscribe().await
+    }
+}
+
+impl network::Manager for Known {
+    type Directory = Directory;
+    type Error = Infallible;
+
+    fn track(
+        &mut self,
+        epoch: Epoch,
+        peers: TrackedPeers<PublicKey>,
+        directory: &Directory,
+    ) -> Result<(), Infallible> {
+        let peers = self.own.peers(peers, directory);
+        // Set 0 is that of the settings.
+        let _ = self.oracle.track(epoch.get().saturating_add(1), peers);
+        Ok(())
+    }
+}
+
+impl Own {
+    fn peers(&self, peers: TrackedPeers<PublicKey>, directory: &Directory) -> AddressableTrackedPeers<PublicKey> {
+        let mut seen = self.seen.lock().expect("no panic while this lock is held");
+        let address = |key: &PublicKey| {
+            let known = directory.get(key).or_else(|| seen.get(key));
+            let known = known.or_else(|| self.at_first.primary.get_value(key)).cloned();
+            known.unwrap_or_else(|| Address::from(nowhere()))
+        };
+        let with_address = |key: &PublicKey| (key.clone(), address(key));
+        let all: BTreeMap<PublicKey, Address> = peers.primary.iter().chain(&peers.secondary).map(with_address).collect();
+        let pick = |keys: &mut dyn Iterator<Item = &PublicKey>| -> Vec<(PublicKey, Address)> {
+            let others = keys.filter(|key| **key != self.me);
+            others.map(|key| (key.clone(), all[key].clone())).collect()
+        };
+        let mut primary = pick(&mut peers.primary.iter());
+        let mut secondary = pick(&mut peers.secondary.iter());
+        let settings = self.at_first.primary.iter_pairs().chain(self.at_first.secondary.iter_pairs());
+        secondary.extend(settings.map(|(key, address)| (key.clone(), address.clone())));
+        primary.truncate(self.room());
+        secondary.truncate(self.room() - primary.len());
+        *seen = all;
+        AddressableTrackedPeers::new(Map::from_iter_dedup(primary), Map::from_iter_dedup(secondary))
+    }
+
+    fn room(&self) -> usize {
+        self.at_first.primary.len() + self.at_first.secondary.len() + NEWCOMERS_MAX
+    }
+}
 
 impl Peers {
     /// The others of `validators`, who dial each other, and `followers`, who dial them.
@@ -79,15 +174,23 @@ pub(crate) fn open(
     bytes_max: u32,
     quotas: &[Quota],
 ) -> (Task<()>, Network<Tcp>) {
-    let config = config(identity, namespace, listen, peers.count() + 1, bytes_max);
+    let config = config(identity, namespace, listen, peers.count() + 1 + NEWCOMERS_MAX, bytes_max);
     let (mut network, mut oracle) = lookup::Network::new(context, config);
-    oracle.track(0, peers.0);
+    oracle.track(0, peers.0.clone());
+    let known = Known {
+        oracle: oracle.clone(),
+        own: Arc::new(Own {
+            me: identity.public_key(),
+            at_first: peers.0,
+            seen: Mutex::default(),
+        }),
+    };
     let channels = (0..)
         .zip(quotas)
         .map(|(channel, quota)| network.register(channel, *quota))
         .collect();
     let links = Network {
-        peers: oracle.clone(),
+        peers: known,
         blocker: oracle,
         channels,
     };
@@ -122,8 +225,8 @@ fn config(
         // Several validators may stand behind one address.
         allowed_handshake_rate_per_ip: Quota::per_second(NZU32!(16)),
         block_duration: Duration::from_hours(1),
-        // The peers of a process do not change; memory grows with this.
-        tracked_peer_sets: NZUsize!(1),
+        // Whoever left an epoch ago is still heard; memory grows with this.
+        tracked_peer_sets: NZUsize!(2),
         ..lookup::Config::recommended(handshake, namespace, listen, nodes_max, bytes_max, NZUsize!(256))
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     Clock, Config, ConfigError, Ended, Handle, Observer, StateMachine, TxSource,
     assemble::{CHANNELS, Host, Running, Settings, assemble, message_bytes_max},
     catch_up::is_stale,
+    committee::{Memory, Secrets, Shelf},
     fitness,
     key_file::KeysError,
     keys::Keys,
@@ -145,7 +146,6 @@ async fn serve(
     started: &mut Option<Started>,
     ended: &mut Option<tokio::sync::watch::Sender<Option<Ended>>>,
 ) -> Ended {
-    let validators = u32::try_from(keys.validators.len()).expect("bounded by VALIDATORS_MAX");
     let alone = peers.is_empty();
     let files = config.dir.join(FILES);
     let (network, links) = tcp::open(
@@ -154,9 +154,10 @@ async fn serve(
         &[config.chain.as_bytes(), b"/p2p"].concat(),
         config.listen,
         peers,
-        message_bytes_max(validators),
+        message_bytes_max(),
         &CHANNELS,
     );
+    let secrets = Secrets::new(Arc::new(Memory::default()) as Arc<dyn Shelf>, keys.share.clone());
     let settings = Settings {
         chain: config.chain,
         begin: config.begin,
@@ -165,6 +166,8 @@ async fn serve(
         retain: config.retain,
         catch_up: config.catch_up,
         partition: PARTITION.into(),
+        secrets,
+        epoch_blocks: config.epoch_blocks,
         keys,
         alone,
     };

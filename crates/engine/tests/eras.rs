@@ -56,6 +56,10 @@ impl StateMachine for Later {
         Counters.reads(transaction)
     }
 
+    fn validators(&self, view: &mut dyn View) -> Result<Vec<Validator>, Missing> {
+        Counters.validators(view)
+    }
+
     fn apply(&self, block: &BlockContext, transaction: &[u8], view: &mut dyn View) -> Result<Applied, Missing> {
         Counters.apply(block, transaction, view)
     }

@@ -151,7 +151,7 @@ fn open(ceremony: &Ceremony) -> Result<Opened, CeremonyError> {
 
 /// The peers, which all know beforehand: the ceremony's chain has nothing to add.
 #[derive(Clone, Debug)]
-struct Known(lookup::Oracle<PublicKey>);
+struct Known(tcp::Known);
 
 impl Provider for Known {
     type PublicKey = PublicKey;

@@ -3,13 +3,15 @@
 
 use super::Brought;
 use crate::{
-    Applied, BlockContext, KEY_BYTES, Key, Missing, StateMachine, VALUE_BYTES, Value, View,
+    Applied, BlockContext, KEY_BYTES, Key, Missing, StateMachine, VALUE_BYTES, Validator, Value, View,
     limits::{OTHER_RECORDS, TAKING_OVER},
 };
 use std::sync::Arc;
 
-/// How many chunks were taken in, and of how many. The only record that is not the machine's; it is not exported.
-pub(crate) const CURSOR: Key = [0xff; KEY_BYTES];
+/// Begins the keys of the records that are the engine's own; they are not exported.
+pub(crate) const OWN_TABLE: u8 = 0xff;
+/// How many chunks were taken in, and of how many.
+pub(crate) const CURSOR: Key = [OWN_TABLE; KEY_BYTES];
 
 pub(crate) struct TakingOver {
     inner: Arc<dyn StateMachine>,
@@ -122,6 +124,13 @@ impl StateMachine for TakingOver {
         match super::is_records(transaction) {
             true => Vec::new(),
             false => self.inner.reads(transaction),
+        }
+    }
+
+    fn validators(&self, view: &mut dyn View) -> Result<Vec<Validator>, Missing> {
+        match cursor(view)?.is_done() {
+            true => self.inner.validators(view),
+            false => Ok(Vec::new()),
         }
     }
 

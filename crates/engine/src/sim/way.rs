@@ -6,6 +6,7 @@
 //!                                                            twin    ─▶ to the others │ the others ─▶ twin
 //! ```
 
+use super::everybody::Everybody;
 use crate::{
     assemble::{Links, Network},
     engine_types::PublicKey,
@@ -92,7 +93,7 @@ pub(super) fn router(way: Way) -> impl SplitRouter<PublicKey> {
 pub(super) struct Simulated<F>(PhantomData<F>);
 
 impl<F: SplitForwarder<PublicKey>> Links for Simulated<F> {
-    type Peers = simulated::Manager<PublicKey, Context>;
+    type Peers = Everybody;
     type Blocker = simulated::Control<PublicKey, Context>;
     type Sender = SplitSender<PublicKey, Context, F>;
     type Receiver = simulated::Receiver<PublicKey>;
@@ -103,11 +104,15 @@ type Channels<F> = Vec<(SplitSender<PublicKey, Context, F>, simulated::Receiver<
 
 pub(super) fn network<F: SplitForwarder<PublicKey>>(
     oracle: &Oracle<PublicKey, Context>,
+    names: Vec<PublicKey>,
     blocker: simulated::Control<PublicKey, Context>,
     channels: Channels<F>,
 ) -> Network<Simulated<F>> {
     Network {
-        peers: oracle.manager(),
+        peers: Everybody {
+            manager: oracle.manager(),
+            names,
+        },
         blocker,
         channels,
     }

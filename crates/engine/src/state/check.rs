@@ -9,7 +9,7 @@ use crate::{
     Header, Key, Value,
     engine_types::{Digest, Op},
     light::{Anchor, HandOver, follow, verify_finality},
-    records::{CURSOR, Cursor, RecordsWriter},
+    records::{CURSOR, Cursor, OWN_TABLE, RecordsWriter},
 };
 use commonware_codec::{Copying, Decode as _, DecodeExt as _, FixedSize as _};
 use commonware_cryptography::Sha256;
@@ -76,7 +76,7 @@ pub fn check(path: &Path, anchor: &Anchor, progress: Progress<'_>) -> Result<Che
             wanted: end,
         });
     }
-    checked.drop_cursor()?;
+    checked.drop_own()?;
     Ok(checked)
 }
 
@@ -195,11 +195,11 @@ impl Checked {
     }
 
     /// What the engine itself noted is no record of the state.
-    fn drop_cursor(&mut self) -> Result<(), StateFileError> {
+    fn drop_own(&mut self) -> Result<(), StateFileError> {
         if self.header.era > 0 && !Cursor::read(self.record(&CURSOR)?.as_ref()).is_done() {
             return Err(StateFileError::TakingOver);
         }
-        self.places.remove(&CURSOR);
+        self.places.retain(|key, _| key[0] != OWN_TABLE);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! A machine of counters, a pool and an observer that remember everything: what the engine's tests run.
 
 use cairn_engine::{
-    Applied, BlockContext, Finalized, Key, Missing, Observer, StateMachine, Tx, TxHash, TxSource, Value, View, tx_hash,
+    Applied, BlockContext, Finalized, Key, Missing, Observer, StateMachine, Tx, TxHash, TxSource, Validator, Value, View, tx_hash,
 };
 use std::{
     collections::{BTreeMap, HashSet},
@@ -94,6 +94,10 @@ impl StateMachine for Counters {
             .map(|(account, _)| account_key(account))
             .into_iter()
             .collect()
+    }
+
+    fn validators(&self, _: &mut dyn View) -> Result<Vec<Validator>, Missing> {
+        Ok(Vec::new())
     }
 
     fn apply(&self, _: &BlockContext, transaction: &[u8], view: &mut dyn View) -> Result<Applied, Missing> {

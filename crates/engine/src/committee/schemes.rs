@@ -1,0 +1,91 @@
+//! With whose signatures votes of an epoch are checked, and with which share this node signs. Holds recent epochs only.
+
+use crate::engine_types::{Bls, PublicKey, Scheme};
+use commonware_consensus::types::Epoch;
+use commonware_cryptography::certificate::{Provider, Scoped};
+use commonware_glue::dkg::{Registrar, types::SchemeInfo};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+use tokio::sync::watch;
+
+/// Epochs before the newest that votes may still be about.
+const EPOCHS_KEPT: u64 = 2;
+
+/// What this node is in an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) epoch: u64,
+    pub(crate) signs: bool,
+}
+
+/// The schemes of recent epochs. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Schemes(Arc<Inner>);
+
+struct Inner {
+    chain: String,
+    of: Mutex<BTreeMap<Epoch, Arc<Scheme>>>,
+    place: watch::Sender<Option<Place>>,
+}
+
+impl Schemes {
+    pub(crate) fn new(chain: &str) -> Self {
+        Self(Arc::new(Inner {
+            chain: chain.to_owned(),
+            of: Mutex::default(),
+            place: watch::Sender::new(None),
+        }))
+    }
+
+    /// What this node is in the newest epoch.
+    pub(crate) fn place(&self) -> watch::Receiver<Option<Place>> {
+        self.0.place.subscribe()
+    }
+
+    pub(crate) fn insert(&self, epoch: Epoch, info: SchemeInfo<Bls, PublicKey>) {
+        let name = self.0.chain.as_bytes();
+        let signs = matches!(info, SchemeInfo::Signer { .. });
+        let scheme = match info {
+            SchemeInfo::Verifier { participants, sharing } => Scheme::verifier(name, participants, sharing),
+            SchemeInfo::Member {
+                participants,
+                sharing,
+                public_key,
+            } => Scheme::member(name, participants, sharing, &public_key).expect("a member is one of the participants"),
+            SchemeInfo::Signer {
+                participants,
+                sharing,
+                share,
+            } => Scheme::signer(name, participants, sharing, share).expect("a share is checked when it is made"),
+        };
+        let mut of = self.0.of.lock().expect("no panic while this lock is held");
+        of.insert(epoch, Arc::new(scheme));
+        of.retain(|kept, _| kept.get().saturating_add(EPOCHS_KEPT) >= epoch.get());
+        drop(of);
+        self.0.place.send_replace(Some(Place {
+            epoch: epoch.get(),
+            signs,
+        }));
+    }
+}
+
+impl Provider for Schemes {
+    type Scope = Epoch;
+    type Scheme = Scheme;
+
+    fn scoped(&self, epoch: Epoch) -> Option<Scoped<Scheme>> {
+        let of = self.0.of.lock().expect("no panic while this lock is held");
+        of.get(&epoch).cloned().map(Scoped::scheme)
+    }
+}
+
+impl Registrar for Schemes {
+    type Variant = Bls;
+    type PublicKey = PublicKey;
+
+    async fn register(&self, epoch: Epoch, info: SchemeInfo<Bls, PublicKey>) {
+        self.insert(epoch, info);
+    }
+}

@@ -37,6 +37,10 @@ impl StateMachine for Heights {
         Vec::new()
     }
 
+    fn validators(&self, _: &mut dyn View) -> Result<Vec<Validator>, Missing> {
+        Ok(Vec::new())
+    }
+
     fn apply(&self, _: &BlockContext, _: &[u8], _: &mut dyn View) -> Result<Applied, Missing> {
         Ok(Applied::Refused(1))
     }

@@ -29,7 +29,7 @@ pub use cairn_engine::light::HandOver;
 pub use eras::{Eras, follow_eras, hand_over};
 pub use error::ClientError;
 pub use events::{Events, Told};
-pub use node::{NodeClient, NodeProtocol, NodeUpgrade, Seen, Status};
+pub use node::{Committee, NodeClient, NodeProtocol, NodeUpgrade, Seen, Status};
 pub use question::{NoQuestion, Question};
 pub use raw::StateOffer;
 pub use submit::Confirmed;

@@ -60,6 +60,9 @@ pub struct Status {
     /// By which rules the ledger runs, and which of them the node's program knows.
     #[serde(default)]
     pub protocol: NodeProtocol,
+    /// Who signs blocks now and who is next; none right after the node's start.
+    #[serde(default)]
+    pub committee: Option<Committee>,
     /// What a beacon is worth on this chain, where it is worth less than elsewhere.
     pub beacon_note: Option<String>,
 }
@@ -90,6 +93,22 @@ impl NodeProtocol {
     pub fn speaks(&self, version: u16) -> bool {
         (self.speaks_min..=self.speaks_max).contains(&version)
     }
+}
+
+/// Who signs blocks, as a node tells it. Keys as text.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Committee {
+    /// Of consensus, not one of the ledger's.
+    pub epoch: u64,
+    /// The height of its last block.
+    pub until: u64,
+    /// Whether the node is one of them and has its share.
+    pub signs: bool,
+    pub members: Vec<String>,
+    /// Who gets shares in this epoch, and signs in the next one.
+    pub receiving: Vec<String>,
+    /// Who gets shares in the next one.
+    pub announced: Vec<String>,
 }
 
 impl Status {

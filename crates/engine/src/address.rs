@@ -22,6 +22,11 @@ pub struct Address(Ingress);
 pub struct AddressError;
 
 impl Address {
+    /// Of a node that nobody can dial: it dials the others.
+    pub fn nowhere() -> Self {
+        nowhere().into()
+    }
+
     /// As the network between nodes wants it. Who somebody is is shown by its key alone, so it may come from elsewhere.
     pub(crate) fn peer(&self) -> PeerAddress {
         match &self.0 {

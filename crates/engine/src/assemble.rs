@@ -11,7 +11,7 @@ use crate::{
     application::{Application, Rules},
     block::{Block, key_bytes},
     catch_up::{self, Horizon, Stores},
-    committee::{self, Asked, Directory, MEMBERS_MAX, Roll, Schemes, Secrets, Watched},
+    committee::{self, Asked, Directory, MEMBERS_MAX, Place, Roll, Schemes, Secrets, Watched},
     ending,
     engine_types::{Bls, MarshalVariant, Op, PublicKey, Scheme, State, StateKey},
     execute::Databases,
@@ -63,7 +63,8 @@ use commonware_glue::{
 use commonware_p2p as p2p;
 use commonware_parallel::Sequential;
 use commonware_runtime::{
-    Clock as RuntimeClock, Handle as Task, Metrics, Network as RuntimeNetwork, Quota, Spawner, buffer::paged::CacheRef,
+    Clock as RuntimeClock, Handle as Task, Metrics, Network as RuntimeNetwork, Quota, Spawner, Storage,
+    buffer::paged::CacheRef,
 };
 use commonware_storage::{
     Context as StorageContext,
@@ -75,7 +76,7 @@ use commonware_storage::{
 use commonware_utils::{NZDuration, NZU16, NZU32, NZU64, NZUsize};
 use futures::{
     FutureExt as _,
-    future::{BoxFuture, select_all},
+    future::{BoxFuture, pending, select_all},
     select_biased,
 };
 use rand_core::CryptoRng;
@@ -246,7 +247,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     // A lone validator knows best how far the chain is.
     let asks = !alone && (validators > 1 || keys.share.is_none());
     let named: Vec<[u8; 32]> = keys.validators.iter().map(key_bytes).collect();
-    let committee = committee::founding(&keys);
+    let committee = committee::founding(&keys, epoch_blocks);
     let schemes = Schemes::new(&chain);
     let verifier = Scheme::certificate_verifier(chain.as_bytes(), identity);
     let page_cache = CacheRef::new(PAGE_BYTES, CACHED_PAGES);
@@ -534,7 +535,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             state_sync,
             blocks_per_epoch: epoch_blocks,
             mailbox_size: MAILBOX,
-            partition_prefix: format!("{base}-votes"),
+            partition_prefix: votes_prefix(&base),
         },
     );
     tasks.push((
@@ -587,7 +588,10 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     };
     let fitness = runtime.child("fitness_task").spawn(|_| fitness.run());
     tasks.push(("the look at the next block ended", fitness));
-    let service_latest = latest_seen.clone();
+    let (service_latest, place) = (latest_seen.clone(), schemes.place());
+    let forgetting = forget_votes(runtime.child("votes"), base, schemes.place());
+    let forgetting = runtime.child("forgetting").spawn(|_| forgetting);
+    tasks.push(("the forgetting of votes ended", forgetting));
     let service = runtime.child("service").spawn(move |runtime| {
         let service = Service {
             runtime,
@@ -595,6 +599,8 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             marshal,
             latest: service_latest,
             base: begin.height,
+            place,
+            epoch_blocks,
         };
         service.run(asked)
     });
@@ -652,6 +658,27 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
         stopped,
         ended,
         unfit: unfit_seen,
+    }
+}
+
+fn votes_prefix(base: &str) -> String {
+    format!("{base}-votes")
+}
+
+/// Removes the votes of epochs gone by: an epoch's end is final, so nobody can be brought to vote in it again.
+async fn forget_votes(runtime: impl Storage, base: String, mut place: watch::Receiver<Option<Place>>) {
+    loop {
+        let epoch = place.borrow_and_update().as_ref().map_or(0, |place| place.epoch);
+        let mut old = epoch.checked_sub(2);
+        while let Some(epoch) = old {
+            let votes = format!("{}_consensus_{epoch}", votes_prefix(&base));
+            // What is not there was removed before.
+            let removed = runtime.remove(&votes, None).await;
+            old = epoch.checked_sub(1).filter(|_| removed.is_ok());
+        }
+        if place.changed().await.is_err() {
+            return pending().await;
+        }
     }
 }
 

@@ -14,6 +14,9 @@ use std::{
 /// What [`Config::epoch_blocks`] is unless somebody says otherwise.
 pub const EPOCH_BLOCKS: NonZeroU64 = NonZeroU64::MIN.saturating_add(1_023);
 
+/// Blocks of an epoch at least: every validator must lead in its second half, with turns to spare.
+pub const EPOCH_BLOCKS_MIN: u64 = 16;
+
 /// The settings of one chain process.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -152,6 +155,14 @@ impl Config {
         {
             return Err(ConfigError::RetainBlocks);
         }
+        let validators = self.validators.len().max(1) as u64;
+        if self.epoch_blocks.get() < EPOCH_BLOCKS_MIN.max(4 * validators) {
+            return Err(ConfigError::EpochBlocks);
+        }
+        let kept = self.retain.blocks.map_or(u64::MAX, |blocks| blocks as u64);
+        if kept < self.epoch_blocks.get() {
+            return Err(ConfigError::RetainEpoch);
+        }
         if self.threads == 0 {
             return Err(ConfigError::Threads);
         }
@@ -214,6 +225,37 @@ pub enum ConfigError {
         Retain::BLOCKS_MIN
     )]
     RetainBlocks,
+    #[error("an epoch has at least {EPOCH_BLOCKS_MIN} blocks, and four for each validator")]
+    EpochBlocks,
+    #[error("retain.blocks must be at least the blocks of an epoch")]
+    RetainEpoch,
     #[error("threads must be above zero")]
     Threads,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_lets_every_validator_lead_and_is_kept_to_its_end() {
+        let with = |blocks: u64, validators: u8, kept: Option<usize>| {
+            let mut config = Config::alone("folder", "chain");
+            config.epoch_blocks = NonZeroU64::new(blocks).unwrap();
+            config.validators = (0..validators)
+                .map(|at| Validator {
+                    key: [at; 32],
+                    address: Address::nowhere(),
+                })
+                .collect();
+            config.retain.blocks = kept;
+            config.check()
+        };
+        assert_eq!(with(EPOCH_BLOCKS_MIN, 4, None), Ok(()));
+        assert_eq!(with(EPOCH_BLOCKS_MIN - 1, 0, None), Err(ConfigError::EpochBlocks));
+        assert_eq!(with(EPOCH_BLOCKS_MIN, 5, None), Err(ConfigError::EpochBlocks));
+        assert_eq!(with(128, 4, Some(127)), Err(ConfigError::RetainEpoch));
+        assert_eq!(with(128, 4, Some(128)), Ok(()));
+        assert_eq!(Config::alone("folder", "chain").check(), Ok(()));
+    }
 }

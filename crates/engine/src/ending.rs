@@ -1,5 +1,5 @@
-//! How an era ends: more than two thirds of its validators sign who takes over, anybody hands that in, and the block that holds it
-//! is the era's last. Whether it holds depends on nothing but the signatures, so all validators judge it alike.
+//! How an era ends: more than two thirds of the validators whom the machine names sign who takes over, anybody hands that in, and the block that holds it
+//! is the era's last. Whether it holds depends on the signatures and the state, so all validators judge it alike.
 //!
 //! ```text
 //! approve (each validator) ─▶ resolution ─▶ handed in at any validator ─▶ block with header.next = successor ─▶ nothing more
@@ -96,17 +96,24 @@ impl Resolution {
 
     /// Whether enough of these validators want it.
     pub fn holds(&self, chain: &str, validators: &[[u8; 32]]) -> bool {
+        self.is_signed(chain) && self.is_enough(validators)
+    }
+
+    /// Whether all who are in it signed it, each once.
+    fn is_signed(&self, chain: &str) -> bool {
         if self.successor == NOBODY || self.successor == OVER || self.approvals.len() > VALIDATORS_MAX {
             return false;
         }
         let message = message(chain, self.era, &self.successor);
-        let approves = |approval: &&Approval| {
-            validators.contains(&approval.validator)
-                && PublicKey::Ed25519(approval.validator).verify(&message, &approval.signature)
-        };
-        let approving: BTreeSet<[u8; 32]> = self.approvals.iter().filter(approves).map(|it| it.validator).collect();
-        let quorum = N3f1::quorum(validators.len()) as usize;
-        approving.len() == self.approvals.len() && approving.len() >= quorum
+        let signed = |approval: &&Approval| PublicKey::Ed25519(approval.validator).verify(&message, &approval.signature);
+        let signers: BTreeSet<[u8; 32]> = self.approvals.iter().filter(signed).map(|it| it.validator).collect();
+        signers.len() == self.approvals.len()
+    }
+
+    /// Whether those in it are more than two thirds of these validators, and nobody else.
+    fn is_enough(&self, validators: &[[u8; 32]]) -> bool {
+        let known = |approval: &Approval| validators.contains(&approval.validator);
+        self.approvals.iter().all(known) && self.approvals.len() >= N3f1::quorum(validators.len()) as usize
     }
 }
 
@@ -139,7 +146,10 @@ struct Mortal {
     inner: Arc<dyn StateMachine>,
     chain: String,
     era: u32,
-    validators: Vec<[u8; 32]>,
+    /// Those with whom the era began.
+    founding: Vec<[u8; 32]>,
+    /// Those whom the machine named last: what is handed in is held against them, the chain itself asks the state.
+    named: Mutex<Vec<[u8; 32]>>,
 }
 
 /// The pool with the resolution that was handed in here.
@@ -151,12 +161,13 @@ pub(crate) struct Resolutions {
 }
 
 /// Puts what ends the era in around a process.
-pub(crate) fn wrap(host: Host, chain: &str, era: u32, validators: Vec<[u8; 32]>) -> (Host, Arc<Resolutions>) {
+pub(crate) fn wrap(host: Host, chain: &str, era: u32, founding: Vec<[u8; 32]>) -> (Host, Arc<Resolutions>) {
     let machine = Arc::new(Mortal {
         inner: host.machine,
         chain: chain.to_owned(),
         era,
-        validators,
+        named: Mutex::new(founding.clone()),
+        founding,
     });
     let resolutions = Arc::new(Resolutions {
         inner: host.source,
@@ -175,7 +186,7 @@ pub(crate) fn wrap(host: Host, chain: &str, era: u32, validators: Vec<[u8; 32]>)
 impl Resolutions {
     /// Takes a resolution in until it stands in a block; false when it does not hold here.
     pub(crate) fn hand_in(&self, resolution: &Resolution) -> bool {
-        let holds = self.machine.holds(resolution);
+        let holds = self.machine.may_hold(resolution);
         if holds {
             *self.waiting.lock().expect("no panic while this lock is held") = Some(Tx::new(resolution.encode()));
             self.handed_in.send_modify(|count| *count += 1);
@@ -192,8 +203,27 @@ impl Resolutions {
 }
 
 impl Mortal {
-    fn holds(&self, resolution: &Resolution) -> bool {
-        resolution.era == self.era && resolution.holds(&self.chain, &self.validators)
+    fn is_signed(&self, resolution: &Resolution) -> bool {
+        resolution.era == self.era && resolution.is_signed(&self.chain)
+    }
+
+    /// The validators in the state, or those of the beginning when the machine names none.
+    fn present(&self, view: &mut dyn View) -> Result<Vec<[u8; 32]>, Missing> {
+        let named = self.inner.validators(view)?;
+        let present = match named.is_empty() {
+            true => self.founding.clone(),
+            false => named.iter().map(|validator| validator.key).collect(),
+        };
+        present.clone_into(&mut self.named.lock().expect("no panic while this lock is held"));
+        Ok(present)
+    }
+
+    /// Whether a resolution looks as if it held. One by validators who came after this node looked is left to the chain.
+    fn may_hold(&self, resolution: &Resolution) -> bool {
+        let named = self.named.lock().expect("no panic while this lock is held");
+        let is_known = |approval: &Approval| named.contains(&approval.validator);
+        let known = resolution.approvals.iter().all(is_known) && !resolution.approvals.is_empty();
+        self.is_signed(resolution) && (!known || resolution.is_enough(&named))
     }
 }
 
@@ -216,7 +246,7 @@ impl StateMachine for Mortal {
         };
         // A resolution ends its block, so there is nothing after it to be answered well.
         let mut answers = self.inner.check(&transactions[..at]);
-        let holds = Resolution::read(transactions[at]).is_some_and(|resolution| self.holds(&resolution));
+        let holds = Resolution::read(transactions[at]).is_some_and(|resolution| self.is_signed(&resolution));
         answers.resize(at, Err(NO_RESOLUTION));
         answers.push(holds.then_some(()).ok_or(NO_RESOLUTION));
         answers.resize(transactions.len(), Err(NO_RESOLUTION));
@@ -231,14 +261,20 @@ impl StateMachine for Mortal {
     }
 
     fn validators(&self, view: &mut dyn View) -> Result<Vec<Validator>, Missing> {
+        self.present(view)?;
         self.inner.validators(view)
     }
 
     fn apply(&self, block: &BlockContext, transaction: &[u8], view: &mut dyn View) -> Result<Applied, Missing> {
-        match transaction.starts_with(MARK) {
-            true => Ok(Applied::Accepted(Vec::new())),
-            false => self.inner.apply(block, transaction, view),
+        if !transaction.starts_with(MARK) {
+            return self.inner.apply(block, transaction, view);
         }
+        let present = self.present(view)?;
+        let holds = Resolution::read(transaction).is_some_and(|resolution| resolution.is_enough(&present));
+        Ok(match holds {
+            true => Applied::Accepted(Vec::new()),
+            false => Applied::Refused(NO_RESOLUTION),
+        })
     }
 }
 
@@ -252,6 +288,13 @@ impl TxSource for Resolutions {
     }
 
     fn refused(&self, hash: &TxHash, code: u32, height: u64) {
+        let mut waiting = self.waiting.lock().expect("no panic while this lock is held");
+        if waiting.as_ref().is_some_and(|tx| tx.hash == *hash) {
+            tracing::warn!(height, "a resolution to end the era was refused: too few of the present validators want it");
+            *waiting = None;
+            return;
+        }
+        drop(waiting);
         self.inner.refused(hash, code, height);
     }
 

@@ -42,6 +42,22 @@ pub struct Records {
     pub values: Vec<Option<Value>>,
 }
 
+/// Who signs blocks now, and who is next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committee {
+    /// The engine's epoch, not one of the machine's.
+    pub epoch: u64,
+    /// The height of its last block: then those who got shares sign.
+    pub until: u64,
+    pub members: Vec<[u8; 32]>,
+    /// Whether this node is one of them and has its share.
+    pub signs: bool,
+    /// Who gets shares in this epoch. Empty on a node that fetched the state in the midst of it.
+    pub receiving: Vec<[u8; 32]>,
+    /// Who gets shares in the next one; like `receiving`.
+    pub announced: Vec<[u8; 32]>,
+}
+
 /// How a chain ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
@@ -82,6 +98,7 @@ pub(crate) enum Question {
     Finality(u64, Answer<Finality>),
     StateTarget(Answer<(Header, Finality)>),
     StatePart(u64, u64, Answer<Part>),
+    Committee(Answer<Committee>),
 }
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, AskError>>;
@@ -145,6 +162,11 @@ impl Handle {
     /// log of a state of long ago is not kept.
     pub async fn state_part(&self, height: u64, part: u64) -> Result<Part, AskError> {
         self.ask(|answer| Question::StatePart(height, part, answer)).await
+    }
+
+    /// Who signs now, and who is next.
+    pub async fn committee(&self) -> Result<Committee, AskError> {
+        self.ask(Question::Committee).await
     }
 
     /// Resolves when the chain has ended, and says how. A failure is for the process to die of: restarting recovers.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! [identity]                                         a follower, or a validator before the ceremony
-//! [identity, share, validators, their keys, sharing]  a validator
+//! [identity, share, validators, their keys, sharing]  a validator; its share is empty once others took its place
 //! ```
 
 use crate::{
@@ -213,27 +213,40 @@ impl WholeFile {
             .map(|key| PublicKey::decode(Copying(key)).ok())
             .collect::<Option<_>>()?;
         let total = NonZeroU32::new(self.validators)?;
-        let share = Share::decode(Copying(&self.share)).ok()?;
         let keys = Keys::new(
             PrivateKey::decode(Copying(&self.identity)).ok()?,
             validators,
             Sharing::read_cfg(&mut Copying(&self.sharing), &(total, ModeVersion::v0())).ok()?,
         )?;
-        keys.with_share(share)
+        match self.share.is_empty() {
+            true => Some(keys),
+            false => keys.with_share(Share::decode(Copying(&self.share)).ok()?),
+        }
     }
 }
 
 /// Writes a validator's keys.
 pub(crate) fn write(path: &Path, keys: &Keys) -> Result<(), KeysError> {
     let share = keys.share.as_ref().ok_or(KeysError::NoShare)?;
-    let file = WholeFile {
+    put(path, &whole(keys, share.encode().to_vec()))
+}
+
+/// Takes the share out of a file: later ones are kept elsewhere, and a quorum of old ones could sign anything for ever.
+pub(crate) fn forget_share(path: &Path) -> Result<(), KeysError> {
+    match Stored::read(path)? {
+        Some(Stored::Whole(keys)) if keys.share.is_some() => put(path, &whole(&keys, Vec::new())),
+        _ => Ok(()),
+    }
+}
+
+fn whole(keys: &Keys, share: Vec<u8>) -> WholeFile {
+    WholeFile {
         identity: keys.identity.encode().to_vec(),
-        share: share.encode().to_vec(),
+        share,
         validators: u32::try_from(keys.validators.len()).expect("bounded by VALIDATORS_MAX"),
         keys: keys.validators.iter().flat_map(crate::block::key_bytes).collect(),
         sharing: keys.sharing.encode().to_vec(),
-    };
-    put(path, &file)
+    }
 }
 
 /// How a key file is kept.
@@ -289,6 +302,26 @@ mod tests {
         assert_eq!(Identity::open(&path).unwrap().key(), made.key());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(Identity::open(&path).unwrap_err().hint().contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_share_is_taken_out_of_its_file_and_all_else_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.keys");
+        crate::deal(&[path.clone(), dir.path().join("other.keys")]).unwrap();
+        let open = || match Stored::read(&path).unwrap() {
+            Some(Stored::Whole(keys)) => keys,
+            _ => panic!("a validator's file"),
+        };
+        let before = open();
+        forget_share(&path).unwrap();
+        forget_share(&path).unwrap();
+        let after = open();
+        assert!(before.share.is_some() && after.share.is_none());
+        assert_eq!(after.validators, before.validators);
+        let names: Vec<[u8; 32]> = before.validators.iter().map(crate::block::key_bytes).collect();
+        let opened = Keys::open(&path, &names, &before.sharing.encode()).unwrap();
+        assert_eq!(opened.group_key(), before.group_key());
     }
 
     fn hex(bytes: &[u8]) -> String {

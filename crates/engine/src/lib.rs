@@ -42,10 +42,10 @@ mod tokio_node;
 mod turns;
 
 pub use address::{ADDRESS_BYTES_MAX, Address, AddressError};
-pub use config::{CatchUp, Config, ConfigError, EraStart, Pace, Retain, Validator};
+pub use config::{CatchUp, Config, ConfigError, EPOCH_BLOCKS, EraStart, Pace, Retain, Validator};
 pub use ending::{Approval, Resolution, is_own};
 pub use finalized::{Executed, Finalized};
-pub use handle::{AskError, Ended, Handle, Latest, Records};
+pub use handle::{AskError, Committee, Ended, Handle, Latest, Records};
 pub use header::{HEADER_BYTES, Header, HeaderError, NOBODY, OVER, SEED_BYTES};
 pub use host::{Clock, ManualClock, Observer, SystemClock, Tx, TxHash, TxSource, tx_hash};
 pub use key_file::{Group, Identity, KeysError};

@@ -1,10 +1,11 @@
 //! Answers the handle's questions from the state and the store of blocks. Only what is final is shown.
 
 use crate::{
-    AskError, Finalized, Header, Key, Latest, Records, Value,
+    AskError, Committee, Finalized, Header, Key, Latest, Records, Value,
     assemble::Runtime,
-    block::Block,
-    engine_types::{MarshalMailbox, StateKey},
+    block::{Block, key_bytes},
+    committee::Place,
+    engine_types::{MarshalMailbox, Payload, PublicKey, StateKey},
     execute::Databases,
     handle::Question,
     header::OVER,
@@ -15,10 +16,12 @@ use crate::{
 use commonware_codec::Encode as _;
 use commonware_consensus::types::Height;
 use commonware_cryptography::Digested;
+use commonware_glue::dkg::ReshareBlock as _;
 use commonware_runtime::Spawner;
 use commonware_storage::Context as StorageContext;
+use commonware_utils::ordered::Set;
 use futures::StreamExt as _;
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 use tokio::sync::{mpsc, watch};
 
 /// Questions answered at the same time.
@@ -34,6 +37,8 @@ pub(crate) struct Service<E: Spawner + StorageContext> {
     pub(crate) latest: watch::Receiver<Latest>,
     /// The height at which the era took over.
     pub(crate) base: u64,
+    pub(crate) place: watch::Receiver<Option<Place>>,
+    pub(crate) epoch_blocks: NonZeroU64,
 }
 
 impl<E: Runtime> Service<E> {
@@ -56,6 +61,7 @@ impl<E: Runtime> Service<E> {
             Question::StateTarget(answer) => drop(answer.send(self.state_target().await)),
             Question::StatePart(height, part, answer) => drop(answer.send(self.state_part(height, part).await)),
             Question::Finality(height, answer) => drop(answer.send(self.finality(height).await)),
+            Question::Committee(answer) => drop(answer.send(self.committee().await)),
         }
     }
 
@@ -187,6 +193,27 @@ impl<E: Runtime> Service<E> {
         let log = self.databases.read().await;
         let found = state::part(&log, header, start).await;
         found.map(|(part, _)| part).map_err(|_| AskError::Pruned)
+    }
+
+    async fn committee(&self) -> Result<Committee, AskError> {
+        let place = self.place.borrow().clone().ok_or(AskError::NoBlock)?;
+        let blocks = self.epoch_blocks.get();
+        // The epoch's validators stand in the block before its first; genesis for the first epoch.
+        let begins = place.epoch.saturating_mul(blocks);
+        let announced = self.marshal.get_block(Height::new(begins.saturating_sub(1))).await;
+        let info = announced.and_then(|block| match block.inner().payload() {
+            Some(Payload::EpochInfo(info)) => Some(info),
+            _ => None,
+        });
+        let keys = |keys: &Set<PublicKey>| keys.iter().map(key_bytes).collect();
+        Ok(Committee {
+            epoch: place.epoch,
+            until: self.base.saturating_add(begins).saturating_add(blocks - 1),
+            members: place.members,
+            signs: place.signs,
+            receiving: info.as_ref().map_or_else(Vec::new, |info| keys(&info.players)),
+            announced: info.as_ref().map_or_else(Vec::new, |info| keys(&info.next_players)),
+        })
     }
 
     async fn get_block(&self, height: u64) -> Option<Digested<Block>> {

@@ -402,7 +402,11 @@ impl SimNetwork {
             catch_up: self.sim.catch_up,
             partition: format!("validator-{node}{which}"),
             keys: self.nodes[node].keys.clone(),
-            secrets: Secrets::new(shelf, self.nodes[node].keys.share.clone()),
+            secrets: Secrets::new(
+                shelf,
+                self.nodes[node].keys.share.clone(),
+                self.nodes[node].keys.validators.len(),
+            ),
             epoch_blocks: self.sim.epoch_blocks,
             alone: self.nodes.len() == 1,
         };

@@ -25,7 +25,7 @@ use commonware_stream::{
 };
 use commonware_utils::{NZU32, NZUsize, ordered::Map};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     fmt,
     net::SocketAddr,
@@ -112,16 +112,19 @@ impl Own {
         };
         let with_address = |key: &PublicKey| (key.clone(), address(key));
         let all: BTreeMap<PublicKey, Address> = peers.primary.iter().chain(&peers.secondary).map(with_address).collect();
-        let pick = |keys: &mut dyn Iterator<Item = &PublicKey>| -> Vec<(PublicKey, Address)> {
-            let others = keys.filter(|key| **key != self.me);
-            others.map(|key| (key.clone(), all[key].clone())).collect()
+        let mut room = self.room();
+        let mut taken = BTreeSet::from([self.me.clone()]);
+        let mut pick = |peers: &mut dyn Iterator<Item = (PublicKey, Address)>| -> Vec<(PublicKey, Address)> {
+            let new = peers.filter(|(key, _)| taken.insert(key.clone()));
+            let picked: Vec<_> = new.take(room).collect();
+            room -= picked.len();
+            picked
         };
-        let mut primary = pick(&mut peers.primary.iter());
-        let mut secondary = pick(&mut peers.secondary.iter());
+        let with = |key: &PublicKey| (key.clone(), all[key].clone());
+        let primary = pick(&mut peers.primary.iter().map(with));
         let settings = self.at_first.primary.iter_pairs().chain(self.at_first.secondary.iter_pairs());
-        secondary.extend(settings.map(|(key, address)| (key.clone(), address.clone())));
-        primary.truncate(self.room());
-        secondary.truncate(self.room() - primary.len());
+        let settings = settings.map(|(key, address)| (key.clone(), address.clone()));
+        let secondary = pick(&mut peers.secondary.iter().map(with).chain(settings));
         *seen = all;
         AddressableTrackedPeers::new(Map::from_iter_dedup(primary), Map::from_iter_dedup(secondary))
     }

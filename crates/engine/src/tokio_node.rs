@@ -5,7 +5,7 @@ use crate::{
     Clock, Config, ConfigError, Ended, Handle, Observer, StateMachine, TxSource,
     assemble::{CHANNELS, Host, Running, Settings, assemble, message_bytes_max},
     catch_up::is_stale,
-    committee::{Memory, Secrets, Shelf},
+    committee::{self, Secrets, Shelf},
     fitness,
     key_file::KeysError,
     keys::Keys,
@@ -109,7 +109,7 @@ type Started = oneshot::Sender<Result<Handle, StartError>>;
 /// The chain's thread, from opening files to the last word.
 fn run(config: Config, host: Host, started: Started) {
     let opened = open(&config);
-    let (_lock, keys, peers, records) = match opened {
+    let (_lock, (keys, secrets), peers, records) = match opened {
         Ok(opened) => opened,
         // Nobody waiting for the start means nobody wants the chain.
         Err(error) => return drop(started.send(Err(error))),
@@ -123,7 +123,7 @@ fn run(config: Config, host: Host, started: Started) {
     let mut ended = None;
     let mut started = Some(started);
     let run = catch_unwind(AssertUnwindSafe(|| {
-        runner.start(|context| serve(context, config, host, keys, (peers, records), &mut started, &mut ended))
+        runner.start(|context| serve(context, config, host, (keys, secrets), (peers, records), &mut started, &mut ended))
     }));
     let last_word = match run {
         Ok(last_word) => last_word,
@@ -141,7 +141,7 @@ async fn serve(
     context: Context,
     config: Config,
     host: Host,
-    keys: Keys,
+    (keys, secrets): (Keys, Secrets),
     (peers, records): (Peers, Option<Arc<RecordsFile>>),
     started: &mut Option<Started>,
     ended: &mut Option<tokio::sync::watch::Sender<Option<Ended>>>,
@@ -157,7 +157,6 @@ async fn serve(
         message_bytes_max(),
         &CHANNELS,
     );
-    let secrets = Secrets::new(Arc::new(Memory::default()) as Arc<dyn Shelf>, keys.share.clone());
     let settings = Settings {
         chain: config.chain,
         begin: config.begin,
@@ -212,15 +211,17 @@ fn sweep(files: &Path, partition: &str) -> io::Result<()> {
 }
 
 /// Locks the folder and reads the keys.
-fn open(config: &Config) -> Result<(File, Keys, Peers, Option<RecordsFile>), StartError> {
+fn open(config: &Config) -> Result<(File, (Keys, Secrets), Peers, Option<RecordsFile>), StartError> {
     let lock = lock(&config.dir)?;
     let validators: Vec<[u8; 32]> = config.validators.iter().map(|validator| validator.key).collect();
     let keys = Keys::open(&config.keys, &validators, &config.sharing)?;
+    let shelf: Arc<dyn Shelf> = Arc::new(committee::File::open(&config.keys, &keys.identity)?);
+    let secrets = Secrets::new(shelf, keys.share.clone(), keys.validators.len());
     let peers = Peers::of(&keys.identity, &config.validators, &config.followers)?;
     let records = config.records.as_deref().map(RecordsFile::open).transpose()?;
     match records {
         Some(records) if Some(records.root()) != config.begin.records => Err(StartError::OtherRecords),
-        records => Ok((lock, keys, peers, records)),
+        records => Ok((lock, (keys, secrets), peers, records)),
     }
 }
 

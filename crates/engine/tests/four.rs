@@ -160,7 +160,7 @@ async fn four_validators_go_on_without_one_take_it_back_and_let_only_the_known_f
     let names = names();
     assert!(names.iter().any(|name| name.starts_with("cairn_g00001")), "{names:?}");
     assert!(
-        !names.contains(&"cairn-blocks-key".to_owned()) && names.contains(&"cairn-simplex".to_owned()),
+        !names.contains(&"cairn-blocks-key".to_owned()) && names.contains(&"cairn-votes_consensus_0".to_owned()),
         "{names:?}"
     );
 

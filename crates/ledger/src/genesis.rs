@@ -14,6 +14,10 @@ use std::collections::BTreeSet;
 pub const LIST_MAX: usize = 10_000;
 /// Validators at most: each vote goes through all of them.
 pub const VALIDATORS_MAX: u16 = 128;
+/// Blocks between two renewals of the validators' shares: every validator must lead in the second half of them, and what came before
+/// must be kept by all.
+pub const COMMITTEE_BLOCKS_MIN: u64 = 16;
+pub const COMMITTEE_BLOCKS_MAX: u64 = 65_536;
 /// Issuers at most.
 pub const ISSUERS_MAX: usize = 16;
 
@@ -104,6 +108,9 @@ pub struct Limits {
     /// Every so many epochs a verifier's score is halved.
     #[n(16)]
     pub score_half_epochs: u64,
+    /// Every so many blocks the validators get fresh shares of their key, and those whom they voted in or out take effect on consensus.
+    #[n(17)]
+    pub committee_blocks: u64,
 }
 
 /// Fees in token, burned. Transactions that can succeed only once and serve everybody are free: post_price, anchor_epoch,
@@ -221,6 +228,7 @@ impl Limits {
             dispute_bond: Token(whole.saturating_mul(100)),
             validators_max: VALIDATORS_MAX,
             score_half_epochs: 28,
+            committee_blocks: 1_024,
         }
     }
 
@@ -315,6 +323,11 @@ impl Genesis {
             ),
             ("score_half_epochs", (1..1 << 32).contains(&limits.score_half_epochs)),
             ("validators_max", (1..=VALIDATORS_MAX).contains(&limits.validators_max)),
+            (
+                "committee_blocks beside validators_max",
+                (4 * u64::from(limits.validators_max)).max(COMMITTEE_BLOCKS_MIN) <= limits.committee_blocks
+                    && limits.committee_blocks <= COMMITTEE_BLOCKS_MAX,
+            ),
             (
                 "validators",
                 self.validators.len() <= usize::from(limits.validators_max),

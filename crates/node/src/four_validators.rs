@@ -29,7 +29,7 @@ fn account(seed: [u8; 32]) -> AccountId {
     cairn_ledger::account::Rule::single(SecretKey::ed25519(seed).public()).account_id()
 }
 
-fn genesis() -> Genesis {
+pub(crate) fn genesis() -> Genesis {
     let key = |seed| SecretKey::ed25519([seed; 32]).public();
     solo(&Solo {
         chain: "cairn-sim".parse().unwrap(),
@@ -64,7 +64,7 @@ fn signed_by(seed: [u8; 32], nonce: u64, body: Body) -> Candidate {
     candidate(Tx::new(transaction.sign(&SecretKey::ed25519(seed)).bytes()))
 }
 
-fn candidate(tx: Tx) -> Candidate {
+pub(crate) fn candidate(tx: Tx) -> Candidate {
     let transaction = signed(&tx.bytes).unwrap().transaction;
     Candidate {
         id: transaction.id(),
@@ -132,26 +132,35 @@ impl Observer for Watch {
     }
 }
 
-/// The parts of four nodes around the engine, on folders that survive a crash.
-struct Nodes {
-    hosts: Vec<SimHost>,
-    pools: Vec<Arc<SharedPool>>,
+/// The parts of nodes around the engine, on folders that survive a crash.
+pub(crate) struct Nodes {
+    pub(crate) hosts: Vec<SimHost>,
+    pub(crate) pools: Vec<Arc<SharedPool>>,
     watches: Vec<Arc<Watch>>,
 }
 
 fn nodes(folder: &Path) -> Nodes {
-    nodes_of(folder, genesis(), |_| PROTOCOLS)
+    nodes_with(4, genesis(), folder, |_| PROTOCOLS)
+}
+
+pub(crate) fn nodes_of(count: usize, genesis: Genesis, folder: &Path) -> Nodes {
+    nodes_with(count, genesis, folder, |_| PROTOCOLS)
 }
 
 /// Nodes of a chain, each with the versions of the rules that its program speaks.
-fn nodes_of(folder: &Path, genesis: Genesis, speaks: impl Fn(usize) -> RangeInclusive<u16>) -> Nodes {
+fn nodes_with(
+    count: usize,
+    genesis: Genesis,
+    folder: &Path,
+    speaks: impl Fn(usize) -> RangeInclusive<u16>,
+) -> Nodes {
     let ledger = Arc::new(Ledger::new(genesis).unwrap());
     let mut nodes = Nodes {
         hosts: vec![],
         pools: vec![],
         watches: vec![],
     };
-    for at in 0..4 {
+    for at in 0..count {
         let pool = Arc::new(SharedPool::new(Limits::default()));
         let index = Index::open(&folder.join(at.to_string())).unwrap();
         let watch = Arc::new(Watch {
@@ -334,8 +343,8 @@ async fn until_height(network: &SimNetwork, watch: &Watch, height: u64) {
 fn three_upgraded_validators_go_on_and_the_fourth_stops_before_the_height_and_comes_back_upgraded() {
     let folder = tempfile::tempdir().unwrap();
     // The third may stay as it is: it speaks both. The fourth was forgotten.
-    let Nodes { hosts, pools, watches } = nodes_of(folder.path(), voting(), |at| if at == 3 { 1..=1 } else { 1..=2 });
-    let upgraded = nodes_of(&folder.path().join("upgraded"), voting(), |_| 1..=2);
+    let Nodes { hosts, pools, watches } = nodes_with(4, voting(), folder.path(), |at| if at == 3 { 1..=1 } else { 1..=2 });
+    let upgraded = nodes_with(4, voting(), &folder.path().join("upgraded"), |_| 1..=2);
     let seen = watches.clone();
     let drive: cairn_engine::sim::Drive = Box::new(move |mut network| {
         Box::pin(async move {

@@ -34,7 +34,8 @@ struct_faces_both_ways! {
     Limits {
         networks_max, verifiers_max, network_bond_min, verifier_bond_min, unbond_epochs, settle_epochs,
         closes_per_block, beacon_blocks, order_ms_max, anchor_window_ms, window_blocks, dispute_window_ms, omission_bps,
-        bar_epochs, validators_max, dispute_bond, score_half_epochs
+        bar_epochs, validators_max, dispute_bond, score_half_epochs,
+        committee_blocks
     }
     Fees { base, open_account, register_device, join_network, move_device, create_network, parameter_page }
     Allocation { rule, token, stable }

@@ -42,3 +42,5 @@ pub use state::StateError;
 
 #[cfg(test)]
 mod four_validators;
+#[cfg(test)]
+mod voted_validators;

@@ -6,7 +6,7 @@
 //! ```
 
 use crate::upgrades;
-use cairn_engine::{Applied, BlockContext, Missing, StateMachine, VALUE_BYTES, Value, View};
+use cairn_engine::{Address, Applied, BlockContext, Missing, StateMachine, VALUE_BYTES, Validator, Value, View};
 use cairn_ledger::protocol::PROTOCOLS;
 use cairn_ledger::store::{self, Key, Store};
 use cairn_ledger::{Block, Event, Ledger, Reject, Signed, check, reads, view};
@@ -58,6 +58,16 @@ impl StateMachine for LedgerMachine {
     fn reads(&self, transaction: &[u8]) -> Vec<cairn_engine::Key> {
         let signed = signed(transaction);
         signed.map_or_else(Vec::new, |signed| reads(&signed).into_iter().map(|key| key.0).collect())
+    }
+
+    fn validators(&self, view: &mut dyn View) -> Result<Vec<Validator>, Missing> {
+        let validators = view::validators(&mut Records(view)).map_err(missing)?;
+        // The ledger holds addresses to a looser form; one that nobody can dial is left to whoever dials in.
+        let validator = |one: cairn_ledger::records::Validator| {
+            let address = one.address.parse().unwrap_or_else(|_| Address::nowhere());
+            Validator { key: one.key.0, address }
+        };
+        Ok(validators.into_iter().map(validator).collect())
     }
 
     fn apply(&self, block: &BlockContext, transaction: &[u8], view: &mut dyn View) -> Result<Applied, Missing> {

@@ -12,8 +12,8 @@ use crate::serve::{self, HttpLimits};
 use crate::state::{State, StateError};
 use crate::upgrades::{self, Rules};
 use cairn_engine::{
-    AskError, CatchUp, Clock, Config, Ended, EraStart, Handle, Header, ManualClock, Pace, Retain, SystemClock,
-    Validator,
+    AskError, CatchUp, Clock, Config, EPOCH_BLOCKS, Ended, EraStart, Handle, Header, ManualClock, Pace, Retain,
+    SystemClock, Validator,
 };
 use cairn_ledger::protocol::PROTOCOLS;
 use cairn_ledger::records::Protocol;
@@ -21,6 +21,7 @@ use cairn_ledger::store::{Key, Missing, Store};
 use cairn_ledger::{Event, Genesis, Ledger, Reject};
 use cairn_types::{Hash, TimeMs};
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -231,6 +232,7 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         catch_up: config.catch_up,
         listen: config.peers_listen,
         pace: config.pace,
+        epoch_blocks: NonZeroU64::new(config.genesis.limits.committee_blocks).unwrap_or(EPOCH_BLOCKS),
         retain: config.retain,
         threads: config.threads,
         records: (begin.era > 0 && records.exists()).then_some(records),

@@ -7,6 +7,7 @@ use crate::error::{Done, Failure, Kind};
 use crate::output::{Output, table};
 use crate::session::{Session, failed};
 use crate::spend::{Spender, Spending, merge};
+use cairn_client::Committee;
 use cairn_ledger::Event;
 use cairn_ledger::records::Validator;
 use cairn_ledger::tx::Body;
@@ -17,8 +18,8 @@ use std::path::Path;
 
 /// List the chain's validators, and vote on who joins or leaves and on upgrades.
 ///
-/// Validators agree on every block, and decide disputes. More than two thirds of them change their own list on the ledger, which counts
-/// at once for disputes. Who signs blocks follows with the chain's next era: `cairn genesis era`.
+/// Validators agree on every block, and decide disputes. More than two thirds of them change their own list on the ledger; consensus
+/// follows some renewals of their shares later, under the same group key and without a stop.
 #[derive(clap::Subcommand)]
 pub enum Command {
     Vote(Vote),
@@ -29,8 +30,9 @@ pub enum Command {
 
 /// Vote as a validator that another one joins, or leaves.
 ///
-/// Takes effect on the ledger as soon as more than two thirds of the present validators wish the same of a key; who signs blocks follows
-/// with the next era. A vote may be changed until it takes effect. Costs the ledger's base fee.
+/// Takes effect on the ledger as soon as more than two thirds of the present validators wish the same of a key; a vote may be changed
+/// until then. In consensus who joins first gets a share of the key, for which its node must run: start it before you vote, and keep
+/// whoever leaves running until `cairn validator list` says that it is gone. Costs the ledger's base fee.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn validator vote add --validator KEY --address validator-5.example.org:9000 --account ID --key validator",
@@ -59,7 +61,10 @@ enum Wish {
     Remove,
 }
 
-/// List the validators on the ledger, as the node tells them. Costs nothing.
+/// List the validators on the ledger and in consensus, as the node tells them. Costs nothing.
+///
+/// `signs`: votes on blocks now. `gets its share`: votes from the next renewal on. `announced`: gets its share after the next renewal.
+/// `waits`: on the ledger only so far. `leaves`: not on the ledger any more, but still needed.
 ///
 /// There are none where one operator runs the chain: then nobody decides disputes.
 #[derive(clap::Args)]
@@ -125,9 +130,24 @@ async fn vote(session: &Session, args: &Vote, out: Output) -> Done {
     Ok(())
 }
 
-fn face(validator: &Validator) -> Value {
+/// What a validator is in consensus.
+fn place(committee: Option<&Committee>, key: &str, is_on_ledger: bool) -> &'static str {
+    let Some(committee) = committee else { return "unknown" };
+    let is_in = |keys: &[String]| keys.iter().any(|member| member == key);
+    match (is_in(&committee.members), is_on_ledger) {
+        (true, true) => "signs",
+        (true, false) => "leaves",
+        (false, _) if is_in(&committee.receiving) => "gets its share",
+        (false, _) if is_in(&committee.announced) => "announced",
+        (false, _) => "waits",
+    }
+}
+
+fn face(validator: &Validator, committee: Option<&Committee>) -> Value {
+    let key = PublicKey::Ed25519(validator.key.0).to_string();
     json!({
-        "validator": PublicKey::Ed25519(validator.key.0).to_string(),
+        "consensus": place(committee, &key, true),
+        "validator": key,
         "address": validator.address,
         "account": validator.account.to_string(),
         "number": validator.number.0,
@@ -136,21 +156,32 @@ fn face(validator: &Validator) -> Value {
 
 async fn list(session: &Session, out: Output) -> Done {
     let validators = session.told.validators().await.map_err(failed)?;
-    let faces: Vec<Value> = validators.iter().map(face).collect();
-    let answer = json!({ "validators": faces, "proven": false });
+    let status = session.told.status().await.map_err(failed)?;
+    let committee = status.committee.as_ref();
+    let faces: Vec<Value> = validators.iter().map(|validator| face(validator, committee)).collect();
+    let named: Vec<String> = validators.iter().map(|one| PublicKey::Ed25519(one.key.0).to_string()).collect();
+    let members = committee.map_or(&[][..], |committee| &committee.members);
+    let leaving: Vec<&String> = members.iter().filter(|member| !named.contains(member)).collect();
+    let until = committee.map(|committee| committee.until);
+    let answer = json!({
+        "validators": faces, "leaving": leaving, "renewed_after": until, "height": status.height, "proven": false,
+    });
     out.answer(&answer, || {
-        let row = |validator: &Validator| {
-            vec![
-                PublicKey::Ed25519(validator.key.0).to_string(),
-                validator.address.clone(),
-                validator.account.to_string(),
-            ]
+        let row = |(validator, key): (&Validator, &String)| {
+            let place = place(committee, key, true).to_owned();
+            vec![key.clone(), place, validator.address.clone(), validator.account.to_string()]
         };
-        let rows: Vec<Vec<String>> = validators.iter().map(row).collect();
-        match rows.is_empty() {
-            true => vec!["no validators on the ledger: one operator runs this chain".to_owned()],
-            false => table(&["validator", "address", "account"], &rows),
+        let mut rows: Vec<Vec<String>> = validators.iter().zip(&named).map(row).collect();
+        if rows.is_empty() {
+            return vec!["no validators on the ledger: one operator runs this chain".to_owned()];
         }
+        let leaves = |key: &&String| vec![(*key).clone(), place(committee, key, false).to_owned(), String::new(), String::new()];
+        rows.extend(leaving.iter().map(leaves));
+        let mut lines = table(&["validator", "consensus", "address", "account"], &rows);
+        if let Some(until) = until {
+            lines.push(format!("shares are renewed with block {until}; the newest is block {}", status.height));
+        }
+        lines
     });
     Ok(())
 }

@@ -11,12 +11,16 @@ mod directory;
 mod roll;
 mod schemes;
 mod secrets;
+mod shelf;
 
 pub(crate) use automaton::Watched;
 pub(crate) use directory::Directory;
 pub(crate) use roll::{Asked, Roll, write};
 pub(crate) use schemes::{Place, Schemes};
-pub(crate) use secrets::{Memory, Secrets, Shelf};
+pub(crate) use secrets::Secrets;
+#[cfg(any(test, feature = "sim"))]
+pub(crate) use shelf::Memory;
+pub(crate) use shelf::{File, Shelf};
 
 use crate::{
     engine_types::{Bls, Digest, EpochInfo, Payload, PublicKey},
@@ -29,17 +33,19 @@ use commonware_consensus::types::Epoch;
 use commonware_cryptography::bls12381::{dkg::feldman_desmedt::Output, primitives::sharing::ModeVersion};
 use commonware_glue::dkg::types::EpochOutcome;
 use commonware_utils::{NZU32, ordered::Set};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 /// Validators of one committee.
 pub(crate) const MEMBERS_MAX: NonZeroU32 = NZU32!(VALIDATORS_MAX as u32);
 /// How payloads are read.
 pub(crate) const PAYLOAD_LIMITS: (NonZeroU32, ModeVersion) = (MEMBERS_MAX, ModeVersion::v0());
 
-/// What the first committee of an era is known by. It follows from its validators and their sharing, so every node makes the same.
-pub(crate) fn founding(keys: &Keys) -> EpochInfo {
+/// What the first committee of an era is known by. It follows from its validators, their sharing and the length of epochs, so every
+/// node makes the same, and one that was told another length has another genesis block.
+pub(crate) fn founding(keys: &Keys, epoch_blocks: NonZeroU64) -> EpochInfo {
     let members = keys.validators.clone();
-    let summary = hash::domain("cairn/founding-committee/1", &[&keys.sharing.encode()]).0;
+    let rules = [&keys.sharing.encode()[..], &epoch_blocks.get().to_be_bytes()];
+    let summary = hash::domain("cairn/founding-committee/1", &rules).0;
     let mut bytes = Digest::from(summary).encode().to_vec();
     bytes.extend(keys.sharing.encode());
     bytes.extend(members.encode());

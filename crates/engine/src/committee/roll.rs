@@ -143,3 +143,87 @@ impl ParticipantsProvider for Roll {
         Directory::new(known.filter(|(key, _)| peers.position(key).is_some()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Applied, BlockContext, Validator};
+    use std::collections::BTreeMap;
+
+    struct Named(Vec<Validator>);
+
+    impl StateMachine for Named {
+        fn genesis_digest(&self) -> [u8; 32] {
+            [0; 32]
+        }
+
+        fn begin(&self, _: &BlockContext, _: &mut dyn View) -> Result<Vec<u8>, Missing> {
+            Ok(Vec::new())
+        }
+
+        fn check(&self, _: &[&[u8]]) -> Vec<Result<(), u32>> {
+            Vec::new()
+        }
+
+        fn reads(&self, _: &[u8]) -> Vec<Key> {
+            Vec::new()
+        }
+
+        fn validators(&self, _: &mut dyn View) -> Result<Vec<Validator>, Missing> {
+            Ok(self.0.clone())
+        }
+
+        fn apply(&self, _: &BlockContext, _: &[u8], _: &mut dyn View) -> Result<Applied, Missing> {
+            Ok(Applied::Refused(1))
+        }
+    }
+
+    #[derive(Default)]
+    struct Records(BTreeMap<Key, Value>);
+
+    impl View for Records {
+        fn get(&mut self, key: &Key) -> Result<Option<Value>, Missing> {
+            Ok(self.0.get(key).copied())
+        }
+
+        fn put(&mut self, key: Key, value: Value) {
+            self.0.insert(key, value);
+        }
+
+        fn delete(&mut self, key: &Key) {
+            self.0.remove(key);
+        }
+    }
+
+    fn validator(seed: u64, address: &str) -> Validator {
+        use commonware_cryptography::Signer as _;
+        let key = commonware_cryptography::ed25519::PrivateKey::from_seed(seed).public_key();
+        Validator {
+            key: crate::block::key_bytes(&key),
+            address: address.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_roll_names_each_validator_once_with_its_address_if_there_is_room() {
+        let long = format!("{}.example.org:1", ["a".repeat(60).as_str(); 4].join("."));
+        let named = vec![
+            validator(1, "one.example.org:9000"),
+            validator(2, &long),
+            validator(1, "two.example.org:9000"),
+        ];
+        let mut records = Records::default();
+        write(&Named(named), 9, &mut records).unwrap();
+        assert!(records.0.keys().all(|key| key[0] == crate::records::OWN_TABLE));
+        let head = records.0[&key(9, None)];
+        assert_eq!((&head[..8], &head[8..10]), (&9u64.to_be_bytes()[..], &[0, 2][..]));
+        let lines: Vec<Line> = (0..2)
+            .map(|line| read_line(&records.0[&key(9, Some(line))]).unwrap())
+            .collect();
+        let mut addresses: Vec<Option<String>> = lines.into_iter().map(|(_, address)| Some(address?.to_string())).collect();
+        addresses.sort();
+        assert_eq!(addresses, [None, Some("one.example.org:9000".to_owned())]);
+        assert_ne!(key(9, None), key(10, None), "a later epoch's roll stands elsewhere");
+        assert_eq!(key(9, Some(1)), key(9 + ROLLS, Some(1)), "and old ones are written over");
+    }
+}

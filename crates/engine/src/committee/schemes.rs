@@ -1,6 +1,9 @@
 //! With whose signatures votes of an epoch are checked, and with which share this node signs. Holds recent epochs only.
 
-use crate::engine_types::{Bls, PublicKey, Scheme};
+use crate::{
+    block::key_bytes,
+    engine_types::{Bls, PublicKey, Scheme},
+};
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::certificate::{Provider, Scoped};
 use commonware_glue::dkg::{Registrar, types::SchemeInfo};
@@ -13,10 +16,11 @@ use tokio::sync::watch;
 /// Epochs before the newest that votes may still be about.
 const EPOCHS_KEPT: u64 = 2;
 
-/// What this node is in an epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who signs in an epoch, and whether this node does.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) epoch: u64,
+    pub(crate) members: Vec<[u8; 32]>,
     pub(crate) signs: bool,
 }
 
@@ -46,7 +50,15 @@ impl Schemes {
 
     pub(crate) fn insert(&self, epoch: Epoch, info: SchemeInfo<Bls, PublicKey>) {
         let name = self.0.chain.as_bytes();
-        let signs = matches!(info, SchemeInfo::Signer { .. });
+        let (signs, members) = match &info {
+            SchemeInfo::Verifier { participants, .. } | SchemeInfo::Member { participants, .. } => (false, participants),
+            SchemeInfo::Signer { participants, .. } => (true, participants),
+        };
+        let place = Place {
+            epoch: epoch.get(),
+            members: members.iter().map(key_bytes).collect(),
+            signs,
+        };
         let scheme = match info {
             SchemeInfo::Verifier { participants, sharing } => Scheme::verifier(name, participants, sharing),
             SchemeInfo::Member {
@@ -64,10 +76,15 @@ impl Schemes {
         of.insert(epoch, Arc::new(scheme));
         of.retain(|kept, _| kept.get().saturating_add(EPOCHS_KEPT) >= epoch.get());
         drop(of);
-        self.0.place.send_replace(Some(Place {
-            epoch: epoch.get(),
-            signs,
-        }));
+        let before = self.0.place.send_replace(Some(place));
+        match (before.is_some_and(|before| before.signs), signs) {
+            (true, false) => tracing::warn!(
+                epoch = epoch.get(),
+                "this node is no longer one of the validators who sign; it goes on reading along"
+            ),
+            (false, true) => tracing::info!(epoch = epoch.get(), "this node signs with the validators from here on"),
+            _ => {}
+        }
     }
 }
 

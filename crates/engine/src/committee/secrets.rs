@@ -2,6 +2,7 @@
 //! by are deleted, as a quorum of old shares could sign anything. Ends the chain when the disk fails: a validator that forgot what it
 //! dealt would contradict itself.
 
+use super::shelf::Shelf;
 use commonware_codec::{Copying, DecodeExt, Encode};
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::{
@@ -10,48 +11,8 @@ use commonware_cryptography::{
     transcript::Summary,
 };
 use commonware_glue::dkg::SecretStore;
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
 use zeroize::Zeroizing;
-
-/// Where secrets are kept, each under a name.
-pub(crate) trait Shelf: Send + Sync {
-    /// Durable when it returns.
-    fn put(&self, name: &str, bytes: &[u8]);
-    fn get(&self, name: &str) -> Option<Zeroizing<Vec<u8>>>;
-    fn names(&self) -> Vec<String>;
-    fn remove(&self, name: &str);
-}
-
-/// A shelf that lasts as long as its process: for simulation.
-#[derive(Default)]
-pub(crate) struct Memory(Mutex<BTreeMap<String, Zeroizing<Vec<u8>>>>);
-
-impl Memory {
-    fn all(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Zeroizing<Vec<u8>>>> {
-        self.0.lock().expect("no panic while this lock is held")
-    }
-}
-
-impl Shelf for Memory {
-    fn put(&self, name: &str, bytes: &[u8]) {
-        self.all().insert(name.to_owned(), Zeroizing::new(bytes.to_vec()));
-    }
-
-    fn get(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
-        self.all().get(name).cloned()
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.all().keys().cloned().collect()
-    }
-
-    fn remove(&self, name: &str) {
-        self.all().remove(name);
-    }
-}
 
 /// The secrets of one validator, by epoch.
 #[derive(Clone)]
@@ -59,13 +20,20 @@ pub(crate) struct Secrets {
     shelf: Arc<dyn Shelf>,
     /// The share with which the era began, from the key file.
     founding: Option<Share>,
+    /// That share is the whole key, and stays so.
+    is_whole: bool,
 }
 
 const READABLE: &str = "what this node wrote can be read";
 
 impl Secrets {
-    pub(crate) fn new(shelf: Arc<dyn Shelf>, founding: Option<Share>) -> Self {
-        Self { shelf, founding }
+    /// Those on a shelf, and the share from a key file of one of so many validators.
+    pub(crate) fn new(shelf: Arc<dyn Shelf>, founding: Option<Share>, validators: usize) -> Self {
+        Self {
+            shelf,
+            is_whole: validators == 1 && founding.is_some(),
+            founding,
+        }
     }
 
     fn put(&self, kind: &str, epoch: Epoch, value: &impl Encode) {
@@ -98,7 +66,8 @@ impl SecretStore for Secrets {
     }
 
     async fn get_share(&mut self, epoch: Epoch) -> Option<Share> {
-        let founding = self.founding.clone().filter(|_| epoch.is_zero());
+        // A lone validator that comes back from a backup of its key file has all it needs.
+        let founding = self.founding.clone().filter(|_| epoch.is_zero() || self.is_whole);
         self.get("share", epoch).or(founding)
     }
 
@@ -119,12 +88,55 @@ impl SecretStore for Secrets {
     }
 
     async fn prune(&mut self, min: Epoch) {
-        let names = self.shelf.names();
-        let old = names
-            .iter()
-            .filter(|name| epoch_of(name).is_some_and(|epoch| epoch < min.get()));
-        for name in old {
-            self.shelf.remove(name);
+        let mut old = self.shelf.names();
+        old.retain(|name| epoch_of(name).is_some_and(|epoch| epoch < min.get()));
+        if !old.is_empty() {
+            self.shelf.remove(&old);
         }
+        if !min.is_zero() && !self.is_whole && self.founding.take().is_some() {
+            self.shelf.forget_founding();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{committee::Memory, keys::Keys};
+    use futures::executor::block_on;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng as _;
+    use std::num::NonZeroU32;
+
+    fn share(validators: u32) -> Share {
+        let keys = Keys::deal(NonZeroU32::new(validators).unwrap(), ChaCha20Rng::from_seed([3; 32]));
+        keys[0].share.clone().unwrap()
+    }
+
+    #[test]
+    fn shares_of_before_are_gone_and_the_first_one_too() {
+        let shelf = Arc::new(Memory::default());
+        let mut secrets = Secrets::new(shelf.clone(), Some(share(4)), 4);
+        block_on(async {
+            assert_eq!(secrets.get_share(Epoch::zero()).await, Some(share(4)));
+            assert_eq!(secrets.get_share(Epoch::new(1)).await, None);
+            for epoch in 1..4 {
+                secrets.put_share(Epoch::new(epoch), share(4)).await;
+            }
+            secrets.prune(Epoch::new(3)).await;
+            assert_eq!(secrets.get_share(Epoch::zero()).await, None);
+            assert_eq!(secrets.get_share(Epoch::new(2)).await, None);
+            assert_eq!(secrets.get_share(Epoch::new(3)).await, Some(share(4)));
+        });
+        assert_eq!(shelf.names().len(), 1);
+    }
+
+    #[test]
+    fn a_lone_validators_share_is_the_whole_key_and_stays() {
+        let mut secrets = Secrets::new(Arc::new(Memory::default()), Some(share(1)), 1);
+        block_on(async {
+            secrets.prune(Epoch::new(7)).await;
+            assert_eq!(secrets.get_share(Epoch::new(8)).await, Some(share(1)));
+        });
     }
 }

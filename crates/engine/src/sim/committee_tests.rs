@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
-const EPOCH_BLOCKS: u64 = 24;
+const EPOCH_BLOCKS: u64 = 20;
 
 /// Names its validators by height.
 struct Electorate(Vec<(u64, Vec<[u8; 32]>)>);
@@ -76,6 +76,8 @@ fn leaders(blocks: &[Arc<Finalized>], epoch: u64) -> Vec<[u8; 32]> {
 fn a_fifth_validator_comes_and_the_first_goes_under_one_key_in_one_history() {
     let mut sim = Sim::seeded(5);
     sim.followers = 1;
+    sim.late = vec![4];
+    sim.catch_up.views_max = Some(EPOCH_BLOCKS);
     sim.epoch_blocks = NonZeroU64::new(EPOCH_BLOCKS).unwrap();
     sim.pace.idle_interval = Duration::from_millis(100);
     let names = sim.names();
@@ -88,35 +90,47 @@ fn a_fifth_validator_comes_and_the_first_goes_under_one_key_in_one_history() {
     let driven = pools.clone();
     sim.run(
         hosts(&machine, &pools),
-        Box::new(|network: SimNetwork| {
+        Box::new(|mut network: SimNetwork| {
             Box::pin(async move {
+                (1..=10).for_each(|count| driven[1].submit(count_up(1, count)));
+                // It is announced, and fetches the state in an epoch that is not the first.
+                told(&driven[1], 2 * EPOCH_BLOCKS + 2).await;
+                let fifth = network.start(4).await;
+                // One dies while it deals and gets its share.
+                told(&driven[1], 3 * EPOCH_BLOCKS + 3).await;
+                network.stop(2).await;
+                told(&driven[1], 3 * EPOCH_BLOCKS + 5).await;
+                network.start(2).await;
+                told(&driven[4], 4 * EPOCH_BLOCKS + 1).await;
+                let committee = fifth.committee().await.unwrap();
+                assert!(committee.signs && committee.members.len() == 5, "{committee:?}");
+                assert_eq!((committee.epoch, committee.until), (4, 5 * EPOCH_BLOCKS - 1));
+                assert_eq!((committee.receiving.len(), committee.announced.len()), (4, 4));
                 for pool in &driven {
-                    (1..=10).for_each(|count| pool.submit(count_up(1, count)));
+                    told(pool, 7 * EPOCH_BLOCKS).await;
                 }
-                for pool in &driven {
-                    told(pool, EPOCH_BLOCKS * 7).await;
-                }
-                for handle in &network.handles {
-                    for height in [1, EPOCH_BLOCKS - 1, EPOCH_BLOCKS, 5 * EPOCH_BLOCKS, 6 * EPOCH_BLOCKS + 3] {
-                        let finality = handle.finality(height).await.unwrap();
-                        verify_finality(network.handles[0].anchor(), &finality).unwrap();
-                    }
+                let gone = &network.handles[0];
+                assert!(!gone.committee().await.unwrap().signs);
+                for height in [1, EPOCH_BLOCKS - 1, EPOCH_BLOCKS, 4 * EPOCH_BLOCKS, 6 * EPOCH_BLOCKS + 3] {
+                    let finality = network.handles[1].finality(height).await.unwrap();
+                    verify_finality(gone.anchor(), &finality).unwrap();
                 }
             })
         }),
     );
     let told: Vec<Vec<Arc<Finalized>>> = pools.iter().map(|pool| pool.told.borrow().clone()).collect();
-    let common = told.iter().map(Vec::len).min().unwrap();
     for blocks in &told {
-        let same = blocks[..common].iter().zip(&told[0]).all(|(one, other)| one.digest == other.digest);
+        let of = |block: &Finalized| told[1].iter().find(|other| other.header.height == block.header.height);
+        let same = blocks.iter().all(|block| of(block).is_none_or(|other| other.digest == block.digest));
         assert!(same, "one history");
     }
+    assert!(pools[4].skipped.borrow()[0] > EPOCH_BLOCKS);
     let sorted = |names: &[[u8; 32]]| {
         let mut names = names.to_vec();
         names.sort_unstable();
         names
     };
-    assert_eq!(leaders(&told[0], 0), sorted(&names[..4]));
-    assert_eq!(leaders(&told[0], 4), sorted(&names));
-    assert_eq!(leaders(&told[0], 5), sorted(&names[1..]));
+    assert_eq!(leaders(&told[1], 0), sorted(&names[..4]));
+    assert_eq!(leaders(&told[1], 4), sorted(&names));
+    assert_eq!(leaders(&told[1], 5), sorted(&names[1..]));
 }

@@ -5,7 +5,7 @@ use super::{
     toy::{BAD_COUNT, Counters, Pool, account_key, count_in, count_up, forged},
 };
 use crate::{AskError, Finalized, ManualClock, Tx};
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{num::{NonZeroU32, NonZeroU64}, sync::Arc, time::Duration};
 
 const ACCOUNTS: u64 = 10;
 
@@ -147,7 +147,9 @@ fn a_block_with_a_forged_transaction_is_not_accepted_and_the_others_go_on() {
         hosts(&pools),
         Box::new(|network| {
             Box::pin(async move {
-                push_all(&network, &driven, txs(1..=20), 200).await;
+                for round in 1..=5 {
+                    push_all(&network, &driven, txs(4 * round - 3..=4 * round), 40 * round as usize).await;
+                }
                 let records = network.handles[2].read(vec![account_key(77), account_key(88)]).await;
                 assert_eq!(records.unwrap().values, [None, None]);
                 assert_never_leads(&driven, network.handles[0].validator());
@@ -196,6 +198,7 @@ fn old_blocks_are_pruned_and_an_observer_that_missed_them_is_told_so() {
     sim.validators = NonZeroU32::MIN;
     sim.pace.idle_interval = Duration::from_millis(10);
     sim.retain.blocks = Some(64);
+    sim.epoch_blocks = NonZeroU64::new(64).unwrap();
     let kept_until = |pool: Arc<Pool>, height: usize| {
         move |network: SimNetwork| -> futures::future::BoxFuture<'static, ()> {
             Box::pin(async move {

@@ -178,6 +178,7 @@ pub fn genesis(verifiers: &[(&str, u64)], fees: Fees) -> Genesis {
             window_blocks: 2,
             bar_epochs: 2,
             score_half_epochs: 4,
+            committee_blocks: 1_024,
             dispute_bond: Token(1_000_001),
             ..Limits::daily(6)
         },

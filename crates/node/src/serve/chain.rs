@@ -12,9 +12,9 @@ use axum::extract::{FromRequestParts, State as Shared};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use cairn_engine::{Header, KEY_BYTES, Key};
+use cairn_engine::{Committee, Header, KEY_BYTES, Key};
 use cairn_ledger::view;
-use cairn_types::{TimeMs, codec};
+use cairn_types::{PublicKey, TimeMs, codec};
 use futures::FutureExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -37,11 +37,30 @@ pub fn place(header: &Header) -> [(&'static str, Value); 2] {
     ]
 }
 
+/// Who signs blocks now, and who is next.
+fn committee_face(committee: &Committee) -> Value {
+    let keys = |keys: &[[u8; 32]]| -> Vec<String> {
+        let name = |key: &[u8; 32]| PublicKey::Ed25519(*key).to_string();
+        keys.iter().map(name).collect()
+    };
+    json!({
+        "epoch": committee.epoch,
+        "until": committee.until,
+        "signs": committee.signs,
+        "members": keys(&committee.members),
+        "receiving": keys(&committee.receiving),
+        "announced": keys(&committee.announced),
+    })
+}
+
 pub async fn status(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     let service = &desk.service;
     let latest = service.chain.latest();
     let anchor = service.chain.anchor();
     let level = service.pool.level();
+    // Right after its start a node may not know yet.
+    let committee = service.chain.committee().await.ok();
+    let validators = committee.as_ref().map_or(service.validators, |committee| committee.members.len());
     let status = json!({
         "chain": anchor.chain,
         "version": env!("CARGO_PKG_VERSION"),
@@ -54,8 +73,9 @@ pub async fn status(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
         "era": anchor.era,
         "over": latest.header.is_over(),
         "group_key": hex(anchor.group_key),
-        "validators": service.validators,
-        "beacon_note": (service.validators == 1).then_some(FORESEEN),
+        "validators": validators,
+        "committee": committee.map(|committee| committee_face(&committee)),
+        "beacon_note": (validators == 1).then_some(FORESEEN),
         "epoch_ms": service.genesis.epoch_ms,
         "start": service.genesis.start.face(),
         "decimals": service.genesis.economics.decimals,

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 
 use cairn_engine::{
     Applied, BlockContext, Config, Finalized, Key, Missing, Observer, StateMachine, SystemClock, Tx, TxHash, TxSource,
-    View, start_tokio,
+    Validator, View, start_tokio,
 };
 use cairn_fuzz::engine::{ABSENT, Chain, PRESENT};
 use cairn_types::codec::encode;

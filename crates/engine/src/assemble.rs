@@ -158,7 +158,7 @@ pub(crate) struct Running {
     pub(crate) first_end: BoxFuture<'static, &'static str>,
     /// Begins the names of the files in use, see `catch_up`.
     pub(crate) partition: String,
-    /// Answers questions until the last handle is gone.
+    /// Answers questions as long as the chain runs.
     pub(crate) service: Task<()>,
     pub(crate) stopped: watch::Receiver<bool>,
     pub(crate) ended: watch::Sender<Option<Ended>>,
@@ -460,7 +460,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             blocker: blocker.clone(),
             participants_provider: Roll {
                 asked: Asked {
-                    questions: questions.downgrade(),
+                    questions: questions.clone(),
                     moved: latest_seen.clone(),
                 },
                 founding: keys.validators.clone(),

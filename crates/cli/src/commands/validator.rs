@@ -160,7 +160,10 @@ async fn list(session: &Session, out: Output) -> Done {
     let committee = status.committee.as_ref();
     let faces: Vec<Value> = validators.iter().map(|validator| face(validator, committee)).collect();
     let named: Vec<String> = validators.iter().map(|one| PublicKey::Ed25519(one.key.0).to_string()).collect();
-    let members = committee.map_or(&[][..], |committee| &committee.members);
+    let members: &[String] = match committee {
+        Some(committee) => &committee.members,
+        None => &[],
+    };
     let leaving: Vec<&String> = members.iter().filter(|member| !named.contains(member)).collect();
     let until = committee.map(|committee| committee.until);
     let answer = json!({

@@ -1,5 +1,5 @@
 //! A validator's wish that a validator joins or leaves. What more than two thirds of the present validators wish of one key takes effect at
-//! once, on the ledger; consensus follows with the next era. One ballot a key: a validator's last wish counts.
+//! once, on the ledger; consensus follows some renewals of the shares later. One ballot a key: a validator's last wish counts.
 
 use super::ballot::{self, Cast, validators};
 use crate::context::{Context, Step, ensure};

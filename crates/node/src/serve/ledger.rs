@@ -282,7 +282,7 @@ pub async fn verifiers(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     .await
 }
 
-/// All validators on the ledger, in the order of their list; who signs blocks follows with the next era.
+/// All validators on the ledger, in the order of their list; consensus follows some renewals of the shares later.
 pub async fn validators(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     answer(&desk, "chain", |store| {
         let (chain, validators) = (view::chain(store), view::validators(store));

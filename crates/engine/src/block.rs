@@ -15,7 +15,9 @@ use crate::{
     tx_hash,
 };
 use bytes::BufMut;
-use commonware_codec::{Buf, Copying, Decode as _, Encode as _, EncodeSize, Error as CodecError, Read, ReadExt as _, Write};
+use commonware_codec::{
+    Buf, Copying, Decode as _, Encode as _, EncodeSize, Error as CodecError, Read, ReadExt as _, Write,
+};
 use commonware_consensus::{
     Block as ConsensusBlock, BoundedBlock, CertifiableBlock, Heightable,
     types::{Epoch, Height, Round, View},
@@ -189,7 +191,11 @@ fn read_field(buf: &mut impl Buf, bytes_max: usize, room: &mut usize) -> Result<
 impl Write for Block {
     fn write(&self, buf: &mut impl BufMut) {
         buf.put_slice(&self.0.header.encode());
-        let payload = self.0.payload.as_ref().map_or_else(Vec::new, |payload| payload.encode().to_vec());
+        let payload = self
+            .0
+            .payload
+            .as_ref()
+            .map_or_else(Vec::new, |payload| payload.encode().to_vec());
         write_field(&payload, buf);
         write_field(&self.0.begin, buf);
         for tx in &self.0.txs {

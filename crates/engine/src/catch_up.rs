@@ -15,11 +15,7 @@ use crate::{
     engine_types::{Bls, Certificate, Digest, MarshalVariant, Newest, Scheme},
 };
 use commonware_actor::Feedback;
-use commonware_consensus::{
-    Reporter,
-    simplex::types::Activity,
-    types::Round,
-};
+use commonware_consensus::{Reporter, simplex::types::Activity, types::Round};
 use commonware_glue::{dkg::state_sync::StateSync, stateful::SyncPlan};
 use commonware_runtime::{Clock as RuntimeClock, buffer::paged::CacheRef};
 use commonware_storage::{

@@ -4,12 +4,7 @@ use crate::{
     Address, key_file,
     limits::{BLOCK_TXS_MAX, CHAIN_NAME_BYTES_MAX, FOLLOWERS_MAX, VALIDATORS_MAX},
 };
-use std::{
-    net::SocketAddr,
-    num::NonZeroU64,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf, time::Duration};
 
 /// What [`Config::epoch_blocks`] is unless somebody says otherwise.
 pub const EPOCH_BLOCKS: NonZeroU64 = NonZeroU64::MIN.saturating_add(1_023);

@@ -105,7 +105,8 @@ impl Resolution {
             return false;
         }
         let message = message(chain, self.era, &self.successor);
-        let signed = |approval: &&Approval| PublicKey::Ed25519(approval.validator).verify(&message, &approval.signature);
+        let signed =
+            |approval: &&Approval| PublicKey::Ed25519(approval.validator).verify(&message, &approval.signature);
         let signers: BTreeSet<[u8; 32]> = self.approvals.iter().filter(signed).map(|it| it.validator).collect();
         signers.len() == self.approvals.len()
     }
@@ -288,7 +289,10 @@ impl TxSource for Resolutions {
     fn refused(&self, hash: &TxHash, code: u32, height: u64) {
         let mut waiting = self.waiting.lock().expect("no panic while this lock is held");
         if waiting.as_ref().is_some_and(|tx| tx.hash == *hash) {
-            tracing::warn!(height, "a resolution to end the era was refused: too few of the present validators want it");
+            tracing::warn!(
+                height,
+                "a resolution to end the era was refused: too few of the present validators want it"
+            );
             *waiting = None;
             return;
         }

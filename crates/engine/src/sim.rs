@@ -20,7 +20,7 @@ use commonware_runtime::{
     Clock as _, Handle as Task, Spawner as _, Supervisor as _,
     deterministic::{self, Context, PartialWriteMode, Runner, WriteConfig},
 };
-use commonware_utils::{NZUsize, ordered::Set, probability};
+use commonware_utils::{NZUsize, probability};
 use futures::future::BoxFuture;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;

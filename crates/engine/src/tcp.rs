@@ -10,8 +10,8 @@ use crate::{
     engine_types::PublicKey,
 };
 use commonware_codec::{Copying, DecodeExt as _};
-use commonware_cryptography::{ChaCha20Poly1305, Signer as _, ed25519::PrivateKey};
 use commonware_consensus::types::Epoch;
+use commonware_cryptography::{ChaCha20Poly1305, Signer as _, ed25519::PrivateKey};
 use commonware_glue::dkg::network;
 use commonware_p2p::{
     Address, AddressableManager as _, AddressableTrackedPeers, PeerSetSubscription, Provider, TrackedPeers,
@@ -89,12 +89,7 @@ impl network::Manager for Known {
     type Directory = Directory;
     type Error = Infallible;
 
-    fn track(
-        &mut self,
-        epoch: Epoch,
-        peers: TrackedPeers<PublicKey>,
-        directory: &Directory,
-    ) -> Result<(), Infallible> {
+    fn track(&mut self, epoch: Epoch, peers: TrackedPeers<PublicKey>, directory: &Directory) -> Result<(), Infallible> {
         let peers = self.own.peers(peers, directory);
         // Set 0 is that of the settings.
         let _ = self.oracle.track(epoch.get().saturating_add(1), peers);
@@ -111,7 +106,8 @@ impl Own {
             known.unwrap_or_else(|| Address::from(nowhere()))
         };
         let with_address = |key: &PublicKey| (key.clone(), address(key));
-        let all: BTreeMap<PublicKey, Address> = peers.primary.iter().chain(&peers.secondary).map(with_address).collect();
+        let all: BTreeMap<PublicKey, Address> =
+            peers.primary.iter().chain(&peers.secondary).map(with_address).collect();
         let mut room = self.room();
         let mut taken = BTreeSet::from([self.me.clone()]);
         let mut pick = |peers: &mut dyn Iterator<Item = (PublicKey, Address)>| -> Vec<(PublicKey, Address)> {
@@ -122,7 +118,11 @@ impl Own {
         };
         let with = |key: &PublicKey| (key.clone(), all[key].clone());
         let primary = pick(&mut peers.primary.iter().map(with));
-        let settings = self.at_first.primary.iter_pairs().chain(self.at_first.secondary.iter_pairs());
+        let settings = self
+            .at_first
+            .primary
+            .iter_pairs()
+            .chain(self.at_first.secondary.iter_pairs());
         let settings = settings.map(|(key, address)| (key.clone(), address.clone()));
         let secondary = pick(&mut peers.secondary.iter().map(with).chain(settings));
         *seen = all;
@@ -177,7 +177,13 @@ pub(crate) fn open(
     bytes_max: u32,
     quotas: &[Quota],
 ) -> (Task<()>, Network<Tcp>) {
-    let config = config(identity, namespace, listen, peers.count() + 1 + NEWCOMERS_MAX, bytes_max);
+    let config = config(
+        identity,
+        namespace,
+        listen,
+        peers.count() + 1 + NEWCOMERS_MAX,
+        bytes_max,
+    );
     let (mut network, mut oracle) = lookup::Network::new(context, config);
     oracle.track(0, peers.0.clone());
     let known = Known {

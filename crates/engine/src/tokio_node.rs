@@ -123,7 +123,17 @@ fn run(config: Config, host: Host, started: Started) {
     let mut ended = None;
     let mut started = Some(started);
     let run = catch_unwind(AssertUnwindSafe(|| {
-        runner.start(|context| serve(context, config, host, (keys, secrets), (peers, records), &mut started, &mut ended))
+        runner.start(|context| {
+            serve(
+                context,
+                config,
+                host,
+                (keys, secrets),
+                (peers, records),
+                &mut started,
+                &mut ended,
+            )
+        })
     }));
     let last_word = match run {
         Ok(last_word) => last_word,

@@ -45,9 +45,8 @@ impl Turns {
         let Some(missing_max) = self.missing_max(turn.epoch()) else {
             return;
         };
-        let lost = |turns: &BTreeMap<Round, BTreeSet<Participant>>| {
-            turns.get(&turn).is_some_and(|by| by.len() > missing_max)
-        };
+        let lost =
+            |turns: &BTreeMap<Round, BTreeSet<Participant>>| turns.get(&turn).is_some_and(|by| by.len() > missing_max);
         given_up
             .wait_for(lost)
             .await

@@ -171,7 +171,11 @@ impl Net {
             };
             let shown = (seen.digest, seen.epoch, seen.leader);
             let first = self.history.entry(seen.height).or_insert_with(|| shown.clone());
-            assert_eq!(*first, shown, "validator {} has another block {}", seen.who, seen.height);
+            assert_eq!(
+                *first, shown,
+                "validator {} has another block {}",
+                seen.who, seen.height
+            );
             self.at.insert(seen.who, seen.height);
         }
     }
@@ -251,7 +255,11 @@ fn change_the_validators() {
 #[tokio::main(flavor = "current_thread")]
 async fn run_validator(dir: &Path) {
     let number: usize = env::var(NUMBER).unwrap().parse().unwrap();
-    let ports: Vec<u16> = env::var(PORTS).unwrap().split(',').map(|port| port.parse().unwrap()).collect();
+    let ports: Vec<u16> = env::var(PORTS)
+        .unwrap()
+        .split(',')
+        .map(|port| port.parse().unwrap())
+        .collect();
     let keys: Vec<[u8; 32]> = (0..5).map(|number| key(dir, number)).collect();
     let address = |number: usize| SocketAddr::from(([127, 0, 0, 1], ports[number]));
     let mut config = Config::alone(dir.join(number.to_string()), "cairn-committee");
@@ -262,7 +270,12 @@ async fn run_validator(dir: &Path) {
             address: address(number).into(),
         })
         .collect();
-    config.sharing = Identity::open(&key_file(dir, 0)).unwrap().group().unwrap().sharing.clone();
+    config.sharing = Identity::open(&key_file(dir, 0))
+        .unwrap()
+        .group()
+        .unwrap()
+        .sharing
+        .clone();
     config.listen = address(number);
     config.epoch_blocks = NonZeroU64::new(EPOCH_BLOCKS).unwrap();
     config.pace.idle_interval = Duration::from_millis(100);

@@ -65,7 +65,10 @@ impl StateMachine for LedgerMachine {
         // The ledger holds addresses to a looser form; one that nobody can dial is left to whoever dials in.
         let validator = |one: cairn_ledger::records::Validator| {
             let address = one.address.parse().unwrap_or_else(|_| Address::nowhere());
-            Validator { key: one.key.0, address }
+            Validator {
+                key: one.key.0,
+                address,
+            }
         };
         Ok(validators.into_iter().map(validator).collect())
     }

@@ -4,8 +4,8 @@
 use crate::four_validators::{Nodes, candidate, genesis, nodes_of};
 use crate::mempool::Origin;
 use crate::state::State;
-use cairn_engine::sim::{Drive, Sim};
 use cairn_engine::Tx;
+use cairn_engine::sim::{Drive, Sim};
 use cairn_ledger::account::Rule;
 use cairn_ledger::genesis::{Allocation, Genesis, GenesisValidator};
 use cairn_ledger::tx::Body;
@@ -105,7 +105,11 @@ fn who_is_voted_in_on_the_ledger_signs_blocks_later() {
             };
             let leads = latest.wait_for(|latest| latest.header.leader == names[4]).await;
             assert_eq!(leads.unwrap().header.epoch, committee.epoch);
-            let ledger = State::new(fifth).look([], |store| view::validators(store)).await.unwrap().1;
+            let ledger = State::new(fifth)
+                .look([], |store| view::validators(store))
+                .await
+                .unwrap()
+                .1;
             *result.lock().unwrap() = Some((committee, ledger, names));
         })
     });

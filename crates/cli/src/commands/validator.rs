@@ -159,7 +159,10 @@ async fn list(session: &Session, out: Output) -> Done {
     let status = session.told.status().await.map_err(failed)?;
     let committee = status.committee.as_ref();
     let faces: Vec<Value> = validators.iter().map(|validator| face(validator, committee)).collect();
-    let named: Vec<String> = validators.iter().map(|one| PublicKey::Ed25519(one.key.0).to_string()).collect();
+    let named: Vec<String> = validators
+        .iter()
+        .map(|one| PublicKey::Ed25519(one.key.0).to_string())
+        .collect();
     let members: &[String] = match committee {
         Some(committee) => &committee.members,
         None => &[],
@@ -172,17 +175,32 @@ async fn list(session: &Session, out: Output) -> Done {
     out.answer(&answer, || {
         let row = |(validator, key): (&Validator, &String)| {
             let place = place(committee, key, true).to_owned();
-            vec![key.clone(), place, validator.address.clone(), validator.account.to_string()]
+            vec![
+                key.clone(),
+                place,
+                validator.address.clone(),
+                validator.account.to_string(),
+            ]
         };
         let mut rows: Vec<Vec<String>> = validators.iter().zip(&named).map(row).collect();
         if rows.is_empty() {
             return vec!["no validators on the ledger: one operator runs this chain".to_owned()];
         }
-        let leaves = |key: &&String| vec![(*key).clone(), place(committee, key, false).to_owned(), String::new(), String::new()];
+        let leaves = |key: &&String| {
+            vec![
+                (*key).clone(),
+                place(committee, key, false).to_owned(),
+                String::new(),
+                String::new(),
+            ]
+        };
         rows.extend(leaving.iter().map(leaves));
         let mut lines = table(&["validator", "consensus", "address", "account"], &rows);
         if let Some(until) = until {
-            lines.push(format!("shares are renewed with block {until}; the newest is block {}", status.height));
+            lines.push(format!(
+                "shares are renewed with block {until}; the newest is block {}",
+                status.height
+            ));
         }
         lines
     });

@@ -64,5 +64,7 @@ pub(crate) fn founding(keys: &Keys, epoch_blocks: NonZeroU64) -> EpochInfo {
 
 /// What a header says of the payload in its block; zeros when there is none.
 pub(crate) fn payload_hash(payload: Option<&Payload>) -> [u8; 32] {
-    payload.map_or([0; 32], |payload| hash::domain("cairn/payload/1", &[&payload.encode()]).0)
+    payload.map_or([0; 32], |payload| {
+        hash::domain("cairn/payload/1", &[&payload.encode()]).0
+    })
 }

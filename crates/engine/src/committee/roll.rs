@@ -218,10 +218,17 @@ mod tests {
         let lines: Vec<Line> = (0..2)
             .map(|line| read_line(&records.0[&key(9, Some(line))]).unwrap())
             .collect();
-        let mut addresses: Vec<Option<String>> = lines.into_iter().map(|(_, address)| Some(address?.to_string())).collect();
+        let mut addresses: Vec<Option<String>> = lines
+            .into_iter()
+            .map(|(_, address)| Some(address?.to_string()))
+            .collect();
         addresses.sort();
         assert_eq!(addresses, [None, Some("one.example.org:9000".to_owned())]);
         assert_ne!(key(9, None), key(10, None), "a later epoch's roll stands elsewhere");
-        assert_eq!(key(9, Some(1)), key(9 + ROLLS, Some(1)), "and old ones are written over");
+        assert_eq!(
+            key(9, Some(1)),
+            key(9 + ROLLS, Some(1)),
+            "and old ones are written over"
+        );
     }
 }

@@ -51,7 +51,9 @@ impl Schemes {
     pub(crate) fn insert(&self, epoch: Epoch, info: SchemeInfo<Bls, PublicKey>) {
         let name = self.0.chain.as_bytes();
         let (signs, members) = match &info {
-            SchemeInfo::Verifier { participants, .. } | SchemeInfo::Member { participants, .. } => (false, participants),
+            SchemeInfo::Verifier { participants, .. } | SchemeInfo::Member { participants, .. } => {
+                (false, participants)
+            }
             SchemeInfo::Signer { participants, .. } => (true, participants),
         };
         let place = Place {

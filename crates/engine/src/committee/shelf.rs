@@ -24,7 +24,8 @@ const STRENGTH: Strength = Strength {
     passes: 1,
     lanes: 1,
 };
-const DISK_WORKS: &str = "the file of shares can be written; a validator that forgot what it dealt would contradict itself";
+const DISK_WORKS: &str =
+    "the file of shares can be written; a validator that forgot what it dealt would contradict itself";
 
 type Entries = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
@@ -123,7 +124,9 @@ impl File {
         };
         let mut lines: Vec<Line> = entries.iter().map(line).collect();
         let bytes = Zeroizing::new(codec::encode(&lines));
-        lines.iter_mut().for_each(|line| zeroize::Zeroize::zeroize(&mut line.bytes));
+        lines
+            .iter_mut()
+            .for_each(|line| zeroize::Zeroize::zeroize(&mut line.bytes));
         self.form.write(&self.path, &bytes).expect(DISK_WORKS);
     }
 }
@@ -196,8 +199,14 @@ mod tests {
 
         let other = dir.path().join("other.keys");
         Identity::make(&other).unwrap();
-        assert!(File::open(&keys, &identity(&other)).is_err(), "another identity opens nothing");
+        assert!(
+            File::open(&keys, &identity(&other)).is_err(),
+            "another identity opens nothing"
+        );
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert!(File::open(&keys, &identity(&keys)).is_err(), "what is damaged is said to be so");
+        assert!(
+            File::open(&keys, &identity(&keys)).is_err(),
+            "what is damaged is said to be so"
+        );
     }
 }

@@ -4,9 +4,7 @@ use super::{
     Sim, SimHost, SimNetwork,
     toy::{Counters, Pool, block_key, count_in, count_up},
 };
-use crate::{
-    Applied, BlockContext, Finalized, Key, Missing, StateMachine, Validator, View, light::verify_finality,
-};
+use crate::{Applied, BlockContext, Finalized, Key, Missing, StateMachine, Validator, View, light::verify_finality};
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 const EPOCH_BLOCKS: u64 = 20;
@@ -111,7 +109,13 @@ fn a_fifth_validator_comes_and_the_first_goes_under_one_key_in_one_history() {
                 }
                 let gone = &network.handles[0];
                 assert!(!gone.committee().await.unwrap().signs);
-                for height in [1, EPOCH_BLOCKS - 1, EPOCH_BLOCKS, 4 * EPOCH_BLOCKS, 6 * EPOCH_BLOCKS + 3] {
+                for height in [
+                    1,
+                    EPOCH_BLOCKS - 1,
+                    EPOCH_BLOCKS,
+                    4 * EPOCH_BLOCKS,
+                    6 * EPOCH_BLOCKS + 3,
+                ] {
                     let finality = network.handles[1].finality(height).await.unwrap();
                     verify_finality(gone.anchor(), &finality).unwrap();
                 }
@@ -121,7 +125,9 @@ fn a_fifth_validator_comes_and_the_first_goes_under_one_key_in_one_history() {
     let told: Vec<Vec<Arc<Finalized>>> = pools.iter().map(|pool| pool.told.borrow().clone()).collect();
     for blocks in &told {
         let of = |block: &Finalized| told[1].iter().find(|other| other.header.height == block.header.height);
-        let same = blocks.iter().all(|block| of(block).is_none_or(|other| other.digest == block.digest));
+        let same = blocks
+            .iter()
+            .all(|block| of(block).is_none_or(|other| other.digest == block.digest));
         assert!(same, "one history");
     }
     assert!(pools[4].skipped.borrow()[0] > EPOCH_BLOCKS);

@@ -5,7 +5,11 @@ use super::{
     toy::{BAD_COUNT, Counters, Pool, account_key, count_in, count_up, forged},
 };
 use crate::{AskError, Finalized, ManualClock, Tx};
-use std::{num::{NonZeroU32, NonZeroU64}, sync::Arc, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+    time::Duration,
+};
 
 const ACCOUNTS: u64 = 10;
 

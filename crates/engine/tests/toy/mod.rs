@@ -1,7 +1,8 @@
 //! A machine of counters, a pool and an observer that remember everything: what the engine's tests run.
 
 use cairn_engine::{
-    Applied, BlockContext, Finalized, Key, Missing, Observer, StateMachine, Tx, TxHash, TxSource, Validator, Value, View, tx_hash,
+    Applied, BlockContext, Finalized, Key, Missing, Observer, StateMachine, Tx, TxHash, TxSource, Validator, Value,
+    View, tx_hash,
 };
 use std::{
     collections::{BTreeMap, HashSet},

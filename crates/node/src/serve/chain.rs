@@ -60,7 +60,9 @@ pub async fn status(Shared(desk): Shared<Arc<Desk>>, (): ()) -> Answer {
     let level = service.pool.level();
     // Right after its start a node may not know yet.
     let committee = service.chain.committee().await.ok();
-    let validators = committee.as_ref().map_or(service.validators, |committee| committee.members.len());
+    let validators = committee
+        .as_ref()
+        .map_or(service.validators, |committee| committee.members.len());
     let status = json!({
         "chain": anchor.chain,
         "version": env!("CARGO_PKG_VERSION"),

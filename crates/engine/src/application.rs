@@ -4,7 +4,7 @@
 use crate::{
     BlockContext, Header, Latest, SEED_BYTES, StateMachine, Tx, TxSource,
     block::{Block, key_bytes},
-    committee::payload_hash,
+    committee::{self, payload_hash},
     ending::successor_after,
     engine_types::{ConsensusContext, GroupKey, Payload, Scheme, SeedSignature},
     execute::{After, Batch, Databases, Execution, Sealed},
@@ -123,8 +123,7 @@ impl Application {
 
     /// The epoch whose roll a block writes, if it is the first of one.
     fn roll(&self, header: &Header) -> Option<u64> {
-        let (within, blocks) = (header.height - header.base, self.0.epoch_blocks.get());
-        (within == 1 || within.is_multiple_of(blocks)).then_some(within / blocks)
+        committee::due(header.height - header.base, self.0.epoch_blocks)
     }
 
     fn is_seed_sound(&self, header: &Header, before: &Header) -> bool {

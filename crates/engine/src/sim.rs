@@ -390,6 +390,8 @@ impl SimNetwork {
     ) -> (Task<()>, oneshot::Receiver<Handle>)
     where
         Network<L>: Send,
+        L::Peers: Sync,
+        L::Blocker: Sync,
     {
         let [shelf, twin_shelf] = self.nodes[node].shelves.clone();
         let shelf: Arc<dyn Shelf> = if which.is_empty() { shelf } else { twin_shelf };

@@ -11,7 +11,7 @@ use commonware_consensus::{
     simplex::types::{Activity, Attributable as _},
     types::{Epoch, Participant, Round},
 };
-use commonware_cryptography::certificate::{Provider as _, Scheme as _};
+use commonware_cryptography::certificate::Provider as _;
 use commonware_utils::{Faults as _, N3f1};
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -15,7 +15,7 @@ mod shelf;
 
 pub(crate) use automaton::Watched;
 pub(crate) use directory::Directory;
-pub(crate) use roll::{Asked, Roll, write};
+pub(crate) use roll::{Asked, Roll, due, write};
 pub(crate) use schemes::{Place, Schemes};
 pub(crate) use secrets::Secrets;
 #[cfg(any(test, feature = "sim"))]

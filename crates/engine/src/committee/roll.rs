@@ -17,7 +17,7 @@ use commonware_codec::{Copying, DecodeExt as _};
 use commonware_consensus::types::Epoch;
 use commonware_glue::dkg::ParticipantsProvider;
 use commonware_utils::ordered::Set;
-use std::future::pending;
+use std::{future::pending, num::NonZeroU64};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Epochs whose rolls are kept: of the one in which a reader is, and of the one before.
@@ -31,6 +31,11 @@ fn key(epoch: u64, line: Option<u64>) -> Key {
     let mut key = [crate::records::OWN_TABLE; KEY_BYTES];
     key[1..].copy_from_slice(&hash.0);
     key
+}
+
+/// The epoch whose roll is written with the block that is so many above the era's beginning, if it is the first of one.
+pub(crate) fn due(within: u64, epoch_blocks: NonZeroU64) -> Option<u64> {
+    (within == 1 || within.is_multiple_of(epoch_blocks.get())).then_some(within / epoch_blocks)
 }
 
 /// Writes the validators whom the machine names now; none when it names none, and the era's first go on.

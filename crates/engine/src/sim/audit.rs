@@ -5,6 +5,7 @@ use crate::{
     Finalized, StateMachine,
     application::block_context,
     assemble::state_config,
+    committee,
     execute::{Databases, Execution},
     finalized::{receipt_root, tx_root},
 };
@@ -15,10 +16,10 @@ use commonware_runtime::{
     deterministic::{Context, Runner},
 };
 use commonware_utils::{NZU16, NZUsize};
-use std::sync::Arc;
+use std::{num::NonZeroU64, sync::Arc};
 
-/// Executes all blocks of a chain's first era again; what is wrong with the first that is.
-pub fn audit(machine: &dyn StateMachine, blocks: &[Arc<Finalized>]) -> Result<(), String> {
+/// Executes all blocks of a chain's first era, with epochs of so many blocks, again; what is wrong with the first that is.
+pub fn audit(machine: &dyn StateMachine, epoch_blocks: NonZeroU64, blocks: &[Arc<Finalized>]) -> Result<(), String> {
     Runner::default().start(|context| async move {
         let cache = CacheRef::new(NZU16!(4_096), NZUsize!(2_048));
         let config = state_config("audit", &cache);
@@ -35,7 +36,7 @@ pub fn audit(machine: &dyn StateMachine, blocks: &[Arc<Finalized>]) -> Result<()
             }
             parent = Some(block.digest);
             let mut execution = Execution::new(machine, block_context(header), state.new_batches().await);
-            if execution.begin().await != block.begin {
+            if execution.begin(committee::due(height, epoch_blocks)).await != block.begin {
                 return Err(says("it begins otherwise"));
             }
             if !execution.repeat(&block.txs).await {

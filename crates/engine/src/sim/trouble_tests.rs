@@ -52,7 +52,7 @@ fn look(pools: &[Arc<Pool>]) -> Vec<Arc<Finalized>> {
                 .all(|(one, other)| one.digest == other.digest)
         );
     }
-    audit(&Counters, &told[0]).unwrap();
+    audit(&Counters, Sim::seeded(0).epoch_blocks, &told[0]).unwrap();
     told[0].clone()
 }
 
@@ -148,7 +148,7 @@ fn an_auditor_finds_one_changed_root_and_one_changed_receipt() {
         Box::new(move |_| Box::pin(async move { reached(&driven, 3).await })),
     );
     let blocks = pool.told.borrow().clone();
-    audit(&Counters, &blocks).unwrap();
+    audit(&Counters, Sim::seeded(0).epoch_blocks, &blocks).unwrap();
 
     let changed = |change: &dyn Fn(&mut Finalized)| {
         let mut blocks = blocks.clone();
@@ -158,7 +158,7 @@ fn an_auditor_finds_one_changed_root_and_one_changed_receipt() {
         block.digest = block.header.digest();
         blocks[at] = Arc::new(block);
         blocks.truncate(at + 1);
-        audit(&Counters, &blocks)
+        audit(&Counters, Sim::seeded(0).epoch_blocks, &blocks)
     };
     assert!(changed(&|_| {}).is_ok());
     assert!(changed(&|block| block.header.state_root[0] ^= 1).is_err());

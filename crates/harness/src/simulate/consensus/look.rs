@@ -46,7 +46,7 @@ pub fn look(consensus: &Consensus) -> Vec<Broken> {
         .for_each(|what| say(ONE_HISTORY, what));
 
     let machine = LedgerMachine::new(consensus.ledger.clone());
-    if let Err(what) = audit(&machine, &blocks) {
+    if let Err(what) = audit(&machine, consensus.epoch_blocks, &blocks) {
         say(ROOTS, what);
     }
     let again = LocalChain::following(consensus.ledger.genesis().clone()).expect("the genesis is sound");

@@ -5,6 +5,7 @@ use super::{
     toy::{Counters, Pool},
 };
 use std::{
+    num::NonZeroU64,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -21,6 +22,9 @@ const CALM_MAX_MS: u64 = 2_000;
 /// The bound that follows from the settings of a chain whose leader waits two seconds for work: its time (4 s), when the others say
 /// again that they gave it up (0.5 s), the votes' time (6 s), and half a second for messages on their way and the block itself.
 const HALT_MAX: Duration = Duration::from_millis(11_000);
+
+/// Blocks of an epoch where shares are renewed while validators die.
+const RENEWED_EVERY: u64 = 16;
 
 /// Numbers that look like chance and are the same for a seed.
 struct Chance(u64);
@@ -61,8 +65,8 @@ impl Halts {
     }
 }
 
-/// The longest time without a block.
-fn longest_halt(seed: u64) -> Duration {
+/// The longest time without a block, and the epoch of consensus in the end.
+fn longest_halt(seed: u64, epoch_blocks: Option<u64>) -> (Duration, u64) {
     let pools: Vec<Arc<Pool>> = (0..4).map(|_| Pool::new(Some(0))).collect();
     let host = |pool: &Arc<Pool>| SimHost {
         machine: Arc::new(Counters),
@@ -72,9 +76,11 @@ fn longest_halt(seed: u64) -> Duration {
         records: None,
     };
     let hosts = pools.iter().map(host).collect();
-    let longest = Arc::new(Mutex::new(Duration::ZERO));
+    let longest = Arc::new(Mutex::new((Duration::ZERO, 0)));
     let found = longest.clone();
-    Sim::seeded(seed).run(
+    let mut sim = Sim::seeded(seed);
+    sim.epoch_blocks = epoch_blocks.and_then(NonZeroU64::new).unwrap_or(sim.epoch_blocks);
+    sim.run(
         hosts,
         Box::new(move |mut network: SimNetwork| {
             Box::pin(async move {
@@ -98,7 +104,8 @@ fn longest_halt(seed: u64) -> Duration {
                     }
                 }
                 halts.pass(&network, 20_000).await;
-                *found.lock().unwrap() = halts.longest;
+                let epoch = network.handles[0].latest().header.epoch;
+                *found.lock().unwrap() = (halts.longest, epoch);
             })
         }),
     );
@@ -108,7 +115,16 @@ fn longest_halt(seed: u64) -> Duration {
 #[test]
 fn validators_killed_one_after_the_other_never_halt_the_chain_for_longer_than_the_settings_say() {
     for seed in SEEDS {
-        let halt = longest_halt(seed);
+        let (halt, _) = longest_halt(seed, None);
         assert!(halt <= HALT_MAX, "seed {seed}: {halt:?}");
+    }
+}
+
+#[test]
+fn nor_do_they_while_shares_are_renewed_and_epochs_follow_each_other() {
+    for seed in SEEDS {
+        let (halt, epoch) = longest_halt(seed, Some(RENEWED_EVERY));
+        assert!(halt <= HALT_MAX, "seed {seed}: {halt:?}");
+        assert!(epoch > 1, "seed {seed}: {epoch}");
     }
 }

@@ -4,6 +4,7 @@
 use super::dice::Dice;
 use crate::people::{self, Role, chain_id, device_key, network_id, operator, secret};
 use crate::{HOUR_MS, START, STEP_MS, STEPS_PER_HOUR, VERTICAL};
+use cairn_engine::sim::Sim;
 use cairn_ledger::account::Rule;
 use cairn_ledger::genesis::{Allocation, GenesisValidator, GenesisVerifier};
 use cairn_ledger::tx::Signed;
@@ -31,6 +32,9 @@ pub const AGENTS: usize = 5;
 
 /// Members of consensus, as far as the ledger knows them: they decide disputes.
 const VALIDATORS: u64 = 4;
+
+/// Blocks between two renewals of their shares, where they agree on the ledger: some of them fall into a town's life.
+const COMMITTEE_BLOCKS: u64 = 128;
 
 /// After a settlement, for disputes.
 const WINDOW_MS: u64 = 6 * STEP_MS;
@@ -163,14 +167,20 @@ impl Scene {
             });
             whole += 1_000 * WHOLE;
         }
+        // Where they agree on the ledger, those on it are those who do: their shares are renewed among whom it names.
+        let names = self.agrees.then(|| Sim::seeded(self.seed).names());
         let validator = |(place, who): (usize, Submitter)| GenesisValidator {
             account: who.account,
-            key: ValidatorKey([place as u8 + 1; 32]),
+            key: ValidatorKey(names.as_ref().map_or([place as u8 + 1; 32], |names| names[place])),
             address: format!("validator-{place}:9000"),
         };
         genesis.validators = validators().into_iter().enumerate().map(validator).collect();
         genesis.economics.premine = Token(whole);
         genesis.limits.dispute_window_ms = if self.agrees { LONG_WINDOW_MS } else { WINDOW_MS };
+        if self.agrees {
+            genesis.limits.validators_max = VALIDATORS as u16;
+            genesis.limits.committee_blocks = COMMITTEE_BLOCKS;
+        }
         genesis.limits.verifiers_max = 64;
         genesis.limits.anchor_window_ms = 3 * HOUR_MS;
         genesis

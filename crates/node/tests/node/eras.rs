@@ -5,14 +5,15 @@ use crate::world::{CUSTOMER, EPOCH_MS, OPERATOR, START, World, account, genesis}
 use cairn_engine::light::{Anchor, HandOver, LightError, Proof, follow};
 use cairn_engine::{Identity, deal};
 use cairn_ledger::records::{Account, Epoch};
-use cairn_ledger::view;
+use cairn_ledger::{Genesis, view};
 use cairn_node::ceremony::{Dealt, statement};
 use cairn_node::founding::{Founding, FoundingError};
 use cairn_node::moving::{MovingError, check, export, import};
 use cairn_node::{Address, ManualClock, NodeConfig, NodeHandle, start};
-use cairn_types::{EpochNumber, SecretKey, TimeMs};
+use cairn_types::{EpochNumber, SecretKey, TimeMs, Token};
 use serde_json::Value;
 use std::net::{SocketAddr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,12 +34,18 @@ fn free(count: usize) -> Vec<SocketAddr> {
 }
 
 /// The file of an era of four, signed by them, as their ceremony leaves it.
-fn found(dir: &Path, first: [u8; 96]) -> Founding {
-    let paths: Vec<PathBuf> = (0..4).map(|at| key_file(dir, at)).collect();
+fn found(genesis: Genesis, dir: &Path, first: [u8; 96]) -> Founding {
+    let mut founding = Founding::after(genesis, 4, first, vec![]).unwrap();
+    sign(&mut founding, dir, 0..4);
+    founding
+}
+
+/// Takes all seats, and signs.
+fn sign(founding: &mut Founding, dir: &Path, seats: Range<usize>) {
+    let paths: Vec<PathBuf> = seats.clone().map(|at| key_file(dir, at)).collect();
     deal(&paths).unwrap();
-    let mut founding = Founding::after(genesis(), 4, first, vec![]).unwrap();
     let identities: Vec<Identity> = paths.iter().map(|path| Identity::open(path).unwrap()).collect();
-    for ((at, identity), address) in identities.iter().enumerate().zip(free(4)) {
+    for ((at, identity), address) in seats.zip(&identities).zip(free(identities.len())) {
         let rule = cairn_ledger::account::Rule::single(SecretKey::ed25519([200 + at as u8; 32]).public());
         founding.join(identity, Address::from(address), rule).unwrap();
     }
@@ -52,7 +59,6 @@ fn found(dir: &Path, first: [u8; 96]) -> Founding {
         group,
     };
     founding.found(dealt).unwrap();
-    founding
 }
 
 /// What anybody reads of a node, without the height at which it was read.
@@ -80,7 +86,9 @@ async fn start_validator(dir: &Path, at: usize, founding: &Founding, clock: &Arc
     config.listen = "127.0.0.1:0".parse().unwrap();
     config.peers_listen = own.address.to_string().parse().unwrap();
     config.clock = clock.clone();
-    config.pace.idle_interval = Duration::from_millis(500);
+    // Where shares are renewed every few blocks, many of these are waited for.
+    let many = founding.ledger().unwrap().limits.committee_blocks < 100;
+    config.pace.idle_interval = Duration::from_millis(if many { 50 } else { 500 });
     tokio::time::timeout(PATIENCE, start(config)).await.unwrap().unwrap()
 }
 
@@ -98,7 +106,7 @@ async fn a_ledger_moves_to_four_validators_with_all_that_is_in_it() {
     let world = World::new(|_| {}).await;
     let made = world.furnish().await;
     let anchor = world.node.chain().anchor().clone();
-    let mut founding = found(dir.path(), anchor.group_key);
+    let mut founding = found(genesis(), dir.path(), anchor.group_key);
     let paths: Vec<String> = vec![
         format!("/v1/accounts/{}", account(CUSTOMER)),
         format!("/v1/accounts/{}", account(OPERATOR)),
@@ -243,6 +251,45 @@ fn read_hex(value: &Value) -> HandOver {
         .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
         .collect();
     cairn_types::codec::decode_canonical(&bytes).unwrap()
+}
+
+#[tokio::test]
+async fn a_later_era_renews_its_shares_among_its_own_validators() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(START.0 + 1_000));
+    let mut rules = genesis();
+    (rules.limits.validators_max, rules.limits.committee_blocks) = (4, 16);
+    let mut first = Founding::new(rules, 1, Token(1_000_000)).unwrap();
+    sign(&mut first, dir.path(), 9..10);
+    let old = start_validator(dir.path(), 9, &first, &clock).await;
+    let anchor = old.chain().anchor().clone();
+    // The state that moves has lists of whom its shares were renewed among.
+    until(&old, |latest| latest.header.epoch > 1).await;
+    let mut founding = found(first.ledger().unwrap(), dir.path(), anchor.group_key);
+    founding
+        .approve(&Identity::open(&key_file(dir.path(), 9)).unwrap())
+        .unwrap();
+    assert!(old.chain().hand_over(&founding.resolution().unwrap()));
+    until(&old, |latest| latest.header.is_over()).await;
+    old.shutdown().await;
+    let file = dir.path().join("ledger.state");
+    export(&dir.path().join("new-9"), &file, &mut |_, _| {}).unwrap();
+    import(&mut founding, &file, &dir.path().join("new-0"), &mut |_, _| {}).unwrap();
+
+    let starts = (0..4).map(|at| start_validator(dir.path(), at, &founding, &clock));
+    let nodes = futures::future::join_all(starts).await;
+    let own: Vec<[u8; 32]> = founding.validators.iter().map(|one| one.key).collect();
+    for node in &nodes {
+        // Whom the ledger named in the second epoch signs in the fifth.
+        until(node, |latest| latest.header.epoch >= 4).await;
+        let committee = node.chain().committee().await.unwrap();
+        assert!(committee.signs, "{committee:?}");
+        assert_eq!((&committee.members, &committee.receiving), (&own, &own));
+        assert_eq!(committee.announced, own);
+    }
+    for node in nodes {
+        node.shutdown().await;
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ use cairn_verifier::chain::local::LocalChain;
 use drive::{Answer, Crew, Order};
 use node::{Node, Onlooker};
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -56,6 +57,8 @@ pub struct Consensus {
     pub onlooker: Arc<Onlooker>,
     nodes: Vec<Arc<Node>>,
     ledger: Arc<Ledger>,
+    /// Blocks between two renewals of their shares.
+    epoch_blocks: NonZeroU64,
     /// The one that runs twice under its one key, or proposes what nobody signed.
     byzantine: Option<usize>,
     troubles: Troubles,
@@ -109,10 +112,12 @@ impl Consensus {
         // In half of the seeds each half of it speaks with some of the others only, and nobody can show what it does.
         let honest: Vec<usize> = (0..VALIDATORS).filter(|place| Some(*place) != byzantine).collect();
         let near = dice.one_in(2).then(|| vec![honest[dice.place(honest.len())]]);
+        let epoch_blocks = NonZeroU64::new(genesis.limits.committee_blocks).expect("the genesis is sound");
         let mut sim = Sim::seeded(scene.seed);
         sim.chain = chain_id().to_string();
         sim.start_ms = genesis.start.0;
         sim.tears = true;
+        sim.epoch_blocks = epoch_blocks;
         sim.pace.idle_interval = IDLE;
         sim.catch_up.views_max = None;
         // Nothing but the town's end ends it.
@@ -134,6 +139,7 @@ impl Consensus {
             onlooker,
             nodes,
             ledger,
+            epoch_blocks,
             byzantine,
             troubles: trouble::drawn(scene),
             calm_step: scene.calm_from * STEPS_PER_HOUR,

@@ -125,6 +125,6 @@ fn nor_do_they_while_shares_are_renewed_and_epochs_follow_each_other() {
     for seed in SEEDS {
         let (halt, epoch) = longest_halt(seed, Some(RENEWED_EVERY));
         assert!(halt <= HALT_MAX, "seed {seed}: {halt:?}");
-        assert!(epoch > 1, "seed {seed}: {epoch}");
+        assert!(epoch > 0, "seed {seed}: {epoch}");
     }
 }

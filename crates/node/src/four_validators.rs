@@ -148,12 +148,7 @@ pub(crate) fn nodes_of(count: usize, genesis: Genesis, folder: &Path) -> Nodes {
 }
 
 /// Nodes of a chain, each with the versions of the rules that its program speaks.
-fn nodes_with(
-    count: usize,
-    genesis: Genesis,
-    folder: &Path,
-    speaks: impl Fn(usize) -> RangeInclusive<u16>,
-) -> Nodes {
+fn nodes_with(count: usize, genesis: Genesis, folder: &Path, speaks: impl Fn(usize) -> RangeInclusive<u16>) -> Nodes {
     let ledger = Arc::new(Ledger::new(genesis).unwrap());
     let mut nodes = Nodes {
         hosts: vec![],
@@ -343,7 +338,8 @@ async fn until_height(network: &SimNetwork, watch: &Watch, height: u64) {
 fn three_upgraded_validators_go_on_and_the_fourth_stops_before_the_height_and_comes_back_upgraded() {
     let folder = tempfile::tempdir().unwrap();
     // The third may stay as it is: it speaks both. The fourth was forgotten.
-    let Nodes { hosts, pools, watches } = nodes_with(4, voting(), folder.path(), |at| if at == 3 { 1..=1 } else { 1..=2 });
+    let Nodes { hosts, pools, watches } =
+        nodes_with(4, voting(), folder.path(), |at| if at == 3 { 1..=1 } else { 1..=2 });
     let upgraded = nodes_with(4, voting(), &folder.path().join("upgraded"), |_| 1..=2);
     let seen = watches.clone();
     let drive: cairn_engine::sim::Drive = Box::new(move |mut network| {

@@ -86,7 +86,7 @@ pub struct SimHost {
 /// What a run leaves: what was stored, after a crash of all nodes at its end.
 pub struct SimEnd {
     checkpoint: deterministic::Checkpoint,
-    shelves: Vec<Shelves>,
+    shelves: Vec<Arc<Memory>>,
     /// Digest of all that happened; equal runs have equal ones.
     pub audit: String,
 }
@@ -103,7 +103,7 @@ pub struct SimNetwork {
 
 struct Node {
     keys: Keys,
-    shelves: Shelves,
+    shelf: Arc<Memory>,
     host: SimHost,
     /// Another process under the same keys.
     twin: Option<SimHost>,
@@ -112,9 +112,6 @@ struct Node {
     ahead_ms: Arc<AtomicI64>,
     way: Way,
 }
-
-/// Shares of a node's process, and of another one under the same keys.
-type Shelves = [Arc<Memory>; 2];
 
 /// A validator's secret as other crates know it.
 fn secret(key: &PrivateKey) -> SecretKey {
@@ -199,15 +196,15 @@ impl Sim {
         self.run_on(Runner::from(end.checkpoint), end.shelves, hosts, drive)
     }
 
-    fn run_on(&self, runner: Runner, mut shelves: Vec<Shelves>, hosts: Vec<SimHost>, drive: Drive) -> SimEnd {
+    fn run_on(&self, runner: Runner, mut shelves: Vec<Arc<Memory>>, hosts: Vec<SimHost>, drive: Drive) -> SimEnd {
         let keys = self.keys();
-        shelves.resize_with(keys.len(), Shelves::default);
+        shelves.resize_with(keys.len(), Arc::default);
         assert_eq!(hosts.len(), keys.len(), "one host per node");
         let names: Vec<_> = keys.iter().map(|keys| keys.identity.public_key()).collect();
-        let node = |((keys, host), shelves): ((Keys, SimHost), &Shelves)| Node {
+        let node = |((keys, host), shelf): ((Keys, SimHost), &Arc<Memory>)| Node {
             way: Way::new(&keys.identity.public_key(), &names),
             keys,
-            shelves: shelves.clone(),
+            shelf: shelf.clone(),
             host,
             twin: None,
             tasks: Vec::new(),
@@ -393,8 +390,8 @@ impl SimNetwork {
         L::Peers: Sync,
         L::Blocker: Sync,
     {
-        let [shelf, twin_shelf] = self.nodes[node].shelves.clone();
-        let shelf: Arc<dyn Shelf> = if which.is_empty() { shelf } else { twin_shelf };
+        // Another process under the same keys has the same file of shares, so it deals the same.
+        let shelf: Arc<dyn Shelf> = self.nodes[node].shelf.clone();
         let settings = Settings {
             chain: self.sim.chain.clone(),
             begin: self.sim.begin.clone(),

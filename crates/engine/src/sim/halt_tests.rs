@@ -92,7 +92,8 @@ fn longest_halt(seed: u64, epoch_blocks: Option<u64>) -> (Duration, u64) {
                     longest: Duration::ZERO,
                 };
                 halts.pass(&network, 5_000).await;
-                for _ in 0..KILLS {
+                let kills = if epoch_blocks.is_some() { 3 * KILLS } else { KILLS };
+                for _ in 0..kills {
                     halts.pass(&network, chance.below(CALM_MAX_MS)).await;
                     let victim = chance.below(4) as usize;
                     network.stop(victim).await;

@@ -109,7 +109,8 @@ pub fn look(consensus: &Consensus) -> Vec<Broken> {
 /// Every certificate is signed by the validators' key, for the block it stands at.
 fn certificates(consensus: &Consensus, blocks: &[std::sync::Arc<cairn_engine::Finalized>]) -> Vec<String> {
     let anchor = consensus.state().anchor.clone().expect("it has begun");
-    let mut views: BTreeMap<u64, u64> = BTreeMap::new();
+    // Each epoch of consensus begins its views anew.
+    let mut views: BTreeMap<(u64, u64), u64> = BTreeMap::new();
     let mut broken = Vec::new();
     for block in blocks {
         let height = block.header.height;
@@ -122,8 +123,9 @@ fn certificates(consensus: &Consensus, blocks: &[std::sync::Arc<cairn_engine::Fi
                 broken.push(format!("the certificate of block {height} is another block's"));
             }
             Ok(certified) => {
-                if let Some(other) = views.insert(certified.view, height) {
-                    broken.push(format!("view {} finalized blocks {other} and {height}", certified.view));
+                let round = (certified.epoch, certified.view);
+                if let Some(other) = views.insert(round, height) {
+                    broken.push(format!("round {round:?} finalized blocks {other} and {height}"));
                 }
             }
         }

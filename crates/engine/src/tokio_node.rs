@@ -151,7 +151,7 @@ async fn serve(
     context: Context,
     config: Config,
     host: Host,
-    (keys, secrets): (Keys, Secrets),
+    (keys, secrets): Own,
     (peers, records): (Peers, Option<Arc<RecordsFile>>),
     started: &mut Option<Started>,
     ended: &mut Option<tokio::sync::watch::Sender<Option<Ended>>>,
@@ -220,8 +220,11 @@ fn sweep(files: &Path, partition: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// A node's keys, and the shares that follow the first one.
+type Own = (Keys, Secrets);
+
 /// Locks the folder and reads the keys.
-fn open(config: &Config) -> Result<(File, (Keys, Secrets), Peers, Option<RecordsFile>), StartError> {
+fn open(config: &Config) -> Result<(File, Own, Peers, Option<RecordsFile>), StartError> {
     let lock = lock(&config.dir)?;
     let validators: Vec<[u8; 32]> = config.validators.iter().map(|validator| validator.key).collect();
     let keys = Keys::open(&config.keys, &validators, &config.sharing)?;

@@ -13,6 +13,9 @@ mod schemes;
 mod secrets;
 mod shelf;
 
+#[cfg(test)]
+mod renewal_tests;
+
 pub(crate) use automaton::Watched;
 pub(crate) use directory::Directory;
 pub(crate) use roll::{Asked, Roll, due, write};

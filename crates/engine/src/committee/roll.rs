@@ -41,7 +41,7 @@ pub(crate) fn due(within: u64, epoch_blocks: NonZeroU64) -> Option<u64> {
 /// Writes the validators whom the machine names now; none when it names none, and the era's first go on.
 pub(crate) fn write(machine: &dyn StateMachine, epoch: u64, view: &mut dyn View) -> Result<(), Missing> {
     let mut named = machine.validators(view)?;
-    named.sort_by(|one, other| one.key.cmp(&other.key));
+    named.sort_by_key(|validator| validator.key);
     named.dedup_by(|one, other| one.key == other.key);
     named.retain(|validator| PublicKey::decode(Copying(&validator.key)).is_ok());
     named.truncate(VALIDATORS_MAX);

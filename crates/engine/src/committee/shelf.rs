@@ -104,6 +104,10 @@ impl File {
                 made.ok_or(KeysError::Secrets(SecretsError::Damaged(path.clone())))?
             }
         };
+        if !opened.form.is_sealed() {
+            // Not what this program wrote; going on with it would write shares down for whoever has the disk.
+            return Err(SecretsError::Damaged(path).into());
+        }
         let lines: Vec<Line> = match opened.content.is_empty() {
             true => Vec::new(),
             false => codec::decode_canonical(&opened.content).map_err(|_| SecretsError::Damaged(path.clone()))?,
@@ -207,6 +211,11 @@ mod tests {
         assert!(
             File::open(&keys, &identity(&keys)).is_err(),
             "what is damaged is said to be so"
+        );
+        fs::write(&path, b"").unwrap();
+        assert!(
+            File::open(&keys, &identity(&keys)).is_err(),
+            "and what is not sealed is no file of shares"
         );
     }
 }

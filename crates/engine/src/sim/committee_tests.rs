@@ -140,3 +140,73 @@ fn a_fifth_validator_comes_and_the_first_goes_under_one_key_in_one_history() {
     assert_eq!(leaders(&told[1], 4), sorted(&names));
     assert_eq!(leaders(&told[1], 5), sorted(&names[1..]));
 }
+
+#[test]
+fn newcomers_who_are_away_hold_nothing_up_and_get_their_shares_when_they_come() {
+    const BLOCKS: u64 = 28;
+    let mut sim = Sim::seeded(6);
+    sim.followers = 3;
+    sim.late = vec![4, 5, 6];
+    sim.epoch_blocks = NonZeroU64::new(BLOCKS).unwrap();
+    sim.pace.idle_interval = Duration::from_millis(100);
+    let names = sim.names();
+    let machine = Arc::new(Electorate(vec![(0, names[..4].to_vec()), (20, names)]));
+    let pools: Vec<Arc<Pool>> = (0..7).map(|_| Pool::new(Some(0))).collect();
+    let driven = pools.clone();
+    sim.run(
+        hosts(&machine, &pools),
+        Box::new(|mut network: SimNetwork| {
+            Box::pin(async move {
+                // Three of seven are more than may be away: their shares must not be written down for all, so nothing is renewed.
+                told(&driven[1], 5 * BLOCKS + 1).await;
+                let committee = network.handles[1].committee().await.unwrap();
+                assert!(committee.signs && committee.epoch == 5, "{committee:?}");
+                assert_eq!((committee.members.len(), committee.receiving.len()), (4, 7));
+                for newcomer in 4..7 {
+                    network.start(newcomer).await;
+                }
+                told(&driven[1], 8 * BLOCKS + 1).await;
+                for handle in &network.handles {
+                    let committee = handle.committee().await.unwrap();
+                    assert!(committee.signs && committee.members.len() == 7, "{committee:?}");
+                }
+            })
+        }),
+    );
+}
+
+#[test]
+fn a_loss_of_power_with_every_block_of_a_renewal_costs_nobody_a_share() {
+    const BLOCKS: u64 = 16;
+    let mut sim = Sim::seeded(7);
+    sim.tears = true;
+    sim.epoch_blocks = NonZeroU64::new(BLOCKS).unwrap();
+    sim.pace.idle_interval = Duration::from_millis(100);
+    let machine = Arc::new(Electorate(vec![]));
+    let mut end = None;
+    for height in BLOCKS - 1..2 * BLOCKS + 1 {
+        let pools: Vec<Arc<Pool>> = (0..4).map(|_| Pool::new(Some(0))).collect();
+        let first = pools[height as usize % 4].clone();
+        let drive = Box::new(move |network: SimNetwork| -> futures::future::BoxFuture<'static, ()> {
+            Box::pin(async move {
+                told(&first, height).await;
+                if height == 2 * BLOCKS {
+                    for handle in &network.handles {
+                        handle
+                            .follow()
+                            .wait_for(|latest| latest.header.epoch == 2)
+                            .await
+                            .unwrap();
+                        let committee = handle.committee().await.unwrap();
+                        assert!(committee.signs && committee.epoch == 2, "{committee:?}");
+                    }
+                }
+            })
+        });
+        let hosts = hosts(&machine, &pools);
+        end = Some(match end {
+            None => sim.run(hosts, drive),
+            Some(end) => sim.resume(end, hosts, drive),
+        });
+    }
+}

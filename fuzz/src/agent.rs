@@ -10,6 +10,11 @@ use cairn_agent::{
     answers::{Awaited, Verdict, judge},
     config::Config,
     disk::{Disk, MemoryDisk},
+    gwmp::{
+        mux::Mux,
+        packet,
+        wire::{Datagram, Eui, Kind},
+    },
     journal::{Journal, Refused},
     keys::Keys,
     outbox::{
@@ -59,6 +64,11 @@ pub const TARGETS: &[Target] = &[
         seeds: mqtt_streams,
     },
     Target {
+        name: "gwmp",
+        run: datagrams,
+        seeds: gwmp_datagrams,
+    },
+    Target {
         name: "verifier_answers",
         run: verifier_answers,
         seeds: answer_bodies,
@@ -89,7 +99,7 @@ pub fn config(bytes: &[u8]) -> bool {
     let Ok(config) = Config::read(text) else { return false };
     let parts = config.parts([1; 32]).expect("it was checked");
     assert_eq!(config.devices().count(), parts.devices.len());
-    config.ports();
+    config.ports().expect("it was checked");
     true
 }
 
@@ -102,7 +112,7 @@ pub fn agent_request(bytes: &[u8]) -> bool {
     let agent = Agent::open(parts, &keys, Box::new(disk.clone()), Box::new(MemoryDisk::default()));
     let (mut desk, mailbox) = Desk::new(agent.expect("nothing is kept yet"));
     let posted = request.method() == "POST";
-    let (status, body) = answer(http::routes(mailbox), request, || {
+    let (status, body) = answer(http::routes(mailbox, None), request, || {
         desk.answer(NOON).expect("memory is never full");
     });
     if status != StatusCode::OK {
@@ -144,6 +154,48 @@ pub fn packets(bytes: &[u8]) -> bool {
             Err(_) => return before < bytes.len(),
         }
     }
+}
+
+/// What a forwarder and another network's server may say, to a radio that was heard and may answer: never more goes out than
+/// comes in and is due.
+pub fn datagrams(bytes: &[u8]) -> bool {
+    let forwarders = CONFIGURED.ports().expect("it was checked").gwmp;
+    let (address, forwarders) = forwarders.expect("the example has a radio");
+    let upstreams = forwarders[0].upstreams.len();
+    let mut mux = Mux::new(forwarders).expect("it was checked");
+    for datagram in gwmp_datagrams().iter().take(2) {
+        mux.from_forwarder(address, datagram, 0);
+    }
+    let up = mux.from_forwarder(address, bytes, 5);
+    let down = mux.from_upstream((0, 0), bytes, 5);
+    assert!(up.len() <= 1 + upstreams && down.len() <= 1);
+    if let Some(datagram) = Datagram::read(bytes) {
+        assert_eq!(
+            Datagram::read(&datagram.write()),
+            Some(datagram),
+            "a datagram has one meaning"
+        );
+    }
+    !up.is_empty() || !down.is_empty() || Datagram::read(bytes).is_some()
+}
+
+/// The way for downlinks, an uplink, a downlink and what became of it, in both versions.
+fn gwmp_datagrams() -> Vec<Vec<u8>> {
+    let eui = Eui(0x0080_0000_a000_0a5c);
+    let up = br#"{"rxpk":[{"tmst":1000000,"freq":868.1,"stat":1,"modu":"LORA","datr":"SF7BW125","rssi":-35,"lsnr":5.1,"data":"AQID"}]}"#;
+    let down = br#"{"txpk":{"tmst":2000000,"freq":868.1,"powe":14,"datr":"SF7BW125","ipol":true,"data":"AQID"}}"#;
+    let ack = packet::tx_ack(None);
+    let kinds = [
+        Kind::PullData { eui },
+        Kind::PushData { eui, json: up },
+        Kind::PullResp { json: down },
+        Kind::TxAck { eui, json: &ack },
+        Kind::PushAck,
+        Kind::PullAck,
+    ];
+    let token = [1, 2];
+    let written = |version| kinds.map(|kind| Datagram { version, token, kind }.write());
+    [written(2), written(1)].concat()
 }
 
 /// A report counts as taken only under the receipt that the verifier signed for it.

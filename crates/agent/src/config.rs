@@ -4,13 +4,17 @@
 use crate::agent::Parts;
 use crate::backoff::Backoff;
 use crate::device::Network;
+use crate::gwmp::mux::{Forwarder, Mux};
 use crate::keys::{KeyKind, is_name};
 use crate::outbox::Limits;
 use crate::routes::{Policy, VERIFIERS_DEFAULT, VERIFIERS_MAX, is_address};
 use crate::shell::Ports;
 use crate::uplink::Verifier;
-use cairn_types::{AccountId, DeviceId, EpochClock, NetworkId, PublicKey, TimeMs};
+use cairn_types::{AccountId, CellId, DeviceId, EpochClock, NetworkId, PublicKey, TimeMs};
+use cairn_verticals::Vertical;
+use cairn_verticals::wireless::Wireless;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -56,6 +60,9 @@ pub struct Config {
     pub verifiers: Vec<VerifierConfig>,
     #[serde(rename = "network")]
     pub networks: Vec<NetworkConfig>,
+    /// Packet forwarders of radios, each a device of a network.
+    #[serde(rename = "forwarder", default)]
+    pub forwarders: Vec<ForwarderConfig>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -63,6 +70,8 @@ pub struct Config {
 pub struct PortsConfig {
     pub http: Option<SocketAddr>,
     pub mqtt: Option<SocketAddr>,
+    /// Where packet forwarders send their datagrams to. It opens only where there are forwarders.
+    pub gwmp: SocketAddr,
     /// Whether ports may listen on other addresses than this machine's own loopback. They ask nobody for a password.
     pub exposed: bool,
 }
@@ -72,6 +81,7 @@ impl Default for PortsConfig {
         Self {
             http: Some(SocketAddr::from(([127, 0, 0, 1], 7080))),
             mqtt: Some(SocketAddr::from(([127, 0, 0, 1], 1883))),
+            gwmp: SocketAddr::from(([127, 0, 0, 1], 1680)),
             exposed: false,
         }
     }
@@ -172,6 +182,27 @@ pub struct NetworkConfig {
     pub devices: Vec<String>,
 }
 
+/// A radio with a packet forwarder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForwarderConfig {
+    /// The radio's number, as its forwarder says it (`gateway_ID`): 16 hexadecimal digits.
+    pub eui: String,
+    /// The device whose reports its receptions are.
+    pub device: String,
+    /// EU868, US915, …
+    pub region: String,
+    /// Where the antenna stands, as an H3 cell; metres above the sea; what it gains, in dBi.
+    pub cell: Option<String>,
+    pub height: Option<i16>,
+    pub gain: Option<f64>,
+    /// The longest transmission in milliseconds, where the country has another limit than the region; 0: any.
+    pub dwell_ms: Option<u16>,
+    /// Other servers that get its uplinks too, and may ask for downlinks: `host:port`.
+    #[serde(default)]
+    pub upstreams: Vec<String>,
+}
+
 fn readings_max() -> u32 {
     512
 }
@@ -187,7 +218,12 @@ impl Config {
             return Err(ConfigError::TooLong);
         }
         let config: Self = toml::from_str(text)?;
-        let listens = [("ports.http", config.ports.http), ("ports.mqtt", config.ports.mqtt)];
+        let gwmp = Some(config.ports.gwmp);
+        let listens = [
+            ("ports.http", config.ports.http),
+            ("ports.mqtt", config.ports.mqtt),
+            ("ports.gwmp", gwmp),
+        ];
         for (field, address) in listens {
             if address.is_some_and(|address| !address.ip().is_loopback()) && !config.ports.exposed {
                 let hint = "anybody who reaches it can speak for the devices; say `exposed = true` if that is meant";
@@ -204,6 +240,8 @@ impl Config {
             ledger.check()?;
         }
         config.parts([0; 32])?;
+        let forwarders = config.forwarders()?;
+        Mux::new(forwarders).map_err(|error| bad("forwarder", error.to_string()))?;
         Ok(config)
     }
 
@@ -234,11 +272,55 @@ impl Config {
         })
     }
 
-    pub fn ports(&self) -> Ports {
-        Ports {
+    pub fn ports(&self) -> Result<Ports, ConfigError> {
+        let forwarders = self.forwarders()?;
+        Ok(Ports {
             http: self.ports.http,
             mqtt: self.ports.mqtt,
+            gwmp: (!forwarders.is_empty()).then_some((self.ports.gwmp, forwarders)),
+        })
+    }
+
+    /// The forwarders, each of a device that is here and in a network of radios.
+    fn forwarders(&self) -> Result<Vec<Forwarder>, ConfigError> {
+        let mut taken = BTreeSet::new();
+        let mut forwarders = Vec::new();
+        for config in &self.forwarders {
+            let field = |name: &str| format!("forwarder {}: {name}", config.eui);
+            let network = |network: &&NetworkConfig| network.devices.contains(&config.device);
+            match self.networks.iter().find(network) {
+                None => return Err(bad(field("device"), "no network here has a device of this name")),
+                Some(network) if network.vertical != Wireless.name() => {
+                    let what = format!(
+                        "the device's network is of the vertical {}, not wireless",
+                        network.vertical
+                    );
+                    return Err(bad(field("device"), what));
+                }
+                Some(_) if !taken.insert(&config.device) => {
+                    return Err(bad(field("device"), "a device has one radio; register another one"));
+                }
+                Some(_) => {}
+            }
+            let cell = config.cell.as_ref().map(|cell| cell.parse::<CellId>());
+            if cell.is_some_and(|cell| cell.is_err()) {
+                return Err(bad(field("cell"), "an H3 cell is like 881969c9b7fffff"));
+            }
+            if config.gain.is_some_and(|gain| !(-30.0..=60.0).contains(&gain)) {
+                return Err(bad(field("gain"), "antennas gain -30 to 60 dBi"));
+            }
+            forwarders.push(Forwarder {
+                eui: config.eui.parse().map_err(|what| bad(field("eui"), what))?,
+                device: config.device.clone(),
+                region: config.region.clone(),
+                cell: config.cell.clone(),
+                height: config.height,
+                gain: config.gain,
+                dwell_ms: config.dwell_ms,
+                upstreams: config.upstreams.clone(),
+            });
         }
+        Ok(forwarders)
     }
 
     /// Every device with the kind of key to make for it when it has none.
@@ -349,9 +431,12 @@ mod tests {
         let parts = config.parts([0; 32]).unwrap();
         assert_eq!(
             (parts.networks.len(), parts.devices.len(), parts.verifiers.len()),
-            (1, 2, 1)
+            (2, 3, 1)
         );
-        assert_eq!(config.ports().mqtt, PortsConfig::default().mqtt);
+        let ports = config.ports().unwrap();
+        assert_eq!(ports.mqtt, PortsConfig::default().mqtt);
+        let (address, forwarders) = ports.gwmp.unwrap();
+        assert_eq!((address.port(), forwarders[0].upstreams.len()), (1680, 1));
         assert_eq!(config.devices().next(), Some(("gauge-1", KeyKind::Ed25519)));
     }
 
@@ -370,6 +455,18 @@ mod tests {
             ("group_key = \"00", "group_key = \"0x", "hexadecimal"),
             ("genesis = \"07", "genesis = \"7", "hexadecimal"),
             ("verifiers_max = 8", "verifiers_max = 0", "ledger.verifiers_max"),
+            ("127.0.0.1:1680", "0.0.0.0:1680", "exposed"),
+            ("device = \"hotspot-1", "device = \"gauge-1", "not wireless"),
+            ("device = \"hotspot-1", "device = \"hotspot-2", "no network here"),
+            ("EU868", "MOON", "no plan here"),
+            ("eui = \"00", "eui = \"0", "16 hexadecimal digits"),
+            (
+                "eu1.cloud.thethings.network:1700",
+                "eu1.cloud.thethings.network",
+                "like host:1700",
+            ),
+            ("cell = \"88", "cell = \"8", "H3 cell"),
+            ("gain = 3.0", "gain = 300.0", "dBi"),
         ] {
             assert!(EXAMPLE.contains(from), "{from}");
             let error = Config::read(&EXAMPLE.replacen(from, to, 1)).unwrap_err().to_string();

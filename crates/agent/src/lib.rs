@@ -2,8 +2,8 @@
 //! holds. One process serves many devices.
 //!
 //! ```text
-//! port (http, mqtt, replay) ─▶ driver ─▶ sign ─▶ outbox ═(batch)═▶ verifier
-//!                     ack ◀── on disk ◀──────────┘   ◀═(receipt, checked)═
+//! port (http, mqtt, datagram, replay) ─▶ driver ─▶ sign ─▶ outbox ═(batch)═▶ verifier
+//!                               ack ◀── on disk ◀──────────┘   ◀═(receipt, checked)═
 //! ```
 //! `agent` decides and never waits; `shell` moves bytes and never decides. Time, disk and network stand behind `Clock`,
 //! `Disk` and `Uplink`.
@@ -16,6 +16,7 @@ pub mod config;
 pub mod device;
 pub mod disk;
 pub mod drive;
+pub mod gwmp;
 pub mod journal;
 pub mod keys;
 pub mod outbox;

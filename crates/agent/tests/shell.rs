@@ -65,7 +65,11 @@ impl Running {
         let clock = HandClock::default();
         clock.set(NOON);
         let uplink = Arc::new(HttpUplink::new().unwrap());
-        let ports = Ports { http: any, mqtt: any };
+        let ports = Ports {
+            http: any,
+            mqtt: any,
+            gwmp: None,
+        };
         let shell = Shell::start(agent, ports, uplink, Arc::new(clock)).await.unwrap();
         Self { stand, shell }
     }

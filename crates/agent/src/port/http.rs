@@ -1,8 +1,9 @@
-//! HTTP: `POST /v1/devices/{name}/readings` takes what a device says, `GET /v1/status` says how the agent stands. An answer
-//! with 200 means that the message is on disk.
+//! HTTP: `POST /v1/devices/{name}/readings` takes what a device says, `GET /v1/status` says how the agent stands, `GET
+//! /v1/forwarders` how the packet forwarders do. An answer with 200 means that the message is on disk.
 //!
 //! Every refusal is JSON: a code for the machine, a sentence for the person.
 
+use super::datagram::Forwarders;
 use super::guard::Guard;
 use crate::agent::TakeError;
 use crate::device::MESSAGE_BYTES_MAX;
@@ -27,15 +28,23 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY_AFTER_S: &str = "5";
 
 /// Serves until `stop` is done and the requests under way are answered.
-pub async fn serve(guard: Guard, mailbox: Mailbox, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-    axum::serve(guard, routes(mailbox)).with_graceful_shutdown(stop).await
+pub async fn serve(
+    guard: Guard,
+    mailbox: Mailbox,
+    forwarders: Option<Forwarders>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    axum::serve(guard, routes(mailbox, forwarders))
+        .with_graceful_shutdown(stop)
+        .await
 }
 
 /// Every route, for whoever has requests and needs no socket.
-pub fn routes(mailbox: Mailbox) -> Router {
+pub fn routes(mailbox: Mailbox, forwarders: Option<Forwarders>) -> Router {
     Router::new()
         .route("/v1/devices/{name}/readings", post(take))
         .route("/v1/status", get(status))
+        .route("/v1/forwarders", get(move || stand(forwarders.clone())))
         .fallback(|| async {
             refused(
                 StatusCode::NOT_FOUND,
@@ -74,6 +83,17 @@ async fn status(State(mailbox): State<Mailbox>) -> Response {
     match mailbox.status().await {
         Some(status) => Json(status).into_response(),
         None => refusal(&TakeError::Busy),
+    }
+}
+
+/// The forwarders, or none where the port is closed.
+async fn stand(forwarders: Option<Forwarders>) -> Response {
+    match forwarders {
+        None => Json(json!({ "forwarders": [] })).into_response(),
+        Some(forwarders) => match forwarders.status().await {
+            Some(stand) => Json(json!({ "forwarders": stand })).into_response(),
+            None => refusal(&TakeError::Busy),
+        },
     }
 }
 

@@ -1,10 +1,11 @@
 //! The agent as a process: ports, one committer that owns the agent, one uplink. Nothing is decided here.
 //!
 //! ```text
-//! http ──┐                          ┌─▶ spawn_blocking(agent: take, commit, answer)
-//! mqtt ──┼─▶ mailbox ─▶ committer ──┤
-//! uplink ┤      (bounded)           ├─▶ wakes the uplink
-//! ledger ┘                          └─▶ wakes who asks the ledger, when nobody takes a batch
+//! http ────┐                          ┌─▶ spawn_blocking(agent: take, commit, answer)
+//! mqtt ────┤                          │
+//! datagram ┼─▶ mailbox ─▶ committer ──┤
+//! uplink ──┤      (bounded)           ├─▶ wakes the uplink
+//! ledger ──┘                          └─▶ wakes who asks the ledger, when nobody takes a batch
 //! ```
 //! On stop the ports finish what they have begun, the uplink sends what it can within a limit, and the committer writes down
 //! the rest.
@@ -15,10 +16,11 @@ use crate::agent::{Agent, AgentError, TakeError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::disk::FolderDisk;
+use crate::gwmp::mux::{Forwarder, Mux, SettingsError};
 use crate::keys::{Keys, KeysError};
 use crate::outbox::OutboxError;
 use crate::port::guard::Guard;
-use crate::port::{http, mqtt};
+use crate::port::{datagram, http, mqtt};
 use crate::registry::Asking;
 use crate::uplink::Uplink;
 use cairn_secrets::SecretsError;
@@ -58,6 +60,8 @@ pub enum ShellError {
     Agent(#[from] AgentError),
     #[error(transparent)]
     Outbox(#[from] OutboxError),
+    #[error(transparent)]
+    Forwarders(#[from] SettingsError),
     #[error("a task of the agent panicked: {0}")]
     Panicked(#[from] JoinError),
     #[error("the HTTP port failed: {0}")]
@@ -65,10 +69,12 @@ pub enum ShellError {
 }
 
 /// Where to listen; port 0 lets the system choose.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Ports {
     pub http: Option<SocketAddr>,
     pub mqtt: Option<SocketAddr>,
+    /// Where packet forwarders send to, and which.
+    pub gwmp: Option<(SocketAddr, Vec<Forwarder>)>,
 }
 
 /// A running agent.
@@ -76,6 +82,7 @@ pub struct Shell {
     /// Where it listens.
     pub http: Option<SocketAddr>,
     pub mqtt: Option<SocketAddr>,
+    pub gwmp: Option<SocketAddr>,
     pub mailbox: Mailbox,
     stop: watch::Sender<bool>,
     end: oneshot::Sender<()>,
@@ -125,11 +132,22 @@ impl Shell {
         let (mailbox, asks) = Mailbox::new();
         let (stop, stopped) = watch::channel(false);
         let mut running = Vec::new();
+        let (mut gwmp, mut forwarders) = (None, None);
+        if let Some((address, settings)) = ports.gwmp {
+            let opened = datagram::Port::open(address, Mux::new(settings)?).await;
+            let (port, status, address) = opened.map_err(|error| ShellError::Listen { address, error })?;
+            let (mailbox, stop) = (mailbox.clone(), stopping(stopped.clone()));
+            running.push(tokio::spawn(async {
+                port.serve(mailbox, stop).await;
+                Ok(())
+            }));
+            (gwmp, forwarders) = (Some(address), Some(status));
+        }
         let http = match ports.http {
             None => None,
             Some(address) => {
                 let (guard, address) = listen(address, http::CONNECTIONS_MAX, http::PATIENCE).await?;
-                let serve = http::serve(guard, mailbox.clone(), stopping(stopped.clone()));
+                let serve = http::serve(guard, mailbox.clone(), forwarders, stopping(stopped.clone()));
                 running.push(tokio::spawn(async { serve.await.map_err(ShellError::Http) }));
                 Some(address)
             }
@@ -159,6 +177,7 @@ impl Shell {
         Ok(Self {
             http,
             mqtt,
+            gwmp,
             mailbox,
             stop,
             end,

@@ -9,6 +9,8 @@ use crate::session::{Session, failed};
 use cairn_agent::agent::Agent;
 use cairn_agent::clock::{Clock, SystemClock};
 use cairn_agent::config::{CONFIG_BYTES_MAX, Config};
+use cairn_agent::gwmp::plan;
+use cairn_agent::gwmp::wire::Eui;
 use cairn_agent::keys::Keys;
 use cairn_agent::registry::Asking;
 use cairn_agent::routes::{VERIFIERS_DEFAULT, is_address};
@@ -39,8 +41,16 @@ pub enum Command {
 /// It says where readings come in, which network they are for and which verifiers take the reports; it is a TOML file that can be
 /// changed by hand. Write it anew with --force when a device joined or left, or when the network has other parameters. While it runs the
 /// agent asks the node who has a bond: it sends to nobody else, and takes up verifiers that join unless the file says `discover = false`.
+///
+/// A hotspot is a device whose radio has a packet forwarder: name both with --forwarder, and point the forwarder's own configuration
+/// (`server_address`, `serv_port_up`, `serv_port_down`) at the agent. Servers of other networks that it spoke to before are named with
+/// --upstream: they get every packet and ask for downlinks as if nothing were between.
 #[derive(clap::Args)]
-#[command(after_help = examples!["cairn agent init", "cairn agent init --network garden --http 7090 --out garden.toml"])]
+#[command(after_help = examples![
+    "cairn agent init",
+    "cairn agent init --network garden --http 7090 --out garden.toml",
+    "cairn agent init --forwarder hotspot=00800000a0000a5c --region EU868 --upstream eu1.cloud.thethings.network:1700",
+])]
 pub struct Init {
     /// Only devices of this network: name, number or id; the only one there is, unless told otherwise.
     #[arg(long)]
@@ -54,9 +64,37 @@ pub struct Init {
     /// Where readings come in over MQTT, on this computer only. 0: any.
     #[arg(long, value_name = "PORT", default_value_t = 1883)]
     mqtt: u16,
+    /// A device and the number of its radio (gateway_ID), as often as there are radios.
+    #[arg(long = "forwarder", value_name = "DEVICE=EUI", value_parser = pair)]
+    forwarders: Vec<(String, Eui)>,
+    /// The radios' region, like EU868, US915 or AS923-1.
+    #[arg(long, default_value = "EU868", value_parser = region)]
+    region: String,
+    /// Where forwarders send their datagrams to, on this computer only. 0: any.
+    #[arg(long, value_name = "PORT", default_value_t = 1680)]
+    gwmp: u16,
+    /// Another network's server that the radios serve as well.
+    #[arg(long = "upstream", value_name = "HOST:PORT")]
+    upstreams: Vec<String>,
     /// Replace a file that is there.
     #[arg(long)]
     force: bool,
+}
+
+/// A device and its radio, as `--forwarder` has them.
+fn pair(text: &str) -> Result<(String, Eui), String> {
+    let (device, eui) = text.split_once('=').ok_or("say it like hotspot=00800000a0000a5c")?;
+    Ok((device.to_owned(), eui.parse()?))
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let known = cairn_verticals::wireless::region::REGIONS
+        .iter()
+        .map(|region| region.name);
+    match plan::of(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err(format!("use one of {}", known.collect::<Vec<_>>().join(", "))),
+    }
 }
 
 /// Take readings over HTTP and MQTT, sign them, and deliver them, until Ctrl-C or SIGTERM.
@@ -68,11 +106,17 @@ pub struct Init {
 ///
 /// It asks the node of its configuration, every ten minutes and when a verifier fails, which verifiers have a bond, and believes what is
 /// proven with the chain's key. While no node answers the last list stays in force.
+///
+/// Packet forwarders send their datagrams (Semtech's protocol, versions 1 and 2) to the UDP port of the configuration. A push is
+/// acknowledged once it is on disk; every other server of the configuration gets it too. Downlinks of these servers go on the air if the
+/// region allows them (channel, rate, power, time on the air), the radio is free and the time is right; else the server is told why, in
+/// the protocol's words. GET /v1/forwarders says how each radio does.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn agent run",
     "curl -d 'rain=0.2' http://127.0.0.1:7080/v1/devices/gauge/readings",
     "mosquitto_pub -q 1 -t cairn/gauge/readings -m 'rain=0.2'",
+    "curl http://127.0.0.1:7080/v1/forwarders",
 ])]
 pub struct Run {
     /// The configuration; agent.toml in the home folder, unless told otherwise.
@@ -124,8 +168,8 @@ async fn init(home: &Path, args: Init, out: Output) -> Done {
     let mut line = |text_line: String| writeln!(text, "{text_line}").expect("writing into memory cannot fail");
     line(format!("data = {}", quoted(&data.display().to_string())?));
     line(format!(
-        "\n[ports]\nhttp = \"127.0.0.1:{}\"\nmqtt = \"127.0.0.1:{}\"",
-        args.http, args.mqtt
+        "\n[ports]\nhttp = \"127.0.0.1:{}\"\nmqtt = \"127.0.0.1:{}\"\ngwmp = \"127.0.0.1:{}\"",
+        args.http, args.mqtt, args.gwmp
     ));
     if let Some(anchor) = &session.settings.anchor {
         line(format!("\n[ledger]\nnode = {}", quoted(session.settings.node())?));
@@ -158,7 +202,10 @@ async fn init(home: &Path, args: Init, out: Output) -> Done {
         "grace_ms = {grace_ms}\ndevices = {}",
         serde_json::to_string(&names).or_fail(Kind::Internal, "names")?
     ));
-    Config::read(&text).or_fail(Kind::Internal, "the configuration")?;
+    for (device, eui) in &args.forwarders {
+        text.push_str(&forwarder(device, *eui, &args.region, &args.upstreams)?);
+    }
+    Config::read(&text).or_fail(Kind::Usage, "the configuration")?;
     std::fs::write(&path, text).or_fail(Kind::Files, path.display())?;
     let answer = json!({ "config": path.display().to_string(), "network": network.to_string(), "devices": names });
     out.answer(&answer, || {
@@ -169,6 +216,16 @@ async fn init(home: &Path, args: Init, out: Output) -> Done {
         )]
     });
     Ok(())
+}
+
+/// A radio, as the configuration has it.
+fn forwarder(device: &str, eui: Eui, region: &str, upstreams: &[String]) -> Result<String, Failure> {
+    let (device, upstreams) = (quoted(device)?, serde_json::to_string(upstreams));
+    let upstreams = upstreams.or_fail(Kind::Internal, "names")?;
+    Ok(format!(
+        "\n# Where the antenna stands, if it is known better than its cell: cell, height (metres above the sea), gain (dBi).\n\
+         [[forwarder]]\neui = \"{eui}\"\ndevice = {device}\nregion = \"{region}\"\nupstreams = {upstreams}\n"
+    ))
 }
 
 /// A text as TOML writes it; JSON's form of a text is one of TOML's.
@@ -263,23 +320,29 @@ async fn serve(home: &Path, args: Run, out: Output) -> Done {
     let path = args.config.unwrap_or_else(|| Home::at(home).join("agent.toml"));
     let config = read(&path)?;
     check_keys(&config, args.new_keys)?;
+    let ports = config.ports().or_fail(Kind::Usage, path.display())?;
     let agent = Shell::open(&config).or_fail(Kind::Files, "the agent does not start")?;
     let uplink = HttpUplink::new().or_fail(Kind::Internal, "the agent's uplink")?;
     let asking = asking(&config, &Home::at(home), &agent)?;
     let (uplink, clock) = (Arc::new(uplink), Arc::new(SystemClock));
-    let shell = Shell::start_asking(agent, config.ports(), uplink, clock, asking).await;
+    let shell = Shell::start_asking(agent, ports, uplink, clock, asking).await;
     let mut shell = shell.or_fail(Kind::Files, "the agent does not start")?;
     let answer = json!({
         "http": shell.http.map(|address| format!("http://{address}")),
         "mqtt": shell.mqtt.map(|address| address.to_string()),
+        "gwmp": shell.gwmp.map(|address| address.to_string()),
         "devices": config.devices().map(|(name, _)| name).collect::<Vec<_>>(),
     });
     out.answer(&answer, || {
         let text = |field: &str| answer[field].as_str().unwrap_or("closed").to_owned();
-        vec![
+        let mut lines = vec![
             format!("HTTP  {}/v1/devices/NAME/readings", text("http")),
             format!("MQTT  {}, topic cairn/NAME/readings", text("mqtt")),
-        ]
+        ];
+        if shell.gwmp.is_some() {
+            lines.push(format!("GWMP  {} (UDP), for packet forwarders", text("gwmp")));
+        }
+        lines
     });
     let failure = tokio::select! {
         () = stopped => None,

@@ -23,10 +23,12 @@ pub struct Said {
     pub heard: Vec<Heard>,
 }
 
-/// Reads one message. Packets with a broken checksum, or of another modulation than LoRa, are left out.
+/// Reads one message. Packets with a broken checksum, or of another modulation than LoRa, are left out. What the station says
+/// of itself counts from there on: data rates have other numbers in another region.
 pub fn read(text: &str, region: &Region, now: TimeMs) -> Result<Said, DriverError> {
     let mut text = Text::new(text);
     let mut said = Said::default();
+    let mut region = region;
     text.members(|text, name| match name {
         "rxpk" => text.items(|text| {
             if said.heard.len() >= PACKETS_MAX {
@@ -40,7 +42,9 @@ pub fn read(text: &str, region: &Region, now: TimeMs) -> Result<Said, DriverErro
             Ok(())
         }
         "station" => {
-            said.station = Some(station(text)?);
+            let station = station(text)?;
+            region = region::by_number(station.region).unwrap_or(region);
+            said.station = Some(station);
             Ok(())
         }
         _ => text.value().map(drop),
@@ -207,6 +211,15 @@ mod tests {
         assert_eq!((heard.rssi_ddbm, heard.snr_ddb), (-350, 51));
         let source = heard.source.expect("a data frame");
         assert_eq!((source.id, source.counter), (0x4800_0007, Some(71)));
+    }
+
+    #[test]
+    fn rates_are_those_of_the_region_the_station_is_in() {
+        let packet = r#""rxpk":[{"freq":903.9,"datr":"SF10BW125","stat":1,"rssi":-118,"lsnr":-3.5,"data":"AA=="}]"#;
+        for (station, rate) in [("", 2), (r#""station":{"region":"US915"},"#, 0)] {
+            let said = read(&format!("{{{station}{packet}}}"), &region::REGIONS[0], NOW).expect("a message");
+            assert_eq!(said.heard[0].rate, rate, "{station}");
+        }
     }
 
     #[test]

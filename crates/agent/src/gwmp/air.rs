@@ -1,0 +1,338 @@
+//! Whether a downlink may go on the air: the region's bands, rates and power, the hour's time on the air, and what this radio
+//! sends already. It knows no server: whoever comes first has the time. Its clock counts milliseconds from anywhere, and never back.
+
+use super::packet::{Downlink, Heard, TxError, When};
+use super::plan::Plan;
+use cairn_verticals::wireless::region::airtime_us;
+use std::collections::VecDeque;
+
+/// Transmissions that wait or are under way at most.
+const SLOTS_MAX: usize = 64;
+/// What a radio needs between two transmissions (Semtech's own queue keeps as much).
+const GAP_US: i64 = 3_000;
+/// No downlink is taken further ahead: the time between two beacons of class B and a little.
+const AHEAD_US_MAX: i64 = 130_000_000;
+/// An hour in minutes, and the one under way.
+const MINUTES: usize = 61;
+
+/// A transmission that was let through; given back when it is not sent after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    from_us: i64,
+    to_us: i64,
+    band: usize,
+    minute: u64,
+}
+
+/// The air around one radio.
+pub struct Air {
+    plan: Plan,
+    dwell_ms: u16,
+    slots: VecDeque<Slot>,
+    /// By band: microseconds on the air in each of the last minutes, the newest last, and which that is.
+    spent: Vec<(u64, VecDeque<u64>)>,
+    /// The concentrator's counter, and when it was heard.
+    counter: Option<(u32, u64)>,
+    gps: bool,
+}
+
+impl Air {
+    /// `dwell_ms`: the longest transmission, where the operator's country has another limit than the region.
+    pub fn new(plan: Plan, dwell_ms: Option<u16>) -> Self {
+        Self {
+            dwell_ms: dwell_ms.unwrap_or(plan.dwell_ms),
+            slots: VecDeque::new(),
+            spent: vec![(0, VecDeque::new()); plan.bands.len()],
+            counter: None,
+            gps: false,
+            plan,
+        }
+    }
+
+    /// Learns the radio's clock from what it heard.
+    pub fn heard(&mut self, heard: &Heard, now_ms: u64) {
+        self.counter = heard.counter_us.map(|counter| (counter, now_ms)).or(self.counter);
+        self.gps |= heard.gps;
+    }
+
+    /// Lets a downlink through, and keeps its time free; or says why not.
+    pub fn book(&mut self, downlink: &Downlink, now_ms: u64) -> Result<Slot, TxError> {
+        let rate = downlink.rate.filter(|rate| self.plan.has_rate(*rate));
+        let rate = rate.ok_or(TxError::TxFreq)?;
+        let band = self.plan.band_of(downlink.frequency_hz, rate).ok_or(TxError::TxFreq)?;
+        if downlink.power_ddbm > self.plan.bands[band].power_ddbm {
+            return Err(TxError::TxPower);
+        }
+        let length_us = airtime_us(rate, downlink.bytes);
+        if self.dwell_ms > 0 && length_us > u64::from(self.dwell_ms) * 1_000 {
+            return Err(TxError::DutyCycleOverflow);
+        }
+        let from_us = self.start_us(downlink.when, now_ms)?;
+        let to_us = from_us.saturating_add_unsigned(length_us);
+        let ended = i64::try_from(now_ms).unwrap_or(i64::MAX / 1_000) * 1_000 - 1_000_000;
+        self.slots.retain(|slot| slot.to_us > ended);
+        let meets = |slot: &Slot| from_us < slot.to_us + GAP_US && slot.from_us < to_us + GAP_US;
+        if self.slots.len() >= SLOTS_MAX || self.slots.iter().any(meets) {
+            return Err(TxError::CollisionPacket);
+        }
+        let minute = now_ms / 60_000;
+        let limit_us = u64::from(self.plan.bands[band].duty_of_ten_thousand) * 360_000;
+        if limit_us < 3_600_000_000 && self.spent_us(band, minute) + length_us > limit_us {
+            return Err(TxError::DutyCycleOverflow);
+        }
+        if let Some(last) = self.spent[band].1.back_mut() {
+            *last += length_us;
+        }
+        let slot = Slot {
+            from_us,
+            to_us,
+            band,
+            minute,
+        };
+        self.slots.push_back(slot);
+        Ok(slot)
+    }
+
+    /// Gives back what was not sent.
+    pub fn release(&mut self, slot: Slot) {
+        self.slots.retain(|other| *other != slot);
+        let length_us = slot.to_us.abs_diff(slot.from_us);
+        let (last, minutes) = &mut self.spent[slot.band];
+        let back = usize::try_from(last.saturating_sub(slot.minute)).unwrap_or(MINUTES);
+        let place = minutes.len().checked_sub(1 + back);
+        if let Some(spent) = place.and_then(|place| minutes.get_mut(place)) {
+            *spent = spent.saturating_sub(length_us);
+        }
+    }
+
+    /// What was sent in a band in the hour before, and the minute under way.
+    fn spent_us(&mut self, band: usize, minute: u64) -> u64 {
+        let (last, minutes) = &mut self.spent[band];
+        let gone = usize::try_from(minute.saturating_sub(*last)).unwrap_or(MINUTES);
+        if minutes.is_empty() || gone >= MINUTES {
+            *minutes = VecDeque::from([0; MINUTES]);
+        } else {
+            minutes.rotate_left(gone);
+            minutes.iter_mut().rev().take(gone).for_each(|minute| *minute = 0);
+        }
+        *last = minute.max(*last);
+        minutes.iter().sum()
+    }
+
+    /// When it begins, by the mux's clock.
+    fn start_us(&self, when: When, now_ms: u64) -> Result<i64, TxError> {
+        let now_us = i64::try_from(now_ms).unwrap_or(i64::MAX / 1_000) * 1_000;
+        match when {
+            When::Immediately => Ok(now_us),
+            When::Satellites if self.gps => Ok(now_us),
+            When::Satellites => Err(TxError::GpsUnlocked),
+            When::Counter(at) => {
+                // Whoever was not heard has nothing to be answered.
+                let (heard, then_ms) = self.counter.ok_or(TxError::TooLate)?;
+                let passed_us = now_ms.saturating_sub(then_ms).wrapping_mul(1_000) as u32;
+                let left_us = i64::from(at.wrapping_sub(heard.wrapping_add(passed_us)) as i32);
+                match left_us {
+                    ..=0 => Err(TxError::TooLate),
+                    left if left > AHEAD_US_MAX => Err(TxError::TooEarly),
+                    left => Ok(now_us + left),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gwmp::packet::pushed;
+    use crate::gwmp::plan;
+    use cairn_verticals::wireless::region::Rate;
+
+    const FAST: Rate = Rate {
+        spreading: 7,
+        bandwidth_hz: 125_000,
+    };
+    const SLOW: Rate = Rate {
+        spreading: 12,
+        bandwidth_hz: 125_000,
+    };
+
+    fn heard(air: &mut Air, counter: u32, gps: bool, now_ms: u64) {
+        let gps = if gps { r#","tmms":1"# } else { "" };
+        let json = format!(
+            r#"{{"rxpk":[{{"tmst":{counter}{gps},"freq":868.1,"stat":1,"datr":"SF7BW125","rssi":-35,"lsnr":5,"data":"AQID"}}]}}"#
+        );
+        air.heard(&pushed(json.as_bytes()).unwrap().heard[0], now_ms);
+    }
+
+    fn at(counter: u32) -> Downlink {
+        Downlink {
+            when: When::Counter(counter),
+            frequency_hz: 868_100_000,
+            rate: Some(FAST),
+            power_ddbm: 140,
+            bytes: 20,
+        }
+    }
+
+    fn europe() -> Air {
+        Air::new(plan::of("EU868").unwrap(), None)
+    }
+
+    #[test]
+    fn the_region_says_where_how_fast_and_how_loud() {
+        let mut air = europe();
+        heard(&mut air, 0, false, 0);
+        let asked = at(1_000_000);
+        for (downlink, error) in [
+            (Downlink { rate: None, ..asked }, TxError::TxFreq),
+            (
+                Downlink {
+                    frequency_hz: 868_650_000,
+                    ..asked
+                },
+                TxError::TxFreq,
+            ),
+            (
+                Downlink {
+                    rate: Some(Rate {
+                        bandwidth_hz: 500_000,
+                        ..FAST
+                    }),
+                    ..asked
+                },
+                TxError::TxFreq,
+            ),
+            (
+                Downlink {
+                    power_ddbm: 163,
+                    ..asked
+                },
+                TxError::TxPower,
+            ),
+            (
+                Downlink {
+                    when: When::Satellites,
+                    ..asked
+                },
+                TxError::GpsUnlocked,
+            ),
+            (at(0), TxError::TooLate),
+            (at(131_000_000), TxError::TooEarly),
+        ] {
+            assert_eq!(air.book(&downlink, 0), Err(error), "{downlink:?}");
+        }
+        assert!(air.book(&asked, 0).is_ok());
+        // The strong band takes what others do not.
+        let strong = Downlink {
+            frequency_hz: 869_525_000,
+            power_ddbm: 290,
+            ..at(5_000_000)
+        };
+        assert!(air.book(&strong, 0).is_ok());
+        heard(&mut air, 0, true, 0);
+        let satellites = Downlink {
+            when: When::Satellites,
+            ..asked
+        };
+        assert!(air.book(&satellites, 0).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_answered_before_anything_was_heard() {
+        assert_eq!(europe().book(&at(1_000_000), 0), Err(TxError::TooLate));
+    }
+
+    #[test]
+    fn two_servers_do_not_get_the_same_moment_and_what_was_not_sent_is_free_again() {
+        let mut air = europe();
+        heard(&mut air, u32::MAX - 500_000, false, 0);
+        // 56.6 ms long; the counter starts anew in between.
+        let first = air.book(&at(499_999), 0).unwrap();
+        for start in [499_999, 499_999 + 56_000, 499_999 - 59_000] {
+            assert_eq!(air.book(&at(start), 0), Err(TxError::CollisionPacket), "{start}");
+        }
+        assert!(air.book(&at(499_999 + 60_000), 0).is_ok());
+        assert!(air.book(&at(499_999 - 60_000), 0).is_ok());
+        air.release(first);
+        assert!(air.book(&at(499_999), 0).is_ok());
+    }
+
+    #[test]
+    fn an_hour_has_so_much_time_on_the_air_and_no_more() {
+        let mut air = europe();
+        let long = |when| Downlink {
+            when,
+            rate: Some(SLOW),
+            ..at(0)
+        };
+        let mut sent = 0;
+        let mut now_ms = 0;
+        // 1.319 s each; 1 % of an hour are 36 s.
+        let last = loop {
+            match air.book(&long(When::Immediately), now_ms) {
+                Ok(slot) => {
+                    sent += 1;
+                    now_ms += 60_000;
+                    if sent == 27 {
+                        break slot;
+                    }
+                }
+                error => panic!("{error:?}"),
+            }
+        };
+        assert_eq!(
+            air.book(&long(When::Immediately), now_ms),
+            Err(TxError::DutyCycleOverflow)
+        );
+        air.release(last);
+        let again = air.book(&long(When::Immediately), now_ms);
+        assert!(again.is_ok());
+        // Another band has its own hour.
+        let other = Downlink {
+            frequency_hz: 869_525_000,
+            ..long(When::Immediately)
+        };
+        assert!(air.book(&other, now_ms + 10_000).is_ok());
+        assert!(air.book(&long(When::Immediately), 59 * 60_000).is_err());
+        assert!(
+            air.book(&long(When::Immediately), 62 * 60_000).is_ok(),
+            "an hour later the first is forgotten"
+        );
+        assert!(air.book(&long(When::Immediately), 600 * 60_000).is_ok());
+    }
+
+    #[test]
+    fn a_transmission_is_no_longer_than_the_country_allows() {
+        let mut air = Air::new(plan::of("AS923-1").unwrap(), None);
+        let slow = Downlink {
+            when: When::Immediately,
+            frequency_hz: 923_200_000,
+            rate: Some(SLOW),
+            power_ddbm: 140,
+            bytes: 20,
+        };
+        assert_eq!(air.book(&slow, 0), Err(TxError::DutyCycleOverflow));
+        let mut free = Air::new(plan::of("AS923-1").unwrap(), Some(0));
+        assert!(free.book(&slow, 0).is_ok());
+    }
+
+    #[test]
+    fn so_many_wait_at_most() {
+        let mut air = Air::new(plan::of("US915").unwrap(), None);
+        heard(&mut air, 0, false, 0);
+        let wide = |counter| Downlink {
+            frequency_hz: 923_300_000,
+            rate: Some(Rate {
+                bandwidth_hz: 500_000,
+                ..FAST
+            }),
+            ..at(counter)
+        };
+        for place in 0..SLOTS_MAX as u32 {
+            assert!(air.book(&wide(1_000_000 + place * 100_000), 0).is_ok());
+        }
+        assert_eq!(air.book(&wide(100_000_000), 0), Err(TxError::CollisionPacket));
+        assert!(air.book(&wide(100_000_000), 60_000).is_ok());
+    }
+}

@@ -19,8 +19,9 @@ const KILLS: usize = 12;
 /// Between a kill and the start after it, and between a start and the next kill, at most.
 const AWAY_MAX_MS: u64 = 2_500;
 const CALM_MAX_MS: u64 = 2_000;
-/// The bound that follows from the settings of a chain whose leader waits two seconds for work: its time (4 s), when the others say
-/// again that they gave it up (0.5 s), the votes' time (6 s), and half a second for messages on their way and the block itself.
+/// What two deaths that meet cost a chain whose leader waits two seconds for work: its time (4 s), when the others say again that they
+/// gave it up (0.5 s), the votes' time (6 s), and half a second for messages on their way and the block itself. Whoever goes on killing
+/// before the next block can have more of it (docs/operate/killed.md); in these runs it does not come to that.
 const HALT_MAX: Duration = Duration::from_millis(11_000);
 
 /// Blocks of an epoch where shares are renewed while validators die.

@@ -15,6 +15,20 @@ pub fn sha256(bytes: &[u8]) -> Hash {
     Hash(Sha256::digest(bytes).into())
 }
 
+/// SHA-256 of bytes that come in pieces.
+#[derive(Clone, Debug, Default)]
+pub struct Pieces(Sha256);
+
+impl Pieces {
+    pub fn take(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    pub fn hash(self) -> Hash {
+        Hash(self.0.finalize().into())
+    }
+}
+
 /// SHA-256 of a domain and parts, each preceded by its length as eight big-endian bytes, so that no two lists of parts
 /// share a preimage.
 pub fn domain(domain: &str, parts: &[&[u8]]) -> Hash {
@@ -44,6 +58,13 @@ mod tests {
         assert_ne!(domain("d", &[b"ab", b"c"]), domain("d", &[b"a", b"bc"]));
         assert_ne!(domain("d", &[b"a"]), domain("e", &[b"a"]));
         assert_ne!(domain("d", &[b""]), domain("d", &[]));
+    }
+
+    #[test]
+    fn in_however_many_pieces_bytes_come_their_hash_is_one() {
+        let mut pieces = Pieces::default();
+        [&b"a"[..], b"", b"bc"].into_iter().for_each(|piece| pieces.take(piece));
+        assert_eq!(pieces.hash(), sha256(b"abc"));
     }
 
     #[test]

@@ -47,7 +47,7 @@ use cairn_types::attestation::Totals;
 use cairn_types::{
     AccountId, AccountNumber, EpochNumber, Finding, Hash, NetworkId, PayoutLeaf, SecretKey, TimeMs, codec, hash,
 };
-use gather::Gathered;
+use gather::{Gathered, Memory};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use thiserror::Error;
@@ -224,6 +224,15 @@ impl Progress {
         }
     }
 
+    /// Begins again with an earlier epoch.
+    fn return_to(&mut self, epoch: EpochNumber) {
+        self.talks.retain(|talk| talk.epoch < epoch);
+        self.judged = None;
+        self.at_hand.clear();
+        self.sought = None;
+        (self.epoch, self.stage) = (epoch, Stage::Open);
+    }
+
     fn next(&mut self) {
         self.epoch = self.epoch.next();
         self.stage = Stage::Open;
@@ -386,8 +395,13 @@ impl Epochs {
             }
             Stage::Anchored => {
                 if !self.is_judged(id, progress, &archive)? {
-                    let Some(memory) = self.memory(id, progress)? else {
-                        return Ok(Some(Waits::Memory));
+                    let memory = match self.memory(id, progress)? {
+                        Memory::Here(memory) => memory,
+                        Memory::Sought => return Ok(Some(Waits::Memory)),
+                        Memory::JudgeAgain(before) => {
+                            progress.return_to(before);
+                            return Ok(None);
+                        }
                     };
                     match self.gather(now, id, progress, &archive)? {
                         Gathered::Files { files, without } => {

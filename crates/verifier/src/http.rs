@@ -3,10 +3,11 @@
 //!
 //! ```text
 //! POST /v1/reports   POST /v1/meters   GET /v1/health  /v1/status  /v1/findings/…  /v1/archive/…  /metrics
-//!                                        /v1/attestations/…  /v1/withheld/…  /v1/differences/…
+//! PUT  /v1/archive/…                     /v1/attestations/…  /v1/withheld/…  /v1/differences/…
 //! ```
 
 mod guard;
+mod handed;
 mod rate;
 mod read;
 mod reports;
@@ -14,8 +15,10 @@ mod reports;
 pub mod tests;
 
 pub use guard::{Guarded, Peer, Timeouts};
+pub use handed::Desk;
 pub use rate::Rate;
 
+use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
@@ -53,6 +56,9 @@ pub struct Shared {
     pub standing: Arc<Mutex<Vec<Standing>>>,
     pub rate: Mutex<rate::Rates>,
     pub readers: Semaphore,
+    /// What anchored files that others hand on are held against, and where they arrive.
+    pub ledger: Arc<dyn Chain>,
+    pub desk: Desk,
     /// Told to those who shall come back later.
     pub retry_seconds: u32,
 }
@@ -74,7 +80,10 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/health", get(read::health))
         .route("/v1/status", get(read::status))
         .route("/v1/findings/{device}", get(read::findings))
-        .route("/v1/archive/{network}/{epoch}/{file}", get(read::archive_file))
+        .route(
+            "/v1/archive/{network}/{epoch}/{file}",
+            get(read::archive_file).head(handed::head).put(handed::put),
+        )
         .route("/v1/attestations/{network}/{epoch}", get(read::attestations))
         .route("/v1/withheld/{network}/{epoch}", get(read::withheld))
         .route("/v1/differences/{network}/{epoch}", get(read::differences))

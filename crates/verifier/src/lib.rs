@@ -28,6 +28,7 @@ pub mod meters;
 pub mod collector;
 
 pub mod archive;
+pub mod handed;
 
 pub mod peers;
 pub mod union;

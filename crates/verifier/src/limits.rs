@@ -1,5 +1,7 @@
 //! Every maximum of the verifier that is not a setting, in one place. What happens at each is said where it is used.
 
+use std::time::Duration;
+
 /// Envelopes that are checked, written and signed for together.
 pub const GROUP_MAX: usize = 4_096;
 
@@ -36,6 +38,20 @@ pub const UNION_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Devices of one sealed file that are no members any more: each costs a question to the ledger.
 pub const LEFT_DEVICES_MAX: usize = 4_096;
+
+/// Archive files that are handed on to this verifier at once, all together and by one address. Where all places are taken the slowest
+/// gives way, if it had its place for so long: who drips keeps nobody out.
+pub const HANDED_AT_ONCE_MAX: usize = 8;
+pub const HANDED_BY_ONE_MAX: usize = 2;
+pub const HANDED_SPARED: Duration = Duration::from_secs(2);
+
+/// KiB of such files that one address may send at once, and in each second after that; an attempt counts as the last at least.
+pub const HANDED_KIB_MAX: u32 = 1024 * 1024;
+pub const HANDED_KIB_PER_SECOND: u32 = 4 * 1024;
+pub const HANDED_KIB_MIN: u64 = 256;
+
+/// Bytes that must come in a second, so that nobody holds a place by dripping.
+pub const HANDED_BYTES_PER_SECOND_MIN: u64 = 1024 * 1024;
 
 /// Bytes of another verifier's findings that are read to see where they differ.
 pub const FINDINGS_BYTES_MAX: u64 = 256 * 1024 * 1024;

@@ -43,6 +43,7 @@ pub struct Metrics {
     queue: Gauge,
     stages: Family<StageLabel, Gauge>,
     paid: Counter,
+    handed: Counter,
     differs: Family<VerifierLabel, Counter>,
 }
 
@@ -59,6 +60,7 @@ impl Default for Metrics {
             queue: Gauge::default(),
             stages: Family::default(),
             paid: Counter::default(),
+            handed: Counter::default(),
             differs: Family::default(),
         };
         registry.register(
@@ -85,6 +87,11 @@ impl Default for Metrics {
             "networks",
             "Networks by the stage of their current epoch",
             made.stages.clone(),
+        );
+        registry.register(
+            "files_handed",
+            "Anchored files that others handed on",
+            made.handed.clone(),
         );
         registry.register("epochs_paid", "Epochs paid to the last operator", made.paid.clone());
         registry.register(
@@ -114,6 +121,11 @@ impl Metrics {
 
     pub fn busy(&self) {
         self.busy.inc();
+    }
+
+    /// An anchored file that was not here was handed on.
+    pub fn handed(&self) {
+        self.handed.inc();
     }
 
     pub fn queue(&self, envelopes: usize) {

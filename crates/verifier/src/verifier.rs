@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::collector::{self, CollectError, Collector};
 use crate::disk::Folder;
 use crate::epochs::{self, Advanced, EpochError, Epochs, Waits};
-use crate::http::{self, Rate, Shared, Standing, Timeouts};
+use crate::http::{self, Desk, Rate, Shared, Standing, Timeouts};
 use crate::intake::Windows;
 use crate::limits::SEGMENT_BYTES_MIN;
 use crate::mailbox::{self, Mailbox};
@@ -222,6 +222,9 @@ fn open(
         ArchivePlace::Folder(path) => Remote::folder(path)?,
         ArchivePlace::S3(place) => Remote::s3(place)?,
     });
+    let ledger = chain.clone();
+    // Beside the log as well.
+    let desk = Desk::open(&config.data.with_extension("handed"))?;
     let facts = chain.facts()?;
     let mut networks = Vec::with_capacity(config.networks.len());
     for id in &config.networks {
@@ -284,6 +287,8 @@ fn open(
         standing,
         rate: Shared::rates(config.rate),
         readers: Shared::readers(),
+        ledger,
+        desk,
         retry_seconds: config.retry_seconds,
     };
     Ok(Opened {

@@ -9,7 +9,7 @@
 //! ```
 
 use super::{AuditError, RecomputeError, Recomputed, recompute};
-use crate::archive::{EpochArchive, reports, sealed_name};
+use crate::archive::{EpochArchive, reports};
 use crate::chain::ChainView;
 use crate::objects::Objects;
 use cairn_ledger::tx::claim_hash;
@@ -107,7 +107,7 @@ fn not_here(
         };
         // With an empty file the result is the same but for its name.
         let is_empty = anchor.reports_hash == reports::empty_hash();
-        if is_empty || archive.get(&sealed_name(&anchor.reports_hash))?.is_none() {
+        if is_empty || archive.sealed(&anchor.reports_hash)?.is_none() {
             missing.push(*place);
         }
     }

@@ -14,7 +14,9 @@
 //! 4. It goes on seeking what was left out. When some of that turns up before the epoch is settled, it judges again and gives its word on
 //!    the fuller result too (`say.rs`). Files pass from one to all, so that all come to sign the same; whatever has a quorum first
 //!    settles, and all take that up.
-//! 5. What turns up later has the settled result replaced by a dispute, and nobody is to blame.
+//! 5. What turns up later has the settled result replaced by a dispute, and nobody is to blame. Validators vote for that once verifiers
+//!    with more than two thirds of the bond have the file, and hand it to those who lack it (`handed.rs`). Who was away then fetches it from
+//!    anybody, and judges the epoch after all, however late (`anew.rs`).
 //!
 //! So less than a third of the bond can neither have an honest verifier's file left out, nor hold the epoch by withholding its own, nor by
 //! showing it late or to one alone. Whoever withheld has gained nothing: its reports are not judged, and each of its receipts for that
@@ -23,16 +25,24 @@
 
 use super::{EpochError, Epochs, Progress};
 use crate::archive::{self, EpochArchive};
-use crate::chain::{Anchoring, NetworkAt, VerifierAt};
-use crate::limits::{ARCHIVE_FILE_BYTES_MAX, SEALED_FILE_BYTES_MAX, SEALED_METERS_BYTES_MAX, SEALED_ROW_BYTES_MAX};
+use crate::chain::{Anchoring, ChainError, NetworkAt, VerifierAt};
+use crate::handed::bytes_max;
+use crate::limits::ARCHIVE_FILE_BYTES_MAX;
 use crate::peers::withheld::{Missing, WITHHELD_BYTES_MAX, Withheld, is_agreed};
 use crate::peers::{Wanted, What, Word};
 use crate::union::{self, Conflict, Held, Union};
-use cairn_ledger::records::Anchor;
+use cairn_ledger::records::{Anchor, Roots};
 use cairn_ledger::tx::Body;
 use cairn_ledger::tx::bar_device::BarDevice;
-use cairn_types::envelope::ENVELOPE_BYTES_MAX;
 use cairn_types::{EpochNumber, Hash, NetworkId, TimeMs, codec, hash};
+
+/// What an epoch begins with.
+pub(super) enum Memory {
+    Here(Vec<u8>),
+    Sought,
+    /// Of this epoch, which was not judged for want of files that are here by now.
+    JudgeAgain(EpochNumber),
+}
 
 /// The files that an epoch is judged by.
 pub(super) enum Gathered {
@@ -45,15 +55,6 @@ pub(super) enum Gathered {
     Waits,
     /// Others settled the epoch long ago and nobody has the files any more.
     Lost,
-}
-
-/// The longest file an anchor can be of.
-fn bytes_max(anchor: &Anchor) -> u64 {
-    let row = ENVELOPE_BYTES_MAX as u64 + SEALED_ROW_BYTES_MAX;
-    // Meters stand there as hexadecimal digits.
-    let besides = SEALED_FILE_BYTES_MAX + 2 * SEALED_METERS_BYTES_MAX as u64;
-    let bytes = anchor.count.saturating_mul(row).saturating_add(besides);
-    bytes.min(ARCHIVE_FILE_BYTES_MAX)
 }
 
 impl Epochs {
@@ -330,26 +331,40 @@ impl Epochs {
         }
     }
 
-    /// What the result in force before this epoch remembers: our own archive's where that is our result, else another's, held against
-    /// the ledger. `None`: it is sought still. Epochs that expired leave nothing.
-    pub(super) fn memory(&self, id: &NetworkId, progress: &Progress) -> Result<Option<Vec<u8>>, EpochError> {
+    /// The last epoch before this one that has a result in force, with its roots. Epochs that expired leave nothing.
+    pub(super) fn in_force_before(
+        &self,
+        id: &NetworkId,
+        progress: &Progress,
+    ) -> Result<Option<(EpochNumber, Roots)>, ChainError> {
         let mut epoch = progress.epoch;
-        let roots = loop {
-            if epoch <= progress.first {
-                return Ok(Some(Vec::new()));
-            }
+        while epoch > progress.first {
             epoch = EpochNumber(epoch.0 - 1);
             if let Some(roots) = self.chain.roots(id, epoch)? {
-                break roots;
+                return Ok(Some((epoch, roots)));
             }
+        }
+        Ok(None)
+    }
+
+    /// What the result in force before this epoch remembers: our own archive's where that is our result, else another's, held against
+    /// the ledger. Where we judged that epoch by other files, which are to be had by now, it is judged again instead; and so it is where
+    /// nobody has its memory.
+    pub(super) fn memory(&self, id: &NetworkId, progress: &Progress) -> Result<Memory, EpochError> {
+        let Some((epoch, roots)) = self.in_force_before(id, progress)? else {
+            return Ok(Memory::Here(Vec::new()));
         };
         let archive = EpochArchive::of(self.objects.as_ref(), id, epoch);
         for name in [archive::MEMORY, archive::ADOPTED] {
             if let Some(bytes) = archive.get(name)?
                 && let Some(memory) = memory_of(&archive, &bytes, &roots.memory)
             {
-                return Ok(Some(memory));
+                return Ok(Memory::Here(memory));
             }
+        }
+        let is_ours = archive.manifest()?.is_some();
+        if is_ours && self.is_found_again(id, progress.first, epoch, &archive)? {
+            return Ok(Memory::JudgeAgain(epoch));
         }
         let wanted = Wanted {
             network: *id,
@@ -362,10 +377,15 @@ impl Epochs {
                 && let Some(memory) = memory_of(&archive, &bytes, &roots.memory)
             {
                 archive.put(archive::ADOPTED, &bytes)?;
-                return Ok(Some(memory));
+                return Ok(Memory::Here(memory));
             }
         }
-        Ok(None)
+        // Who has nothing of that epoch began after it, and waits for the others' memory.
+        let has_part = !is_ours && self.has_part(id, epoch, &archive)?;
+        if has_part && self.is_found_again(id, progress.first, epoch, &archive)? {
+            return Ok(Memory::JudgeAgain(epoch));
+        }
+        Ok(Memory::Sought)
     }
 }
 

@@ -5,6 +5,8 @@ use super::several::{archive, assert_audited, without};
 use super::*;
 use crate::audit::{Claimed, Verdict, audit, verdict};
 use crate::chain::ChainView;
+use crate::handed::{self, File, NotTaken, Want};
+use crate::objects::Memory;
 use crate::peers::What;
 use crate::world::several::Several;
 use crate::world::{CUSTOMER, FOUNDER, FOUR, HOUR, WHOLE, account, after, key, sealed};
@@ -48,6 +50,16 @@ fn withheld(bonds: &[u64], hours: u64, change: impl FnOnce(&mut cairn_ledger::Ge
     let later = now.plus_ms(HOUR / 2);
     several.chain().advance(later);
     (several, later)
+}
+
+/// Results can be disputed for four hours, and one validator decides.
+fn disputable(genesis: &mut cairn_ledger::Genesis) {
+    genesis.limits.dispute_window_ms = 4 * HOUR;
+    genesis.validators.push(GenesisValidator {
+        account: account(FOUNDER).account,
+        key: ValidatorKey([5; 32]),
+        address: "validator.example.org:9000".to_owned(),
+    });
 }
 
 fn assert_bonds(several: &Several, bonds: &[u64]) {
@@ -171,14 +183,7 @@ fn whoever_is_killed_between_two_words_keeps_the_first_and_takes_up_what_is_sett
 
 #[test]
 fn a_file_shown_after_the_settlement_has_the_result_replaced_and_honest_signers_keep_their_bonds() {
-    let (mut several, later) = withheld(&BONDS, 4, |genesis| {
-        genesis.limits.dispute_window_ms = 4 * HOUR;
-        genesis.validators.push(GenesisValidator {
-            account: account(FOUNDER).account,
-            key: ValidatorKey([5; 32]),
-            address: "validator.example.org:9000".to_owned(),
-        });
-    });
+    let (mut several, later) = withheld(&BONDS, 4, disputable);
     unmute(&several, &HONEST);
     several.advance_all(&HONEST, later);
     let late = several.account(LATE);
@@ -360,4 +365,88 @@ fn who_is_left_out_before_it_judged_keeps_its_own_file() {
     let anchoring = several.chain().anchoring(&several.world.network, EpochNumber(0));
     let own = anchoring.unwrap().of(&several.account(LATE)).unwrap().reports_hash;
     assert!(archive(&several, LATE, 0).sealed(&own).unwrap().is_some());
+}
+
+/// The file that the fourth anchored, and what only a validator sees: an honest archive with that file in it.
+fn shown_to_a_validator(several: &Several) -> (File, Vec<u8>, Memory) {
+    let (network, epoch) = (several.world.network, EpochNumber(0));
+    let anchoring = several.chain().anchoring(&network, epoch).unwrap();
+    let hash = anchoring.of(&several.account(LATE)).unwrap().reports_hash;
+    let bytes = archive(several, LATE, 0).sealed(&hash).unwrap().unwrap();
+    let (seen, honest) = (Memory::default(), &several.verifiers[1].objects);
+    for path in honest.paths() {
+        seen.put(&path, &honest.get(&path).unwrap().unwrap()).unwrap();
+    }
+    let file = File { network, epoch, hash };
+    handed::keep(&seen, &file, &bytes).unwrap();
+    (file, bytes, seen)
+}
+
+#[test]
+fn an_epoch_decided_by_a_file_that_nobody_has_is_judged_once_it_is_handed_on_however_late() {
+    let (mut several, later) = withheld(&BONDS, 4, disputable);
+    unmute(&several, &HONEST);
+    several.advance_all(&HONEST, later);
+    let first = several.settled(0).unwrap();
+    let (file, bytes, seen) = shown_to_a_validator(&several);
+    let found = verdict(&seen, several.chain(), &file.network, file.epoch, None).unwrap();
+    assert!(matches!(found, Verdict::Completed(_)), "{found:?}");
+    let (full, vote) = (found.comes_to(), found.vote());
+    let (claimed, exchange) = (full.result.clone(), full.exchange);
+    let open = Body::OpenDispute(OpenDispute { claimed, exchange });
+    account(CUSTOMER).submit(several.chain(), open).unwrap();
+    account(FOUNDER)
+        .submit(several.chain(), Body::VoteDispute(vote))
+        .unwrap();
+    let full = several.settled(0);
+    assert_ne!(full, Some(first));
+
+    // Nobody can judge by it, for longer than files are sought.
+    several.feed(1);
+    let mut now = several.end(1);
+    for _ in 0..3 {
+        several.advance_all(&HONEST, now);
+        now = now.plus_ms(HOUR / 2);
+        several.chain().advance(now);
+    }
+    several.advance_all(&HONEST, now);
+    assert_eq!(several.settled(1), None);
+
+    for at in HONEST {
+        let objects = &several.verifiers[at].objects;
+        let want = handed::want(objects, several.chain(), &file, None).unwrap();
+        assert!(matches!(want, Want::Wanted { bytes_max } if bytes_max >= bytes.len() as u64));
+        let lie = handed::keep(objects, &file, b"another");
+        assert_eq!(lie, Err(NotTaken::OtherHash));
+        // Of the third nobody knows where it is: it fetches the file from the others.
+        if at < 2 {
+            handed::keep(objects, &file, &bytes).unwrap();
+            assert_eq!(handed::want(objects, several.chain(), &file, None), Ok(Want::Here));
+        }
+    }
+    several.advance_all(&HONEST, now);
+    assert_left_out(&several, &HONEST, &[]);
+    assert!(several.settled(1).is_some(), "later epochs follow");
+    let now = now.plus_ms(5 * HOUR);
+    several.chain().advance(now);
+    several.advance_all(&HONEST, now);
+    for hour in 0..2 {
+        assert_audited(&several, &HONEST, hour);
+        let settlement = several.chain().settlement(&file.network, EpochNumber(hour));
+        let settlement = settlement.unwrap().unwrap();
+        assert_eq!(settlement.cursor, settlement.leaves, "hour {hour}");
+    }
+    assert_eq!(several.settled(0), full);
+    assert_bonds(&several, &BONDS);
+
+    // Once the money is on its way nothing is decided by files any more, but for who is behind.
+    let empty = Memory::default();
+    let want = |file: &File, at| handed::want(&empty, several.chain(), file, at);
+    assert_eq!(want(&file, None), Err(NotTaken::Released));
+    assert_eq!(want(&file, Some(EpochNumber(1))), Err(NotTaken::Released));
+    assert!(matches!(want(&file, Some(EpochNumber(0))), Ok(Want::Wanted { .. })));
+    let hash = Hash([3; 32]);
+    assert_eq!(want(&File { hash, ..file }, None), Err(NotTaken::NotAnchored));
+    let hash = archive::reports::empty_hash();
+    assert_eq!(want(&File { hash, ..file }, None), Err(NotTaken::NotAnchored));
 }

@@ -2,7 +2,8 @@
 //! nothing of HTTP but that an answer follows a request.
 //!
 //! A connection that waits for a request may be idle for `idle`; from the first byte of a request to the first byte of its answer it
-//! has `request`, however slowly it drips; an answer must be taken piece by piece, each within `idle`.
+//! has `request`, however slowly it drips, and what the handler allows it beyond that, once; an answer must be taken piece by piece,
+//! each within `idle`.
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
@@ -11,6 +12,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -33,8 +35,20 @@ pub struct Guarded {
 }
 
 /// Who is at the other end.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub address: IpAddr,
+    /// Milliseconds beyond the time of a request.
+    more_ms: Arc<AtomicU64>,
+}
+
+impl Peer {
+    /// The request under way may take so much longer, once.
+    pub fn allow(&self, more: Duration) {
+        let more_ms = u64::try_from(more.as_millis()).unwrap_or(u64::MAX);
+        self.more_ms.store(more_ms, Ordering::Relaxed);
+    }
+}
 
 /// A connection with a deadline.
 pub struct Connection {
@@ -43,6 +57,7 @@ pub struct Connection {
     deadline: Pin<Box<Sleep>>,
     /// Whether a request has begun that is not answered.
     asked: bool,
+    more_ms: Arc<AtomicU64>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -78,6 +93,7 @@ impl Listener for Guarded {
                         timeouts: self.timeouts,
                         deadline: Box::pin(sleep(self.timeouts.idle)),
                         asked: false,
+                        more_ms: Arc::default(),
                         _place: place,
                     };
                     return (connection, address);
@@ -95,13 +111,23 @@ impl Listener for Guarded {
 
 impl Connected<IncomingStream<'_, Guarded>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Guarded>) -> Self {
-        Self(stream.remote_addr().ip())
+        Self {
+            address: stream.remote_addr().ip(),
+            more_ms: stream.io().more_ms.clone(),
+        }
     }
 }
 
 impl Connection {
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
-        self.deadline.as_mut().poll(context).is_ready()
+        while self.deadline.as_mut().poll(context).is_ready() {
+            let more_ms = self.more_ms.swap(0, Ordering::Relaxed);
+            if more_ms == 0 {
+                return true;
+            }
+            self.allow(Duration::from_millis(more_ms));
+        }
+        false
     }
 
     fn allow(&mut self, time: Duration) {
@@ -144,6 +170,7 @@ impl Connection {
     fn wrote(&mut self, bytes: usize) {
         if bytes > 0 {
             self.asked = false;
+            self.more_ms.store(0, Ordering::Relaxed);
             let time = self.timeouts.idle;
             self.allow(time);
         }

@@ -332,7 +332,7 @@ fn payout_json(leaf: &PayoutLeaf, exchange: Option<&Exchange>) -> Value {
     })
 }
 
-fn served(shared: &Shared, network: &str) -> Result<NetworkId, Refused> {
+pub(super) fn served(shared: &Shared, network: &str) -> Result<NetworkId, Refused> {
     let network: NetworkId = network
         .parse()
         .map_err(|_| malformed("a network id is 64 hexadecimal digits"))?;
@@ -344,7 +344,7 @@ fn served(shared: &Shared, network: &str) -> Result<NetworkId, Refused> {
 }
 
 /// Runs a read of the archive on a thread that may block; few at a time.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     shared: &Arc<Shared>,
     read: impl FnOnce(&Shared) -> Result<T, ArchiveError> + Send + 'static,
 ) -> Result<T, Refused> {
@@ -356,7 +356,7 @@ async fn read<T: Send + 'static>(
         .map_err(|error| failed(error.to_string()))
 }
 
-fn nothing(text: &str) -> Refused {
+pub(super) fn nothing(text: &str) -> Refused {
     Refused::new(StatusCode::NOT_FOUND, "NotFound", text)
 }
 

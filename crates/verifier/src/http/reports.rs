@@ -19,13 +19,13 @@ use std::time::Instant;
 /// `POST /v1/reports`: one envelope or a sequence of them.
 pub async fn post_reports(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(Peer(address)): ConnectInfo<Peer>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
     let body = bounded(body, intake::REQUEST_BYTES_MAX).await?;
     let places = split(&body)?;
-    within_rate(&shared, address, places.len())?;
+    within_rate(&shared, peer.address, places.len())?;
     let answers = shared
         .mailbox
         .take(Envelopes { body, places })
@@ -57,11 +57,11 @@ pub async fn post_reports(
 /// `POST /v1/meters`: what a provider served, signed by its account.
 pub async fn post_meters(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(Peer(address)): ConnectInfo<Peer>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     body: Body,
 ) -> Result<StatusCode, Refused> {
     let body = bounded(body, RECORD_BYTES_MAX).await?;
-    within_rate(&shared, address, 1)?;
+    within_rate(&shared, peer.address, 1)?;
     match shared.mailbox.take_meters(body).await.map_err(|_| busy(&shared))? {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(error) if error.is_temporary() => {

@@ -4,11 +4,12 @@ use super::read;
 use crate::archive::EpochArchive;
 use crate::chain::Chain;
 use crate::clock::ManualClock;
-use crate::http::{Rate, Shared, Timeouts, serve};
+use crate::http::{Desk, Rate, Shared, Timeouts, serve};
 use crate::mailbox;
 use crate::metrics::Metrics;
 use crate::world::{self, HOUR, START, World, account, after, device_key, key, sealed};
 use crate::{Config, Handle, start};
+use cairn_ledger::Genesis;
 use cairn_types::intake::{IntakeAnswer, MEDIA_TYPE};
 use cairn_types::{EpochNumber, TimeMs, codec};
 use std::sync::Arc;
@@ -26,7 +27,12 @@ pub struct Running {
 }
 
 pub async fn run(change: impl FnOnce(&mut Config)) -> Running {
-    let world = tokio::task::spawn_blocking(|| World::new(2)).await.unwrap();
+    run_on(world::genesis(), change).await
+}
+
+/// On a ledger of these rules.
+pub async fn run_on(genesis: Genesis, change: impl FnOnce(&mut Config)) -> Running {
+    let world = tokio::task::spawn_blocking(|| World::on(genesis, 2)).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::at(START.plus_ms(HOUR / 2));
     let data = folder.path().to_owned();
@@ -51,7 +57,7 @@ pub async fn run(change: impl FnOnce(&mut Config)) -> Running {
 }
 
 impl Running {
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.handle.url())
     }
 
@@ -66,7 +72,7 @@ impl Running {
         reqwest::get(self.url(path)).await.unwrap()
     }
 
-    async fn raw(&self) -> TcpStream {
+    pub async fn raw(&self) -> TcpStream {
         TcpStream::connect(self.handle.url().strip_prefix("http://").unwrap())
             .await
             .unwrap()
@@ -83,7 +89,7 @@ pub async fn answers(response: reqwest::Response) -> Vec<IntakeAnswer> {
 }
 
 /// Everything the other side says until it closes.
-async fn until_closed(mut stream: TcpStream) -> String {
+pub async fn until_closed(mut stream: TcpStream) -> String {
     let mut all = Vec::new();
     // A reset is a close as well.
     let _ = stream.read_to_end(&mut all).await;
@@ -366,6 +372,7 @@ async fn a_full_disk_is_a_503_with_a_time_to_come_back_and_then_it_goes_on() {
     let (clock, metrics) = (ManualClock::at(now), Metrics::default());
     let collector = world.collector();
     let (mailbox, thread) = mailbox::spawn(collector, Arc::new(clock.clone()), metrics.clone(), 100).unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let shared = Shared {
         chain: "verifier-test".parse().unwrap(),
         verifier: account(world::VERIFIER).account,
@@ -380,6 +387,8 @@ async fn a_full_disk_is_a_503_with_a_time_to_come_back_and_then_it_goes_on() {
             burst: 1_000,
         }),
         readers: Shared::readers(),
+        ledger: Arc::new(world.chain.clone()),
+        desk: Desk::open(folder.path()).unwrap(),
         retry_seconds: 7,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,6 +1,9 @@
 //! An agent's questions to a node: who has a bond, and where. Whatever decides where reports go is proven against the chain's own key; of
 //! the node's word only the order of its list is taken, so that all it can do is keep a verifier back.
 
+#[cfg(test)]
+mod tests;
+
 use cairn_agent::registry::{Asked, Registry};
 use cairn_agent::routes::{Bonded, Policy, is_address, is_inward, rank};
 use cairn_client::{Anchor, ClientError, NodeClient};
@@ -127,66 +130,5 @@ impl Registry for Ledger {
             let asked = tokio::time::timeout(ANSWER_WAIT_MAX, self.ask()).await;
             asked.unwrap_or_else(|_| Err(format!("{} takes too long to answer", self.node)))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use cairn_types::{AccountNumber, DeviceId, EpochNumber, SecretKey};
-
-    fn ledger(node: &str) -> Ledger {
-        let anchor = Anchor {
-            chain: "x".to_owned(),
-            group_key: [1; 96],
-            genesis: [2; 32],
-            era: 0,
-        };
-        let policy = Policy {
-            own: Vec::new(),
-            discover: true,
-            verifiers_max: 8,
-            device: DeviceId::default(),
-        };
-        Ledger::new(node, anchor, policy, || TimeMs(0))
-    }
-
-    #[test]
-    fn stake_that_only_leaves_is_no_bond() {
-        let mut verifier = Verifier::new(
-            AccountNumber(1),
-            0,
-            SecretKey::ed25519([1; 32]).public(),
-            EpochNumber(0),
-        );
-        assert!(!stays(&verifier));
-        verifier.unbonding = Some(cairn_ledger::records::Unbonding {
-            amount: Token(5),
-            until: EpochNumber(9),
-        });
-        assert!(!stays(&verifier));
-        verifier.joining = Token(1);
-        assert!(stays(&verifier));
-    }
-
-    #[test]
-    fn a_verifier_points_inward_only_where_all_of_the_network_is_inside() {
-        for (node, url, taken) in [
-            ("http://node.example.org:8640", "http://verifier.example.org", true),
-            ("http://node.example.org:8640", "http://127.0.0.1:8641", false),
-            ("http://10.0.0.1:8640", "http://localhost:8641", false),
-            ("http://127.0.0.1:8640", "http://127.0.0.1:8641", true),
-            ("http://127.0.0.1:8640", "https://verifier.example.org", false),
-        ] {
-            assert_eq!(ledger(node).is_taken_up(url), taken, "{node} {url}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_node_that_is_away_is_an_answer_not_a_wait() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let node = format!("http://{}", listener.local_addr().unwrap());
-        drop(listener);
-        assert!(ledger(&node).bonded().await.is_err());
     }
 }

@@ -1,20 +1,22 @@
 //! What verifiers tell each other: the files of reports they anchored, and their words on results. A partition keeps what is said on its
 //! own side. It believes nobody and hears everything: whatever is asked of a verifier, its own store answers, in a liar's way if it lies.
 
-use super::lies::{self, Lies};
+use super::ground::Ground;
+use super::lies::{self, Audience, Lies};
 use super::scene::{Part, Party, network};
 use crate::line::Line;
 use cairn_ledger::records::Anchor;
 use cairn_types::{AccountId, EpochNumber, EpochResult, Hash, NetworkId, ReportId, Signature, TimeMs, codec, hash};
-use cairn_verifier::archive::EpochArchive;
+use cairn_verifier::archive::{EpochArchive, sealed_name};
 use cairn_verifier::attest;
 use cairn_verifier::chain::{Anchoring, ChainView, VerifierAt};
 use cairn_verifier::collector::{CollectError, Collector, Sealed};
 use cairn_verifier::epochs::Collect;
+use cairn_verifier::handed::{self, File, Want};
 use cairn_verifier::meters::MeterEntry;
 use cairn_verifier::objects::Memory;
 use cairn_verifier::peers::{self, Peers, Wanted, What, Word};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A result with the signature of one verifier.
@@ -23,17 +25,20 @@ type Signed = (EpochResult, Signature);
 /// What a verifier may sign one result of: an epoch, on the one before, without the same anchors.
 type Spoken = (EpochNumber, Hash, Vec<u32>, AccountId);
 
+/// Its place, who it is, and its store.
+type House = (usize, Party, Memory);
+
 #[derive(Default)]
 struct State {
     files: BTreeMap<(EpochNumber, AccountId), Vec<Sealed>>,
     /// Everything that was signed, by whom, on what.
     said: BTreeMap<Spoken, BTreeMap<Hash, Signed>>,
     /// Those that collect, with their places and stores.
-    houses: BTreeMap<AccountId, (usize, Party, Memory)>,
+    houses: BTreeMap<AccountId, House>,
     /// Those whose bit is set hear only each other.
     side: u8,
-    /// A withheld file was shown, to one verifier or to all.
-    shown: Option<Option<usize>>,
+    /// A withheld file was shown.
+    shown: Option<Audience>,
 }
 
 /// The board. Clones are the same one.
@@ -51,25 +56,83 @@ impl Board {
         self.state().side = side;
     }
 
-    /// From now on the liar gives what it withheld: to one verifier, or to all.
-    pub fn show(&self, to: Option<usize>) {
+    /// From now on the liar gives what it withheld.
+    pub fn show(&self, to: Audience) {
         self.state().shown = Some(to);
     }
 
-    /// Whether an honest verifier has all files of these anchors: then all can have them.
-    pub fn are_there(&self, epoch: EpochNumber, anchors: &[&Anchor]) -> bool {
+    /// Whether who judges can have all files of these anchors: an honest verifier has them, or the liar shows its own.
+    pub fn can_be_had(&self, epoch: EpochNumber, anchors: &[&Anchor]) -> bool {
         let state = self.state();
-        let honest: Vec<_> = state
-            .houses
-            .values()
-            .filter(|(_, party, _)| party.part == Part::Honest)
-            .collect();
-        let has = |objects: &Memory, anchor: &Anchor| {
-            let archive = EpochArchive::of(objects, &network(), epoch);
-            archive.sealed(&anchor.reports_hash).is_ok_and(|file| file.is_some())
+        let holds =
+            |house: &House, anchor: &Anchor| handed::holds(&house.2, &file(epoch, anchor)).is_ok_and(|holds| holds);
+        let is_had = |anchor: &&Anchor| {
+            let mut houses = state.houses.iter();
+            houses.any(|(account, house)| {
+                let is_shown = *account == anchor.verifier && state.shown.is_some();
+                (house.1.part == Part::Honest || is_shown) && holds(house, anchor)
+            })
         };
-        let is_there = |anchor: &&Anchor| honest.iter().any(|(.., objects)| has(objects, anchor));
-        anchors.iter().all(is_there)
+        anchors.iter().all(is_had)
+    }
+
+    /// Who judges hands files on: to each honest verifier that is alive and on its side of a cut, by the verifier's own rules. Who has
+    /// which of them then; the liar takes nothing.
+    pub fn hand_on(&self, files: &[File], ground: &Ground, alive: &[bool]) -> BTreeMap<File, BTreeSet<AccountId>> {
+        let houses = self.state().houses.clone();
+        let reached: Vec<_> = houses
+            .iter()
+            .filter(|(_, (place, party, _))| {
+                let is_here = self.state().side >> place & 1 == 0;
+                party.part == Part::Honest && is_here && alive[*place]
+            })
+            .collect();
+        let mut held = BTreeMap::new();
+        for file in files {
+            let holders: &mut BTreeSet<AccountId> = held.entry(*file).or_default();
+            let name = sealed_name(&file.hash);
+            let what = What::Hashed { name, hash: file.hash };
+            let wanted = Wanted {
+                network: file.network,
+                epoch: file.epoch,
+                what,
+                bytes_max: u64::MAX,
+            };
+            let mut given = houses
+                .values()
+                .filter_map(|(.., objects)| peers::answer(objects, &wanted).ok()?);
+            let bytes = given.next();
+            for (account, (place, _, objects)) in &reached {
+                let is_held = match handed::want(objects, &ground.chain_of(*place), file, None) {
+                    Ok(Want::Here) => true,
+                    Ok(Want::Wanted { bytes_max }) => bytes.as_ref().is_some_and(|bytes| {
+                        bytes.len() as u64 <= bytes_max && handed::keep(objects, file, bytes).is_ok()
+                    }),
+                    Err(_) => false,
+                };
+                if is_held {
+                    holders.insert(**account);
+                }
+            }
+        }
+        held
+    }
+
+    /// Whether files are with so many verifiers that all can have them, by the rule of those who judge.
+    pub fn are_spread(&self, held: &BTreeMap<File, BTreeSet<AccountId>>, ground: &Ground) -> bool {
+        let Ok(mut verifiers) = ground.chain.verifiers() else {
+            return false;
+        };
+        let houses = self.state().houses.clone();
+        for verifier in &mut verifiers.all {
+            // Puppets serve nothing, and say no address.
+            verifier.url = houses
+                .get(&verifier.account)
+                .map(|(place, ..)| place.to_string())
+                .unwrap_or_default();
+        }
+        held.values()
+            .all(|holders| handed::is_spread(&verifiers, |account| holders.contains(account)))
     }
 
     pub fn is_shown(&self) -> bool {
@@ -98,8 +161,14 @@ impl Board {
         let heard = state.hears(reader, by);
         let (place, party, objects) = state.houses.get(by).filter(|_| heard)?.clone();
         let is_withheld = party.part == Part::Liar && lies.withheld() == Some(wanted.epoch);
-        let is_shown = state.shown.is_some_and(|to| to.is_none_or(|to| to == reader));
-        if is_withheld && !is_shown && matches!(wanted.what, What::Hashed { .. }) && reader != place {
+        let is_shown = match state.shown {
+            Some(Audience::All) => true,
+            Some(Audience::Verifier(to)) => to == reader,
+            Some(Audience::Judges) | None => false,
+        };
+        // What the epoch comes to with its file would tell the others enough to go on as well.
+        let tells = matches!(wanted.what, What::Hashed { .. } | What::Named(_));
+        if is_withheld && !is_shown && tells && reader != place {
             return None;
         }
         if wanted.what != What::Words {
@@ -148,6 +217,15 @@ impl State {
             let said = self.said.entry(spoken).or_default();
             said.insert(result.hash(), (result.clone(), *signature));
         }
+    }
+}
+
+/// The file of an anchor.
+fn file(epoch: EpochNumber, anchor: &Anchor) -> File {
+    File {
+        network: network(),
+        epoch,
+        hash: anchor.reports_hash,
     }
 }
 

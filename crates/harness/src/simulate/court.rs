@@ -1,6 +1,6 @@
 //! Those who hold the others to their word: a watcher that shows the ledger two signed results, broken receipts and contradicting
 //! devices, and disputes what is wrong; validators who recompute a disputed epoch and vote, one of them for what is wrong. They read
-//! the ledger and what was published, nothing else.
+//! the ledger and what was published or shown to them, nothing else, and hand to verifiers what they judge by.
 
 use super::auditor::{self, Audited};
 use super::board::Board;
@@ -8,9 +8,10 @@ use super::dice::Dice;
 use super::ground::Ground;
 use super::lies::transaction;
 use super::notes::Notes;
+use super::plants::Plant;
 use super::scene::{Scene, network, validators, watcher};
 use super::watch::Watch;
-use cairn_ledger::records::DisputeState;
+use cairn_ledger::records::{Dispute, DisputeState};
 use cairn_ledger::tx::bar_device::BarDevice;
 use cairn_ledger::tx::claim_hash;
 use cairn_ledger::tx::open_dispute::OpenDispute;
@@ -20,6 +21,7 @@ use cairn_ledger::tx::vote_dispute::VoteDispute;
 use cairn_ledger::{Body, view};
 use cairn_types::{AccountId, EpochNumber, EpochResult, Hash, Receipt, merkle};
 use cairn_verifier::chain::{ChainError, ChainView};
+use cairn_verifier::handed;
 use cairn_verifier::submit::Submitter;
 use std::collections::BTreeSet;
 
@@ -34,6 +36,7 @@ pub struct Court {
     voted: BTreeSet<(usize, EpochNumber)>,
     waited: u64,
     is_barred: bool,
+    plant: Option<Plant>,
 }
 
 /// What the court looks at.
@@ -47,16 +50,19 @@ pub struct Case<'a> {
     pub lied: &'a [(EpochNumber, EpochResult)],
     /// Two reports of the device with two faces, once both were sent.
     pub faces: Option<[Vec<u8>; 2]>,
+    /// Which of those that collect live, by place.
+    pub alive: &'a [bool],
 }
 
 impl Court {
-    pub fn of(scene: &Scene) -> Self {
+    pub fn of(scene: &Scene, plant: Option<Plant>) -> Self {
         Self {
             dice: Dice::of(scene.seed, "court"),
             shown: BTreeSet::new(),
             voted: BTreeSet::new(),
             waited: 0,
             is_barred: false,
+            plant,
         }
     }
 
@@ -68,6 +74,7 @@ impl Court {
         self.bar(case, &mut story);
         self.dispute(case, &mut story);
         self.vote(case, &mut story);
+        self.hand_on_decided(case);
         story
     }
 
@@ -224,6 +231,8 @@ impl Court {
                 continue;
             };
             let fuller = fuller(case, audited).filter(|full| claim_hash(&full.hash(), None) == dispute.claim);
+            let judged = fuller.as_ref().unwrap_or(&audited.result);
+            let is_spread = self.hand_on(case, *epoch, &judged.without);
             for (place, validator) in validators().into_iter().enumerate() {
                 if self.voted.contains(&(place, *epoch)) || self.dice.one_in(2) {
                     continue;
@@ -234,6 +243,9 @@ impl Court {
                 let settled = case.watch.settled(*epoch);
                 let is_right = settled == Some(result.hash());
                 let completes = fuller.as_ref().filter(|_| is_right);
+                if completes.is_some() && !is_spread {
+                    continue;
+                }
                 let result = completes.cloned().unwrap_or(result);
                 let vote = VoteDispute {
                     blame: !is_right,
@@ -250,13 +262,38 @@ impl Court {
     }
 }
 
-/// What a settled epoch comes to over all files, if it leaves out what an honest verifier has by now.
+impl Court {
+    /// Hands on what a result is by that leaves out these places; whether it is with so many that all can follow.
+    fn hand_on(&self, case: &Case<'_>, epoch: EpochNumber, without: &[u32]) -> bool {
+        if self.plant == Some(Plant::NoHandOver) {
+            return true;
+        }
+        let files = handed::files(&case.ground.chain, &network(), epoch, without);
+        let held = case.board.hand_on(&files.unwrap_or_default(), case.ground, case.alive);
+        case.board.are_spread(&held, case.ground)
+    }
+
+    /// Until the money moves, who was away when it was decided gets what it was decided by.
+    fn hand_on_decided(&self, case: &Case<'_>) {
+        for (epoch, audited) in &case.watch.audited {
+            let dispute = case.ground.chain.read(|store| view::dispute(store, &network(), *epoch));
+            let dispute = dispute.expect("memory has every record");
+            let is_replaced =
+                |dispute: &Dispute| matches!(dispute.state, DisputeState::Upheld | DisputeState::Completed);
+            if dispute.as_ref().is_some_and(is_replaced) && !case.watch.completed.contains_key(epoch) {
+                self.hand_on(case, *epoch, &audited.result.without);
+            }
+        }
+    }
+}
+
+/// What a settled epoch comes to over all files, if it leaves out what can be had by now, though perhaps by validators alone.
 fn fuller(case: &Case<'_>, audited: &Audited) -> Option<EpochResult> {
     let without = &audited.result.without;
     let left_out = without
         .iter()
         .filter_map(|place| audited.anchoring.anchors.get(*place as usize));
-    let is_out = !without.is_empty() && case.board.are_there(audited.epoch, &left_out.collect::<Vec<_>>());
+    let is_out = !without.is_empty() && case.board.can_be_had(audited.epoch, &left_out.collect::<Vec<_>>());
     let compute = || {
         let memory = &audited.inputs.memory;
         auditor::compute_over(&case.ground.chain, case.board, audited.epoch, memory, Vec::new())

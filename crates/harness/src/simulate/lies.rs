@@ -39,11 +39,16 @@ pub enum Lie {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shows {
     Never,
-    /// At a step, to one verifier or to all.
-    At {
-        step: u64,
-        to: Option<usize>,
-    },
+    At { step: u64, to: Audience },
+}
+
+/// Who sees a withheld file. Whoever disputes and judges sees it in each case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Nobody else: no verifier can fetch it.
+    Judges,
+    Verifier(usize),
+    All,
 }
 
 impl Lie {
@@ -100,10 +105,14 @@ impl Lies {
             by_epoch[epoch] = Lie::Withholds;
         }
         let shows = match dice.below(4) {
-            0 | 1 => Shows::Never,
+            0 => Shows::Never,
             kind => Shows::At {
                 step: (epoch as u64 + 1) * STEPS_PER_HOUR + dice.below(5 * STEPS_PER_HOUR),
-                to: (kind == 2).then(|| dice.place(HONEST)),
+                to: match kind {
+                    1 => Audience::Judges,
+                    2 => Audience::Verifier(dice.place(HONEST)),
+                    _ => Audience::All,
+                },
             },
         };
         Self {

@@ -27,10 +27,18 @@ pub enum Plant {
     QuorumByCount,
     /// The ledger releases an epoch as soon as it is settled.
     NoWindow,
+    /// Who judges by a file keeps it.
+    NoHandOver,
 }
 
 impl Plant {
-    pub const ALL: [Self; 4] = [Self::NoFsync, Self::ChunkTwice, Self::QuorumByCount, Self::NoWindow];
+    pub const ALL: [Self; 5] = [
+        Self::NoFsync,
+        Self::ChunkTwice,
+        Self::QuorumByCount,
+        Self::NoWindow,
+        Self::NoHandOver,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -38,6 +46,7 @@ impl Plant {
             Self::ChunkTwice => "chunk-twice",
             Self::QuorumByCount => "quorum-by-count",
             Self::NoWindow => "no-window",
+            Self::NoHandOver => "no-hand-over",
         }
     }
 

@@ -97,7 +97,7 @@ impl Town {
             speakers,
             lies,
             lied: Lied::new(),
-            court: Court::of(&scene),
+            court: Court::of(&scene, plant),
             puppets_anchored: BTreeSet::new(),
             notes: Notes::default(),
             watch: Watch::default(),
@@ -580,7 +580,7 @@ impl Town {
             _ => return,
         };
         if !self.board.is_shown() {
-            self.say(|| format!("the liar shows its file of epoch {epoch}: {:?}", to));
+            self.say(|| format!("the liar shows its file of epoch {epoch}: {to:?}"));
             self.board.show(to);
         }
     }
@@ -639,6 +639,7 @@ impl Town {
             .map(|(epoch, (result, _))| (*epoch, result.clone()))
             .collect();
         let hour = self.step.saturating_sub(1) / STEPS_PER_HOUR;
+        let alive: Vec<bool> = self.houses.iter().map(|house| house.verifier.is_alive()).collect();
         let case = Case {
             scene: &self.scene,
             ground: &self.ground,
@@ -647,6 +648,7 @@ impl Town {
             watch: &self.watch,
             lied: &lied,
             faces: (hour > 0).then(|| self.speakers.two_faces(0)),
+            alive: &alive,
         };
         let story = self.court.sit(&case);
         story.into_iter().for_each(|what| self.say(|| what));

@@ -1,5 +1,6 @@
 //! Disputes on a real chain of one validator with two verifiers, one of whose bonds alone is a quorum, which lies: watchers find, dispute
-//! and judge the wrong result by themselves, and the right one is paid. Whoever disputes what was right loses the bond for it.
+//! and judge the wrong result by themselves, and the right one is paid. Whoever disputes what was right loses the bond for it. And on one
+//! with three verifiers, of whom one shows its file to the watchers alone: they hand it on, and all follow what is decided by it.
 #![allow(clippy::unwrap_used, reason = "all of it is a test")]
 
 mod stand;
@@ -7,7 +8,7 @@ mod stand;
 use cairn_agent::keys::{KeyKind, Keys};
 use cairn_client::{NodeClient, Wallet};
 use cairn_ledger::account::Rule;
-use cairn_ledger::genesis::GenesisVerifier;
+use cairn_ledger::genesis::{Allocation, GenesisVerifier};
 use cairn_ledger::tx::Body;
 use cairn_ledger::tx::anchor_epoch::{AnchorEpoch, NetworkAnchor};
 use cairn_ledger::tx::settle_epoch::SettleEpoch;
@@ -34,6 +35,13 @@ const DISPUTE_MS: u64 = 24_000;
 const ANCHOR_MS: u64 = 4_000;
 /// Epochs in which a reading may fail to be judged, on a machine that is busy.
 const ROUNDS_MAX: u64 = 30;
+
+/// A folder for its owner only.
+fn make_private(home: &Path) {
+    std::fs::create_dir_all(home).unwrap();
+    let made = std::process::Command::new("chmod").arg("700").arg(home).status();
+    assert!(made.unwrap().success());
+}
 
 /// The genesis of a chain on which the liar has three times the bond of the verifier in the home folder.
 fn genesis(home: &Path, liar: &SecretKey) -> Genesis {
@@ -97,6 +105,11 @@ fn found(home: &Path, genesis: &Genesis) -> (Running, Running) {
 
 /// A gauge whose reports the honest verifier takes.
 fn gauge(home: &Path) -> Running {
+    register_gauge(home);
+    Running::start(home, "agent run")
+}
+
+fn register_gauge(home: &Path) {
     for line in [
         "key new",
         "account open --sponsor rain",
@@ -105,7 +118,6 @@ fn gauge(home: &Path) -> Running {
     ] {
         cairn(home, line).done();
     }
-    Running::start(home, "agent run")
 }
 
 /// A verifier played by hand: it anchors that it has no reports, and says what it likes.
@@ -355,15 +367,7 @@ fn paid(home: &Path, node: &str, network: NetworkId, epoch: EpochNumber) {
 fn a_wrong_result_is_found_and_replaced_by_watchers_alone_and_a_false_dispute_costs_its_bond() {
     let place = Place::new();
     let home = place.home.as_path();
-    std::fs::create_dir_all(home).unwrap();
-    assert!(
-        std::process::Command::new("chmod")
-            .arg("700")
-            .arg(home)
-            .status()
-            .unwrap()
-            .success()
-    );
+    make_private(home);
     let secret = SecretKey::ed25519([77; 32]);
     let genesis = genesis(home, &secret);
     let (node, verifier) = found(home, &genesis);
@@ -393,4 +397,146 @@ fn where_results_may_be_disputed_a_watcher_runs_beside_each_validator() {
     up.end();
     let again = cairn(home, "up --port 0 --dispute-seconds 31");
     assert_eq!(again.refused(2), "usage", "the chain keeps its window");
+}
+
+/// A chain with two verifiers that are a quorum together, and a third one.
+fn genesis_of_three(home: &Path, others: [&SecretKey; 2]) -> Genesis {
+    let mut genesis = genesis(home, others[1]);
+    let bond = genesis.verifiers[0].bond;
+    // The second has twice the bond of each other.
+    for (key, times) in others.into_iter().zip([2, 1]) {
+        let account = Rule::single(key.public()).account_id();
+        genesis.verifiers.retain(|verifier| verifier.account != account);
+        genesis.verifiers.push(GenesisVerifier {
+            account,
+            key: key.public(),
+            bond: Token(times * bond.0),
+        });
+    }
+    // What was put aside for one that has three times the bond is what these two have; this one needs token for fees.
+    genesis.allocations.push(Allocation {
+        rule: Rule::single(others[0].public()),
+        token: Token(1_000_000_000),
+        stable: MicroUsd::ZERO,
+    });
+    genesis.allocations[0].token = Token(genesis.allocations[0].token.0 - 1_000_000_000);
+    genesis
+}
+
+/// A verifier in a home of its own, with the key of its account.
+fn verifier_in(home: &Path, node: &str) -> Running {
+    cairn(home, &format!("config set --node {node}")).done();
+    Running::start(home, "verifier run --key verifier --listen 127.0.0.1:0")
+}
+
+fn home_with_key(home: &Path) -> SecretKey {
+    make_private(home);
+    let mut keys = Keys::open(&home.join("account.keys")).unwrap();
+    keys.make_missing([("verifier", KeyKind::Ed25519)]).unwrap();
+    keys.get("verifier").unwrap().clone()
+}
+
+/// Readings until one of them stands in a file that a verifier anchored and its settled epoch leaves out; the file's hash.
+fn left_out(node: &str, agent: &str, network: NetworkId, by: &AccountId) -> (EpochNumber, String) {
+    let path = format!("/v1/networks/{network}");
+    let mut epoch = number(&get(node, &path)["unsettled"]);
+    for _ in 0..ROUNDS_MAX {
+        let time = get(node, "/v1/status")["time"].as_str().unwrap().to_owned();
+        tell(agent, "gauge", &format!("{time} rain=0.1"));
+        until_event(node, "epoch_settled");
+        let settled = number(&get(node, &path)["unsettled"]);
+        for epoch in std::mem::replace(&mut epoch, settled)..settled {
+            let shown = get(node, &format!("{path}/epochs/{epoch}"));
+            let out = shown["left_out"].as_array().cloned().unwrap_or_default();
+            if out.is_empty() {
+                continue;
+            }
+            let anchors = shown["anchors"]["by"].as_array().unwrap();
+            let of = |anchor: &&Value| anchor["verifier"] == by.to_string();
+            let hash = anchors.iter().find(of).unwrap()["reports_hash"].clone();
+            return (EpochNumber(epoch), hash.as_str().unwrap().to_owned());
+        }
+    }
+    panic!("no file was left out in {ROUNDS_MAX} rounds");
+}
+
+#[test]
+fn a_file_shown_to_watchers_alone_is_handed_to_all_verifiers_and_what_is_decided_by_it_is_followed() {
+    let place = Place::new();
+    let home = place.home.as_path();
+    let (second, third) = (home.with_extension("second"), home.with_extension("third"));
+    make_private(home);
+    let keys = [home_with_key(&second), home_with_key(&third)];
+    let genesis = genesis_of_three(home, [&keys[0], &keys[1]]);
+    let (node, first) = found(home, &genesis);
+    let url = node.url("node");
+    let other = verifier_in(&second, &url);
+    cairn(
+        &second,
+        &format!("verifier set-url {} --key verifier", other.url("verifier")),
+    )
+    .done();
+    // The third tells nobody where it is, but for its own gauge.
+    let liar = verifier_in(&third, &url);
+    cairn(home, &format!("config set --verifier {}", liar.url("verifier"))).done();
+    let agent = gauge_of_one_verifier(home);
+    let shown = cairn(home, "network show rain").done();
+    let network: NetworkId = shown["network"].as_str().unwrap().parse().unwrap();
+    let by = Rule::single(keys[1].public()).account_id();
+    let (epoch, hash) = left_out(&url, &agent.url("http"), network, &by);
+
+    let file = format!("/v1/archive/{network}/{epoch}/sealed-{hash}.parquet");
+    let honest = [first.url("verifier"), other.url("verifier")];
+    for verifier in &honest {
+        assert!(page(verifier, &file).starts_with("HTTP/1.1 404"), "{verifier}");
+    }
+    let height = number(&get(&url, "/v1/status")["height"]);
+    let before = token(home, "founder");
+    let seen = third.join("archive");
+    let watch = |line: &str| {
+        let line = format!("dispute watch {line} --listen 127.0.0.1:0 --archive {}", seen.display());
+        Running::start(home, &line)
+    };
+    let court = watch("--key validator");
+    let auditor = watch("--key founder --open --complete");
+    until_event_from(&url, "dispute_decided", Some(height));
+    let shown = cairn(home, &format!("dispute show {epoch} --network rain")).done();
+    assert_eq!(shown["dispute"]["state"], "completed", "{shown}");
+    for verifier in &honest {
+        let told = head(verifier, &file);
+        assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    }
+    let text = page(&auditor.url("watch"), "/metrics") + &page(&court.url("watch"), "/metrics");
+    assert!(text.contains("cairn_watch_files_handed_total 2"), "{text}");
+
+    // All follow it: the epoch is paid by that file, and later ones are settled on top of it.
+    paid(home, &url, network, epoch);
+    let later = number(&get(&url, &format!("/v1/networks/{network}"))["unsettled"]);
+    assert!(later > epoch.0 + 1, "{later}");
+    let other_archive = second.join("archive");
+    let audit = format!("audit --epoch {epoch} --archive {}", other_archive.display());
+    assert_eq!(cairn(home, &audit).done()["first_difference"], Value::Null);
+    let fees = before - token(home, "founder");
+    assert!(fees < genesis.limits.dispute_bond.0, "its bond returned: {fees}");
+    for verifier in ["verifier", &keys_id(&keys[0])] {
+        let shown = cairn(home, &format!("verifier show {verifier}")).done();
+        assert!(number(&shown["bond_token"]) > 0, "nobody is to blame: {shown}");
+    }
+    for running in [auditor, court, agent, liar, other, first, node] {
+        running.end();
+    }
+}
+
+fn keys_id(key: &SecretKey) -> String {
+    Rule::single(key.public()).account_id().to_string()
+}
+
+/// A gauge whose agent sends to the verifier of the settings and to nobody else.
+fn gauge_of_one_verifier(home: &Path) -> Running {
+    register_gauge(home);
+    let file = home.join("agent.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("discover = true"), "{text}");
+    std::fs::write(&file, text.replace("discover = true", "discover = false")).unwrap();
+    Running::start(home, "agent run")
 }

@@ -160,11 +160,20 @@ impl Place {
 
 /// All that a service answers, from the status line on.
 pub fn page(service: &str, path: &str) -> String {
+    asked(service, "GET", path)
+}
+
+/// What a service says of a page without giving it.
+pub fn head(service: &str, path: &str) -> String {
+    asked(service, "HEAD", path)
+}
+
+fn asked(service: &str, method: &str, path: &str) -> String {
     let address = service.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
     )
     .unwrap();
     let mut answer = String::new();

@@ -4,11 +4,16 @@ use super::{cast, dispute_of, file, standing};
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::output::Output;
 use crate::roles::chain::{Origin, RemoteNode};
+use crate::roles::watch::handover::{self, Round};
 use crate::session::{Session, failed};
 use crate::spend::{Sending, Spending};
+use bytes::Bytes;
 use cairn_ledger::records::Whose;
 use cairn_types::{AccountId, EpochNumber, NetworkId};
+use cairn_verifier::archive::EpochArchive;
 use cairn_verifier::audit::{Audited, Claimed, Difference, RecomputeError, Verdict, audit, verdict};
+use cairn_verifier::chain::ChainView;
+use cairn_verifier::handed::{self, File};
 use cairn_verifier::objects::{Objects, Remote};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -20,10 +25,12 @@ use std::sync::Arc;
 /// archive's own findings differ. It recomputes the epoch without the reports that the settled result says it leaves out: if that comes to
 /// another result, who signed is to blame. If not, it does so without those that the disputer's claim still leaves out: if that is the
 /// claim, it replaces the result and nobody is to blame. A validator asks its own node. With --vote it votes for what the epoch comes to;
-/// with --save it keeps that for `cairn dispute open` or `vote`. Without a dispute it says whether there is reason for one.
+/// with --save it keeps that for `cairn dispute open` or `vote`. Without a dispute it says whether there is reason for one. With --hand-on,
+/// and before a vote, it gives the files that the epoch is judged by to every verifier that lacks them.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn dispute judge 71 --network sensors --archive .cairn/archive",
+    "cairn dispute judge 71 --network sensors --archive turned-up --hand-on --save mine.result",
     "cairn dispute judge 71 --network sensors --archive .cairn/archive --vote --key validator",
 ])]
 pub struct Judge {
@@ -35,6 +42,9 @@ pub struct Judge {
     /// Folder of the archive: <network>/<epoch>/reports.parquet and its neighbours.
     #[arg(long, value_name = "DIR")]
     archive: PathBuf,
+    /// Give the files to every verifier on the ledger that lacks them; --vote does so by itself.
+    #[arg(long)]
+    hand_on: bool,
     /// Keep what the epoch comes to in this file.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -55,6 +65,8 @@ struct Judged {
     disputed: Option<Claimed>,
     /// Verifiers whose reports the settled result leaves out.
     left_out: Vec<AccountId>,
+    /// What came of handing the files on, if that was to be done.
+    handed: Option<Round>,
     /// Where the archive's own files differ from what follows from its reports.
     difference: Option<Difference>,
 }
@@ -117,11 +129,31 @@ pub fn run(args: Judge, home: &Path, out: Output) -> Done {
     let verdict = verdict(objects.as_ref(), &chain, &id, args.epoch, disputed.as_ref()).map_err(unfit)?;
     let audited: Audited = audit(objects.as_ref(), &chain, &id, args.epoch)
         .or_fail(Kind::Unreachable, "the archive cannot be compared")?;
+    let handed = if args.hand_on || (args.vote && !args.dry_run) {
+        let without = &verdict.comes_to().result.without;
+        let files = handed::files(&chain, &id, args.epoch, without).or_fail(Kind::Unreachable, "the anchors")?;
+        let verifiers = chain.verifiers().or_fail(Kind::Unreachable, "the list of verifiers")?;
+        let verifiers = handover::reachable(verifiers, session.settings.node());
+        let load = |file: File| {
+            let archive = EpochArchive::of(objects.as_ref(), &file.network, file.epoch);
+            std::future::ready(archive.sealed(&file.hash).ok().flatten().map(Bytes::from))
+        };
+        Some(runtime.block_on(handover::hand_on(&files, &verifiers, load)))
+    } else {
+        None
+    };
+    let is_unspread = handed.is_some_and(|round| !round.is_spread);
+    if args.vote && matches!(verdict, Verdict::Completed(_)) && is_unspread {
+        let fact = "too few verifiers have the files of the fuller result: they could not follow it";
+        return Err(Failure::new(Kind::Refused, fact)
+            .hint("it was handed to those who took it; try again once more than two thirds of the bond are there"));
+    }
     let vote = verdict.vote();
     let judged = Judged {
         verdict,
         disputed,
         left_out,
+        handed,
         difference: audited.difference,
     };
     if let Some(path) = &args.save {
@@ -182,6 +214,9 @@ fn say(judged: &Judged, out: Output) {
         "signers_are_to_blame": judged.is_blamed(),
         "disputer_is_right": judged.disputer_is_right(),
         "left_out": left_out,
+        "handed_on": judged.handed.map(|round| json!({
+            "given": round.given, "lacking": round.lacking, "spread": round.is_spread,
+        })),
         "first_difference": difference,
     });
     out.answer(&answer, || {
@@ -191,6 +226,12 @@ fn say(judged: &Judged, out: Output) {
                 .iter()
                 .map(|verifier| format!("without    the reports of verifier {verifier}")),
         );
+        lines.extend(judged.handed.map(|round| {
+            format!(
+                "handed on  {} times; {} verifiers lack files still",
+                round.given, round.lacking
+            )
+        }));
         lines.extend(judged.difference.iter().map(|found| format!("archive    {found}")));
         lines
     });

@@ -22,12 +22,15 @@ use tokio::sync::watch;
 ///
 /// Follows the disputes of all networks, fetches what was anchored from the verifiers that say on the ledger where they are, recomputes
 /// the epoch and votes for what it comes to. Where the files cannot be had it does not vote, and tries again. A validator asks its own
-/// node. With --open it recomputes every settled epoch as well and disputes a result that is wrong; that takes no validator, but token
-/// for the bond. What it did stands on the ledger: it may be killed at any moment.
+/// node. What it judges by it hands to every verifier that lacks it, so that all can follow what is decided. With --open it recomputes
+/// every settled epoch as well and disputes a result that is wrong; that takes no validator, but token for the bond. With --complete it
+/// also disputes a result that is right but leaves out files which turned up, if somebody is paid otherwise by them: its bond returns
+/// without a reward. What it did stands on the ledger: it may be killed at any moment.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn dispute watch --key validator",
     "cairn dispute watch --key me --open --bonds 2000",
+    "cairn dispute watch --key me --open --complete --archive turned-up",
 ])]
 pub struct Args {
     /// The key of the account that votes and disputes.
@@ -39,6 +42,9 @@ pub struct Args {
     /// Audit every settled epoch, and dispute a wrong result.
     #[arg(long)]
     open: bool,
+    /// Dispute as well what is right but leaves out files that are to be had by now, where that changes what anybody is paid.
+    #[arg(long, requires = "open")]
+    complete: bool,
     /// Whole tokens that its disputes may hold at once; one bond, unless told otherwise.
     #[arg(long, value_name = "TOKENS", requires = "open")]
     bonds: Option<Decimal>,
@@ -88,6 +94,7 @@ async fn watching(args: Args, home: &Path, out: Output) -> Done {
             .map(|folder| named(folder))
             .collect::<Result<_, _>>()?,
         bonds_max,
+        completes: args.complete,
     };
     let mut watch = Watch::new(settings, metrics.clone());
     let validator = watch.is_validator().await?;
@@ -103,6 +110,7 @@ async fn watching(args: Args, home: &Path, out: Output) -> Done {
         "node": node,
         "validator": validator,
         "bonds_token": bonds_max.map(|bonds| bonds.0),
+        "completes": args.complete,
     });
     out.answer(&answer, || {
         vec![
@@ -114,7 +122,8 @@ async fn watching(args: Args, home: &Path, out: Output) -> Done {
             ),
             match bonds_max {
                 Some(bonds) => format!(
-                    "disputes   what is wrong, with bonds of {} token at most",
+                    "disputes   what is wrong{}, with bonds of {} token at most",
+                    if args.complete { " or incomplete" } else { "" },
                     decimal(bonds.0, decimals)
                 ),
                 None => "disputes   nothing".to_owned(),

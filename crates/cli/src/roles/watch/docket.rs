@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! a settled epoch that waits for its money ─▶ disputed: judge it ─▶ voted: look again later, a file may have turned up
-//!                                          └▶ undisputed: audit it, once for each result
+//!                                          ├▶ decided otherwise: hand on what it was decided by, until all have it
+//!                                          └▶ undisputed: audit it, once for each result; again while files are left out
 //! ```
 
 use cairn_types::{EpochNumber, Hash, NetworkId};
@@ -34,6 +35,10 @@ pub struct Case {
     pub dispute: Option<Open>,
     /// A dispute of it was decided: there is no other.
     pub decided: bool,
+    /// That dispute put the result in force in the place of another.
+    pub replaced: bool,
+    /// It leaves out files, which may turn up.
+    pub incomplete: bool,
 }
 
 /// What a watcher is there for.
@@ -49,12 +54,14 @@ pub struct Duties {
 pub enum Work {
     Judge(At),
     Audit(At),
+    /// Hand on the files of a result that was decided for.
+    HandOn(At),
 }
 
 impl Work {
     pub fn at(&self) -> At {
         match self {
-            Self::Judge(at) | Self::Audit(at) => *at,
+            Self::Judge(at) | Self::Audit(at) | Self::HandOn(at) => *at,
         }
     }
 }
@@ -66,6 +73,8 @@ type Matter = (Hash, Option<u64>);
 struct Tried {
     matter: Matter,
     failures: u32,
+    /// How often in a row it was put off for others' sake.
+    waits: u32,
     /// `None`: not before the matter changes.
     next_ms: Option<u64>,
 }
@@ -85,6 +94,7 @@ impl Docket {
             self.0.entry(case.at).or_insert(Tried {
                 matter: case.matter(),
                 failures: 0,
+                waits: 0,
                 next_ms: Some(now_ms.saturating_add(AGAIN_MS)),
             });
         }
@@ -101,6 +111,10 @@ impl Docket {
         if let Some(case) = judged {
             return Some(Work::Judge(case.at));
         }
+        let replaced = cases.iter().filter(|case| case.replaced && case.dispute.is_none());
+        if let Some(case) = replaced.filter(is_due).min_by_key(|case| case.at) {
+            return Some(Work::HandOn(case.at));
+        }
         let held: Vec<At> = disputed.map(|case| case.at).collect();
         let builds = |case: &Case| held.iter().any(|at| at.0 == case.at.0 && at.1 <= case.at.1);
         let audited = cases
@@ -115,8 +129,8 @@ impl Docket {
     /// The work is done, as far as it can be now.
     pub fn done(&mut self, case: &Case, work: Work, now_ms: u64) {
         let next_ms = match work {
-            Work::Judge(_) => Some(now_ms.saturating_add(AGAIN_MS)),
-            Work::Audit(_) => None,
+            Work::Audit(_) if !case.incomplete => None,
+            Work::Judge(_) | Work::Audit(_) | Work::HandOn(_) => Some(now_ms.saturating_add(AGAIN_MS)),
         };
         let matter = case.matter();
         self.0.insert(
@@ -124,6 +138,7 @@ impl Docket {
             Tried {
                 matter,
                 failures: 0,
+                waits: 0,
                 next_ms,
             },
         );
@@ -136,18 +151,28 @@ impl Docket {
 
     /// The work could not be done: later, and ever later.
     pub fn failed(&mut self, case: &Case, now_ms: u64) {
+        self.later(case, now_ms, |tried| tried.failures = tried.failures.saturating_add(1));
+    }
+
+    /// The work waits until others have what it is by: later, and ever later. That is no failure.
+    pub fn put_off(&mut self, case: &Case, now_ms: u64) {
+        self.later(case, now_ms, |tried| tried.waits = tried.waits.saturating_add(1));
+    }
+
+    fn later(&mut self, case: &Case, now_ms: u64, count: impl FnOnce(&mut Tried)) {
         let matter = case.matter();
         let before = self.0.get(&case.at).filter(|tried| tried.matter == matter);
-        let failures = before.map_or(0, |tried| tried.failures);
-        let pause_ms = PAUSE_MS.saturating_mul(1 << failures.min(16)).min(PAUSE_MS_MAX);
-        self.0.insert(
-            case.at,
-            Tried {
-                matter,
-                failures: failures.saturating_add(1),
-                next_ms: Some(now_ms.saturating_add(pause_ms)),
-            },
-        );
+        let mut tried = before.copied().unwrap_or(Tried {
+            matter,
+            failures: 0,
+            waits: 0,
+            next_ms: None,
+        });
+        let times = tried.failures.saturating_add(tried.waits);
+        let pause_ms = PAUSE_MS.saturating_mul(1 << times.min(16)).min(PAUSE_MS_MAX);
+        tried.next_ms = Some(now_ms.saturating_add(pause_ms));
+        count(&mut tried);
+        self.0.insert(case.at, tried);
     }
 }
 
@@ -172,6 +197,8 @@ mod tests {
             standing: Hash([7; 32]),
             dispute: ballot.map(|ballot| Open { ballot, voted: false }),
             decided: false,
+            replaced: false,
+            incomplete: false,
         }
     }
 
@@ -215,6 +242,37 @@ mod tests {
         assert_eq!(docket.next(&cases, BOTH, 0), Some(work));
         cases[0].decided = true;
         assert_eq!(docket.next(&cases, BOTH, 0), None, "it cannot be disputed again");
+    }
+
+    #[test]
+    fn a_result_that_leaves_something_out_is_audited_again_and_one_that_was_decided_for_is_handed_on() {
+        let mut docket = Docket::default();
+        let mut cases = [case(1, 4, None)];
+        cases[0].incomplete = true;
+        let work = Work::Audit(cases[0].at);
+        docket.done(&cases[0], work, 0);
+        assert_eq!(docket.next(&cases, BOTH, AGAIN_MS - 1), None);
+        assert_eq!(docket.next(&cases, BOTH, AGAIN_MS), Some(work));
+        (cases[0].standing, cases[0].decided, cases[0].replaced) = (Hash([8; 32]), true, true);
+        let work = Work::HandOn(cases[0].at);
+        assert_eq!(docket.next(&cases, BOTH, 0), Some(work));
+        docket.done(&cases[0], work, 0);
+        assert_eq!(docket.next(&cases, BOTH, AGAIN_MS), Some(work), "until its money moves");
+    }
+
+    #[test]
+    fn what_waits_for_others_is_put_off_ever_longer_and_is_no_failure() {
+        let cases = [case(1, 4, Some(3))];
+        let (mut docket, work) = (Docket::default(), Some(Work::Judge(cases[0].at)));
+        for (now_ms, pause_ms) in [(0, 5_000), (5_000, 10_000), (15_000, 20_000)] {
+            docket.put_off(&cases[0], now_ms);
+            assert_eq!(docket.next(&cases, BOTH, now_ms + pause_ms - 1), None);
+            assert_eq!(docket.next(&cases, BOTH, now_ms + pause_ms), work);
+        }
+        assert_eq!(docket.failures(&cases[0].at), 0);
+        docket.failed(&cases[0], 0);
+        docket.put_off(&cases[0], 0);
+        assert_eq!(docket.failures(&cases[0].at), 1);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Metrics {
     pub wrong: Counter,
     pub opened: Counter,
     pub unfetched: Counter,
+    pub handed: Counter,
+    pub unspread: Counter,
     pub failures: Counter,
 }
 
@@ -59,6 +61,16 @@ impl Default for Metrics {
             "files_missing",
             "Times an epoch's files could not be had from anybody",
         );
+        let handed = counter(
+            count,
+            "files_handed",
+            "Anchored files given to verifiers that lacked them",
+        );
+        let unspread = counter(
+            count,
+            "unspread",
+            "Times it waited with a vote or a dispute until more verifiers have the files",
+        );
         let failures = counter(count, "failures", "Times the node or the ledger kept it from its work");
         Self {
             registry: Arc::new(registry),
@@ -69,6 +81,8 @@ impl Default for Metrics {
             wrong,
             opened,
             unfetched,
+            handed,
+            unspread,
             failures,
         }
     }

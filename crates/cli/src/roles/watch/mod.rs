@@ -1,13 +1,15 @@
 //! Watches disputes for a validator, and settled results for whoever has a bond to put up: recomputes an epoch from what was anchored, and
-//! votes or disputes with the account's key. Says nothing of an epoch whose files cannot be had, and nothing twice.
+//! votes or disputes with the account's key. Says nothing of an epoch whose files cannot be had, and nothing twice. What it judges by it
+//! hands to every verifier that lacks it, until the epoch's money moves.
 //!
 //! ```text
-//! ledger: what waits, what is disputed ─▶ docket ─▶ sources ─▶ recompute ─▶ proven: still so? ─▶ vote_dispute | open_dispute
+//! ledger: what waits, what is disputed ─▶ docket ─▶ sources ─▶ recompute ─▶ handed on ─▶ proven: still so? ─▶ vote_dispute | open_dispute
 //! ```
 //! What it has done stands on the ledger, so that it may be killed at any moment: it keeps no file.
 
 mod docket;
 mod face;
+pub mod handover;
 mod sources;
 
 pub use face::{Metrics, serve};
@@ -28,8 +30,10 @@ use cairn_ledger::tx::open_dispute::OpenDispute;
 use cairn_ledger::tx::{Body, claim_hash, vote_hash};
 use cairn_types::{AccountId, EpochNumber, NetworkId, SecretKey, Token};
 use cairn_verifier::audit::{Claimed, Recomputed, Verdict, verdict};
-use cairn_verifier::chain::ChainView;
+use cairn_verifier::chain::{ChainError, ChainView};
+use cairn_verifier::handed::{self, File};
 use docket::{At, Case, Docket, Duties, Open, Work};
+use handover::Round;
 use sources::Beside;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -57,6 +61,8 @@ pub struct Settings {
     pub named: Vec<Source>,
     /// Bonds that disputes of its own may hold at once; `None`: it opens none.
     pub bonds_max: Option<Token>,
+    /// It also disputes what is right but leaves out files that are to be had, where that changes what anybody is paid.
+    pub completes: bool,
 }
 
 /// A watcher at work.
@@ -80,6 +86,8 @@ enum Came {
     Done,
     /// It cannot be done now.
     Later,
+    /// It waits until more verifiers have what it is by.
+    PutOff,
 }
 
 /// The epochs of a network that are settled and not released, however many a node says there are.
@@ -90,6 +98,11 @@ fn waiting(id: &NetworkId, network: &Network) -> impl Iterator<Item = At> + use<
         .min(network.unreleased.0.saturating_add(UNRELEASED_MAX));
     let id = *id;
     (network.unreleased.0..end).map(move |epoch| (id, EpochNumber(epoch)))
+}
+
+/// Whether a dispute was decided for another result than the one it was about.
+fn is_replacing(dispute: &Dispute) -> bool {
+    matches!(dispute.state, DisputeState::Upheld | DisputeState::Completed)
 }
 
 /// Those records that there are, as the node tells them.
@@ -176,11 +189,13 @@ impl Watch {
         let came = match work {
             Work::Judge(at) => self.judge(at).await,
             Work::Audit(at) => self.audit(at).await,
+            Work::HandOn(at) => self.hand_on_decided(at).await,
         };
         let (network, epoch) = case.at;
         match came {
             Ok(Came::Done) => self.docket.done(&case, work, self.now_ms()),
             Ok(Came::Later) => self.docket.failed(&case, self.now_ms()),
+            Ok(Came::PutOff) => self.docket.put_off(&case, self.now_ms()),
             Err(failure) => {
                 self.metrics.failures.inc();
                 tracing::warn!(%network, %epoch, %failure, "an epoch could not be judged; it is tried again");
@@ -227,6 +242,8 @@ impl Watch {
                     voted: votes.keys().any(|(ballot, _)| *ballot == open.ballot),
                 }),
                 decided: disputes.contains_key(at) && open.is_none(),
+                replaced: disputes.get(at).is_some_and(is_replacing),
+                incomplete: settlement.without > 0,
             }
         };
         let cases = settled.iter().map(case).collect();
@@ -247,20 +264,21 @@ impl Watch {
             return Ok(Came::Done);
         };
         let claimed = claimed(session, &at.0, at.1).await?;
-        let Some(verdict) = self.verdict(at, claimed).await? else {
+        let Some((verdict, sources)) = self.verdict(at, claimed).await? else {
             return Ok(Came::Later);
         };
+        let round = self.hand_on(at, &verdict.comes_to().result.without, sources).await?;
+        // A wrong result falls in any case. One that nobody is to blame for stands until all can follow the fuller one.
+        if matches!(verdict, Verdict::Completed(_)) && !round.is_spread {
+            self.metrics.unspread.inc();
+            tracing::warn!(network = %at.0, epoch = %at.1, "too few verifiers have the files of a fuller result to vote for it");
+            return Ok(Came::PutOff);
+        }
+        let session = &self.settings.session;
         let vote = verdict.vote();
         let choice = vote_hash(&verdict.comes_to().claim(), vote.blame);
         let id = (dispute.ballot, me);
-        let voted = self
-            .settings
-            .session
-            .client
-            .record::<Vote>(&id)
-            .await
-            .map_err(failed)?
-            .value;
+        let voted = session.client.record::<Vote>(&id).await.map_err(failed)?.value;
         if voted.is_some_and(|vote| vote.choice == choice) {
             return Ok(Came::Done);
         }
@@ -281,21 +299,78 @@ impl Watch {
         Ok(Came::Done)
     }
 
-    /// Recomputes a settled epoch, and disputes a result that is wrong.
+    /// Recomputes a settled epoch, and disputes a result that is wrong, or that leaves out what is to be had.
     async fn audit(&mut self, at: At) -> Result<Came, Failure> {
-        let Some(verdict) = self.verdict(at, None).await? else {
+        let Some((verdict, sources)) = self.verdict(at, None).await? else {
             return Ok(Came::Later);
         };
         self.metrics.audited.inc();
         match verdict {
             Verdict::Right(_) => Ok(Came::Done),
-            Verdict::Completed(_) => {
-                // Whether the validators can get the files as well decides over the bond: that is for a person to see to.
-                tracing::warn!(network = %at.0, epoch = %at.1, "a settled result leaves out files that are to be had");
-                Ok(Came::Done)
+            Verdict::Completed(found) => self.complete(at, *found, sources).await,
+            Verdict::Wrong(found) => {
+                self.metrics.wrong.inc();
+                tracing::error!(network = %at.0, epoch = %at.1, comes_to = %found.result.hash(), "a settled result is wrong");
+                self.open(at, *found).await
             }
-            Verdict::Wrong(found) => self.open(at, *found).await,
         }
+    }
+
+    /// What to do about a result that leaves out files which are to be had: hand them on; and dispute it, if it is told to, where somebody
+    /// is paid otherwise by them, once so many verifiers have them that every validator can.
+    async fn complete(&mut self, at: At, found: Recomputed, sources: Vec<Source>) -> Result<Came, Failure> {
+        let (network, epoch) = at;
+        let round = self.hand_on(at, &found.result.without, sources).await?;
+        let chain = self.settings.chain.clone();
+        let settlement = self.blocking(move || chain.settlement(&network, epoch)).await?;
+        let changes = settlement.is_some_and(|settlement| settlement.payouts != found.result.payouts);
+        tracing::warn!(%network, %epoch, changes, "a settled result leaves out files that are to be had");
+        if !(self.settings.completes && changes) {
+            return Ok(Came::Done);
+        }
+        if !round.is_spread {
+            self.metrics.unspread.inc();
+            return Ok(Came::PutOff);
+        }
+        self.open(at, found).await
+    }
+
+    /// Hands on what the result is by that replaced another, to those who still lack it.
+    async fn hand_on_decided(&mut self, at: At) -> Result<Came, Failure> {
+        let chain = self.settings.chain.clone();
+        let without = self.blocking(move || chain.without(&at.0, at.1)).await?;
+        let sources = self.sources(at).await?;
+        let round = self.hand_on(at, &without, sources).await?;
+        Ok(if round.lacking == 0 { Came::Done } else { Came::PutOff })
+    }
+
+    /// Hands the files of a result that leaves out these places to every verifier that lacks them.
+    async fn hand_on(&self, at: At, without: &[u32], sources: Vec<Source>) -> Result<Round, Failure> {
+        let (chain, without) = (self.settings.chain.clone(), without.to_vec());
+        let asked = move || Ok((handed::files(&chain, &at.0, at.1, &without)?, chain.verifiers()?));
+        let (files, verifiers) = self.blocking(asked).await?;
+        let verifiers = handover::reachable(verifiers, self.settings.session.settings.node());
+        let load = |file: File| {
+            let sources = sources.clone();
+            async move {
+                // The sources are asked in a blocking way.
+                let loaded = tokio::task::spawn_blocking(move || sources::load(&sources, &file));
+                loaded.await.ok().flatten()
+            }
+        };
+        let round = handover::hand_on(&files, &verifiers, load).await;
+        self.metrics.handed.inc_by(round.given);
+        Ok(round)
+    }
+
+    /// A question to the chain, which is asked in a blocking way.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce() -> Result<T, ChainError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let asked = tokio::task::spawn_blocking(ask).await;
+        let asked = asked.or_fail(Kind::Internal, "a question to the chain")?;
+        asked.or_fail(Kind::Unreachable, "the chain's records of an epoch")
     }
 
     async fn open(&mut self, at: At, found: Recomputed) -> Result<Came, Failure> {
@@ -303,8 +378,6 @@ impl Watch {
         if dispute_of(session, &at.0, at.1).await?.is_some() {
             return Ok(Came::Done);
         }
-        self.metrics.wrong.inc();
-        tracing::error!(network = %at.0, epoch = %at.1, comes_to = %found.result.hash(), "a settled result is wrong");
         let bond = session.genesis.limits.dispute_bond;
         let bonds_max = self.settings.bonds_max.unwrap_or_default();
         if self.held.0.saturating_add(bond.0) > bonds_max.0 {
@@ -322,14 +395,14 @@ impl Watch {
         Ok(Came::Done)
     }
 
-    /// What an epoch is found to be, by the first source that can be judged by; `None`: there is none.
-    async fn verdict(&mut self, at: At, claimed: Option<Claimed>) -> Result<Option<Verdict>, Failure> {
+    /// What an epoch is found to be, by the first source that can be judged by, and all sources; `None`: there is none.
+    async fn verdict(&mut self, at: At, claimed: Option<Claimed>) -> Result<Option<(Verdict, Vec<Source>)>, Failure> {
         let mut sources = self.sources(at).await?;
         self.poor
             .retain(|name, _| sources.iter().any(|source| source.name == *name));
         sources.sort_by_key(|source| self.poor.get(&source.name).copied().unwrap_or_default());
         let patient = self.docket.failures(&at) < TRIES_PATIENT;
-        let chain = self.settings.chain.clone();
+        let (chain, all) = (self.settings.chain.clone(), sources.clone());
         // The chain and the sources are asked in a blocking way.
         let judging = tokio::task::spawn_blocking(move || {
             let mut poor = Vec::new();
@@ -358,16 +431,14 @@ impl Watch {
         if found.is_none() {
             self.metrics.unfetched.inc();
         }
-        Ok(found)
+        Ok(found.map(|found| (found, all)))
     }
 
     /// Where an epoch's files may be: with those on the ledger's list of verifiers, and with those who anchored them.
     async fn sources(&self, at: At) -> Result<Vec<Source>, Failure> {
         let session = &self.settings.session;
         let chain = self.settings.chain.clone();
-        let anchored = tokio::task::spawn_blocking(move || chain.anchoring(&at.0, at.1));
-        let anchored = anchored.await.or_fail(Kind::Internal, "a question to the chain")?;
-        let anchored = anchored.or_fail(Kind::Unreachable, "the anchors of an epoch")?;
+        let anchored = self.blocking(move || chain.anchoring(&at.0, at.1)).await?;
         let places: Vec<u16> = (0..session.chain().await?.verifiers).collect();
         let listed = session.told.records::<VerifierIndex>(&places).await.map_err(failed)?;
         let listed = listed.into_iter().flatten().map(|place| place.id);

@@ -3,9 +3,11 @@
 //! whoever recomputes checks all of it.
 
 use crate::roles::archive::HttpArchive;
+use bytes::Bytes;
 use cairn_agent::routes::{is_address, is_inward};
 use cairn_types::hash;
-use cairn_verifier::archive::sealed_hash;
+use cairn_verifier::archive::{EpochArchive, sealed_hash};
+use cairn_verifier::handed::File;
 use cairn_verifier::objects::{ObjectError, Objects};
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -35,6 +37,24 @@ pub fn of(named: &[Source], urls: impl IntoIterator<Item = String>, node: &str, 
         }
     }
     sources
+}
+
+/// An anchored file, of the first source that gives it.
+pub fn load(sources: &[Source], file: &File) -> Option<Bytes> {
+    let first = sources.first()?;
+    let beside = Beside {
+        first,
+        all: sources,
+        patient: false,
+    };
+    let archive = EpochArchive::of(&beside, &file.network, file.epoch);
+    match archive.sealed(&file.hash) {
+        Ok(found) => found.map(Bytes::from),
+        Err(error) => {
+            tracing::warn!(%error, "a file that was judged by cannot be read again");
+            None
+        }
+    }
 }
 
 /// One store, and all others for the files that have a hash.

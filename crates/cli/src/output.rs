@@ -73,6 +73,27 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         .collect()
 }
 
+/// How long that is, in its two largest units, rounded down.
+pub fn duration(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    let parts = [
+        (seconds / 86_400, "d"),
+        (seconds / 3_600 % 24, "h"),
+        (seconds / 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ];
+    let first = parts
+        .iter()
+        .position(|(count, _)| *count > 0)
+        .unwrap_or(parts.len() - 1);
+    let shown = parts[first..]
+        .iter()
+        .take(2)
+        .filter(|(count, _)| *count > 0 || seconds == 0);
+    let words: Vec<String> = shown.map(|(count, unit)| format!("{count} {unit}")).collect();
+    words.join(" ")
+}
+
 /// An integer of base units with its decimal point: `dollars(1_500_000, 6)` is `1.5`.
 pub fn decimal(amount: u64, decimals: u8) -> String {
     let scale = 10u64.pow(decimals.into());
@@ -98,6 +119,20 @@ mod tests {
             table(&["device", "units"], &rows),
             ["device  units", "ams1        5", "x        1200"]
         );
+    }
+
+    #[test]
+    fn a_duration_has_its_two_largest_units() {
+        for (ms, text) in [
+            (0, "0 s"),
+            (999, "0 s"),
+            (61_000, "1 min 1 s"),
+            (3_600_000, "1 h"),
+            (86_399_999, "23 h 59 min"),
+            (90_061_000, "1 d 1 h"),
+        ] {
+            assert_eq!(duration(ms), text);
+        }
     }
 
     #[test]

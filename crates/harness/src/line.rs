@@ -179,6 +179,10 @@ impl ChainView for Line {
         self.ask(|chain| ChainView::settlement(chain, network, epoch))
     }
 
+    fn is_releasable(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
+        self.ask(|chain| chain.is_releasable(network, epoch))
+    }
+
     fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError> {
         self.ask(|chain| chain.without(network, epoch))
     }

@@ -103,7 +103,11 @@ pub fn genesis() -> Genesis {
         economics: Parameters::with_epochs_per_day(24, 6, Token(1_000_000_000 * WHOLE), premine),
         // Not divisible by anything, so that every division has a remainder.
         schedule: vec![step(0, 1_000 * WHOLE + 7), step(10_000, 0)],
-        limits: Limits::daily(6),
+        limits: Limits {
+            // From block to block whole steps pass, hours where nobody speaks.
+            gap_ms_max: 24 * HOUR_MS,
+            ..Limits::daily(6)
+        },
         fees: Fees::default(),
         allocations: roles.iter().map(allocation).collect(),
         verifiers: vec![GenesisVerifier {

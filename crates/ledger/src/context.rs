@@ -76,11 +76,8 @@ impl<'a> Context<'a> {
     }
 
     /// The block's moment.
-    pub fn moment(&self) -> Moment {
-        Moment {
-            time: self.block.time,
-            height: self.block.height,
-        }
+    pub fn moment(&mut self) -> Result<Moment, Missing> {
+        Ok(self.chain()?.moment())
     }
 
     pub fn load<R: Record>(&mut self, id: &R::Id) -> Result<Option<Loaded<R>>, Missing> {

@@ -18,6 +18,12 @@ pub const VALIDATORS_MAX: u16 = 128;
 /// must be kept by all.
 pub const COMMITTEE_BLOCKS_MIN: u64 = 16;
 pub const COMMITTEE_BLOCKS_MAX: u64 = 65_536;
+/// The least that may count of a gap between blocks: a healthy chain that is idle makes one every few seconds.
+pub const GAP_MS_MIN: u64 = 10_000;
+/// What counts of a gap unless the founders say otherwise: several turns of validators that are dead.
+const GAP_MS_MAX: u64 = 60_000;
+/// Of a shorter window for disputes one gap is not more than this part.
+const GAPS_PER_WINDOW: u64 = 10;
 /// Issuers at most.
 pub const ISSUERS_MAX: usize = 16;
 
@@ -70,10 +76,10 @@ pub struct Limits {
     pub network_bond_min: Token,
     #[n(3)]
     pub verifier_bond_min: Token,
-    /// Closed epochs for which stake that leaves stays liable.
+    /// Closed epochs for which stake that leaves stays liable, and as much of the chain's uptime.
     #[n(4)]
     pub unbond_epochs: u64,
-    /// An epoch not settled so many epochs, and as many blocks, after it was closed expires.
+    /// An epoch not settled so many epochs of the chain's uptime, and as many blocks, after it was closed expires.
     #[n(5)]
     pub settle_epochs: u64,
     /// Epochs closed by one block at most; the next blocks catch up.
@@ -85,13 +91,13 @@ pub struct Limits {
     /// An order's longest life.
     #[n(8)]
     pub order_ms_max: u64,
-    /// After an epoch was closed, for verifiers to anchor its reports; less when all of them have.
+    /// After an epoch was closed, for verifiers to anchor its reports, of the chain's uptime; less when all of them have.
     #[n(9)]
     pub anchor_window_ms: u64,
     /// A window lasts so many blocks as well: nobody misses one because the chain stood still.
     #[n(10)]
     pub window_blocks: u64,
-    /// After an epoch was settled, for anyone to dispute the result; 0: it is released at once and nobody can.
+    /// After an epoch was settled, for anyone to dispute the result, of the chain's uptime; 0: it is released at once and nobody can.
     #[n(11)]
     pub dispute_window_ms: u64,
     /// What a verifier loses of all it has at stake for receipts broken in one epoch of one network.
@@ -111,6 +117,10 @@ pub struct Limits {
     /// Every so many blocks the validators get fresh shares of their key, and those whom they voted in or out take effect on consensus.
     #[n(17)]
     pub committee_blocks: u64,
+    /// What counts at most of the time between two blocks as the chain's uptime, in which windows are measured: a longer gap is a halt, and
+    /// nobody could act. Longer than any gap of a healthy chain that is idle, much shorter than the windows.
+    #[n(18)]
+    pub gap_ms_max: u64,
 }
 
 /// Fees in token, burned. Transactions that can succeed only once and serve everybody are free: post_price, anchor_epoch,
@@ -229,14 +239,33 @@ impl Limits {
             validators_max: VALIDATORS_MAX,
             score_half_epochs: 28,
             committee_blocks: 1_024,
+            gap_ms_max: GAP_MS_MAX,
+        }
+    }
+
+    /// These limits with a window for disputes: of a short one a halt must not take much either.
+    pub fn with_dispute_window(self, dispute_window_ms: u64) -> Self {
+        let part = match dispute_window_ms {
+            0 => GAP_MS_MAX,
+            window_ms => window_ms / GAPS_PER_WINDOW,
+        };
+        Self {
+            dispute_window_ms,
+            gap_ms_max: part.clamp(GAP_MS_MIN, GAP_MS_MAX),
+            ..self
         }
     }
 
     /// Whether a window that a moment opened is over; one of no time is never open.
     pub fn is_over(&self, window_ms: u64, opened: Moment, now: Moment) -> bool {
         window_ms == 0
-            || now.time >= opened.time.plus_ms(window_ms)
+            || self.left_ms(window_ms, opened, now) == 0
                 && now.height >= opened.height.saturating_add(self.window_blocks)
+    }
+
+    /// How much of a window that a moment opened is left, of the chain's uptime: at least so long it is open still.
+    pub fn left_ms(&self, window_ms: u64, opened: Moment, now: Moment) -> u64 {
+        window_ms.saturating_sub(now.uptime_ms.saturating_sub(opened.uptime_ms))
     }
 }
 
@@ -322,6 +351,7 @@ impl Genesis {
                 limits.dispute_window_ms == 0 || limits.dispute_bond > Token::ZERO,
             ),
             ("score_half_epochs", (1..1 << 32).contains(&limits.score_half_epochs)),
+            ("gap_ms_max", (GAP_MS_MIN..1 << 53).contains(&limits.gap_ms_max)),
             ("validators_max", (1..=VALIDATORS_MAX).contains(&limits.validators_max)),
             (
                 "committee_blocks beside validators_max",

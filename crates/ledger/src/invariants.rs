@@ -368,6 +368,8 @@ fn check_pool(
     genesis: &Genesis,
     found: &mut Vec<Violation>,
 ) -> (i128, i128) {
+    let chain: Option<Chain> = get(store, &());
+    let uptime_ms = chain.map_or(0, |chain| chain.uptime_ms);
     let rule = leaf_is_no_wash(
         &genesis.economics,
         pool.usage_price,
@@ -399,6 +401,12 @@ fn check_pool(
         at.1 < network.unreleased || pool.state == PoolState::Expired,
     );
     if let Some(settlement) = &settlement {
+        at_most(
+            found,
+            "nothing was settled at a later uptime than the chain's",
+            settlement.uptime_ms,
+            uptime_ms,
+        );
         let pages = (0..SignerPage::pages(settlement.signers)).map(|page| get(store, &(at.0, at.1, page)));
         let signers: usize = pages.flatten().map(|page: SignerPage| page.signers.len()).sum();
         equal(

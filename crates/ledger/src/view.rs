@@ -278,12 +278,24 @@ fn places(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber, pages:
     Ok(places.map(u32::from).collect())
 }
 
-/// Whether a settled epoch may be released by now, if it is its turn.
+/// Whether the window for disputes of a settled epoch is over by now: it may be released, if it is its turn.
 pub fn is_releasable(store: &mut dyn Store, limits: &Limits, network: &NetworkId, epoch: EpochNumber) -> Read<bool> {
     let (settlement, now) = (settlement(store, network, epoch), chain(store));
     Ok(settlement?
         .zip(now?)
         .is_some_and(|(settlement, now)| limits.is_over(limits.dispute_window_ms, settlement.settled(), now.moment())))
+}
+
+/// How much of the window for disputes of a settled epoch is left, of the chain's uptime.
+pub fn window_left_ms(
+    store: &mut dyn Store,
+    limits: &Limits,
+    network: &NetworkId,
+    epoch: EpochNumber,
+) -> Read<Option<u64>> {
+    let (settlement, now) = (settlement(store, network, epoch), chain(store));
+    let both = settlement?.zip(now?);
+    Ok(both.map(|(settlement, now)| limits.left_ms(limits.dispute_window_ms, settlement.settled(), now.moment())))
 }
 
 /// The dispute of an epoch of a network, open or decided.

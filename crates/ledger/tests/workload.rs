@@ -8,7 +8,7 @@ use cairn_ledger::economics::invariants::price_moved_within;
 use cairn_ledger::tx::*;
 use cairn_ledger::{Body, Reject, view};
 use cairn_types::*;
-use model::{Evidence, Model, NAMES, Said, VALIDATORS_MAX, VARIANTS, WITHOUTS, Wrong};
+use model::{Evidence, GAP_MS_MAX, Model, NAMES, Said, VALIDATORS_MAX, VARIANTS, WITHOUTS, Wrong};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use world::*;
@@ -157,6 +157,7 @@ impl Pair {
     fn new() -> Self {
         let mut genesis = genesis(&[("vera", 5_000_000)], all_fees());
         genesis.limits.dispute_window_ms = 4_800_000;
+        genesis.limits.gap_ms_max = GAP_MS_MAX;
         genesis.limits.dispute_bond = Token(3_000_001);
         genesis.limits.validators_max = VALIDATORS_MAX as u16;
         genesis.validators = (0..4).map(|place| genesis_validator(NAMES[place], place)).collect();
@@ -656,7 +657,7 @@ impl Pair {
                 (stakes.map(|stake| u128::from(stake.0)), verifier.held)
             };
             let expected = self.model.verifiers.get(&who).map(|verifier| {
-                let leaving = verifier.unbonding.map_or(0, |(amount, _)| amount);
+                let leaving = verifier.unbonding.map_or(0, |(amount, _, _)| amount);
                 ([verifier.bond, verifier.joining, leaving], verifier.held)
             });
             assert_eq!(found.map(stakes), expected, "{name}");
@@ -687,6 +688,7 @@ impl Pair {
         );
         let chain = view::chain(store).expect("memory").expect("block 1");
         assert_eq!((chain.epoch.0, chain.round), (self.model.epoch, self.model.round));
+        assert_eq!(u128::from(chain.uptime_ms), self.model.uptime);
         for (id, expected) in self.networks.iter().zip(&self.model.networks) {
             let found = view::network(store, id).expect("memory").expect("a network");
             let places = [

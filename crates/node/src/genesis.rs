@@ -35,7 +35,7 @@ struct_faces_both_ways! {
         networks_max, verifiers_max, network_bond_min, verifier_bond_min, unbond_epochs, settle_epochs,
         closes_per_block, beacon_blocks, order_ms_max, anchor_window_ms, window_blocks, dispute_window_ms, omission_bps,
         bar_epochs, validators_max, dispute_bond, score_half_epochs,
-        committee_blocks
+        committee_blocks, gap_ms_max
     }
     Fees { base, open_account, register_device, join_network, move_device, create_network, parameter_page }
     Allocation { rule, token, stable }
@@ -250,6 +250,12 @@ mod tests {
             others: vec![(key(4), Token(5_000_000), MicroUsd(1_000_000_000))],
         })
         .unwrap()
+    }
+
+    #[test]
+    fn a_healthy_chain_that_is_idle_loses_no_uptime() {
+        let idle = cairn_engine::Pace::default().idle_interval;
+        assert!(2 * idle.as_millis() <= u128::from(cairn_ledger::genesis::GAP_MS_MIN));
     }
 
     #[test]

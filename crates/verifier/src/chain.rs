@@ -192,6 +192,9 @@ pub trait ChainView: Send + Sync {
     /// `None` until a result is settled.
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, ChainError>;
 
+    /// Whether the window for disputes of a settled epoch is over: it may be released, if it is its turn.
+    fn is_releasable(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError>;
+
     /// The anchors that the settled result leaves out, by their places in order of arrival; none until one is settled.
     fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError>;
 

@@ -306,7 +306,7 @@ impl Epochs {
             if let Err(error) = self.go_back(&id, &mut progress) {
                 tracing::warn!(network = %id, %error, "whether what is settled still is cannot be seen");
             }
-            self.pay_waiting(now, &id, &mut progress, &mut advanced);
+            self.pay_waiting(&id, &mut progress, &mut advanced);
             loop {
                 match self.step(now, &id, &mut progress, collect) {
                     Ok(None) if progress.stage == Stage::Paid => {
@@ -454,7 +454,7 @@ impl Epochs {
             }
             Stage::Settled => {
                 let is_next = progress.unpaid.is_empty();
-                let is_done = self.is_expired(id, epoch)? || (is_next && self.pay(now, id, epoch)?);
+                let is_done = self.is_expired(id, epoch)? || (is_next && self.pay(id, epoch)?);
                 if !is_done {
                     let without = complete(&archive)?.attestation.result.without;
                     progress.unpaid.push_back(Unpaid { epoch, without });
@@ -467,9 +467,9 @@ impl Epochs {
     }
 
     /// Pays the settled epochs whose release is due, in order.
-    fn pay_waiting(&self, now: TimeMs, id: &NetworkId, progress: &mut Progress, advanced: &mut Advanced) {
+    fn pay_waiting(&self, id: &NetworkId, progress: &mut Progress, advanced: &mut Advanced) {
         while let Some(epoch) = progress.unpaid.front().map(|unpaid| unpaid.epoch) {
-            match self.pay(now, id, epoch) {
+            match self.pay(id, epoch) {
                 Ok(true) => advanced.paid.push((*id, epoch)),
                 Ok(false) => {
                     advanced.waits.push((*id, epoch, Waits::Release));
@@ -486,12 +486,10 @@ impl Epochs {
     }
 
     /// Releases a settled epoch and pays its leaves; `false`: its release is not due.
-    fn pay(&self, now: TimeMs, id: &NetworkId, epoch: EpochNumber) -> Result<bool, EpochError> {
+    fn pay(&self, id: &NetworkId, epoch: EpochNumber) -> Result<bool, EpochError> {
         let closed = self.chain.closed(id, epoch)?;
         if closed.is_some_and(|closed| closed.pool.state == PoolState::Settled) {
-            let settlement = self.chain.settlement(id, epoch)?;
-            let window_ms = self.facts.limits.dispute_window_ms;
-            let is_due = settlement.is_some_and(|settlement| now >= settlement.time.plus_ms(window_ms));
+            let is_due = self.chain.is_releasable(id, epoch)?;
             if !is_due || !submit::release(self.chain.as_ref(), &self.settings.submitter, id, epoch)? {
                 return Ok(false);
             }

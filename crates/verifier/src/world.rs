@@ -99,7 +99,11 @@ pub fn genesis_of(verifiers: &[(u8, u64)]) -> Genesis {
                 per_epoch: Token(0),
             },
         ],
-        limits: Limits::daily(6),
+        limits: Limits {
+            // Hours pass from block to block.
+            gap_ms_max: 24 * HOUR,
+            ..Limits::daily(6)
+        },
         fees: Fees::default(),
         allocations: roles.iter().map(allocation).collect(),
         verifiers: verifiers

@@ -8,7 +8,7 @@ mod watch;
 pub use judge::claimed;
 
 use crate::error::{Done, Failure, Kind};
-use crate::output::{Output, decimal};
+use crate::output::{Output, decimal, duration};
 use crate::session::{Session, failed};
 use crate::spend::{Spender, Spending, merge};
 use cairn_ledger::Event;
@@ -212,6 +212,12 @@ async fn show(session: &Session, args: &Show, out: Output) -> Done {
     let standing = standing(session, &id, args.epoch).await?;
     let dispute = dispute_of(session, &id, args.epoch).await?;
     let signers = signers(session, &id, args.epoch, standing.settlement.signers).await?;
+    let (limits, now) = (session.genesis.limits, session.chain().await?.moment());
+    let (window_ms, settled) = (limits.dispute_window_ms, standing.settlement.settled());
+    let (left_ms, is_over) = (
+        limits.left_ms(window_ms, settled, now),
+        limits.is_over(window_ms, settled, now),
+    );
     let votes = match &dispute {
         Some(dispute) => votes(session, dispute).await?,
         None => Vec::new(),
@@ -223,6 +229,7 @@ async fn show(session: &Session, args: &Show, out: Output) -> Done {
         "epoch": args.epoch.0,
         "result": standing.settlement.result.to_string(),
         "settled": standing.settlement.time.to_string(),
+        "window_left_ms": left_ms,
         "standing": standing.claim.to_string(),
         "left_out": left_out,
         "signers": signers.iter().map(|(account, bond)| json!({ "account": account, "bond_token": bond })).collect::<Vec<_>>(),
@@ -237,6 +244,10 @@ async fn show(session: &Session, args: &Show, out: Output) -> Done {
         let mut lines = vec![
             format!("network    {} ({id})", network.name),
             format!("epoch      {}, settled {}", args.epoch, standing.settlement.time),
+            match is_over {
+                true => "window     over".to_owned(),
+                false => format!("window     {} left; while the chain halts it stands", duration(left_ms)),
+            },
             format!("result     {}", standing.settlement.result),
             format!("signed by  {} verifiers: {}", signers.len(), numbers(&signers)),
         ];

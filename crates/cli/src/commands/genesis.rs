@@ -67,7 +67,8 @@ pub struct New {
     /// Length of an epoch.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(2..=86_400), conflicts_with = "from")]
     epoch_seconds: Option<u64>,
-    /// How long a settled result may be disputed before its money moves; 0: nobody can. 24 epochs, a day at most, unless told otherwise.
+    /// How long a settled result may be disputed before its money moves, of the chain's uptime; 0: nobody can. 24 epochs, a day at most, unless
+    /// told otherwise.
     #[arg(long, value_name = "SECONDS", conflicts_with = "from")]
     dispute_seconds: Option<u64>,
     /// When epoch 0 begins; when the epoch that runs began, unless told otherwise.
@@ -225,7 +226,8 @@ fn begin(args: &New, home: &Home) -> Result<Genesis, Failure> {
     })
     .or_fail(Kind::Usage, "no chain can begin so")?;
     let window_ms = args.dispute_seconds.map(|seconds| seconds.saturating_mul(1_000));
-    genesis.limits.dispute_window_ms = window_ms.unwrap_or((DISPUTE_EPOCHS * epoch_ms).min(24 * HOUR_MS));
+    let window_ms = window_ms.unwrap_or((DISPUTE_EPOCHS * epoch_ms).min(24 * HOUR_MS));
+    genesis.limits = genesis.limits.with_dispute_window(window_ms);
     genesis.check().or_fail(Kind::Usage, "no chain can begin so")?;
     Ok(genesis)
 }

@@ -48,7 +48,7 @@ pub struct Args {
     /// How many verifiers, each with the same bond; results need more than two thirds of it.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
     verifiers: u16,
-    /// How long a settled result may be disputed before its money moves, on a new chain; nobody can, unless told otherwise.
+    /// How long a settled result may be disputed before its money moves, of the chain's uptime, on a new chain; nobody can, unless told otherwise.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=7 * 86_400))]
     dispute_seconds: Option<u64>,
     #[command(flatten)]

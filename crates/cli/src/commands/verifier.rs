@@ -4,7 +4,7 @@ mod slash;
 
 use super::run_verifier;
 use crate::error::{Done, Failure, Kind};
-use crate::output::{Output, decimal, table};
+use crate::output::{Output, decimal, duration, table};
 use crate::session::{Session, failed};
 use crate::spend::{Spender, Spending, merge};
 use crate::units::Decimal;
@@ -252,6 +252,7 @@ fn face(id: &AccountId, verifier: &Verifier, told: &Told) -> Value {
         "joining_token": verifier.joining.0,
         "unbonding_token": verifier.unbonding_amount().0,
         "returns_epoch": verifier.unbonding.map(|unbonding| unbonding.until.0),
+        "returns_uptime_ms": verifier.unbonding.map(|unbonding| unbonding.until_uptime_ms),
     })
 }
 
@@ -290,10 +291,12 @@ async fn show(session: &Session, args: &Show, out: Output) -> Done {
             ));
         }
         lines.extend(verifier.unbonding.map(|unbonding| {
+            let left_ms = unbonding.until_uptime_ms.saturating_sub(chain.uptime_ms);
             format!(
-                "unbonding  {} token, returned when epoch {} closes",
+                "unbonding  {} token, returned when epoch {} closes, or a later one: the chain must be up for {} more",
                 token(unbonding.amount),
-                unbonding.until
+                unbonding.until,
+                duration(left_ms)
             )
         }));
         lines

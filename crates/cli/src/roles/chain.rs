@@ -122,6 +122,10 @@ impl ChainView for NodeChain {
         self.look(|store| records::settlement(store, network, epoch))
     }
 
+    fn is_releasable(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
+        self.look(|store| records::is_releasable(store, &self.facts.limits, network, epoch))
+    }
+
     fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError> {
         self.look(|store| records::without(store, network, epoch))
     }

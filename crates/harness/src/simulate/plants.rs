@@ -78,8 +78,9 @@ pub fn submit(plant: Option<Plant>, chain: &LocalChain, signed: &Signed) -> Resu
                     store,
                     pay.epoch,
                     Moment {
-                        height: 0,
                         time: TimeMs(0),
+                        uptime_ms: 0,
+                        height: 0,
                     },
                 )
             });
@@ -136,6 +137,7 @@ fn settled_at(store: &mut MemoryStore, epoch: EpochNumber, moment: Moment) -> Op
     let settlement = Settlement {
         height: moment.height,
         time: moment.time,
+        uptime_ms: moment.uptime_ms,
         ..settlement
     };
     store.put(view::key::<Settlement>(&(network(), epoch)), codec::encode(&settlement));

@@ -36,10 +36,8 @@ const VALIDATORS: u64 = 4;
 /// Blocks between two renewals of their shares, where they agree on the ledger: some of them fall into a town's life.
 const COMMITTEE_BLOCKS: u64 = 128;
 
-/// After a settlement, for disputes.
+/// After a settlement, for disputes: no longer than a halt may last.
 const WINDOW_MS: u64 = 6 * STEP_MS;
-/// Where validators may halt: a window's time passes while no block is made, so it must be longer than that.
-const LONG_WINDOW_MS: u64 = 15 * STEP_MS;
 
 /// How a verifier behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,11 +174,13 @@ impl Scene {
         };
         genesis.validators = validators().into_iter().enumerate().map(validator).collect();
         genesis.economics.premine = Token(whole);
-        genesis.limits.dispute_window_ms = if self.agrees { LONG_WINDOW_MS } else { WINDOW_MS };
         if self.agrees {
             genesis.limits.validators_max = VALIDATORS as u16;
             genesis.limits.committee_blocks = COMMITTEE_BLOCKS;
         }
+        genesis.limits.dispute_window_ms = WINDOW_MS;
+        // A town without validators makes its blocks once in a step; with them, no gap is longer unless they halt.
+        genesis.limits.gap_ms_max = STEP_MS;
         genesis.limits.verifiers_max = 64;
         genesis.limits.anchor_window_ms = 3 * HOUR_MS;
         genesis

@@ -1,12 +1,12 @@
 //! Epochs that verifiers did not settle in time: their pools are carried on to the network's next epoch, so no money waits for ever.
-//! One epoch closes at a time, so at most one a network expires. As many blocks as epochs must have passed as well: after a silence
-//! many epochs close at once, and verifiers must not lose what nobody could have settled. For the same reason a network's epochs do
-//! not expire while a dispute holds them, nor soon after.
+//! One epoch closes at a time, so at most one a network expires. The chain must have been up for as long, and made as many blocks:
+//! after a halt many epochs close at once, and verifiers must not lose what nobody could have settled. For the same reason a network's
+//! epochs do not expire while a dispute holds them, nor soon after.
 
 use super::networks::Closing;
 use crate::context::{Context, Step};
 use crate::event::Event;
-use crate::records::{Epoch, Pool, PoolState};
+use crate::records::{Epoch, Moment, Pool, PoolState};
 use crate::reject::Reject;
 use crate::tables::Loaded;
 use cairn_types::{EpochNumber, MicroUsd, Token};
@@ -19,15 +19,16 @@ pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &m
         closing.network.held = open;
     }
     let due: Vec<&mut Closing> = networks.iter_mut().filter(|closing| is_due(closing, oldest)).collect();
-    let epochs: Vec<EpochNumber> = due.iter().map(|closing| closing.network.unsettled).collect();
+    // From the later of the two on verifiers could settle it; it is closed, as both are that old.
+    let from = |closing: &&mut Closing| closing.network.unsettled.max(closing.network.held);
+    let epochs: Vec<EpochNumber> = due.iter().map(from).collect();
     let pools: Vec<_> = due
         .iter()
         .map(|closing| (closing.id, closing.network.unsettled))
         .collect();
     let (epochs, pools) = (context.load_many::<Epoch>(&epochs), context.load_many::<Pool>(&pools));
     for ((closing, epoch), pool) in due.into_iter().zip(epochs?).zip(pools?) {
-        let closed_height = epoch.ok_or(Reject::EpochOpen)?.closed_height;
-        if context.block.height < closed_height.saturating_add(context.genesis.limits.settle_epochs) {
+        if !is_over(epoch.ok_or(Reject::EpochOpen)?.closed(), context)? {
             continue;
         }
         let due = closing.network.unsettled;
@@ -62,6 +63,14 @@ pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &m
         });
     }
     Ok(())
+}
+
+/// Whether verifiers had the time to settle what was closed at a moment.
+fn is_over(closed: Moment, context: &mut Context<'_>) -> Step<bool> {
+    let (now, epochs) = (context.moment()?, context.genesis.limits.settle_epochs);
+    let window_ms = epochs.saturating_mul(context.genesis.epoch_ms);
+    Ok(now.uptime_ms.saturating_sub(closed.uptime_ms) >= window_ms
+        && now.height >= closed.height.saturating_add(epochs))
 }
 
 /// Whether a network's oldest unsettled epoch is that old; a network that ended has none.

@@ -34,8 +34,11 @@ pub(crate) fn begin(digest: Hash, schedule: &Schedule, context: &mut Context<'_>
     ])?;
     upgrade::take_effect(context)?;
     let mut chain = context.chain()?;
-    chain.height = context.block.height;
-    chain.time = context.block.time.max(chain.time);
+    chain.go_on(
+        context.block.height,
+        context.block.time,
+        context.genesis.limits.gap_ms_max,
+    );
     context.save(&chain);
     beacon::reveal(context)?;
     price::close_round(context)?;

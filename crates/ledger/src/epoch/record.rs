@@ -35,6 +35,7 @@ pub(super) fn write(
         beacon: None,
         closed_time: chain.time,
         verifiers,
+        closed_uptime_ms: chain.uptime_ms,
     };
     context.insert(&open, &epoch);
     chain.epoch = open.next();

@@ -18,13 +18,15 @@ pub(super) fn turn(open: EpochNumber, context: &mut Context<'_>) -> Step<u16> {
     let mut active = Token::ZERO;
     let (mut listed, mut able) = (0u16, 0u16);
     let all = price::verifiers(chain.verifiers, context)?;
-    let leaving = all.iter().filter(|(_, verifier)| verifier.leaving(open).is_some());
+    let leaving = all
+        .iter()
+        .filter(|(_, verifier)| verifier.leaving(open, chain.uptime_ms).is_some());
     let mut keys: Vec<Key> = leaving.map(|(id, _)| Account::key(id)).collect();
     let joining = all.iter().filter(|(_, verifier)| verifier.joining > Token::ZERO);
     keys.extend(joining.map(|(id, _)| Profile::key(id)));
     context.touch(&keys)?;
     for (id, mut verifier) in all {
-        if let Some(leaving) = verifier.leaving(open) {
+        if let Some(leaving) = verifier.leaving(open, chain.uptime_ms) {
             let mut account = context.account(&id, Reject::AccountUnknown)?;
             account.give_token(leaving.amount)?;
             context.save(&account);

@@ -76,6 +76,7 @@ pub(super) fn run(digest: Hash, context: &mut Context<'_>) -> Step<()> {
         validators,
         ballots: 0,
         settlements: 0,
+        uptime_ms: 0,
     };
     context.insert(&(), &chain);
     let supply = Supply {

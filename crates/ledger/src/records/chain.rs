@@ -47,12 +47,17 @@ pub struct Chain {
     /// Results settled so far, of all networks: verifiers' scores count them.
     #[n(14)]
     pub settlements: u64,
+    /// How long the chain was up: the time between its blocks, of each gap no more than `Limits::gap_ms_max`. Never ahead of the clock.
+    #[n(15)]
+    pub uptime_ms: u64,
 }
 
-/// A moment of the chain: windows are counted in time and in blocks.
+/// A moment of the chain. Windows are counted in uptime and in blocks: while the chain halts nobody can act, and none passes. The time
+/// is for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     pub time: TimeMs,
+    pub uptime_ms: u64,
     pub height: u64,
 }
 
@@ -61,8 +66,17 @@ impl Chain {
     pub fn moment(&self) -> Moment {
         Moment {
             time: self.time,
+            uptime_ms: self.uptime_ms,
             height: self.height,
         }
+    }
+
+    /// The next block begins.
+    pub(crate) fn go_on(&mut self, height: u64, time: TimeMs, gap_ms_max: u64) {
+        let gap_ms = time.since_ms(self.time);
+        self.height = height;
+        self.time = self.time.max(time);
+        self.uptime_ms = self.uptime_ms.saturating_add(gap_ms.min(gap_ms_max));
     }
 }
 

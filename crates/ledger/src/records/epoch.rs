@@ -43,6 +43,9 @@ pub struct Epoch {
     /// Verifiers with something at stake once it was closed: when all of them have anchored a network's reports, anchoring ends.
     #[n(10)]
     pub verifiers: u16,
+    /// The chain's uptime then: from here on its windows are counted.
+    #[n(11)]
+    pub closed_uptime_ms: u64,
 }
 
 impl Epoch {
@@ -50,6 +53,7 @@ impl Epoch {
     pub fn closed(&self) -> Moment {
         Moment {
             time: self.closed_time,
+            uptime_ms: self.closed_uptime_ms,
             height: self.closed_height,
         }
     }
@@ -193,6 +197,9 @@ pub struct Settlement {
     /// How many anchors it leaves out; see [`super::WithoutPage`].
     #[n(11)]
     pub without: u16,
+    /// The chain's uptime in that block: from here on the window for disputes is counted.
+    #[n(12)]
+    pub uptime_ms: u64,
 }
 
 impl Settlement {
@@ -212,6 +219,7 @@ impl Settlement {
             signers,
             without: u16::try_from(result.without.len())
                 .expect("a checked result leaves out at most WITHOUT_MAX anchors"),
+            uptime_ms: settled.uptime_ms,
         }
     }
 
@@ -219,6 +227,7 @@ impl Settlement {
     pub fn settled(&self) -> Moment {
         Moment {
             time: self.time,
+            uptime_ms: self.uptime_ms,
             height: self.height,
         }
     }

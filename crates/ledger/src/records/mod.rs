@@ -97,6 +97,7 @@ mod tests {
             validators: u16::MAX,
             ballots: MAX,
             settlements: MAX,
+            uptime_ms: MAX,
         });
         check(Validator {
             account,
@@ -228,6 +229,7 @@ mod tests {
             beacon: Some(HASH),
             closed_time: TimeMs(MAX),
             verifiers: u16::MAX,
+            closed_uptime_ms: MAX,
         });
         check(Anchor {
             verifier: account,
@@ -271,6 +273,7 @@ mod tests {
             time: TimeMs(MAX),
             signers: u16::MAX,
             without: u16::MAX,
+            uptime_ms: MAX,
         });
         let signer = Signer {
             account: AccountNumber(u32::MAX),
@@ -328,6 +331,7 @@ mod tests {
             unbonding: Some(Unbonding {
                 amount: Token(MAX),
                 until: EpochNumber(MAX),
+                until_uptime_ms: MAX,
             }),
             price: Some((Price(MAX), MAX)),
             since: EpochNumber(MAX),

@@ -58,9 +58,12 @@ impl Record for Profile {
 pub struct Unbonding {
     #[n(0)]
     pub amount: Token,
-    /// Returned when this epoch closes.
+    /// Returned when this epoch closes, or a later one: by then the chain must have been up long enough.
     #[n(1)]
     pub until: EpochNumber,
+    /// The chain's uptime by which every window is over in which something can be held against it.
+    #[n(2)]
+    pub until_uptime_ms: u64,
 }
 
 impl Verifier {
@@ -83,10 +86,10 @@ impl Verifier {
         self.unbonding.map_or(Token::ZERO, |unbonding| unbonding.amount)
     }
 
-    /// The stake that returns when an epoch closes.
-    pub fn leaving(&self, closing: EpochNumber) -> Option<Unbonding> {
+    /// The stake that returns when an epoch closes at some uptime of the chain.
+    pub fn leaving(&self, closing: EpochNumber, uptime_ms: u64) -> Option<Unbonding> {
         self.unbonding
-            .filter(|unbonding| unbonding.until <= closing && self.held == 0)
+            .filter(|unbonding| unbonding.until <= closing && unbonding.until_uptime_ms <= uptime_ms && self.held == 0)
     }
 
     /// All that is at stake; genesis' cap on the supply keeps it countable.

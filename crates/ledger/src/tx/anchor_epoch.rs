@@ -68,7 +68,7 @@ impl AnchorEpoch {
             .into_iter()
             .map(|book| book.map(Loaded::into_value).unwrap_or_default())
             .collect();
-        let (limits, now) = (&context.genesis.limits, context.moment());
+        let (limits, now) = (&context.genesis.limits, context.moment()?);
         let open = books.iter().all(|book| !epoch.is_anchored(book, limits, now));
         ensure(open, Reject::AnchorsClosed)?;
 

@@ -45,7 +45,7 @@ impl OpenDispute {
         let Settled { settlement, pool, .. } = claim.check_settled(context)?;
         ensure(context.chain()?.validators > 0, Reject::NoValidators)?;
         ensure(context.load::<Dispute>(&at)?.is_none(), Reject::DisputeExists)?;
-        let over = limits.is_over(limits.dispute_window_ms, settlement.settled(), context.moment());
+        let over = limits.is_over(limits.dispute_window_ms, settlement.settled(), context.moment()?);
         ensure(pool.state == PoolState::Settled && !over, Reject::DisputeTooLate)?;
         ensure(
             claim.hash() != standing(at, &settlement, context)?,

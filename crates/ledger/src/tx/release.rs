@@ -31,8 +31,8 @@ impl Release {
         settlement: &Settlement,
         context: &mut Context<'_>,
     ) -> Step<Self> {
-        let limits = &context.genesis.limits;
-        let due = limits.is_over(limits.dispute_window_ms, settlement.settled(), context.moment());
+        let limits = context.genesis.limits;
+        let due = limits.is_over(limits.dispute_window_ms, settlement.settled(), context.moment()?);
         ensure(due, Reject::ReleaseTooEarly)?;
         let first = skip_expired(&at.0, network.unreleased, network.unsettled, context)?;
         ensure(at.1 == first, Reject::ReleaseOutOfOrder)?;

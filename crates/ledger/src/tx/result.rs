@@ -102,7 +102,7 @@ impl Claim<'_> {
         let result = self.result;
         let book = context.load::<Anchors>(&(result.network, result.epoch))?;
         let book = book.map(|book| book.into_value()).unwrap_or_default();
-        let ended = epoch.is_anchored(&book, &context.genesis.limits, context.moment());
+        let ended = epoch.is_anchored(&book, &context.genesis.limits, context.moment()?);
         ensure(ended, Reject::AnchorsOpen)?;
         ensure(result.anchors == book.digest, Reject::AnchorsDiffer)?;
         let judged = book.reports > 0 || result.archive == merkle::root(Vec::new());

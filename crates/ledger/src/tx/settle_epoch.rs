@@ -104,7 +104,7 @@ impl SettleEpoch {
 
         ensure(!network.is_held(), Reject::UnreleasedTooMany)?;
         let signers = u16::try_from(verifiers.len()).expect("at most as many as there may be verifiers");
-        let settlement = Settlement::of(result, self.exchange.is_some(), context.moment(), signers);
+        let settlement = Settlement::of(result, self.exchange.is_some(), chain.moment(), signers);
         let profiles = self.profiles(&chain, context)?;
         chain.settlements = chain.settlements.checked_add(1).ok_or(Reject::AmountTooLarge)?;
         pool.state = PoolState::Settled;

@@ -65,7 +65,7 @@ impl SlashReceipt {
         let pool: Loaded<Pool> = context.load(&(network, epoch))?.ok_or(Reject::NoPool)?;
         let book = context.load::<Anchors>(&(network, epoch))?;
         let book = book.map(Loaded::into_value).unwrap_or_default();
-        let ended = closed.is_anchored(&book, &context.genesis.limits, context.moment());
+        let ended = closed.is_anchored(&book, &context.genesis.limits, context.moment()?);
         ensure(ended, Reject::AnchorsOpen)?;
         ensure(self.receipt.verify(&verifier.key), Reject::ReceiptWrong)?;
         let place = (network, epoch, verifier.number);

@@ -1,4 +1,5 @@
-//! Takes stake back: it stops counting at once, stays liable for some epochs, then returns to the account by itself.
+//! Takes stake back: it stops counting at once, stays liable for some epochs and as much of the chain's uptime, then returns to the
+//! account by itself.
 
 use crate::context::{Context, Step, ensure};
 use crate::event::Event;
@@ -38,6 +39,9 @@ impl UnbondVerifier {
         verifier.unbonding = Some(Unbonding {
             amount: self.amount,
             until,
+            until_uptime_ms: chain
+                .uptime_ms
+                .saturating_add(limits.unbond_epochs.saturating_mul(context.genesis.epoch_ms)),
         });
         chain.bond_active = chain
             .bond_active

@@ -45,7 +45,7 @@ impl Said {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
     pub said: Said,
-    time: u128,
+    uptime: u128,
     height: u64,
     /// Who signed it, with the bonds they had.
     signers: Vec<(usize, u128)>,
@@ -77,8 +77,8 @@ pub enum Evidence {
 }
 
 impl Pool {
-    pub fn is_anchored(&self, now: u128, height: u64) -> bool {
-        let is_over = now >= self.closed_time + HOUR_MS / 2 && height >= self.closed_height + WINDOW_BLOCKS;
+    pub fn is_anchored(&self, uptime: u128, height: u64) -> bool {
+        let is_over = uptime >= self.closed_uptime + HOUR_MS / 2 && height >= self.closed_height + WINDOW_BLOCKS;
         is_over || (self.done > 0 && self.done >= self.listed)
     }
 
@@ -145,14 +145,14 @@ impl Model {
             let verifier = model.verifiers.get(&by).filter(|verifier| verifier.at_stake() > 0);
             let since = verifier.ok_or(Reject::NotAVerifier)?.since;
             ensure(epoch < model.epoch, Reject::EpochOpen)?;
-            let (now, height) = (model.now, model.height);
+            let (uptime, height) = (model.uptime, model.height);
             let pool = model
                 .networks
                 .get_mut(network)
                 .and_then(|network| network.pools.get_mut(&epoch))
                 .ok_or(Reject::NoPool)?;
             ensure(pool.anchored.iter().all(|(who, _)| *who != by), Reject::AnchorExists)?;
-            ensure(!pool.is_anchored(now, height), Reject::AnchorsClosed)?;
+            ensure(!pool.is_anchored(uptime, height), Reject::AnchorsClosed)?;
             pool.anchored.push((by, count));
             pool.done += usize::from(since <= epoch);
             Ok(())
@@ -162,7 +162,7 @@ impl Model {
     /// Settles with vera's signature alone. Beacons are known one block after closing.
     pub fn settle(&mut self, by: usize, network: usize, said: Said, wrong: Wrong) -> Answer {
         self.paid(by, 0, |model| {
-            let (epoch, height, now) = (model.epoch, model.height, model.now);
+            let (epoch, height, uptime) = (model.epoch, model.height, model.uptime);
             let bonds: u128 = model.verifiers.values().map(|verifier| verifier.bond).sum();
             let vera = model.verifiers.get(&5).map_or(0, |verifier| verifier.bond);
             let network = model.networks.get_mut(network).ok_or(Reject::NetworkUnknown)?;
@@ -173,7 +173,7 @@ impl Model {
             ensure(vera > 0, Reject::SignerNotAVerifier)?;
             ensure(3 * vera > 2 * bonds, Reject::QuorumMissing)?;
             ensure(wrong != Wrong::Totals, Reject::TotalsAbovePool)?;
-            ensure(pool.is_anchored(now, height), Reject::AnchorsOpen)?;
+            ensure(pool.is_anchored(uptime, height), Reject::AnchorsOpen)?;
             ensure(wrong != Wrong::Anchors, Reject::AnchorsDiffer)?;
             ensure(
                 wrong != Wrong::Archive || pool.reports() > 0,
@@ -184,7 +184,7 @@ impl Model {
             pool.stage = Stage::Settled;
             pool.settled = Some(Settled {
                 said,
-                time: now,
+                uptime,
                 height,
                 signers: vec![(5, vera)],
                 cursor: 0,
@@ -230,10 +230,10 @@ impl Model {
     }
 
     fn release(&mut self, network: usize, epoch: u64) -> Answer {
-        let (now, height) = (self.now, self.height);
+        let (uptime, height) = (self.uptime, self.height);
         let network = &mut self.networks[network];
         let settled = network.pools[&epoch].settled.as_ref().expect("settled");
-        let over = now >= settled.time + WINDOW && height >= settled.height + WINDOW_BLOCKS;
+        let over = uptime >= settled.uptime + WINDOW && height >= settled.height + WINDOW_BLOCKS;
         ensure(over, Reject::ReleaseTooEarly)?;
         let first = network.skip(network.unreleased, network.unsettled);
         ensure(epoch == first, Reject::ReleaseOutOfOrder)?;
@@ -260,6 +260,8 @@ impl Model {
         for network in &mut self.networks {
             let due = network.unsettled;
             let recently = network.held + SETTLE_EPOCHS > self.epoch;
+            let since = network.pools.get(&due.max(network.held));
+            let since = since.map_or((0, 0), |pool| (pool.closed_uptime, pool.closed_height));
             let Some(pool) = network
                 .pools
                 .get_mut(&due)
@@ -267,7 +269,8 @@ impl Model {
             else {
                 continue;
             };
-            if recently || self.height < pool.closed_height + SETTLE_EPOCHS {
+            let was_up = self.uptime >= since.0 + u128::from(SETTLE_EPOCHS) * HOUR_MS;
+            if recently || !was_up || self.height < since.1 + SETTLE_EPOCHS {
                 continue;
             }
             if pool.stage != Stage::Expired {
@@ -292,12 +295,12 @@ impl Model {
     pub fn open_dispute(&mut self, by: usize, network: usize, epoch: u64, said: Said) -> Answer {
         self.paid(by, DISPUTE_FEE, |model| {
             model.take(by, 0, DISPUTE_BOND)?;
-            let (now, height) = (model.now, model.height);
+            let (uptime, height) = (model.uptime, model.height);
             let pool = model.disputable(network, epoch)?;
             let settled = pool.settled.clone().expect("checked");
             ensure(pool.holds(said), Reject::WithoutInvalid)?;
             ensure(pool.dispute.is_none(), Reject::DisputeExists)?;
-            let over = now >= settled.time + WINDOW && height >= settled.height + WINDOW_BLOCKS;
+            let over = uptime >= settled.uptime + WINDOW && height >= settled.height + WINDOW_BLOCKS;
             ensure(pool.stage == Stage::Settled && !over, Reject::DisputeTooLate)?;
             ensure(said != settled.said, Reject::ClaimIsSettled)?;
             ensure(said.leaves_out(&settled.said).is_some(), Reject::WithoutNotLess)?;
@@ -409,8 +412,8 @@ impl Model {
         };
         verifier.unbonding = verifier
             .unbonding
-            .map(|(amount, until)| (take(amount), until))
-            .filter(|(amount, _)| *amount > 0);
+            .map(|(amount, until, uptime)| (take(amount), until, uptime))
+            .filter(|(amount, _, _)| *amount > 0);
         verifier.joining = take(verifier.joining);
         verifier.bond = take(verifier.bond);
         assert_eq!(left, 0, "no more is slashed than is at stake");
@@ -446,11 +449,11 @@ impl Model {
             let stake = model.verifiers.get(&who).map_or(0, Verifier::at_stake);
             ensure(stake > 0, Reject::NotAVerifier)?;
             ensure(at.1 < model.epoch, Reject::EpochOpen)?;
-            let (now, height) = (model.now, model.height);
+            let (uptime, height) = (model.uptime, model.height);
             let network = model.networks.get_mut(at.0);
             let pool = network.and_then(|network| network.pools.get_mut(&at.1));
             let pool = pool.ok_or(Reject::NoPool)?;
-            ensure(pool.is_anchored(now, height), Reject::AnchorsOpen)?;
+            ensure(pool.is_anchored(uptime, height), Reject::AnchorsOpen)?;
             ensure(!pool.punished.contains(&who), Reject::OmissionPunished)?;
             let anchored = pool.anchored.iter().find(|(verifier, _)| *verifier == who);
             let missing = match evidence {
@@ -502,6 +505,6 @@ impl Model {
 
 impl Verifier {
     pub fn at_stake(&self) -> u128 {
-        self.bond + self.joining + self.unbonding.map_or(0, |(amount, _)| amount)
+        self.bond + self.joining + self.unbonding.map_or(0, |(amount, _, _)| amount)
     }
 }

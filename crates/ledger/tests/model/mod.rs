@@ -19,6 +19,8 @@ const WHOLE: u128 = 1_000_000_000;
 const BOND_MIN: u128 = 1_000_000;
 const FEE: u128 = 10;
 const HOUR_MS: u128 = 3_600_000;
+/// Of the time between two blocks no more counts in windows.
+pub const GAP_MS_MAX: u64 = 3_600_000;
 const SETTLE_EPOCHS: u64 = 4;
 const UNBOND_EPOCHS: u64 = 3;
 const WINDOW_BLOCKS: u64 = 2;
@@ -56,7 +58,8 @@ pub struct Pool {
     pub paid: u128,
     pub price: Option<u128>,
     pub closed_height: u64,
-    pub closed_time: u128,
+    /// By the clock that stands while the chain halts, as all that windows count from.
+    pub closed_uptime: u128,
     /// Verifiers there were when it closed, how many of them anchored, all who did and how many reports each, and who was slashed for
     /// a broken receipt.
     pub listed: usize,
@@ -83,7 +86,8 @@ pub struct Order {
 pub struct Verifier {
     pub bond: u128,
     pub joining: u128,
-    pub unbonding: Option<(u128, u64)>,
+    /// How much, and when it returns: an epoch and an uptime.
+    pub unbonding: Option<(u128, u64, u128)>,
     pub post: Option<(u128, u64)>,
     pub since: u64,
     /// Open disputes of what it signed.
@@ -123,6 +127,7 @@ pub struct Model {
     pub epoch: u64,
     pub round: u64,
     pub now: u128,
+    pub uptime: u128,
     pub height: u64,
     ring: Vec<u128>,
     accepted: u64,
@@ -198,6 +203,7 @@ impl Model {
             epoch: 0,
             round: 0,
             now: 0,
+            uptime: 0,
             height: 1,
             ring: Vec::new(),
             accepted: 0,
@@ -468,6 +474,7 @@ impl Model {
 
     pub fn unbond(&mut self, by: usize, amount: u128) -> Answer {
         let until = self.epoch + UNBOND_EPOCHS;
+        let until_uptime = self.uptime + u128::from(UNBOND_EPOCHS) * HOUR_MS;
         self.paid(by, FEE, |model| {
             ensure(amount > 0, Reject::AmountZero)?;
             let verifier = model.verifiers.get_mut(&by).ok_or(Reject::NotAVerifier)?;
@@ -476,7 +483,7 @@ impl Model {
             ensure(stays == 0 || stays >= BOND_MIN, Reject::BondTooSmall)?;
             ensure(verifier.unbonding.is_none(), Reject::AlreadyUnbonding)?;
             verifier.bond -= amount;
-            verifier.unbonding = Some((amount, until));
+            verifier.unbonding = Some((amount, until, until_uptime));
             Ok(())
         })
     }
@@ -510,6 +517,7 @@ impl Model {
 
     pub fn advance(&mut self, ms: u128) {
         self.now += ms;
+        self.uptime += ms.min(GAP_MS_MAX.into());
         self.height += 1;
         self.upgrades.advance(self.height);
         let round = (self.now / HOUR_MS) as u64;
@@ -628,7 +636,7 @@ impl Model {
     }
 
     fn close_network(&mut self, at: usize, budget: [u128; 5], high: Option<u128>) {
-        let (epoch, height, now) = (self.epoch, self.height, self.now);
+        let (epoch, height, uptime) = (self.epoch, self.height, self.uptime);
         let network = &mut self.networks[at];
         let [scheduled, remint, draw, room, bound] = budget;
         let [stable, burned] = std::mem::take(&mut network.usage);
@@ -665,7 +673,7 @@ impl Model {
             paid,
             price: high,
             closed_height: height,
-            closed_time: now,
+            closed_uptime: uptime,
             ..Pool::default()
         };
         network.pools.insert(epoch, pool);
@@ -682,8 +690,9 @@ impl Model {
     fn turn_verifiers(&mut self) {
         let mut returned = Vec::new();
         for (who, verifier) in &mut self.verifiers {
-            let leaves = verifier.unbonding.filter(|(_, until)| *until <= self.epoch);
-            if let Some((amount, _)) = leaves.filter(|_| verifier.held == 0) {
+            let is_due = |(_, until, uptime): &(_, u64, u128)| *until <= self.epoch && *uptime <= self.uptime;
+            let leaves = verifier.unbonding.filter(is_due);
+            if let Some((amount, _, _)) = leaves.filter(|_| verifier.held == 0) {
                 returned.push((*who, amount));
                 verifier.unbonding = None;
             }

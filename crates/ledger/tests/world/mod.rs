@@ -179,6 +179,8 @@ pub fn genesis(verifiers: &[(&str, u64)], fees: Fees) -> Genesis {
             bar_epochs: 2,
             score_half_epochs: 4,
             committee_blocks: 1_024,
+            // Hours pass from block to block; who tests halts sets it.
+            gap_ms_max: 1_000 * HOUR_MS,
             dispute_bond: Token(1_000_001),
             ..Limits::daily(6)
         },

@@ -571,6 +571,11 @@ impl World {
                 let choices = view::payout_choices(store, &operator, EpochNumber(words.number(3))).expect("memory");
                 choices[0].map_or("as earned".to_owned(), |part| part.get().to_string())
             }
+            "uptime" => view::chain(store)
+                .expect("memory")
+                .expect("block 1")
+                .uptime_ms
+                .to_string(),
             "digest" => self.store.digest().to_string(),
             "chain" => {
                 let chain = view::chain(store).expect("memory").expect("block 1");

@@ -11,17 +11,22 @@ struct_faces! {
     records::PayoutChoice { wants, from, before, past }
     records::Chain {
         genesis, height, time, epoch, round, beacon_due, accounts, devices, networks, verifiers, bond_active, orders_open,
-        validators, ballots, settlements
+        validators, ballots, settlements, uptime_ms
     }
     records::Device { number, key, owner, owner_number, registered, retired, networks, barred, bars }
     records::Bar { from, until }
     records::RosterEntry { device, id, operator, cell, joined, left }
-    records::Epoch { start, end, closed_height, price_low, price_mid, price_high, emission, networks, beacon, closed_time, verifiers }
+    records::Epoch {
+        start, end, closed_height, price_low, price_mid, price_high, emission, networks, beacon, closed_time, verifiers,
+        closed_uptime_ms
+    }
     records::Pool {
         state, availability, usage, cash, verifiers, spent_stable, spent_burned, usage_price, exchange_price, meters,
         settled, terms, parameters, roster
     }
-    records::Settlement { result, payouts, leaves, cursor, totals, paid, operator, height, exchanged, time, signers, without }
+    records::Settlement {
+        result, payouts, leaves, cursor, totals, paid, operator, height, exchanged, time, signers, without, uptime_ms
+    }
     records::Signer { account, bond }
     records::Roots { inputs, archive, findings, memory, anchors, previous }
     records::Anchor { verifier, root, count, reports_hash }
@@ -47,7 +52,7 @@ struct_faces! {
     records::Profile { url, score }
     records::Dispute { state, ballot, disputer, bond, claim, opened, without }
     records::SignerPage { signers }
-    records::Unbonding { amount, until }
+    records::Unbonding { amount, until, until_uptime_ms }
     records::Validator { account, number, key, address }
     economics::credits::CreditBalance { stable, burned }
     economics::credits::BurnCount { tokens, at }

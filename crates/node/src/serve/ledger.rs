@@ -150,8 +150,10 @@ pub async fn network_epoch(
         let (pool, epoch, settlement, roots, exchange) = (pool?, epoch?, settlement?, roots?, exchange?);
         let (signers, dispute) = (view::signers(store, &id, number), dispute(&id, number, store));
         let without = view::without(store, &id, number);
+        let left = view::window_left_ms(store, &desk.service.genesis.limits, &id, number);
         let (anchors, signers, dispute) = (anchors?, signers?, dispute?);
         let without = left_out(&id, number, &without?, store)?;
+        let left = left?;
         Ok(pool.map(|pool| {
             object([
                 ("network", id.face()),
@@ -160,6 +162,7 @@ pub async fn network_epoch(
                 ("pool", pool.face()),
                 ("anchors", anchors),
                 ("settlement", settlement.face()),
+                ("window_left_ms", left.face()),
                 ("roots", roots.face()),
                 ("exchange", exchange.face()),
                 ("signers", signers.face()),

@@ -189,6 +189,10 @@ impl ChainView for LocalChain {
         self.ask(|state| records::settlement(&mut state.store, network, epoch))
     }
 
+    fn is_releasable(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
+        self.ask(|state| records::is_releasable(&mut state.store, &state.ledger.genesis().limits, network, epoch))
+    }
+
     fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError> {
         self.ask(|state| records::without(&mut state.store, network, epoch))
     }

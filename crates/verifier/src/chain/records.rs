@@ -117,6 +117,15 @@ pub fn settlement(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> 
     view::settlement(store, id, epoch).map_err(unreachable)
 }
 
+pub fn is_releasable(
+    store: &mut dyn Store,
+    limits: &Limits,
+    id: &NetworkId,
+    epoch: EpochNumber,
+) -> Result<bool, ChainError> {
+    view::is_releasable(store, limits, id, epoch).map_err(unreachable)
+}
+
 pub fn without(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError> {
     view::without(store, id, epoch).map_err(unreachable)
 }

@@ -41,6 +41,7 @@ fn stake_that_only_leaves_is_no_bond() {
     verifier.unbonding = Some(cairn_ledger::records::Unbonding {
         amount: Token(5),
         until: EpochNumber(9),
+        until_uptime_ms: 9,
     });
     assert!(!stays(&verifier));
     verifier.joining = Token(1);

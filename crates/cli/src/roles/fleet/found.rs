@@ -177,7 +177,7 @@ fn genesis(people: &[SecretKey], verifiers: &[PublicKey], options: &Options) -> 
     // Where several anchor, one that is away must not hold up the others for a day.
     let epoch = u64::max(genesis.epoch_ms, first_run::ANCHOR_WINDOW_MS_MIN);
     genesis.limits.anchor_window_ms = genesis.limits.anchor_window_ms.min(epoch);
-    genesis.limits.dispute_window_ms = options.dispute_ms.unwrap_or(0);
+    genesis.limits = genesis.limits.with_dispute_window(options.dispute_ms.unwrap_or(0));
     genesis.check().or_fail(Kind::Usage, "no chain can begin so")?;
     Ok(genesis)
 }

@@ -158,6 +158,9 @@ impl ChainView for Roster {
     fn exchange(&self, _: &NetworkId, _: EpochNumber) -> Result<Option<ExchangeBook>, ChainError> {
         not_asked()
     }
+    fn is_releasable(&self, _: &NetworkId, _: EpochNumber) -> Result<bool, ChainError> {
+        not_asked()
+    }
     fn roots(&self, _: &NetworkId, _: EpochNumber) -> Result<Option<Roots>, ChainError> {
         not_asked()
     }

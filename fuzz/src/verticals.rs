@@ -95,7 +95,7 @@ fn recorded(bytes: &[u8]) -> bool {
         return false;
     };
     let nowhere: cairn_types::CellId = "881969c9b7fffff".parse().expect("a cell");
-    let heard = recorded::read(text).unwrap_or_default();
+    let (heard, _) = recorded::read(text).unwrap_or_default();
     for one in &heard {
         let reception = one.reception(|_| nowhere);
         assert_eq!(reception.time, one.heard);

@@ -10,6 +10,7 @@ mod commands;
 mod consent;
 mod demo;
 mod describe;
+mod epoch_files;
 mod error;
 mod exchanged;
 mod home;
@@ -128,6 +129,8 @@ enum Command {
     #[command(subcommand)]
     Gateway(commands::gateway::Command),
     Query(commands::query::Args),
+    #[command(subcommand)]
+    Coverage(commands::coverage::Command),
     Explain(commands::explain::Args),
     Audit(commands::audit::Args),
     #[command(subcommand)]
@@ -162,6 +165,7 @@ fn main() -> ExitCode {
         Command::Agent(command) => commands::agent::run(command, &cli.home, out),
         Command::Gateway(command) => commands::gateway::run(command, &cli.home, out),
         Command::Query(args) => commands::query::run(args, &cli.home, out),
+        Command::Coverage(command) => commands::coverage::run(command, out),
         Command::Explain(args) => commands::explain::run(args, &cli.home, out),
         Command::Audit(args) => commands::audit::run(args, &cli.home, out),
         Command::Verify(command) => commands::verify::run(command, &cli.home, out),

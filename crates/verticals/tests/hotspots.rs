@@ -65,7 +65,8 @@ fn files(folder: &Path) -> Vec<(String, Vec<One>)> {
         let mut all = Vec::new();
         for line in lines {
             let line = line.expect("text");
-            let heard = read(&line).unwrap_or_else(|error| panic!("{}: {error}: {line}", path.display()));
+            let (heard, unread) = read(&line).unwrap_or_else(|error| panic!("{}: {error}: {line}", path.display()));
+            assert_eq!(unread, 0, "{line}");
             all.extend(heard.into_iter().map(|said| One { said, cheat: None }));
         }
         for one in &mut all {

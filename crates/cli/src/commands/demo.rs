@@ -2,38 +2,46 @@
 
 use crate::demo::city::City;
 use crate::demo::findings::FindingsFile;
-use crate::demo::story;
+use crate::demo::hotspots::Hotspots;
+use crate::demo::scene::Scene;
 use crate::demo::tally::Tally;
 use crate::demo::world::{self, RESOLUTION, World};
+use crate::demo::{screen, story};
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::output::{Output, decimal, table};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Days of the made city unless told otherwise.
+/// Days of what is made unless told otherwise.
 const DAYS_DEFAULT: u64 = 3;
+const DAY_MS: u64 = 86_400_000;
 /// Where the demo's node listens if the port is free; verifier and gateway follow.
 const FIRST_PORT: u16 = 8640;
 
-/// Play a whole network in this process: a city of rain gauges, paid by a real ledger.
+/// Play a whole network in this process: a city of rain gauges or a town of radio hotspots, paid by a real ledger.
 ///
-/// Gauges sign their readings and send them over HTTP, a verifier judges them, a Byzantine-fault-tolerant ledger pays their owners,
-/// a customer buys the data with dollar credits, and an auditor recomputes every epoch. An epoch is one hour of data time; data time
-/// runs as fast as the machine allows. Keys are the demo's own and public.
+/// Devices sign what they measure and hear and send it over HTTP, a verifier judges it, a Byzantine-fault-tolerant ledger pays their
+/// owners, a customer buys data or packets with dollar credits, and an auditor recomputes every epoch. An epoch is one hour of data
+/// time, and one day of recorded receptions; data time runs as fast as the machine allows. Keys are the demo's own and public.
 #[derive(clap::Args)]
-#[command(after_help = examples!["cairn demo", "cairn demo --days 1 --once --keep out"])]
+#[command(after_help = examples!["cairn demo", "cairn demo --days 1 --once --keep out", "cairn demo --vertical wireless --once"])]
 pub struct Args {
-    /// Folder with ams_pws_stations.csv and ams_pws_rain_5min.csv.gz; without it a made city plays.
+    /// What kind of network: sensors, wireless.
+    #[arg(long, value_name = "NAME", default_value = "sensors", value_parser = ["sensors", "wireless"])]
+    vertical: String,
+    /// Folder with ams_pws_stations.csv and ams_pws_rain_5min.csv.gz; for wireless, with *.ndjson.gz of recorded receptions (Helium's
+    /// hotspots, ChirpStack's rxInfo). Without it a made city or town plays.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Days to play: all of the data, or 3 of the made city, unless told otherwise.
+    /// Days to play: all of the data, or 3 of what is made, unless told otherwise.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_660))]
     days: Option<u64>,
     /// End when the data ends, instead of serving on until Ctrl-C.
     #[arg(long)]
     once: bool,
-    /// Write a CSV line for each run of readings: device, start_utc, end_utc, quantity, verdict, reason, measured, limit.
+    /// Write a CSV line for each run of readings, or each reception: device, start_utc, end_utc, quantity, verdict, reason, measured,
+    /// limit; of receptions also sender, counter, taken_utc, file, line.
     #[arg(long, value_name = "FILE")]
     findings: Option<PathBuf>,
     /// Keep everything in this folder: archive, ledger, keys. It must be empty or new.
@@ -52,40 +60,42 @@ pub fn run(args: Args, out: Output) -> Done {
 
 async fn demo(args: Args, out: Output) -> Done {
     let started = Instant::now();
-    let mut city = match &args.data {
-        Some(folder) => City::measured(folder, RESOLUTION)?,
-        None => City::made(args.days.unwrap_or(DAYS_DEFAULT)),
+    let days = args.days.unwrap_or(DAYS_DEFAULT);
+    let mut scene = match (args.vertical.as_str(), &args.data) {
+        ("wireless", Some(folder)) => Scene::Hotspots(Box::new(Hotspots::recorded(folder, RESOLUTION)?)),
+        ("wireless", None) => Scene::Hotspots(Box::new(Hotspots::made(days))),
+        (_, Some(folder)) => Scene::Gauges(City::measured(folder, RESOLUTION)?),
+        (_, None) => Scene::Gauges(City::made(days)),
     };
-    let hours = city
-        .hours()?
-        .min(args.days.map_or(u64::MAX, |days| days.saturating_mul(24)));
-    let mut findings = FindingsFile::create(args.findings.as_deref(), city.stations())?;
+    let per_day = (DAY_MS / scene.epoch_ms()).max(1);
+    let epochs_max = args.days.map_or(u64::MAX, |days| days.saturating_mul(per_day));
+    let epochs = scene.epochs()?.min(epochs_max);
+    let mut findings = FindingsFile::create(args.findings.as_deref(), &scene)?;
     let folder = Folder::new(args.keep.as_deref())?;
-    out.say(format!(
-        "A city of {} rain gauges, {} hours of data time from {}.",
-        city.stations().len(),
-        hours,
-        city.start()
-    ));
+    out.say(scene.title(epochs));
     let first_port = crate::roles::three_ports(FIRST_PORT);
     let first_port = first_port.ok_or_else(|| Failure::new(Kind::Files, "no three ports in a row are free"))?;
     let bar = out.progress(0, "register");
-    let mut world = world::start(&city, folder.path(), first_port, &bar).await?;
+    let mut world = world::start(&scene, folder.path(), first_port, &bar).await?;
     bar.finish_and_clear();
     for (role, url) in urls(&world) {
         out.say(format!("  {role:<9} {url}"));
     }
-    let bar = out.progress(hours, "hours");
-    let tally = story::play(&mut world, &mut city, hours, &mut findings, &bar).await?;
+    let bar = out.progress(epochs, "epochs");
+    let tally = story::play(&mut world, &mut scene, epochs, &mut findings, &bar).await?;
     bar.finish_and_clear();
     findings.finish()?;
-    let bar = out.progress(hours, "audit");
+    let bar = out.progress(epochs, "audit");
     let (epochs, matching, differences) = story::audit_all(&world, &bar).await?;
     bar.finish_and_clear();
 
     let seconds = started.elapsed().as_secs_f64();
     let supply = supply(&world).await?;
     let mut answer = tally.json();
+    let is_wireless = matches!(scene, Scene::Hotspots(_));
+    if is_wireless {
+        answer["wireless"] = screen::json(&tally);
+    }
     answer["credits"] = supply;
     answer["audit"] = json!({ "epochs": epochs, "matching": matching });
     answer["seconds"] = json!((seconds * 1_000.0).round() / 1_000.0);
@@ -99,7 +109,7 @@ async fn demo(args: Args, out: Output) -> Done {
         .keep
         .as_ref()
         .map_or(Value::Null, |_| world.archive.display().to_string().into());
-    out.answer(&answer, || summary(&answer, &tally));
+    out.answer(&answer, || summary(&answer, &tally, is_wireless));
     if matching != epochs {
         return Err(Failure::new(Kind::Differs, differences.join("\n")));
     }
@@ -140,7 +150,7 @@ fn urls(world: &World) -> [(&'static str, String); 3] {
 }
 
 /// The story's end, for people.
-fn summary(answer: &Value, tally: &Tally) -> Vec<String> {
+fn summary(answer: &Value, tally: &Tally, is_wireless: bool) -> Vec<String> {
     let token = |amount: u64| decimal(amount, 6);
     let mut lines = vec![
         String::new(),
@@ -176,12 +186,17 @@ fn summary(answer: &Value, tally: &Tally) -> Vec<String> {
         ));
     }
     let credits = &answer["credits"];
-    lines.push(format!(
-        "customer  {} rows for {} US dollars of credits; operators got {} US dollars of it in stablecoin",
-        answer["rows_bought"],
-        decimal(credits["spent"].as_u64().unwrap_or_default(), 6),
-        decimal(tally.cash_paid, 6),
-    ));
+    let spent = decimal(credits["spent"].as_u64().unwrap_or_default(), 6);
+    if is_wireless {
+        lines.extend(screen::lines(tally));
+        lines.push(String::new());
+    } else {
+        lines.push(format!(
+            "customer  {} rows for {spent} US dollars of credits; operators got {} US dollars of it in stablecoin",
+            answer["rows_bought"],
+            decimal(tally.cash_paid, 6),
+        ));
+    }
     lines.push("          (the stablecoin is the promise of the demo's issuer, not money)".to_owned());
     lines.push(format!(
         "audit     {} epochs recomputed, {} equal",
@@ -222,7 +237,7 @@ fn summary(answer: &Value, tally: &Tally) -> Vec<String> {
         let units: u64 = honest.iter().map(|station| station.units).sum();
         lines.push(String::new());
         lines.push(format!(
-            "An honest gauge earned {} cell-hours; the cheats:",
+            "An honest device earned {} cell-hours; the cheats:",
             decimal(units / honest.len().max(1) as u64, 6)
         ));
         lines.extend(table(&["cheat", "reports", "cell-hours", "refused for"], &cheats));

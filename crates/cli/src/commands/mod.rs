@@ -4,6 +4,7 @@ pub mod account;
 pub mod agent;
 pub mod audit;
 pub mod config;
+pub mod coverage;
 pub mod credits;
 pub mod demo;
 pub mod device;

@@ -1,11 +1,14 @@
-//! What happens in the demo, hour by hour: gauges speak, the agent signs and sends, the hour ends, the verifier judges and the ledger
-//! pays; once a day a customer buys credits and yesterday's rain. Some operators would rather have dollars, some rather token: those
+//! What happens in the demo, epoch by epoch: stations speak, the agent signs and sends, the epoch ends, the verifier judges and the
+//! ledger pays; a customer buys credits, and with them each day yesterday's rain, or each epoch its packets. Some operators would rather have dollars, some rather token: those
 //! exchange as they are paid. At the end an auditor recomputes everything.
 
-use super::city::{City, HOUR_MS, Hour};
-use super::findings::FindingsFile;
+use super::carried;
+use super::city::HOUR_MS;
+use super::findings::{self, FindingsFile};
+use super::scene::{Saying, Scene};
 use super::tally::{DayOrder, Tally};
 use super::world::World;
+use crate::epoch_files::EpochFiles;
 use crate::error::{Failure, Kind, OrFail};
 use cairn_agent::agent::DeviceIndex;
 use cairn_agent::uplink::HttpUplink;
@@ -16,6 +19,7 @@ use cairn_ledger::tx::set_payout_choice::SetPayoutChoice;
 use cairn_types::{BasisPoints, Credit, EpochNumber, MicroUsd, TimeMs, Token};
 use cairn_verifier::archive::EpochArchive;
 use cairn_verifier::{audit, exchange};
+use cairn_verticals::wireless::params::Params;
 use indicatif::ProgressBar;
 
 /// Times the agent's uplink may fail in a row before the demo gives up.
@@ -27,16 +31,16 @@ const DAY_HOURS: u64 = 24;
 const DAY_STABLE: MicroUsd = MicroUsd(2_000_000);
 const DAY_TOKENS: Token = Token(20_000_000);
 
-/// Plays so many hours.
+/// Plays so many epochs.
 pub async fn play(
     world: &mut World,
-    city: &mut City,
-    hours: u64,
+    scene: &mut Scene,
+    epochs: u64,
     findings: &mut FindingsFile,
     bar: &ProgressBar,
 ) -> Result<Tally, Failure> {
     let uplink = HttpUplink::new().or_fail(Kind::Internal, "the agent's HTTP client")?;
-    let devices: Vec<DeviceIndex> = city
+    let devices: Vec<DeviceIndex> = scene
         .stations()
         .iter()
         .map(|station| {
@@ -46,24 +50,51 @@ pub async fn play(
                 .expect("the agent was opened with all stations")
         })
         .collect();
-    let mut tally = Tally::new(city.stations());
-    bar.set_length(hours);
-    for hour in 0..hours {
-        let Some(messages) = city.hour(hour)? else { break };
-        let start = city.start().plus_ms(hour * HOUR_MS);
-        say(world, &devices, &messages, start, &mut tally)?;
+    let mut tally = Tally::new(scene.vertical(), scene.stations());
+    let epoch_ms = scene.epoch_ms();
+    let mut seed = [0; 32];
+    // Packets of an epoch are paid in the next one: there is one more, in which nobody speaks.
+    let more = u64::from(matches!(scene, Scene::Hotspots(_)));
+    bar.set_length(epochs + more);
+    for epoch in 0..epochs + more {
+        let sayings = if epoch < epochs {
+            scene.epoch(epoch, &seed)?
+        } else {
+            Some(Vec::new())
+        };
+        let Some(sayings) = sayings else { break };
+        let start = scene.start().plus_ms(epoch * epoch_ms);
+        let end = start.plus_ms(epoch_ms);
+        say(world, &devices, &sayings, (start, end), &mut tally)?;
         let flushed = world.agent.flush(&uplink, &world.time.agent, FAILURES_MAX).await;
         let flushed = flushed.or_fail(Kind::Unreachable, "reports do not reach the verifier")?;
         tally.sent(&flushed);
-        end_hour(world, start.plus_ms(HOUR_MS)).await?;
-        collect(world, EpochNumber(hour), findings, &mut tally).await?;
-        if hour == 0 {
-            // With the first token they earned they can pay the fee.
-            choose(world, city.choosers()).await?;
-        }
-        if (hour + 1) % DAY_HOURS == 0 {
-            let order = buy_yesterday(world, start.plus_ms(HOUR_MS)).await?;
-            tally.order(order);
+        end_epoch(world, end).await?;
+        let settled = collect(world, EpochNumber(epoch), &mut tally).await?;
+        match scene {
+            Scene::Gauges(city) => {
+                findings.write(&settled.findings)?;
+                if epoch == 0 {
+                    // With the first token they earned they can pay the fee.
+                    choose(world, city.choosers()).await?;
+                }
+                if (epoch + 1) % DAY_HOURS == 0 {
+                    let order = buy_yesterday(world, end).await?;
+                    tally.order(order);
+                }
+            }
+            Scene::Hotspots(hotspots) => {
+                seed = settled.inputs.beacon.0;
+                let said = settled.said()?;
+                let verdicts = findings::verdicts(hotspots, epoch, &said);
+                findings.write_verdicts(hotspots, &verdicts)?;
+                let params = Params::decode(&settled.inputs.parameters).or_fail(Kind::Internal, "parameters")?;
+                let bought = carried::choose(&params, &verdicts);
+                if epoch < epochs {
+                    carried::pay(world, &bought, end).await?;
+                }
+                tally.heard(&verdicts, &said, &bought);
+            }
         }
         bar.inc(1);
     }
@@ -82,29 +113,28 @@ async fn choose(world: &World, choosers: &[(usize, Option<BasisPoints>)]) -> Res
     Ok(())
 }
 
-/// The gauges' words of an hour, through the agent's driver into its outbox, signed at the end of the hour.
+/// The stations' words of an epoch, through the agent's driver into its outbox, signed at its end.
 fn say(
     world: &mut World,
     devices: &[DeviceIndex],
-    messages: &Hour,
-    start: TimeMs,
+    sayings: &[Saying],
+    (start, end): (TimeMs, TimeMs),
     tally: &mut Tally,
 ) -> Result<(), Failure> {
     world.time.agent.set(start);
-    for (device, message) in devices.iter().zip(messages) {
-        let Some(message) = message else { continue };
-        let taken = world.agent.submit(*device, message, start);
-        tally.readings += taken.or_fail(Kind::Files, format!("a reading of the hour from {start}"))? as u64;
+    for saying in sayings {
+        let taken = world.agent.submit(devices[saying.station], &saying.message, saying.at);
+        tally.readings += taken.or_fail(Kind::Files, format!("a message of the epoch from {start}"))? as u64;
     }
-    // The last moment of the hour: the verifier still has the epoch open.
-    let end = TimeMs(start.0 + HOUR_MS - 1);
-    world.time.agent.set(end);
-    world.time.verifier.set(end);
-    world.agent.seal_all(end).or_fail(Kind::Files, "the agent's outbox")
+    // The last moment of the epoch: the verifier still has it open.
+    let last = TimeMs(end.0 - 1);
+    world.time.agent.set(last);
+    world.time.verifier.set(last);
+    world.agent.seal_all(last).or_fail(Kind::Files, "the agent's outbox")
 }
 
-/// Moves every clock to the end of the hour; returns when the hour is judged, settled and paid.
-async fn end_hour(world: &World, end: TimeMs) -> Result<(), Failure> {
+/// Moves every clock to the end of the epoch; returns when it is judged, settled and paid.
+async fn end_epoch(world: &World, end: TimeMs) -> Result<(), Failure> {
     world.time.verifier.set(end);
     world.time.agent.set(end);
     world
@@ -128,7 +158,7 @@ async fn end_hour(world: &World, end: TimeMs) -> Result<(), Failure> {
     }
     Err(Failure::new(
         Kind::Internal,
-        format!("the hour before {end} is not paid"),
+        format!("the epoch before {end} is not paid"),
     ))
 }
 
@@ -144,12 +174,7 @@ async fn tick(world: &World) -> Result<(), Failure> {
 }
 
 /// What the epoch came to, from the ledger and the archive.
-async fn collect(
-    world: &World,
-    epoch: EpochNumber,
-    findings: &mut FindingsFile,
-    tally: &mut Tally,
-) -> Result<(), Failure> {
+async fn collect(world: &World, epoch: EpochNumber, tally: &mut Tally) -> Result<EpochFiles, Failure> {
     let at = (world.network, epoch);
     let read = world.node.look(|store| {
         let pool = cairn_ledger::view::pool(store, &at.0, at.1);
@@ -165,15 +190,15 @@ async fn collect(
         return Err(Failure::new(Kind::Internal, format!("epoch {epoch} is not paid")));
     }
     let archive = EpochArchive::of(world.objects.as_ref(), &world.network, epoch);
-    let judged = archive.findings().or_fail(Kind::Files, "the archive")?;
+    let files = EpochFiles::read(&archive)?;
     let leaves = archive.payouts().or_fail(Kind::Files, "the archive")?;
     let choices = archive.choices().or_fail(Kind::Files, "the archive")?;
     let scale = world.genesis.economics.scale().or_fail(Kind::Internal, "the scale")?;
     let steps = exchange::steps(scale, pool.exchange_price, &leaves, &choices);
-    findings.write(&judged)?;
-    tally.epoch(&pool, &settlement, &roots, &judged, &leaves);
+    tally.epoch(&pool, &settlement, &roots, &files.findings, &leaves);
+    tally.earned(&files.inputs.roster, &leaves);
     tally.exchanged(&leaves, &steps.or_fail(Kind::Internal, "the exchange")?);
-    Ok(())
+    Ok(files)
 }
 
 /// The customer's day: credits by stablecoin and by burning, then every reading of the last day over HTTP.

@@ -1,14 +1,19 @@
 //! Counts what happened, each number from its own source: reports from the agent's receipts, findings from the archive, money from
 //! the ledger. Nothing is derived that could be read.
 
+use super::carried::Carried;
 use super::city::Station;
-use super::findings::reason_name;
+use super::findings::{Verdict, reason_name};
 use super::people;
 use cairn_agent::drive::Flushed;
 use cairn_ledger::economics::netting::Exchange;
 use cairn_ledger::records::{Pool, Roots, Settlement};
 use cairn_types::intake::IntakeRefusal;
-use cairn_types::{Credit, DeviceId, Finding, Hash, PayoutLeaf, hash};
+use cairn_types::{CellId, Credit, DeviceId, Finding, Hash, PayoutLeaf, hash};
+use cairn_verifier::roster::RosterMember;
+use cairn_verticals::Vertical;
+use cairn_verticals::kit::reasons::STANDING;
+use cairn_verticals::wireless::report::{BEACON, Body};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,12 +28,33 @@ pub struct DayOrder {
 #[derive(Clone, Debug, Default)]
 pub struct StationTally {
     pub device: DeviceId,
+    pub name: String,
+    pub cell: Option<CellId>,
     pub cheat: Option<&'static str>,
     pub reports: u64,
     /// Micro-units earned.
     pub units: u64,
     /// Reports or readings refused, by reason.
     pub reasons: BTreeMap<String, u64>,
+    /// What its operator was paid: token for units, token and micro-dollars for what customers paid.
+    pub availability: u64,
+    pub usage: u64,
+    pub cash: u64,
+    pub heard: HeardTally,
+}
+
+/// What a hotspot heard and carried.
+#[derive(Clone, Debug, Default)]
+pub struct HeardTally {
+    pub receptions: u64,
+    pub believed: u64,
+    pub refused: BTreeMap<&'static str, u64>,
+    /// An example of each: measured value and limit.
+    pub examples: BTreeMap<&'static str, (i64, i64)>,
+    pub beacons: u64,
+    pub beacons_believed: u64,
+    pub packets: u64,
+    pub credits: u64,
 }
 
 /// What operators exchanged among themselves. Each asset is counted where it was given and where it was received.
@@ -44,8 +70,9 @@ pub struct ExchangeTally {
 }
 
 /// Everything counted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct Tally {
+    vertical: &'static dyn Vertical,
     pub readings: u64,
     pub received: u64,
     pub accepted: u64,
@@ -64,22 +91,111 @@ pub struct Tally {
     pub last_root: Hash,
     pub history: Hash,
     pub stations: Vec<StationTally>,
+    /// All packets that were paid, of hotspots.
+    pub carried: Carried,
 }
 
 impl Tally {
-    pub fn new(stations: &[Station]) -> Self {
+    pub fn new(vertical: &'static dyn Vertical, stations: &[Station]) -> Self {
         let stations = stations
             .iter()
             .map(|station| StationTally {
                 device: people::device(&station.name).public().device_id(),
+                name: station.name.clone(),
+                cell: Some(station.cell),
                 cheat: station.cheat,
                 ..StationTally::default()
             })
             .collect();
         Self {
+            vertical,
+            readings: 0,
+            received: 0,
+            accepted: 0,
+            refused: BTreeMap::new(),
+            epochs: 0,
+            operators: BTreeSet::new(),
+            pool: 0,
+            paid: 0,
+            unpaid: 0,
+            cash_pool: 0,
+            cash_paid: 0,
+            exchange: ExchangeTally::default(),
+            orders: Vec::new(),
+            last_root: Hash::default(),
+            history: Hash::default(),
             stations,
-            ..Self::default()
+            carried: Carried::default(),
         }
+    }
+
+    /// What the stations' operators were paid; each has one station.
+    pub fn earned(&mut self, roster: &[RosterMember], leaves: &[PayoutLeaf]) {
+        for leaf in leaves {
+            let member = roster.iter().find(|member| member.operator == leaf.operator);
+            let Some(station) = member.and_then(|member| self.stations.get_mut(member.number.index())) else {
+                continue;
+            };
+            station.availability += leaf.availability.0;
+            station.usage += leaf.usage.0;
+            station.cash += leaf.cash.0;
+        }
+    }
+
+    /// What hotspots heard and sent in an epoch, and what of it was bought.
+    pub fn heard(&mut self, verdicts: &[Verdict<'_>], said: &[(Body, &Finding)], bought: &Carried) {
+        for verdict in verdicts {
+            let Some(station) = self.stations.get_mut(verdict.station) else {
+                continue;
+            };
+            let heard = &mut station.heard;
+            heard.receptions += 1;
+            match verdict.reason {
+                None => heard.believed += 1,
+                Some(reason) => {
+                    *heard.refused.entry(reason).or_default() += 1;
+                    heard
+                        .examples
+                        .entry(reason)
+                        .or_insert((verdict.measured, verdict.limit));
+                }
+            }
+        }
+        for (_, finding) in said {
+            let Some(station) = self.stations.get_mut(finding.device.index()) else {
+                continue;
+            };
+            for span in finding
+                .spans
+                .iter()
+                .filter(|span| span.quantity == BEACON && span.quantity != STANDING)
+            {
+                station.heard.beacons += 1;
+                match span.reason {
+                    None => station.heard.beacons_believed += 1,
+                    Some(reason) => {
+                        let name = reason_name(self.vertical, reason);
+                        *station.heard.refused.entry(name).or_default() += 1;
+                        station
+                            .heard
+                            .examples
+                            .entry(name)
+                            .or_insert((span.measured, span.limit));
+                    }
+                }
+            }
+        }
+        for (station, (packets, credits)) in &bought.by_station {
+            let Some(station) = self.stations.get_mut(*station) else {
+                continue;
+            };
+            station.heard.packets += packets;
+            station.heard.credits += credits.0;
+        }
+        self.carried.copies += bought.copies;
+        self.carried.unwanted += bought.unwanted;
+        self.carried.pieces += bought.pieces;
+        self.carried.credits = Credit(self.carried.credits.0 + bought.credits.0);
     }
 
     /// What the verifier answered to the reports of an hour. Accepted ones are counted when they are judged.
@@ -113,13 +229,21 @@ impl Tally {
             let station = self.stations.get_mut(finding.device.index());
             match finding.reason {
                 None => self.accepted += 1,
-                Some(reason) => *self.refused.entry(reason_name(reason).to_owned()).or_default() += 1,
+                Some(reason) => {
+                    *self
+                        .refused
+                        .entry(reason_name(self.vertical, reason).to_owned())
+                        .or_default() += 1
+                }
             }
             let Some(station) = station else { continue };
             station.reports += 1;
             station.units += finding.units;
             if let Some(reason) = finding.reason {
-                *station.reasons.entry(reason_name(reason).to_owned()).or_default() += 1;
+                *station
+                    .reasons
+                    .entry(reason_name(self.vertical, reason).to_owned())
+                    .or_default() += 1;
             }
         }
         self.pool += pool.availability.0 + pool.usage.0;
@@ -221,7 +345,7 @@ mod tests {
     fn what_is_given_is_received_and_who_exchanged_is_counted_once() {
         let (settled, leaves, choices) = crate::exchanged::tests::settled();
         let steps = settled.steps(&leaves, &choices).unwrap();
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(&cairn_verticals::sensors::Sensors, &[]);
         tally.exchanged(&leaves, &steps);
         tally.exchanged(&leaves, &steps);
         tally.exchanged(&leaves, &[Exchange::default(); 3]);

@@ -1,8 +1,9 @@
 //! The demo's services, all real and all on loopback sockets: a node, a verifier, a gateway and an agent; and the network they
 //! serve, set up by transactions as anybody's would be.
 
-use super::city::{City, HOUR_MS, Station};
+use super::city::Station;
 use super::people::{self, People};
+use super::scene::Scene;
 use crate::error::{Failure, Kind, OrFail};
 use crate::roles::chain::{LocalNode, NodeChain};
 use crate::roles::wallet::Wallet;
@@ -27,8 +28,6 @@ use cairn_verifier::chain::ChainView;
 use cairn_verifier::objects::{Objects, Remote};
 use cairn_verifier::price::FixedPrice;
 use cairn_verifier::submit::Submitter;
-use cairn_verticals::Vertical;
-use cairn_verticals::sensors::Sensors;
 use indicatif::ProgressBar;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,7 +39,6 @@ pub const RESOLUTION: u8 = 8;
 /// What the token is worth in the demo: 0.05 US dollars.
 const PRICE: Price = Price(5_000_000);
 const CHAIN: &str = "cairn-demo";
-const NETWORK: &str = "city-rain";
 /// What the founder puts up for the network, and what it sets aside for the fees of those who join: whole tokens.
 const BOND_TOKENS: u64 = 100_000;
 const ALLOWANCE_TOKENS: u64 = 10_000;
@@ -86,13 +84,13 @@ pub struct World {
 }
 
 /// The demo's chain at the start of its data.
-fn genesis(start: TimeMs, people: &People) -> Result<Genesis, Failure> {
+fn genesis(scene: &Scene, people: &People) -> Result<Genesis, Failure> {
     let chain: ChainId = CHAIN.parse().or_fail(Kind::Internal, "the chain's name")?;
     let few = Token(1_000 * WHOLE);
     solo(&Solo {
         chain,
-        start,
-        epoch_ms: HOUR_MS,
+        start: scene.start(),
+        epoch_ms: scene.epoch_ms(),
         founder: people.founder.key.public(),
         verifier: people.verifier.key.public(),
         issuer: people.issuer.key.public(),
@@ -109,15 +107,15 @@ fn genesis(start: TimeMs, people: &People) -> Result<Genesis, Failure> {
 }
 
 /// Starts everything in a folder. `first_port` is where the node listens, with verifier and gateway behind it; 0 for any.
-pub async fn start(city: &City, folder: &Path, first_port: u16, bar: &ProgressBar) -> Result<World, Failure> {
-    let people = People::of(city.stations().iter().map(|station| station.name.as_str()));
-    let genesis = genesis(city.start(), &people)?;
-    let time = DataTime::at(city.start());
+pub async fn start(scene: &Scene, folder: &Path, first_port: u16, bar: &ProgressBar) -> Result<World, Failure> {
+    let people = People::of(scene.stations().iter().map(|station| station.name.as_str()));
+    let genesis = genesis(scene, &people)?;
+    let time = DataTime::at(scene.start());
     let mut config = NodeConfig::solo(folder.join("node"), genesis.clone());
     config.listen = listen(first_port, 0);
     config.clock = time.chain.clone();
     // Data time stands still between hours: only transactions and hours make blocks.
-    config.pace.idle_interval = Duration::from_millis(HOUR_MS);
+    config.pace.idle_interval = Duration::from_millis(scene.epoch_ms());
     config.retain.blocks = None;
     let node = cairn_node::start(config).await.map_err(|error| {
         let hint = error.hint();
@@ -131,8 +129,8 @@ pub async fn start(city: &City, folder: &Path, first_port: u16, bar: &ProgressBa
     };
     let chain = Arc::new(NodeChain::new(Arc::new(chain), &genesis));
     let wallet = Wallet::new(node.clone(), genesis.chain.clone());
-    let network = create_network(&wallet, &people, &genesis).await?;
-    enlist(&wallet, &people, city.stations(), &network, &genesis, bar).await?;
+    let network = create_network(&wallet, &people, &genesis, scene).await?;
+    enlist(&wallet, &people, scene.stations(), &network, &genesis, bar).await?;
 
     let archive = folder.join("archive");
     let verifier = start_verifier(
@@ -155,7 +153,7 @@ pub async fn start(city: &City, folder: &Path, first_port: u16, bar: &ProgressBa
         listen(first_port, 2),
     )
     .await?;
-    let agent = open_agent(folder, city.stations(), &people, &network, &genesis, &verifier.url())?;
+    let agent = open_agent(folder, scene, &people, &network, &genesis, &verifier.url())?;
     Ok(World {
         genesis,
         people,
@@ -181,20 +179,25 @@ fn listen(first_port: u16, place: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-async fn create_network(wallet: &Wallet, people: &People, genesis: &Genesis) -> Result<NetworkId, Failure> {
+async fn create_network(
+    wallet: &Wallet,
+    people: &People,
+    genesis: &Genesis,
+    scene: &Scene,
+) -> Result<NetworkId, Failure> {
     let founder = &people.founder;
     let body = CreateNetwork {
-        name: NETWORK.to_owned(),
-        vertical: Sensors.name().to_owned(),
+        name: scene.network().to_owned(),
+        vertical: scene.vertical().name().to_owned(),
         resolution: RESOLUTION,
-        parameters: Sensors.default_params(),
+        parameters: scene.params(),
         price_micro_usd: 100_000_000,
         bond: Token(BOND_TOKENS * WHOLE),
         allowance: Token(ALLOWANCE_TOKENS * WHOLE),
         treasurer: founder.account,
     };
     wallet.send(&founder.key, None, Body::CreateNetwork(body)).await?;
-    Ok(NetworkId::of(&genesis.chain, &founder.account, NETWORK))
+    Ok(NetworkId::of(&genesis.chain, &founder.account, scene.network()))
 }
 
 /// Opens every operator's account, registers its device and lets it join; the network pays the fees. One after another: numbers
@@ -274,12 +277,13 @@ async fn start_gateway(
 /// The agent of all stations, with the demo's own keys in a file as any agent has.
 fn open_agent(
     folder: &Path,
-    stations: &[Station],
+    scene: &Scene,
     people: &People,
     network: &NetworkId,
     genesis: &Genesis,
     verifier: &str,
 ) -> Result<Agent, Failure> {
+    let stations = scene.stations();
     let folder = folder.join("agent");
     let mut keys = Keys::open(&folder.join("device.keys")).or_fail(Kind::Files, "the agent's keys")?;
     let known = stations
@@ -287,10 +291,10 @@ fn open_agent(
         .map(|station| (station.name.as_str(), people::device(&station.name)));
     keys.insert(known).or_fail(Kind::Files, "the agent's keys")?;
     let network = Network {
-        name: NETWORK.to_owned(),
+        name: scene.network().to_owned(),
         id: *network,
-        vertical: &Sensors,
-        params: Sensors.default_params(),
+        vertical: scene.vertical(),
+        params: scene.params(),
         clock: genesis.clock(),
         readings_max: u32::MAX,
         grace_ms: 0,

@@ -32,7 +32,7 @@ pub fn write(answer: &Answer, out: &mut (dyn Write + Send)) -> io::Result<()> {
 }
 
 /// The cell as a polygon: corners as longitude and latitude, counter-clockwise, the first again at the end.
-fn outline(cell: CellId) -> Value {
+pub fn outline(cell: CellId) -> Value {
     let index = CellIndex::try_from(cell.get()).expect("a cell id is a cell");
     let boundary = index.boundary();
     let corners = boundary.iter().chain(boundary.first());

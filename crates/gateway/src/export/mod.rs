@@ -1,7 +1,7 @@
 //! Rows in the forms that customers' tools read, written as they go.
 
 mod csv;
-mod geojson;
+pub mod geojson;
 mod parquet;
 
 use crate::rows::Answer;

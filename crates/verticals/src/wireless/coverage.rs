@@ -1,12 +1,16 @@
 //! What the believed receptions of an epoch say of places: a map by cell, and what a new device would earn somewhere before
 //! anybody buys it. It judges nothing, and promises nothing: a hill in between is not in it.
 
+use super::beacon::due;
+use super::judge::memory::Memory;
+use super::judge::witnesses::ranks;
 use super::link::{free_space_ddb, horizon_m, sensitivity_ddbm};
 use super::params::{COARSEST, Params};
-use super::region::Region;
-use super::report::{Body, HEARD, Heard};
-use crate::kit::density;
+use super::region::{self, Region};
+use super::report::{BEACON, Body, HEARD, Heard};
 use crate::kit::place::Point;
+use crate::kit::vertical::AssessInputError;
+use crate::kit::{Epoch, density};
 use cairn_types::{CellId, DeviceNumber, Finding, TimeMs};
 use std::collections::BTreeMap;
 
@@ -43,6 +47,44 @@ pub fn believed<'a>(body: &'a Body, finding: &'a Finding) -> impl Iterator<Item 
         .zip(spans)
         .filter(|(_, span)| span.reason.is_none())
         .map(|(heard, _)| heard)
+}
+
+/// What an epoch's reports, each with its finding, say of places: where a believed beacon was sent from, or where the customer says
+/// that a sender stands, and who heard it there. The epoch's memory is the one it was judged by, the kit's part included.
+pub fn soundings(epoch: &Epoch, said: &[(Body, &Finding)]) -> Result<Vec<Sounding>, AssessInputError> {
+    let params = Params::decode(epoch.params)?;
+    let memory = crate::kit::memory::Memory::decode(epoch.memory)?;
+    let seed = Memory::decode(memory.vertical)?.seed;
+    let ranks = ranks(epoch);
+    let times = (epoch.epoch, epoch.start, epoch.end);
+    let mut beacons: BTreeMap<u64, CellId> = BTreeMap::new();
+    for (body, finding) in said {
+        let row = epoch
+            .roster
+            .binary_search_by_key(&finding.device, |member| member.number);
+        let (Ok(row), Some(region)) = (row, region::by_number(body.station.region)) else {
+            continue;
+        };
+        let cell = epoch.roster[row].cell;
+        let due = due(&params, region, &seed, times, (cell, ranks[row]));
+        let spans = finding.spans.iter().filter(|span| span.quantity == BEACON);
+        let stand = body.beacons.iter().zip(spans).filter(|(_, span)| span.reason.is_none());
+        beacons.extend(stand.map(|(beacon, _)| (due.frame(beacon.nonce), cell)));
+    }
+    let mut soundings = Vec::new();
+    for (body, finding) in said {
+        for heard in believed(body, finding) {
+            let told = heard.source.and_then(|source| source.place);
+            let cell = beacons.get(&heard.frame).copied().or(told);
+            soundings.extend(cell.map(|cell| Sounding {
+                cell,
+                device: finding.device,
+                rssi_ddbm: heard.rssi_ddbm,
+                time: heard.time,
+            }));
+        }
+    }
+    Ok(soundings)
 }
 
 /// The map of these soundings at a resolution, in the order of cells.
@@ -182,6 +224,73 @@ mod tests {
         crowded.push((centre(), None));
         assert_eq!(expect(&crowded).units, 500_000, "another stands there already");
         assert_eq!(expect(&ring(60)[..6]).neighbours, 0, "too far away");
+    }
+
+    #[test]
+    fn a_towns_map_has_its_beacons_and_its_sensors() {
+        use crate::kit::{Admitted, Cast as _, Member, Vertical as _, assess};
+        use crate::wireless::{Wireless, cast::town};
+        use cairn_types::{DeviceId, EpochClock, EpochNumber, NetworkId};
+        let clock = EpochClock {
+            genesis: TimeMs(1_500_076_800_000),
+            epoch_ms: 3_600_000,
+        };
+        let town = town(7, 12, false, 2);
+        let member = |(number, device): (u32, &crate::kit::CastDevice)| Member {
+            number: DeviceNumber(number),
+            device: DeviceId([number as u8; 32]),
+            operator: device.operator,
+            cell: device.cell,
+            joined: EpochNumber(0),
+            barred_until: None,
+        };
+        let roster: Vec<Member> = (0..).zip(town.devices()).map(member).collect();
+        let params = Wireless.default_params();
+        let (mut memory, mut maps) = (Vec::new(), Vec::new());
+        for hour in [EpochNumber(0), EpochNumber(1)] {
+            let epoch = Epoch {
+                network: NetworkId([1; 32]),
+                epoch: hour,
+                start: clock.start(hour),
+                end: clock.end(hour),
+                params: &params,
+                roster: &roster,
+                memory: &memory,
+                beacon: [0; 32],
+            };
+            let report = |said: crate::kit::CastReport| Admitted {
+                id: cairn_types::ReportId([said.device as u8; 32]),
+                device: DeviceNumber(said.device as u32),
+                time: said.pack.time,
+                received: said.received,
+                sequence: said.sequence,
+                body: said.pack.body,
+            };
+            let reports: Vec<Admitted> = town.reports(hour, &clock).into_iter().map(report).collect();
+            let assessment = assess(&Wireless, &epoch, &reports, 1).expect("an epoch");
+            let body = |finding: &Finding| {
+                let report = reports
+                    .iter()
+                    .find(|report| report.id == finding.report)
+                    .expect("its own");
+                Body::decode(&report.body).expect("a body")
+            };
+            let said: Vec<(Body, &Finding)> = assessment
+                .findings
+                .iter()
+                .map(|finding| (body(finding), finding))
+                .collect();
+            let soundings = soundings(&epoch, &said).expect("soundings");
+            maps.push(map(&soundings, 8));
+            memory = assessment.memory;
+        }
+        for map in maps {
+            let beaconed = map
+                .iter()
+                .filter(|covered| roster.iter().any(|member| member.cell == covered.cell));
+            assert!(beaconed.count() >= 8 && map.len() > 10, "{map:?}");
+            assert!(map.iter().any(|covered| covered.devices > 3));
+        }
     }
 
     #[test]

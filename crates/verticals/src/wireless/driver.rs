@@ -3,19 +3,21 @@
 //! of epochs. It opens no socket, signs and sends nothing.
 //!
 //! ```text
-//! {"rxpk":[{"tmms":…,"time":"…","freq":868.1,"datr":"SF7BW125","stat":1,"rssi":-118,"lsnr":-3.5,"size":23,"data":"…"}]}
+//! {"rxpk":[{"time":"…","freq":868.1,"datr":"SF7BW125","stat":1,"rssi":-118,"lsnr":-3.5,"size":23,"data":"…"}]}
 //! {"beacon":{"time":1645519998110,"nonce":7,"freq":868.3,"datr":"SF9BW125","power":14}}
 //! {"station":{"region":"EU868","cell":"881969c9b7fffff","height":240,"gain":3.5}}
 //! ```
+//! A message may have several of these. What a station says of itself holds for what is in its message and comes after it.
 
 pub mod frame;
 mod gwmp;
+pub mod note;
 pub mod recorded;
 
 use super::region;
 use super::report::{BEACONS_MAX, Body, HEARD_MAX, Station};
 use crate::kit::{Driver, DriverError, Pack};
-use cairn_types::{EpochClock, TimeMs};
+use cairn_types::{EpochClock, EpochNumber, TimeMs};
 use std::collections::BTreeMap;
 
 /// The longest message of a port, in bytes: the longest datagram there is.
@@ -27,8 +29,12 @@ pub const WAITING_MAX: usize = 64 * HEARD_MAX;
 /// The driver of one hotspot.
 pub struct HotspotDriver {
     clock: EpochClock,
+    /// The region it is in until it says another.
+    region: u8,
     station: Station,
-    waiting: Body,
+    /// By epoch (none: before the first) and by what the station said of itself.
+    waiting: BTreeMap<(Option<EpochNumber>, Station), Body>,
+    count: usize,
 }
 
 impl HotspotDriver {
@@ -36,13 +42,31 @@ impl HotspotDriver {
     pub fn new(clock: EpochClock, region: u8) -> Self {
         Self {
             clock,
-            station: Station {
-                region,
-                ..Station::default()
-            },
-            waiting: Body::default(),
+            region,
+            station: station_in(region),
+            waiting: BTreeMap::new(),
+            count: 0,
         }
     }
+
+    /// The epoch in which something is reported: that of its time; the one everybody is in where its clock is so far off that it
+    /// would be reported to an epoch long over, or not yet begun. What is off so far is refused there by name.
+    fn epoch(&self, time: TimeMs, held_ms: u64, now: TimeMs) -> Option<EpochNumber> {
+        let off = now.since_ms(time).saturating_sub(held_ms).max(time.since_ms(now));
+        let time = if off > self.clock.epoch_ms / 4 { now } else { time };
+        self.clock.epoch_of(time)
+    }
+}
+
+fn station_in(region: u8) -> Station {
+    Station {
+        region,
+        ..Station::default()
+    }
+}
+
+fn region_of(station: &Station) -> Result<&'static region::Region, DriverError> {
+    region::by_number(station.region).ok_or(DriverError::Malformed("the station's region is not known"))
 }
 
 impl Driver for HotspotDriver {
@@ -51,45 +75,51 @@ impl Driver for HotspotDriver {
             return Err(DriverError::TooLong);
         }
         let text = std::str::from_utf8(message).map_err(|_| DriverError::Malformed("not UTF-8"))?;
-        let region = region::by_number(self.station.region);
-        let region = region.ok_or(DriverError::Malformed("the station's region is not known"))?;
-        let said = gwmp::read(text, region, now)?;
+        let station = gwmp::station_of(text)?.unwrap_or(self.station);
+        let said = gwmp::read(text, region_of(&station)?, now)?;
         let count = said.beacons.len() + said.heard.len();
-        if self.waiting.beacons.len() + self.waiting.heard.len() + count > WAITING_MAX {
+        if self.count + count > WAITING_MAX {
             return Err(DriverError::Full);
         }
-        self.station = said.station.unwrap_or(self.station);
-        self.waiting.beacons.extend(said.beacons);
-        self.waiting.heard.extend(said.heard);
+        self.station = station;
+        self.count += count;
+        for beacon in said.beacons {
+            let epoch = self.epoch(beacon.time, 0, now);
+            self.waiting.entry((epoch, station)).or_default().beacons.push(beacon);
+        }
+        for heard in said.heard {
+            let epoch = self.epoch(heard.time, heard.held_ms, now);
+            self.waiting.entry((epoch, station)).or_default().heard.push(heard);
+        }
         Ok(count)
     }
 
     fn packs(&mut self, until: TimeMs) -> Vec<Pack> {
         let clock = self.clock;
-        let epoch = |time: TimeMs| clock.epoch_of(time).map(|epoch| epoch.0);
-        let done = |time: TimeMs| clock.epoch_of(time).is_none_or(|epoch| clock.end(epoch) <= until);
-        let mut epochs: BTreeMap<Option<u64>, Body> = BTreeMap::new();
-        self.waiting.beacons.retain(|beacon| {
-            let done = done(beacon.time);
+        let is_done = |epoch: Option<EpochNumber>| epoch.is_none_or(|epoch| clock.end(epoch) <= until);
+        let mut packs = Vec::new();
+        self.waiting.retain(|(epoch, station), body| {
+            let done = is_done(*epoch);
             if done {
-                epochs.entry(epoch(beacon.time)).or_default().beacons.push(*beacon);
+                let ends = epoch.map(|epoch| (clock.start(epoch), clock.end(epoch)));
+                packs.extend(packs_of(*station, std::mem::take(body), ends));
             }
             !done
         });
-        self.waiting.heard.retain(|heard| {
-            let done = done(heard.time);
-            if done {
-                epochs.entry(epoch(heard.time)).or_default().heard.push(*heard);
-            }
-            !done
-        });
-        let station = self.station;
-        epochs.into_values().flat_map(|body| packs_of(station, body)).collect()
+        self.count = self
+            .waiting
+            .values()
+            .map(|body| body.beacons.len() + body.heard.len())
+            .sum();
+        if until == TimeMs(u64::MAX) {
+            self.station = station_in(self.region);
+        }
+        packs
     }
 }
 
-/// Bodies of what was said in one epoch: one, or more where it is more than a body takes.
-pub fn packs_of(station: Station, mut whole: Body) -> Vec<Pack> {
+/// Bodies of what was said in one epoch, from its start to before its end: one, or more where it is more than a body takes.
+pub fn packs_of(station: Station, mut whole: Body, ends: Option<(TimeMs, TimeMs)>) -> Vec<Pack> {
     whole.settle();
     let mut packs = Vec::new();
     let (mut beacons, mut heard) = (whole.beacons.chunks(BEACONS_MAX), whole.heard.chunks(HEARD_MAX));
@@ -103,7 +133,15 @@ pub fn packs_of(station: Station, mut whole: Body) -> Vec<Pack> {
             beacons: beacons.unwrap_or_default().to_vec(),
             heard: heard.unwrap_or_default().to_vec(),
         };
-        let Some((_, time)) = body.times() else { return packs };
+        let Some((_, latest)) = body.times() else { return packs };
+        let time = ends.map_or(latest, |(start, end)| {
+            let is_inside = (start..end).contains(&latest);
+            if is_inside {
+                latest
+            } else {
+                TimeMs(end.0.saturating_sub(1))
+            }
+        });
         packs.extend(body.encode().ok().map(|body| Pack { time, body }));
     }
 }
@@ -163,13 +201,58 @@ mod tests {
             heard: (0..300).rev().map(heard).collect(),
             ..Body::default()
         };
-        let packs = packs_of(Station::default(), whole);
+        let packs = packs_of(Station::default(), whole, None);
         let sizes: Vec<usize> = packs
             .iter()
             .map(|pack| Body::decode(&pack.body).expect("a body").heard.len())
             .collect();
         assert_eq!(sizes, [128, 128, 44]);
-        assert!(packs_of(Station::default(), Body::default()).is_empty());
+        assert!(packs_of(Station::default(), Body::default(), None).is_empty());
+    }
+
+    #[test]
+    fn a_station_that_moves_or_whose_clock_is_far_off_is_told_apart() {
+        let mut driver = HotspotDriver::new(HOUR, 0);
+        let mut push = |cell: &str, heard: u64, held: u64, now: u64| {
+            let message = format!(
+                r#"{{"rxpk":[{{"heard":{heard},"held":{held},"freq":903.9,"datr":"SF10BW125","rssi":-118,"lsnr":-3.5,"data":"qqo="}}],
+                "station":{{"cell":"{cell}","region":"US915"}}}}"#
+            );
+            assert_eq!(driver.push(message.as_bytes(), TimeMs(now)), Ok(1));
+        };
+        let (here, there) = ("881969c9b7fffff", "881969c9b1fffff");
+        push(here, 1_000, 0, 1_200);
+        push(there, 2_000, 0, 2_200);
+        push(here, 3_000, 3_700_000, 3_703_100);
+        push(here, 99_000_000, 0, 3_600_500);
+        push(here, 7_201_000, 0, 99_000_000);
+        let packs = driver.packs(TimeMs(99_000_001));
+        let bodies: Vec<Body> = packs
+            .iter()
+            .map(|pack| Body::decode(&pack.body).expect("a body"))
+            .collect();
+        let said: Vec<(u64, Vec<u64>)> = packs
+            .iter()
+            .zip(&bodies)
+            .map(|(pack, body)| (pack.time.0, body.heard.iter().map(|heard| heard.time.0).collect()))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                (2_000, vec![2_000]),
+                (3_000, vec![1_000, 3_000]),
+                (7_199_999, vec![99_000_000]),
+            ]
+        );
+        assert_eq!(bodies[0].station.place, there.parse().ok());
+        let last = driver.packs(TimeMs(u64::MAX));
+        assert_eq!(
+            last[0].time,
+            TimeMs(100_799_999),
+            "what comes a day late is of the hour it comes in"
+        );
+        let european = r#"{"rxpk":[{"freq":868.1,"datr":"SF7BW125","rssi":-1,"lsnr":0,"data":"qqo="}]}"#;
+        assert_eq!(driver.push(european.as_bytes(), TimeMs(5)), Ok(1), "as new");
     }
 
     #[test]

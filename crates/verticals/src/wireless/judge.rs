@@ -13,6 +13,7 @@ pub mod frames;
 pub mod memory;
 pub mod places;
 pub mod reasons;
+pub mod references;
 pub mod said;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,9 @@ use minicbor::{Decode, Encode};
 pub const COARSEST: u8 = 4;
 pub const LEVELS: usize = 5;
 
+/// The most senders of its own a network names.
+pub const REFERENCES_MAX: usize = 32;
+
 /// The parameters of a network of hotspots, as an array on the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
@@ -99,6 +102,10 @@ pub struct Params {
     /// How reputation is counted, where it is not as the kit does by itself.
     #[n(27)]
     pub reputation: Option<Rules>,
+    /// Senders the network set up itself at surveyed places, by the number their customer gives them, rising: their frames
+    /// prove coverage to whoever hears them. None unless the network names some.
+    #[n(28)]
+    pub references: Vec<u64>,
 }
 
 impl Default for Params {
@@ -143,6 +150,7 @@ impl Default for Params {
             ],
             price_credits: 10_000_000,
             reputation: None,
+            references: Vec::new(),
         }
     }
 }
@@ -202,6 +210,12 @@ impl Params {
                 0,
                 1_000_000_000_000_000,
             ),
+            (
+                "references",
+                self.references.len().try_into().unwrap_or(i64::MAX),
+                0,
+                REFERENCES_MAX as i64,
+            ),
         ];
         let levels = self.density.iter().flat_map(|level| {
             [
@@ -216,6 +230,9 @@ impl Params {
             .find(|(_, value, min, max)| !(min..=max).contains(&value));
         if let Some((name, value, min, max)) = outside {
             return Err(ParamsError::OutOfBounds { name, value, min, max });
+        }
+        if !self.references.is_sorted_by(|one, next| one < next) {
+            return Err(ParamsError::Malformed("references rise, each once".to_owned()));
         }
         self.rules().check()
     }
@@ -234,6 +251,7 @@ mod tests {
                 ..Rules::default()
             }),
             regions: 1,
+            references: (u64::MAX - 31..=u64::MAX).collect(),
             ..Params::default()
         };
         for params in [Params::default(), tuned] {
@@ -267,6 +285,16 @@ mod tests {
                 matches!(refused, Err(ParamsError::OutOfBounds { name: said, .. }) if said == name),
                 "{name}: {refused:?}"
             );
+        }
+        for references in [vec![2, 1], vec![1, 1]] {
+            let params = Params {
+                references,
+                ..Params::default()
+            };
+            assert!(matches!(
+                Params::decode(&params.encode()),
+                Err(ParamsError::Malformed(_))
+            ));
         }
         assert!(matches!(Params::decode(&[0x80]), Err(ParamsError::Malformed(_))));
     }

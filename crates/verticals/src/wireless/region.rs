@@ -214,6 +214,16 @@ pub fn number(name: &str) -> Option<u8> {
     u8::try_from(place).ok()
 }
 
+/// The first region in which this frequency, and the rate of this name, are used.
+pub fn of(frequency_hz: u32, rate: &str) -> Option<(u8, u8)> {
+    let known = |(number, region): (u8, &Region)| {
+        let (low, high) = region.band_hz;
+        let rate = (low..=high).contains(&frequency_hz).then(|| region.rate_of(rate))?;
+        Some((number, rate?))
+    };
+    (0..).zip(REGIONS).find_map(known)
+}
+
 impl Region {
     pub fn rate(&self, number: u8) -> Option<Rate> {
         self.rates.get(usize::from(number)).copied().flatten()
@@ -233,6 +243,11 @@ impl Region {
 }
 
 impl Rate {
+    /// As a packet forwarder writes it.
+    pub fn text(self) -> String {
+        format!("SF{}BW{}", self.spreading, self.bandwidth_hz / 1_000)
+    }
+
     /// The least signal-to-noise ratio at which the modulation can be read, in tenths of a decibel.
     pub fn snr_min_ddb(self) -> i64 {
         100 - 25 * i64::from(self.spreading)

@@ -74,7 +74,7 @@ pub const BEACONS_MAX: usize = 4;
 pub const HEARD_MAX: usize = 128;
 
 /// What a device says of itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(array)]
 pub struct Station {
     /// The number of its radio region.

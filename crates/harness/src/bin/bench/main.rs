@@ -5,6 +5,7 @@
 //! `cargo xtask bench`, or `bench NAME` for one.
 
 mod assess;
+mod coverage;
 mod devices;
 mod intake;
 mod method;
@@ -21,9 +22,10 @@ use std::process::{Command, ExitCode, Stdio};
 type Bench = (&'static str, fn() -> Section);
 
 /// In the order of the path of a report; what each prints.
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     ("intake", intake::run),
     ("assess", assess::run),
+    ("coverage", coverage::run),
     ("verifiers", verifiers::run),
     ("settle", settle::run),
     ("transfers", transfers::run),

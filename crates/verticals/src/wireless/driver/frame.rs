@@ -65,6 +65,24 @@ pub fn base64(text: &str) -> Option<Vec<u8>> {
     (count < 6).then_some(bytes)
 }
 
+/// Bytes as text in base 64.
+pub fn to_base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for place in 0..4 {
+            let six = (bits >> (18 - 6 * place) & 63) as usize;
+            text.push(if place > three.len() {
+                '='
+            } else {
+                char::from(LETTERS[six])
+            });
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +99,11 @@ mod tests {
             ("Zm9v!", None),
         ] {
             assert_eq!(base64(text).as_deref(), bytes, "{text}");
+        }
+        for bytes in [&b""[..], b"f", b"fo", b"foo", b"foob", &[0xff; 36]] {
+            let text = to_base64(bytes);
+            assert_eq!(text.len() % 4, 0);
+            assert_eq!(base64(&text).as_deref(), Some(bytes), "{text}");
         }
     }
 

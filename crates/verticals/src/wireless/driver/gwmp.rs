@@ -15,20 +15,18 @@ const PACKETS_MAX: usize = 256;
 const SHAPE: DriverError = DriverError::Malformed("not the JSON of a packet forwarder");
 const FIELD: DriverError = DriverError::Malformed("a field of a packet is not as a packet forwarder writes it");
 
-/// What one message says.
+/// What one message says was sent and heard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
-    pub station: Option<Station>,
     pub beacons: Vec<Beacon>,
     pub heard: Vec<Heard>,
 }
 
-/// Reads one message. Packets with a broken checksum, or of another modulation than LoRa, are left out. What the station says
-/// of itself counts from there on: data rates have other numbers in another region.
+/// Reads one message. Packets with a broken checksum, or of another modulation than LoRa, are left out. The region is
+/// what the message's own `station` says, wherever that stands in it.
 pub fn read(text: &str, region: &Region, now: TimeMs) -> Result<Said, DriverError> {
     let mut text = Text::new(text);
     let mut said = Said::default();
-    let mut region = region;
     text.members(|text, name| match name {
         "rxpk" => text.items(|text| {
             if said.heard.len() >= PACKETS_MAX {
@@ -41,15 +39,22 @@ pub fn read(text: &str, region: &Region, now: TimeMs) -> Result<Said, DriverErro
             said.beacons.push(beacon(text, region, now)?);
             Ok(())
         }
-        "station" => {
-            let station = station(text)?;
-            region = region::by_number(station.region).unwrap_or(region);
-            said.station = Some(station);
-            Ok(())
-        }
         _ => text.value().map(drop),
     })?;
     if text.is_empty() { Ok(said) } else { Err(SHAPE) }
+}
+
+/// What a message says of the station, if it does.
+pub fn station_of(text: &str) -> Result<Option<Station>, DriverError> {
+    let (mut text, mut said) = (Text::new(text), None);
+    text.members(|text, name| {
+        if name == "station" {
+            said = Some(station(text)?);
+            return Ok(());
+        }
+        text.value().map(drop)
+    })?;
+    Ok(said)
 }
 
 /// A number of so many decimals, narrowed.
@@ -91,6 +96,7 @@ fn packet(text: &mut Text, region: &Region, now: TimeMs) -> Result<Option<Heard>
         source: None,
     };
     let (mut rate, mut whole, mut lora, mut data) = (None, true, true, None);
+    let (mut name_of, mut size) = (None, 0);
     let (mut eui, mut told) = (
         None,
         Source {
@@ -116,9 +122,13 @@ fn packet(text: &mut Text, region: &Region, now: TimeMs) -> Result<Option<Heard>
             "rssi" => heard.rssi_ddbm = number(value, 1)?,
             "lsnr" => heard.snr_ddb = number(value, 1)?,
             "data" => data = plain(value).and_then(base64),
+            "frame" => name_of = plain(value).and_then(|text| u64::from_str_radix(text, 16).ok()),
+            "size" => size = number(value, 0)?,
             "eui" => eui = plain(value).and_then(|text| u64::from_str_radix(text, 16).ok()),
+            "fcnt" => told.counter = Some(number(value, 0)?),
             "cell" => told.place = Some(cell(value)?),
             "height" => told.height_m = Some(number(value, 0)?),
+            "power" => told.power_ddbm = Some(number(value, 1)?),
             "range" => told.range_m = Some(number(value, 0)?),
             "taken" => told.taken = Some(milliseconds(value)?),
             _ => {}
@@ -128,18 +138,24 @@ fn packet(text: &mut Text, region: &Region, now: TimeMs) -> Result<Option<Heard>
     if !whole || !lora {
         return Ok(None);
     }
-    let data = data.ok_or(FIELD)?;
     heard.rate = rate.ok_or(DriverError::Malformed("no data rate of the region"))?;
-    heard.size = u16::try_from(data.len()).map_err(|_| FIELD)?;
-    heard.frame = frame(&data);
-    let sender = match header(&data) {
-        Header::Data { address, counter, .. } => Some((u64::from(address), Some(u32::from(counter)))),
-        Header::Join { dev_eui, .. } => Some((dev_eui, None)),
-        Header::Other => None,
+    // Whoever keeps the bytes to itself names the frame.
+    let (name, size, sender) = match data {
+        Some(data) => {
+            let sender = match header(&data) {
+                Header::Data { address, counter, .. } => Some((u64::from(address), Some(u32::from(counter)))),
+                Header::Join { dev_eui, .. } => Some((dev_eui, None)),
+                Header::Other => None,
+            };
+            (frame(&data), u16::try_from(data.len()).map_err(|_| FIELD)?, sender)
+        }
+        None => (name_of.ok_or(FIELD)?, size, None),
     };
+    (heard.frame, heard.size) = (name, size);
+    let sender = eui.map(|eui| (eui, sender.and_then(|(_, counter)| counter))).or(sender);
     heard.source = sender.map(|(id, counter)| Source {
-        id: eui.unwrap_or(id),
-        counter,
+        id,
+        counter: told.counter.or(counter),
         ..told
     });
     Ok(Some(heard))
@@ -157,7 +173,7 @@ fn beacon(text: &mut Text, region: &Region, now: TimeMs) -> Result<Beacon, Drive
         let value = text.value()?;
         match name {
             "time" => beacon.time = milliseconds(value)?,
-            "nonce" => beacon.nonce = number(value, 0)?,
+            "nonce" => beacon.nonce = plain(value).and_then(|text| text.parse().ok()).ok_or(FIELD)?,
             "freq" => beacon.frequency_hz = number(value, 6)?,
             "datr" => beacon.rate = plain(value).and_then(|text| region.rate_of(text)).ok_or(FIELD)?,
             "power" => beacon.power_ddbm = number(value, 1)?,
@@ -225,7 +241,7 @@ mod tests {
     #[test]
     fn what_the_customer_tells_is_taken_along() {
         let message = r#"{"rxpk":[{"heard":5,"held":7,"freq":868.1,"datr":"SF12BW125","stat":1,"rssi":-118,"lsnr":-17.5,
-            "eui":"a81758fffe04b1c1","cell":"881969c9b7fffff","height":310,"range":12749,"taken":99,
+            "eui":"a81758fffe04b1c1","fcnt":65607,"cell":"881969c9b7fffff","height":310,"range":12749,"taken":99,
             "data":"gAcAAEiARwAFFNS7MsysVH1JfcuHWg6BlMPSEMlrB7bcNfUe"}]}"#;
         let heard = read(message, &region::REGIONS[0], NOW).expect("a message").heard[0];
         let source = heard.source.expect("a data frame");
@@ -234,8 +250,8 @@ mod tests {
             (TimeMs(5), 7, Some(TimeMs(99)))
         );
         assert_eq!(
-            (source.id, source.range_m, source.height_m),
-            (0xa817_58ff_fe04_b1c1, Some(12_749), Some(310))
+            (source.id, source.counter, source.range_m, source.height_m),
+            (0xa817_58ff_fe04_b1c1, Some(65_607), Some(12_749), Some(310))
         );
     }
 
@@ -251,7 +267,8 @@ mod tests {
             r#"{"station":{"region":"MOON"}}"#,
             r#"{"stat":{}} x"#,
         ] {
-            assert!(read(message, &region::REGIONS[0], NOW).is_err(), "{message}");
+            let refused = station_of(message).and_then(|_| read(message, &region::REGIONS[0], NOW));
+            assert!(refused.is_err(), "{message}");
         }
         let said = read(r#"{"stat":{"rxnb":0}}"#, &region::REGIONS[0], NOW);
         assert_eq!(said, Ok(Said::default()));

@@ -1,13 +1,16 @@
 //! Recorded receptions, a frame a line, as two network servers log them: Helium's console integration (`hotspots`) and
-//! ChirpStack's (`rxInfo`). Each receiver becomes a reception as its own agent would have reported it. It opens no file.
+//! ChirpStack's (`rxInfo`, of versions 3 and 4). Each receiver becomes a reception as its own agent would have reported it. It
+//! opens no file.
 
+use super::frame::base64;
+use super::note;
 use crate::kit::DriverError;
 use crate::kit::challenge::first;
 use crate::kit::decimal::scaled;
 use crate::kit::json::{Text, plain};
 use crate::kit::place::Place;
-use crate::wireless::region::REGIONS;
-use crate::wireless::report::{Heard, Source};
+use crate::wireless::region::{self, REGIONS};
+use crate::wireless::report::{self, Heard, Source, Station};
 use cairn_types::{CellId, EpochClock, EpochNumber, TimeMs, hash};
 
 const SHAPE: DriverError = DriverError::Malformed("not a line of recorded receptions");
@@ -22,9 +25,12 @@ pub struct Recorded {
     pub receiver: String,
     pub place: Option<Place>,
     pub height_m: Option<i16>,
-    /// The frame, by all that the line says of what was sent.
+    pub region: u8,
+    /// The frame's bytes; where the line has them not, a stand-in that is the same for the same frame.
+    pub data: Vec<u8>,
     pub frame: u64,
-    /// The sender's name as a number, its counter, place and height.
+    /// The sender's name, and that as a number; its counter, place and height.
+    pub sender_name: String,
     pub sender: u64,
     pub counter: Option<u32>,
     pub sender_place: Option<Place>,
@@ -39,8 +45,13 @@ pub struct Recorded {
     pub rate: u8,
     pub rssi_ddbm: i16,
     pub snr_ddb: i16,
-    pub size: u16,
 }
+
+/// A line's receptions, and how many of its receivers say too little to be one.
+pub type Line = (Vec<Recorded>, usize);
+
+/// The longest payload of a frame.
+const PAYLOAD_MAX: usize = 242;
 
 /// So many of the first places a receiver says decide where it is registered.
 const FIRST_PLACES: usize = 9;
@@ -56,7 +67,7 @@ impl Recorded {
             rssi_ddbm: self.rssi_ddbm,
             snr_ddb: self.snr_ddb,
             held_ms: self.held_ms,
-            size: self.size,
+            size: u16::try_from(self.data.len()).unwrap_or(u16::MAX),
             source: Some(Source {
                 id: self.sender,
                 counter: self.counter,
@@ -67,6 +78,21 @@ impl Recorded {
                 taken: Some(self.taken),
             }),
         }
+    }
+
+    /// What the receiver says of itself.
+    pub fn station(&self, cell: impl Fn(Place) -> CellId) -> Station {
+        Station {
+            region: self.region,
+            place: self.place.map(cell),
+            height_m: self.height_m,
+            gain_ddbi: None,
+        }
+    }
+
+    /// What the receiver's packet forwarder, and the customer who took the frame, tell the receiver's agent.
+    pub fn message(&self, cell: impl Fn(Place) -> CellId) -> String {
+        note::reception(&self.station(&cell), &self.reception(&cell), &self.data)
     }
 
     /// The epoch it is reported in: that in which it was heard, unless the receiver's clock is so far off that it reports to
@@ -88,7 +114,7 @@ pub fn registered(places: &[CellId]) -> Option<CellId> {
 
 /// What a line says once for all its receivers.
 #[derive(Default)]
-struct Line<'a> {
+struct About<'a> {
     sender: &'a str,
     address: &'a str,
     counter: Option<u32>,
@@ -96,12 +122,23 @@ struct Line<'a> {
     raw: &'a str,
     payload: &'a str,
     decoded: &'a str,
+    /// As the server dates it: in milliseconds, or as text.
     taken: Option<TimeMs>,
+    dated: Option<TimeMs>,
+    reported: Option<TimeMs>,
     place: Option<Place>,
     height_m: Option<i16>,
     frequency_hz: Option<u32>,
     rate: Option<u8>,
-    size: u16,
+    modulation: Modulation,
+    size: Option<usize>,
+}
+
+/// A LoRa modulation that is said piece by piece.
+#[derive(Clone, Copy, Default)]
+struct Modulation {
+    spreading: Option<u8>,
+    bandwidth_hz: Option<u32>,
 }
 
 /// What a line says of one receiver.
@@ -110,7 +147,7 @@ struct Receiver<'a> {
     name: &'a str,
     place: Spot,
     frequency_hz: Option<u32>,
-    rate: Option<u8>,
+    spreading: &'a str,
     rssi_ddbm: Option<i16>,
     snr_ddb: Option<i16>,
     /// By the receiver's clock.
@@ -141,7 +178,7 @@ impl Spot {
     fn take(&mut self, name: &str, value: &str) {
         match name {
             "latitude" | "lat" => self.latitude = number(value, 6),
-            "longitude" | "long" => self.longitude = number(value, 6),
+            "longitude" | "long" | "lng" | "lon" => self.longitude = number(value, 6),
             "altitude" => self.height_m = number(value, 0),
             _ => {}
         }
@@ -171,34 +208,36 @@ fn spot(value: &str) -> Result<Spot, DriverError> {
     Ok(spot)
 }
 
-/// The receptions of one line; none of a line that tells of no frame.
-pub fn read(line: &str) -> Result<Vec<Recorded>, DriverError> {
-    let mut about = Line::default();
+/// The receptions of one line; none of a line that tells of no frame. Fields it does not know, in whatever order, are passed over.
+pub fn read(line: &str) -> Result<Line, DriverError> {
+    let mut about = About::default();
     let mut receivers = Vec::new();
     let mut text = Text::new(line);
     text.members(|text, name| {
         let value = text.value()?;
         match name {
-            "dev_eui" | "devEUI" => about.sender = plain(value).unwrap_or(""),
+            "dev_eui" | "devEUI" | "devEui" => about.sender = plain(value).unwrap_or(""),
             "devaddr" | "devAddr" => about.address = plain(value).unwrap_or(""),
             "fcnt" | "fCnt" => about.counter = number(value, 0),
             "port" | "fPort" => about.port = value,
             "raw_packet" => about.raw = plain(value).unwrap_or(""),
             "payload" | "data" => about.payload = value,
             "decoded" | "object" => about.decoded = value,
-            "payload_size" => about.size = number(value, 0).unwrap_or(0),
+            "payload_size" => about.size = number::<u16>(value, 0).map(usize::from),
+            "dr" => about.rate = number(value, 0),
             "_timestamp" => about.taken = number(value, 0).map(TimeMs),
+            "_date" | "time" => about.dated = plain(value).and_then(time),
+            "reported_at" => about.reported = number(value, 0).map(TimeMs),
             "_devLocation" => (about.place, about.height_m) = spot(value).map(|spot| (spot.place(), spot.height_m))?,
-            "txInfo" => Text::new(value).members(|text, name| {
+            "deviceInfo" if value.starts_with('{') => Text::new(value).members(|text, name| {
                 let value = text.value()?;
-                match name {
-                    "frequency" => about.frequency_hz = number(value, 0),
-                    "dr" => about.rate = number(value, 0),
-                    _ => {}
+                if matches!(name, "devEui" | "devEUI") {
+                    about.sender = plain(value).unwrap_or("");
                 }
                 Ok(())
             })?,
-            "hotspots" | "rxInfo" => Text::new(value).items(|text| {
+            "txInfo" if value.starts_with('{') => sent(value, &mut about)?,
+            "hotspots" | "rxInfo" if value.starts_with('[') => Text::new(value).items(|text| {
                 receivers.push(receiver(text)?);
                 Ok(())
             })?,
@@ -209,11 +248,50 @@ pub fn read(line: &str) -> Result<Vec<Recorded>, DriverError> {
     if !text.is_empty() {
         return Err(SHAPE);
     }
-    let frame = frame(&about);
-    receivers
+    let data = data(&about);
+    let heard: Vec<Recorded> = receivers
         .iter()
-        .map(|receiver| recorded(&about, frame, receiver).ok_or(SHAPE))
-        .collect()
+        .filter_map(|receiver| recorded(&about, &data, receiver))
+        .collect();
+    let unread = receivers.len() - heard.len();
+    Ok((heard, unread))
+}
+
+/// What a server says of how a frame was sent.
+fn sent<'a>(value: &'a str, about: &mut About<'a>) -> Result<(), DriverError> {
+    Text::new(value).members(|text, name| {
+        let value = text.value()?;
+        match name {
+            "frequency" => about.frequency_hz = hertz(value),
+            "dr" => about.rate = number(value, 0),
+            "modulation" | "lora" | "loRaModulationInfo" if value.starts_with('{') => sent(value, about)?,
+            "spreadingFactor" => about.modulation.spreading = number(value, 0),
+            "bandwidth" => {
+                // In hertz, or in kilohertz.
+                let said = number::<u32>(value, 0);
+                about.modulation.bandwidth_hz = said.map(|said| if said < 10_000 { said * 1_000 } else { said });
+            }
+            _ => {}
+        }
+        Ok(())
+    })
+}
+
+/// A frequency in hertz, or in megahertz.
+fn hertz(value: &str) -> Option<u32> {
+    match number::<u32>(value, 6) {
+        Some(hertz) => Some(hertz),
+        None => number(value, 0),
+    }
+}
+
+/// A time of day and date, with whatever decimals of a second, and without or with an offset of none.
+fn time(text: &str) -> Option<TimeMs> {
+    let text = text.strip_suffix("+00:00").unwrap_or(text).trim_end_matches('Z');
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let ms: u64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    let whole: TimeMs = format!("{seconds}Z").parse().ok()?;
+    Some(whole.plus_ms(ms))
 }
 
 /// A sender's name as a number, in whatever case it is written.
@@ -232,8 +310,11 @@ pub fn senders(text: &str) -> Result<Vec<(u64, Place, Option<i16>)>, DriverError
     Ok(senders)
 }
 
-/// A name of what was sent: the bytes where the line has them, else all it says of them.
-fn frame(about: &Line) -> u64 {
+/// What was sent: the bytes where the line has them, else a frame made of all that it says of them.
+fn data(about: &About) -> Vec<u8> {
+    if let Some(raw) = base64(about.raw).filter(|raw| !raw.is_empty()) {
+        return raw;
+    }
     let counter = about.counter.unwrap_or(0).to_be_bytes();
     let said: [&[u8]; 6] = [
         about.sender.as_bytes(),
@@ -243,12 +324,24 @@ fn frame(about: &Line) -> u64 {
         about.payload.as_bytes(),
         about.decoded.as_bytes(),
     ];
-    let all = if about.raw.is_empty() {
-        hash::domain("cairn/wireless/recorded/1", &said)
+    let all = hash::domain("cairn/wireless/recorded/1", &said);
+    let address = u32::from_str_radix(about.address, 16).unwrap_or_else(|_| sender(about.sender) as u32 >> 7);
+    let payload = plain(about.payload).unwrap_or("");
+    let is_hex = payload.len().is_multiple_of(2) && payload.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let size = about.size.unwrap_or(if is_hex {
+        payload.len() / 2
     } else {
-        hash::domain("cairn/wireless/recorded/1", &[about.raw.as_bytes()])
-    };
-    first(&all.0)
+        payload.len() * 3 / 4
+    });
+    // An unconfirmed uplink: header, address, no options, counter, port, payload, code of integrity.
+    let mut data = vec![0x40];
+    data.extend(address.to_le_bytes());
+    data.push(0);
+    data.extend(&counter[2..].iter().rev().copied().collect::<Vec<u8>>());
+    data.push(number(about.port, 0).unwrap_or(1));
+    data.extend(all.0.iter().cycle().take(size.min(PAYLOAD_MAX)));
+    data.extend(&all.0[28..]);
+    data
 }
 
 fn receiver<'a>(text: &mut Text<'a>) -> Result<Receiver<'a>, DriverError> {
@@ -256,16 +349,16 @@ fn receiver<'a>(text: &mut Text<'a>) -> Result<Receiver<'a>, DriverError> {
     text.members(|text, name| {
         let value = text.value()?;
         match name {
-            "id" | "gatewayID" => receiver.name = plain(value).unwrap_or(""),
-            "lat" | "long" => receiver.place.take(name, value),
+            "id" | "gatewayID" | "gatewayId" => receiver.name = plain(value).unwrap_or(""),
+            "lat" | "long" | "lng" | "lon" => receiver.place.take(name, value),
             "location" => receiver.place = spot(value)?,
-            "frequency" => receiver.frequency_hz = number(value, 6),
-            "spreading" => receiver.rate = plain(value).and_then(|text| REGIONS[0].rate_of(text)),
+            "frequency" => receiver.frequency_hz = hertz(value),
+            "spreading" => receiver.spreading = plain(value).unwrap_or(""),
             "rssi" => receiver.rssi_ddbm = number(value, 1),
             "snr" | "loRaSNR" => receiver.snr_ddb = number(value, 1),
             "hold_time" => receiver.held_ms = number(value, 0).unwrap_or(0),
             "reported_at" => receiver.reported = number(value, 0).map(TimeMs),
-            "time" => receiver.heard = plain(value).and_then(|text| text.parse().ok()),
+            "time" | "gwTime" => receiver.heard = plain(value).and_then(time),
             "_distance" if value.starts_with('{') => Text::new(value).members(|text, name| {
                 let value = text.value()?;
                 match name {
@@ -288,17 +381,26 @@ fn height_of_horizon(metres: u32) -> i16 {
     i16::try_from(height).unwrap_or(i16::MAX)
 }
 
-fn recorded(about: &Line, frame: u64, receiver: &Receiver) -> Option<Recorded> {
-    let taken = about.taken?;
+fn recorded(about: &About, data: &[u8], receiver: &Receiver) -> Option<Recorded> {
     let said = receiver
         .reported
         .map(|reported| TimeMs(reported.0.saturating_sub(receiver.held_ms)));
+    let taken = about.taken.or(about.dated).or(about.reported).or(receiver.reported);
+    let taken = taken.or(receiver.heard.map(|heard| heard.plus_ms(ON_THE_WAY_MS)))?;
     let heard = receiver.heard.or(said);
+    let frequency_hz = receiver.frequency_hz.or(about.frequency_hz)?;
+    let (region, rate) = radio(about, receiver, frequency_hz)?;
+    if receiver.name.is_empty() || about.sender.is_empty() {
+        return None;
+    }
     Some(Recorded {
         receiver: receiver.name.to_owned(),
         place: receiver.place.place(),
         height_m: receiver.place.height_m,
-        frame,
+        region,
+        data: data.to_vec(),
+        frame: report::frame(data),
+        sender_name: about.sender.to_owned(),
         sender: sender(about.sender),
         counter: about.counter,
         sender_place: about.place,
@@ -307,12 +409,31 @@ fn recorded(about: &Line, frame: u64, receiver: &Receiver) -> Option<Recorded> {
         heard: heard.unwrap_or(TimeMs(taken.0.saturating_sub(ON_THE_WAY_MS))),
         held_ms: receiver.held_ms,
         taken,
-        frequency_hz: receiver.frequency_hz.or(about.frequency_hz)?,
-        rate: receiver.rate.or(about.rate)?,
+        frequency_hz,
+        rate,
         rssi_ddbm: receiver.rssi_ddbm?,
-        snr_ddb: receiver.snr_ddb?,
-        size: about.size,
+        // A server that leaves out what is nought leaves out such a ratio too.
+        snr_ddb: receiver.snr_ddb.unwrap_or(0),
     })
+}
+
+/// Region and rate, by whichever name the line gives the rate; Europe's where only its number is known.
+fn radio(about: &About, receiver: &Receiver, frequency_hz: u32) -> Option<(u8, u8)> {
+    let Modulation {
+        spreading,
+        bandwidth_hz,
+    } = about.modulation;
+    let said = spreading.map(|spreading| region::Rate {
+        spreading,
+        bandwidth_hz: bandwidth_hz.unwrap_or(125_000),
+    });
+    let text = match (receiver.spreading, said) {
+        ("", Some(rate)) => rate.text(),
+        (text, _) if text.starts_with("SF") && !text.contains("BW") => format!("{text}BW125"),
+        (text, _) => text.to_owned(),
+    };
+    let known = region::of(frequency_hz, &text).or_else(|| Some((0, REGIONS[0].rate_of(&text)?)));
+    known.or_else(|| Some((0, about.rate?)))
 }
 
 #[cfg(test)]
@@ -331,7 +452,7 @@ mod tests {
 
     #[test]
     fn both_forms_give_receptions() {
-        let heard = read(HELIUM).expect("a line");
+        let (heard, _) = read(HELIUM).expect("a line");
         let one = &heard[0];
         assert_eq!((heard.len(), one.receiver.as_str(), one.counter), (1, "11xH", Some(71)));
         assert_eq!(
@@ -352,7 +473,7 @@ mod tests {
         };
         assert_eq!(one.place, Some(place));
 
-        let heard = read(CHIRPSTACK).expect("a line");
+        let (heard, _) = read(CHIRPSTACK).expect("a line");
         assert_eq!(heard.len(), 2);
         assert_eq!((heard[0].frame, heard[0].taken), (heard[1].frame, heard[1].taken));
         assert_eq!(heard[0].heard, TimeMs(1_687_511_428_666), "no clock of its own");
@@ -384,7 +505,7 @@ mod tests {
             genesis: TimeMs(0),
             epoch_ms: 3_600_000,
         };
-        let mut one = read(HELIUM).expect("a line").remove(0);
+        let mut one = read(HELIUM).expect("a line").0.remove(0);
         let now = one.taken.0 / 3_600_000;
         for (heard, epoch) in [
             (one.heard, now),
@@ -405,18 +526,78 @@ mod tests {
             latitude: 45_200_000,
             longitude: 5_700_000,
         };
-        let heard = read(CHIRPSTACK).expect("a line");
+        let (heard, _) = read(CHIRPSTACK).expect("a line");
         assert_eq!(senders(text), Ok(vec![(heard[0].sender, place, Some(1_340))]));
+    }
+
+    /// As ChirpStack 4 logs it: other names, and what is nought left out.
+    const CHIRPSTACK_4: &str = r#"{"time":"2024-06-23T09:10:28.896123+00:00","deviceInfo":{"devEui":"d1d1","tags":{}},"devAddr":"00189440",
+        "dr":5,"fCnt":7,"fPort":3,"data":"AQI=","rxInfo":[{"gatewayId":"ab","gwTime":"2024-06-23T09:10:28.700+00:00","rssi":-48,
+        "location":{"latitude":45.1,"longitude":5.7}}],"txInfo":{"frequency":868500000,"modulation":{"lora":{"bandwidth":125000,
+        "spreadingFactor":7,"codeRate":"CR_4_5"}}}}"#;
+
+    #[test]
+    fn fields_may_be_called_otherwise_or_be_missing() {
+        let (heard, unread) = read(CHIRPSTACK_4).expect("a line");
+        let one = &heard[0];
+        assert_eq!(
+            (heard.len(), unread, one.rate, one.snr_ddb, one.data.len()),
+            (1, 0, 5, 0, 16)
+        );
+        assert_eq!(one.taken.since_ms(one.heard), 196);
+        assert_eq!(one.frequency_hz, 868_500_000);
+        let american = HELIUM
+            .replace("868.2999877929688", "903.9")
+            .replace("SF12BW125", "SF10BW125");
+        let one = read(&american).expect("a line").0.remove(0);
+        assert_eq!((one.region, one.rate), (1, 0));
+        for (line, heard) in [
+            (HELIUM.replace(r#","_timestamp":1672867882661"#, ""), 1),
+            (HELIUM.replace(r#""rssi":-111,"#, ""), 0),
+            (HELIUM.replace("\"dev_eui\":\"A817\",", ""), 0),
+            (HELIUM.replace("SF12BW125", "SF12"), 1),
+            (
+                CHIRPSTACK.replace(r#","location":{"latitude":45.195"#, r#","location":{"latitude":null"#),
+                2,
+            ),
+        ] {
+            let (read, unread) = read(&line).expect("a line");
+            let all = line.matches("\"rssi\"").count().max(1);
+            assert_eq!((read.len(), read.len() + unread), (heard, all), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_receivers_agent_hears_the_same() {
+        use crate::kit::Driver as _;
+        use crate::wireless::driver::HotspotDriver;
+        use crate::wireless::report::Body;
+        let clock = EpochClock {
+            genesis: TimeMs(0),
+            epoch_ms: 3_600_000,
+        };
+        let nowhere: CellId = "881969c9b7fffff".parse().expect("a cell");
+        for line in [HELIUM, CHIRPSTACK, CHIRPSTACK_4] {
+            for one in read(line).expect("a line").0 {
+                let mut driver = HotspotDriver::new(clock, 3);
+                assert_eq!(driver.push(one.message(|_| nowhere).as_bytes(), one.taken), Ok(1));
+                let body = Body::decode(&driver.packs(TimeMs(u64::MAX))[0].body).expect("a body");
+                assert_eq!(body.heard, [one.reception(|_| nowhere)]);
+                assert_eq!((body.station.region, body.station.height_m), (0, one.height_m));
+                assert_eq!(body.station.place, one.place.map(|_| nowhere));
+            }
+        }
     }
 
     #[test]
     fn another_payload_is_another_frame_and_other_lines_are_none() {
-        let frame = |line: &str| read(line).expect("a line")[0].frame;
+        let frame = |line: &str| read(line).expect("a line").0[0].frame;
         assert_ne!(frame(CHIRPSTACK), frame(&CHIRPSTACK.replace("\"50\"", "\"51\"")));
         assert_ne!(frame(CHIRPSTACK), frame(&CHIRPSTACK.replace("1143", "1144")));
         assert_eq!(frame(HELIUM), frame(&HELIUM.replace("-111", "-112")));
-        assert_eq!(read(r#"{"deviceName":"Y","margin":7,"_timestamp":1}"#), Ok(vec![]));
-        for broken in ["", "[]", r#"{"rxInfo":[{"rssi":1}]}"#, &CHIRPSTACK[..200]] {
+        assert_eq!(read(r#"{"deviceName":"Y","margin":7,"_timestamp":1}"#), Ok((vec![], 0)));
+        assert_eq!(read(r#"{"rxInfo":[{"rssi":1}]}"#), Ok((vec![], 1)));
+        for broken in ["", "[]", &CHIRPSTACK[..200]] {
             assert!(read(broken).is_err(), "{broken}");
         }
     }

@@ -40,7 +40,7 @@ impl Judged<'_> {
             .any(|sent| sent.refusal.is_none());
         let heard = self.said.heard[spoken.heard.clone()].iter();
         sent || heard
-            .filter(|reception| reception.beacon.is_some())
+            .filter(|reception| reception.beacon.is_some() || reception.proves)
             .any(|reception| reception.stands())
     }
 

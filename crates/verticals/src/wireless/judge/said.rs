@@ -55,6 +55,8 @@ pub struct Reception {
     pub heard: Heard,
     /// The beacon it is of.
     pub beacon: Option<usize>,
+    /// Of a reference's frame: whether it counts as coverage.
+    pub proves: bool,
     pub refusal: Option<Refusal>,
 }
 
@@ -117,6 +119,7 @@ impl Said {
                     row,
                     heard: reception(run),
                     beacon: None,
+                    proves: false,
                     refusal: None,
                 });
             }

@@ -816,3 +816,42 @@ fn memory_that_nobody_here_wrote_is_refused() {
         assert!(Memory::decode(&codec::encode(&broken)).is_err());
     }
 }
+
+#[test]
+fn a_reference_proves_coverage_to_two_operators_or_to_nobody() {
+    let earned = |named: bool, operators: [u32; 2]| {
+        let mut net = Net::of(&[at(3), at(6)]);
+        for (member, operator) in net.members.iter_mut().zip(operators) {
+            member.operator = AccountNumber(operator);
+        }
+        net.params.references = if named { vec![source().id] } else { vec![] };
+        let heard = |row: i16| -> Vec<Heard> {
+            let one = |frame: u64| Heard {
+                time: NOON.plus_ms(frame * 60_000),
+                rssi_ddbm: -1_050 - row * 70 - (frame as i16 * 37 * (row + 1)) % 90,
+                source: Some(Source {
+                    counter: Some(frame as u32),
+                    ..source()
+                }),
+                ..packet(frame)
+            };
+            (1..=4).map(one).collect()
+        };
+        let findings = net.judge(&[(0, told(heard(0))), (1, told(heard(1)))]).findings;
+        let spans = findings.iter().flat_map(|finding| &finding.spans);
+        assert!(
+            spans
+                .filter(|span| span.quantity != reasons::STANDING)
+                .all(|span| span.reason.is_none()),
+            "a packet is a packet all the same: {findings:?}"
+        );
+        findings.iter().map(|finding| finding.units).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        earned(true, [1, 2]),
+        [250_000, 250_000],
+        "half of what four strangers' beacons prove"
+    );
+    assert_eq!(earned(true, [1, 1]), [0, 0]);
+    assert_eq!(earned(false, [1, 2]), [0, 0]);
+}

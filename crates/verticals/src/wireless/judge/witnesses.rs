@@ -4,6 +4,7 @@
 use super::memory::{DeviceMemory, PEERS_MAX, Peer};
 use super::places::{Places, judge_link};
 use super::reasons::*;
+use super::references;
 use super::said::{Reception, Refusal, Said, Sent};
 use crate::kit::counterparty::Votes;
 use crate::kit::witness::{choose, worth};
@@ -260,6 +261,7 @@ pub fn draw(
             witnessed[witness].push(row);
         }
     }
+    references::count(epoch, params, ranks, said, &mut percents);
     for (row, proven) in proven.iter_mut().enumerate() {
         proven.heard = HALF * percents[row].min(100 * target) / (100 * target);
     }

@@ -233,7 +233,9 @@ mod tests {
     fn rates_are_those_of_the_region_the_station_is_in() {
         let packet = r#""rxpk":[{"freq":903.9,"datr":"SF10BW125","stat":1,"rssi":-118,"lsnr":-3.5,"data":"AA=="}]"#;
         for (station, rate) in [("", 2), (r#""station":{"region":"US915"},"#, 0)] {
-            let said = read(&format!("{{{station}{packet}}}"), &region::REGIONS[0], NOW).expect("a message");
+            let message = format!("{{{packet},{station}\"stat\":{{}}}}");
+            let said = station_of(&message).expect("a message").unwrap_or_default();
+            let said = read(&message, &region::REGIONS[usize::from(said.region)], NOW).expect("a message");
             assert_eq!(said.heard[0].rate, rate, "{station}");
         }
     }

@@ -33,10 +33,20 @@ const CHOOSERS: [(usize, Option<BasisPoints>); 8] = [
 /// One gauge.
 #[derive(Clone, Debug)]
 pub struct Station {
+    /// What its agent calls it.
     pub name: String,
+    /// What its own data call it, where that is no name for an agent.
+    pub called: Option<String>,
     pub cell: CellId,
     /// What kind of cheat it is, where that is known.
     pub cheat: Option<&'static str>,
+}
+
+impl Station {
+    /// What people see.
+    pub fn shown(&self) -> &str {
+        self.called.as_ref().unwrap_or(&self.name)
+    }
 }
 
 /// What each station says in one hour, as it would send it; `None`: nothing.
@@ -62,6 +72,7 @@ impl City {
                 };
                 Station {
                     name: device.name.clone(),
+                    called: None,
                     cell: device.cell,
                     cheat,
                 }

@@ -49,7 +49,11 @@ pub struct FindingsFile {
 
 impl FindingsFile {
     pub fn create(path: Option<&Path>, scene: &Scene) -> Result<Self, Failure> {
-        let names = scene.stations().iter().map(|station| station.name.clone()).collect();
+        let names = scene
+            .stations()
+            .iter()
+            .map(|station| station.shown().to_owned())
+            .collect();
         let mut findings = Self {
             writer: None,
             vertical: scene.vertical(),

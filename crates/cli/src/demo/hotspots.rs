@@ -31,6 +31,7 @@ impl Hotspots {
         let town = town(SEED, HONEST, true, days * 24);
         let station = |device: &cairn_verticals::kit::CastDevice| Station {
             name: device.name.clone(),
+            called: None,
             cell: device.cell,
             cheat: match device.role {
                 Role::Honest => None,

@@ -43,6 +43,7 @@ impl Measured {
             })?;
             Ok(Station {
                 name: name.clone(),
+                called: None,
                 cell,
                 cheat: None,
             })

@@ -179,10 +179,19 @@ impl Receptions {
         }
         let mut by_place: Vec<(usize, String)> = names.into_iter().map(|(name, at)| (at, name)).collect();
         by_place.sort_unstable();
-        let station = |((_, name), cell)| Station {
-            name,
-            cell,
-            cheat: None,
+        let station = |((_, name), cell): ((usize, String), CellId)| {
+            let is_name = cairn_agent::keys::is_name(&name);
+            let other = || format!("receiver-{}", cairn_types::hash::sha256(name.as_bytes()));
+            Station {
+                name: if is_name {
+                    name.clone()
+                } else {
+                    other().chars().take(32).collect()
+                },
+                called: (!is_name).then_some(name),
+                cell,
+                cheat: None,
+            }
         };
         self.stations = by_place.into_iter().zip(cells).map(station).collect();
         Ok(())

@@ -74,6 +74,8 @@ pub struct ExchangeTally {
 pub struct Tally {
     vertical: &'static dyn Vertical,
     pub readings: u64,
+    /// Messages of ports that no driver understood.
+    pub not_understood: u64,
     pub received: u64,
     pub accepted: u64,
     pub refused: BTreeMap<String, u64>,
@@ -101,7 +103,7 @@ impl Tally {
             .iter()
             .map(|station| StationTally {
                 device: people::device(&station.name).public().device_id(),
-                name: station.name.clone(),
+                name: station.shown().to_owned(),
                 cell: Some(station.cell),
                 cheat: station.cheat,
                 ..StationTally::default()
@@ -110,6 +112,7 @@ impl Tally {
         Self {
             vertical,
             readings: 0,
+            not_understood: 0,
             received: 0,
             accepted: 0,
             refused: BTreeMap::new(),
@@ -295,6 +298,7 @@ impl Tally {
         json!({
             "reports": { "received": self.received, "accepted": self.accepted, "refused_by_reason": self.refused },
             "readings": self.readings,
+            "messages_not_understood": self.not_understood,
             "epochs": self.epochs,
             "operators_paid": self.operators.len(),
             "pool": self.pool,

@@ -75,7 +75,9 @@ pub fn run() -> Section {
 }
 
 /// The roster, the hour's reports, and how many receptions are in them.
-fn hour() -> Result<(Vec<Member>, Vec<Admitted>, usize), Box<dyn Error>> {
+type Hour = (Vec<Member>, Vec<Admitted>, usize);
+
+fn hour() -> Result<Hour, Box<dyn Error>> {
     let centre: CellId = CENTRE.parse()?;
     let cells = centre.disk(VALLEY_STEPS);
     let params = Params::default();

@@ -196,5 +196,6 @@ fn pending(count: u32) -> Pending {
         network: NetworkId([9; 32]),
         settle: voucher.sign(&chain(), &key(3)),
         entries: (0..count).map(entry).collect(),
+        due: None,
     }
 }

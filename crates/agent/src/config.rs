@@ -3,9 +3,10 @@
 
 use crate::agent::Parts;
 use crate::backoff::Backoff;
+use crate::carry::carrier::Radio;
 use crate::device::Network;
 use crate::gwmp::mux::{Forwarder, Mux};
-use crate::keys::{KeyKind, is_name};
+use crate::keys::{KeyKind, Keys, is_name};
 use crate::outbox::Limits;
 use crate::routes::{Policy, VERIFIERS_DEFAULT, VERIFIERS_MAX, is_address};
 use crate::shell::Ports;
@@ -13,6 +14,7 @@ use crate::uplink::Verifier;
 use cairn_types::{AccountId, CellId, DeviceId, EpochClock, NetworkId, PublicKey, TimeMs};
 use cairn_verticals::Vertical;
 use cairn_verticals::wireless::Wireless;
+use cairn_verticals::wireless::params::Params;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -24,6 +26,9 @@ pub const CONFIG_BYTES_MAX: usize = 64 << 20;
 
 /// The smallest outbox that makes sense: a few of the longest messages.
 pub const OUTBOX_BYTES_MIN: u64 = 4 << 20;
+
+/// Gateways that are asked for customers.
+const GATEWAYS_MAX: usize = 8;
 
 /// Bytes of a chain's key.
 const GROUP_KEY_BYTES: usize = 96;
@@ -63,6 +68,8 @@ pub struct Config {
     /// Packet forwarders of radios, each a device of a network.
     #[serde(rename = "forwarder", default)]
     pub forwarders: Vec<ForwarderConfig>,
+    /// Whether packets are carried for customers of gateways. It needs the ledger.
+    pub carry: Option<CarryConfig>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -182,6 +189,21 @@ pub struct NetworkConfig {
     pub devices: Vec<String>,
 }
 
+/// Carrying packets for money.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarryConfig {
+    /// Where customers say what they want: `http://host:port`.
+    pub gateways: Vec<String>,
+    /// The most any customer may owe a device before it signs, in credits.
+    #[serde(default = "exposure_max")]
+    pub exposure_max: u64,
+}
+
+fn exposure_max() -> u64 {
+    10_000
+}
+
 /// A radio with a packet forwarder.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -240,6 +262,12 @@ impl Config {
             ledger.check()?;
         }
         config.parts([0; 32])?;
+        let gateways = config.carry.as_ref().map(|carry| carry.gateways.as_slice());
+        let gateways = gateways.unwrap_or_default();
+        if gateways.len() > GATEWAYS_MAX || !gateways.iter().all(|gateway| is_address(gateway)) {
+            let what = format!("at most {GATEWAYS_MAX} addresses like http://host:8642");
+            return Err(bad("carry.gateways", what));
+        }
         let forwarders = config.forwarders()?;
         Mux::new(forwarders).map_err(|error| bad("forwarder", error.to_string()))?;
         Ok(config)
@@ -279,6 +307,35 @@ impl Config {
             mqtt: self.ports.mqtt,
             gwmp: (!forwarders.is_empty()).then_some((self.ports.gwmp, forwarders)),
         })
+    }
+
+    /// The radios that may carry packets, with the keys of their devices; none where nothing is carried.
+    pub fn radios(&self, keys: &Keys) -> Result<Vec<Radio>, ConfigError> {
+        let mut radios = Vec::new();
+        if self.carry.is_none() {
+            return Ok(radios);
+        }
+        for (place, forwarder) in self.forwarders()?.into_iter().enumerate() {
+            let of_device = |config: &&NetworkConfig| config.devices.contains(&forwarder.device);
+            let Some(config) = self.networks.iter().find(of_device) else {
+                continue;
+            };
+            let network = network(config)?;
+            let params = Params::decode(&network.params).map_err(|error| bad("params", error.to_string()))?;
+            let Some(key) = keys.get(&forwarder.device) else {
+                continue;
+            };
+            radios.push(Radio {
+                forwarder: place,
+                device: key.public().device_id(),
+                key: key.clone(),
+                name: forwarder.device,
+                eui: forwarder.eui.0,
+                network: network.id,
+                params,
+            });
+        }
+        Ok(radios)
     }
 
     /// The forwarders, each of a device that is here and in a network of radios.
@@ -466,6 +523,7 @@ mod tests {
                 "like host:1700",
             ),
             ("cell = \"88", "cell = \"8", "H3 cell"),
+            ("http://127.0.0.1:8642", "127.0.0.1:8642", "carry.gateways"),
             ("gain = 3.0", "gain = 300.0", "dBi"),
         ] {
             assert!(EXAMPLE.contains(from), "{from}");

@@ -7,7 +7,7 @@ use cairn_agent::agent::Agent;
 use cairn_agent::clock::HandClock;
 use cairn_agent::registry::{Asking, Registry};
 use cairn_agent::routes::{Bonded, Policy};
-use cairn_agent::shell::{Ports, Shell};
+use cairn_agent::shell::{Extras, Ports, Shell};
 use cairn_types::{AccountId, DeviceId};
 use futures::future::BoxFuture;
 use stand::*;
@@ -77,7 +77,11 @@ async fn run(stand: &Stand, ledger: &Ledger, every: Duration, pause: Duration) -
     };
     let (uplink, clock) = (Arc::new(stand.verifier.clone()), HandClock::default());
     clock.set(NOON);
-    Shell::start_asking(agent, Ports::default(), uplink, Arc::new(clock), Some(asking))
+    let extras = Extras {
+        asking: Some(asking),
+        carrier: None,
+    };
+    Shell::start_with(agent, Ports::default(), uplink, Arc::new(clock), extras)
         .await
         .unwrap()
 }

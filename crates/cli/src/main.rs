@@ -128,6 +128,8 @@ enum Command {
     Agent(commands::agent::Command),
     #[command(subcommand)]
     Gateway(commands::gateway::Command),
+    #[command(subcommand)]
+    Router(commands::router::Command),
     Query(commands::query::Args),
     #[command(subcommand)]
     Coverage(commands::coverage::Command),
@@ -164,6 +166,7 @@ fn main() -> ExitCode {
         Command::Validator(command) => commands::validator::run(command, &cli.home, out),
         Command::Agent(command) => commands::agent::run(command, &cli.home, out),
         Command::Gateway(command) => commands::gateway::run(command, &cli.home, out),
+        Command::Router(command) => commands::router::run(command, &cli.home, out),
         Command::Query(args) => commands::query::run(args, &cli.home, out),
         Command::Coverage(command) => commands::coverage::run(command, out),
         Command::Explain(args) => commands::explain::run(args, &cli.home, out),

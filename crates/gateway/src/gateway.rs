@@ -19,6 +19,7 @@ use crate::rows::Answer;
 use crate::sale::{self, Ask, Standing};
 use crate::scan;
 use crate::source::Source;
+use crate::streams::Claims;
 use crate::treasurer::{Identity, Treasurer};
 use cairn_ledger::records::{Order, OrderState};
 use cairn_ledger::tx::Body;
@@ -51,15 +52,16 @@ pub struct Delivery {
 }
 
 pub struct Gateway {
-    ledger: Arc<dyn Ledger>,
+    pub(crate) ledger: Arc<dyn Ledger>,
     meters: Arc<dyn Meters>,
     source: Source,
     treasurer: Treasurer,
-    facts: Facts,
+    pub(crate) facts: Facts,
     limits: Limits,
     journal: Mutex<Journal>,
     /// Orders on which somebody works now.
     busy: Mutex<BTreeSet<OrderId>>,
+    pub(crate) claims: Mutex<Claims>,
 }
 
 impl Gateway {
@@ -78,6 +80,7 @@ impl Gateway {
             treasurer: Treasurer::new(ledger.clone(), facts.chain.clone(), identity),
             journal: Mutex::new(Journal::open(disk, limits.pending_max)?),
             busy: Mutex::default(),
+            claims: Mutex::default(),
             ledger,
             meters,
             facts,
@@ -186,6 +189,7 @@ impl Gateway {
                 network,
                 settle,
                 entries,
+                due: None,
             })?;
             sold = true;
         }
@@ -265,6 +269,9 @@ impl Gateway {
     fn finish(&self, pending: &Pending) -> Result<(), Refusal> {
         let id = pending.order();
         let head = self.ledger.head()?;
+        if pending.due.is_some_and(|due| head.time < due) {
+            return Ok(());
+        }
         match self.ledger.order(&id)? {
             Some(order) if sale::is_paid(&order, pending.settle.voucher.credits) => self.close(pending),
             Some(order) if order.state == OrderState::Open && head.time < order.expires => self.settle(pending),
@@ -324,12 +331,12 @@ impl Gateway {
         })
     }
 
-    fn journal(&self) -> MutexGuard<'_, Journal> {
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
         self.journal.lock().expect("no holder of the lock panics")
     }
 
     /// One at a time works on an order.
-    fn hold(&self, order: OrderId) -> Result<Held<'_>, Refusal> {
+    pub(crate) fn hold(&self, order: OrderId) -> Result<Held<'_>, Refusal> {
         let mut busy = self.busy.lock().expect("no holder of the lock panics");
         if !busy.insert(order) {
             return Err(Refusal::ask_again(
@@ -344,7 +351,7 @@ impl Gateway {
     }
 }
 
-struct Held<'a> {
+pub(crate) struct Held<'a> {
     busy: &'a Mutex<BTreeSet<OrderId>>,
     order: OrderId,
 }

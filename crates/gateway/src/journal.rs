@@ -2,7 +2,7 @@
 //! what became of the sale is asked of the ledger, never of the file.
 
 use cairn_ledger::tx::settle_order::SettleOrder;
-use cairn_types::{NetworkId, OrderId, codec};
+use cairn_types::{NetworkId, OrderId, TimeMs, codec};
 use cairn_verifier::disk::Disk;
 use cairn_verifier::meters::MeterEntry;
 use minicbor::{CborLen, Decode, Encode};
@@ -22,6 +22,9 @@ pub struct Pending {
     pub settle: SettleOrder,
     #[n(2)]
     pub entries: Vec<MeterEntry>,
+    /// Of a stream: a better voucher may come until then, by the ledger's time.
+    #[n(3)]
+    pub due: Option<TimeMs>,
 }
 
 impl Pending {
@@ -139,6 +142,7 @@ mod tests {
                 device: DeviceNumber(1),
                 credits: Credit(5),
             }],
+            due: None,
         }
     }
 

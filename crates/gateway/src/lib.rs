@@ -3,6 +3,7 @@
 //! ```text
 //! POST /v1/quotes  ─▶ query ─▶ source (archive, attested) ─▶ quote ─▶ price, terms          customer ─▶ ledger: open_order
 //! POST /v1/queries ─▶ sale.check (order, voucher, same rows?) ─▶ journal (fsync) ─▶ meters ─▶ ledger: settle, close ─▶ export
+//! POST /v1/claims   ─▶ streams: who wants which packets        POST /v1/promises ─▶ journal ─▶ the best one is settled when it is due
 //! ```
 //! Decisions are synchronous functions; ledger, archive, disk and the verifiers' door are traits, and the time is the ledger's.
 //! It sells only what a quorum of verifiers attested and no dispute can replace any more, and never holds anybody's money.
@@ -25,6 +26,7 @@ pub mod meters;
 pub mod treasurer;
 
 pub mod gateway;
+pub mod streams;
 
 pub mod export;
 

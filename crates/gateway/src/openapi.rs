@@ -26,6 +26,26 @@ pub fn document() -> Value {
                 "requestBody": body("PurchaseRequest"),
                 "responses": answers(json!({ "200": file() }), &["400", "402", "403", "404", "409", "413", "429", "500", "503"]),
             } },
+            "/v1/claims": {
+                "post": {
+                    "operationId": "claim",
+                    "summary": "Says who wants which packets of a network (a signed claim, CBOR), for five minutes. The order must be open and a stream's, and the claim signed by its voucher key.",
+                    "requestBody": cbor("A signed claim"),
+                    "responses": answers(json!({ "204": { "description": "Taken" } }), &["400", "403", "404", "409", "413", "429", "503"]),
+                },
+                "get": {
+                    "operationId": "claims",
+                    "summary": "The claims on a network's packets: an array of signed claims, CBOR.",
+                    "parameters": [{ "name": "network", "in": "query", "required": true, "schema": hex(64, "Network id") }],
+                    "responses": answers(json!({ "200": cbor("Signed claims") }), &["400", "429", "503"]),
+                },
+            },
+            "/v1/promises": { "post": {
+                "operationId": "promise",
+                "summary": "A stream's voucher with all it owes, device by device (CBOR). The best one is settled when the customer says that it is the last, or before the order expires. From whoever has it.",
+                "requestBody": cbor("A promise"),
+                "responses": answers(json!({ "204": { "description": "It is kept, or a better one is" } }), &["400", "403", "404", "409", "413", "429", "503"]),
+            } },
             "/v1/health": { "get": {
                 "operationId": "health",
                 "summary": "Whether the gateway and its ledger answer",
@@ -151,6 +171,10 @@ fn body(schema: &str) -> Value {
 
 fn json_answer(description: &str, schema: &str) -> Value {
     json!({ "description": description, "content": { "application/json": { "schema": reference(schema) } } })
+}
+
+fn cbor(description: &str) -> Value {
+    json!({ "description": description, "content": { "application/cbor": {} } })
 }
 
 fn file() -> Value {

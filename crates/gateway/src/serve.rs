@@ -2,7 +2,7 @@
 //! may block, streams files; decides nothing but sizes and how many at once.
 //!
 //! ```text
-//! POST /v1/quotes   POST /v1/queries   GET /v1/health  /v1/openapi.json  /metrics
+//! POST /v1/quotes   POST /v1/queries   POST GET /v1/claims   POST /v1/promises   GET /v1/health  /v1/openapi.json  /metrics
 //! ```
 
 mod body;
@@ -20,11 +20,12 @@ use crate::openapi;
 use crate::refusal::{Kind, Refusal};
 use crate::treasurer::Identity;
 use axum::body::to_bytes;
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::Bytes;
 use cairn_verifier::disk::Disk;
 use cairn_verifier::http::{Guarded, Timeouts};
 use cairn_verifier::objects::Objects;
@@ -189,6 +190,8 @@ fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/quotes", post(quotes))
         .route("/v1/queries", post(queries))
+        .route("/v1/claims", post(claim).get(claims))
+        .route("/v1/promises", post(promise))
         .route("/v1/health", get(health))
         .route("/v1/openapi.json", get(|| async { Json(openapi::document()) }))
         .route("/metrics", get(metrics_text))
@@ -235,6 +238,44 @@ fn file(delivery: Delivery, format: Format, place: OwnedSemaphorePermit) -> Resp
     (headers, body::stream(delivery.answer, format, place)).into_response()
 }
 
+/// A claim on packets, as CBOR.
+async fn claim(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let taken = async {
+        let bytes = body_of(request).await?;
+        let ((), _place) = shared.run(move |gateway, _| gateway.take_claim(&bytes)).await?;
+        Ok(StatusCode::NO_CONTENT.into_response())
+    };
+    shared.answer(taken.await)
+}
+
+/// The claims on a network's packets, as CBOR.
+async fn claims(State(shared): State<Arc<Shared>>, Query(asked): Query<ClaimsOf>) -> Response {
+    let answered = async {
+        let network = asked.network.parse().map_err(|error| {
+            let hint = "name the network: /v1/claims?network=ID";
+            Refusal::new(Kind::Invalid, "request_invalid", format!("network: {error}"), hint)
+        })?;
+        let (bytes, _) = shared.run(move |gateway, _| gateway.claims(&network)).await?;
+        Ok(([(header::CONTENT_TYPE, "application/cbor")], bytes).into_response())
+    };
+    shared.answer(answered.await)
+}
+
+#[derive(serde::Deserialize)]
+struct ClaimsOf {
+    network: String,
+}
+
+/// A promise that pays for packets, as CBOR.
+async fn promise(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let taken = async {
+        let bytes = body_of(request).await?;
+        let ((), _place) = shared.run(move |gateway, _| gateway.take_promise(&bytes)).await?;
+        Ok(StatusCode::NO_CONTENT.into_response())
+    };
+    shared.answer(taken.await)
+}
+
 async fn health(State(shared): State<Arc<Shared>>) -> Response {
     let ledger = shared.ledger.clone();
     let head = spawn_blocking(move || ledger.head()).await;
@@ -274,16 +315,21 @@ fn not_found() -> Response {
     .into_response()
 }
 
-/// A body of limited length as JSON.
-async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
-    let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX).await.map_err(|_| {
+/// A body of limited length.
+async fn body_of(request: Request) -> Result<Bytes, Refusal> {
+    to_bytes(request.into_body(), BODY_BYTES_MAX).await.map_err(|_| {
         Refusal::new(
             Kind::TooLarge,
             "body_too_long",
             format!("a request has at most {BODY_BYTES_MAX} bytes, and all that it announces"),
             "name fewer, coarser cells",
         )
-    })?;
+    })
+}
+
+/// A body of limited length as JSON.
+async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
+    let bytes = body_of(request).await?;
     serde_json::from_slice(&bytes).map_err(|error| {
         Refusal::new(
             Kind::Invalid,

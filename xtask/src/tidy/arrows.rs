@@ -3,7 +3,7 @@
 use super::{Problem, manifests, tree::Tree};
 
 /// The order of the crates: each may use those before it.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "types",
     "verticals",
     "ledger",  // agreed by everyone
@@ -13,6 +13,7 @@ const ORDER: [&str; 15] = [
     "engine",
     "node", // the path of a report
     "gateway",
+    "router",
     "explorer", // the path of an order
     "client",
     "simulator",

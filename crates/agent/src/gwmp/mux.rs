@@ -3,7 +3,7 @@
 //! air has it. It knows only the forwarders of its settings, so that strangers fill no table.
 
 use super::air::{Air, Slot};
-use super::packet::{self, TxError};
+use super::packet::{self, Heard, TxError};
 use super::plan;
 use super::wire::{Datagram, Eui, Kind, Token};
 use serde::Serialize;
@@ -64,15 +64,29 @@ pub enum Out {
         message: Vec<u8>,
         to: SocketAddr,
         answer: Vec<u8>,
+        /// What is in it, for who carries packets.
+        heard: Vec<Heard>,
     },
+    /// What became of the downlink of a line: nothing, or the word for what hindered it.
+    Told {
+        line: u32,
+        id: u32,
+        error: String,
+    },
+}
+
+/// Who asked for a downlink, and its own name for it.
+#[derive(Clone, Copy)]
+enum Origin {
+    Upstream(usize, Token),
+    /// A router's line.
+    Line(u32, u32),
 }
 
 /// A downlink on its way.
 struct Pending {
     token: Token,
-    upstream: usize,
-    /// The upstream's own name for it.
-    theirs: Token,
+    origin: Origin,
     slot: Slot,
 }
 
@@ -238,20 +252,35 @@ impl Mux {
             Kind::PushAck => radio.upstreams[upstream].acknowledged += 1,
             Kind::PullResp { json } => {
                 radio.upstreams[upstream].downlinks += 1;
-                match radio.downlink(upstream, token, json, now_ms) {
+                let origin = Origin::Upstream(upstream, token);
+                match radio.downlink(origin, json, now_ms) {
                     Ok(out) => return vec![out],
-                    Err(error) => {
-                        radio.refused(error.name());
-                        // Version 1 has no way to say so.
-                        if version > 1 {
-                            return vec![radio.tell(place, upstream, token, &packet::tx_ack(Some(error)))];
-                        }
+                    // Version 1 has no way to say so.
+                    Err(error) if version > 1 => {
+                        return vec![radio.tell(place, origin, &packet::tx_ack(Some(error)))];
                     }
+                    Err(_) => {}
                 }
             }
             _ => {}
         }
         Vec::new()
+    }
+
+    /// A downlink that a router asks for over a line.
+    pub fn from_line(&mut self, place: usize, (line, id): (u32, u32), json: &[u8], now_ms: u64) -> Vec<Out> {
+        let Some(radio) = self.radios.get_mut(place) else {
+            return Vec::new();
+        };
+        let origin = Origin::Line(line, id);
+        match radio.downlink(origin, json, now_ms) {
+            // A forwarder of version 1 tells nothing: that it has it must do.
+            Ok(out) if radio.open.is_some_and(|(_, version, _)| version == 1) => {
+                vec![out, radio.tell(place, origin, &[])]
+            }
+            Ok(out) => vec![out],
+            Err(error) => vec![radio.tell(place, origin, &packet::tx_ack(Some(error)))],
+        }
     }
 
     /// A message of a forwarder is on disk.
@@ -290,20 +319,29 @@ impl Radio {
         }
         let kind = Kind::PushAck;
         let answer = Datagram { version, token, kind }.write();
-        out.push(match pushed.heard.as_slice() {
-            [] => Out::ToForwarder(from, answer),
-            heard => Out::Keep {
+        out.push(match pushed.heard.is_empty() {
+            true => Out::ToForwarder(from, answer),
+            false => Out::Keep {
                 forwarder: place,
-                message: packet::message(&self.station, heard),
+                message: packet::message(&self.station, &pushed.heard),
                 to: from,
                 answer,
+                heard: pushed.heard,
             },
         });
         out
     }
 
-    /// Lets an upstream's downlink through, if region, hour and radio allow it.
-    fn downlink(&mut self, upstream: usize, theirs: Token, json: &[u8], now_ms: u64) -> Result<Out, TxError> {
+    /// Lets a downlink through, if region, hour and radio allow it.
+    fn downlink(&mut self, origin: Origin, json: &[u8], now_ms: u64) -> Result<Out, TxError> {
+        let let_through = self.let_through(origin, json, now_ms);
+        if let Err(error) = &let_through {
+            self.refused(error.name());
+        }
+        let_through
+    }
+
+    fn let_through(&mut self, origin: Origin, json: &[u8], now_ms: u64) -> Result<Out, TxError> {
         let open = self
             .open
             .filter(|(_, _, since)| now_ms.saturating_sub(*since) <= OPEN_MS);
@@ -318,12 +356,7 @@ impl Radio {
             if self.pending.len() >= PENDING_MAX {
                 self.pending.pop_front();
             }
-            self.pending.push_back(Pending {
-                token,
-                upstream,
-                theirs,
-                slot,
-            });
+            self.pending.push_back(Pending { token, origin, slot });
         }
         let kind = Kind::PullResp { json };
         Ok(Out::ToForwarder(to, Datagram { version, token, kind }.write()))
@@ -344,14 +377,23 @@ impl Radio {
                 self.refused(&error);
             }
         }
-        vec![self.tell(place, pending.upstream, pending.theirs, json)]
+        vec![self.tell(place, pending.origin, json)]
     }
 
-    fn tell(&self, place: usize, upstream: usize, token: Token, json: &[u8]) -> Out {
-        let eui = self.settings.eui;
-        let kind = Kind::TxAck { eui, json };
-        let version = 2;
-        Out::ToUpstream((place, upstream), Datagram { version, token, kind }.write())
+    fn tell(&self, place: usize, origin: Origin, json: &[u8]) -> Out {
+        match origin {
+            Origin::Upstream(upstream, token) => {
+                let eui = self.settings.eui;
+                let kind = Kind::TxAck { eui, json };
+                let version = 2;
+                Out::ToUpstream((place, upstream), Datagram { version, token, kind }.write())
+            }
+            Origin::Line(line, id) => Out::Told {
+                line,
+                id,
+                error: packet::acknowledged(json).err().unwrap_or_default(),
+            },
+        }
     }
 
     fn refused(&mut self, name: &str) {

@@ -9,6 +9,8 @@
 //! UDP asks nobody for a password: whoever reaches the socket can speak for the radios. It listens on loopback unless told otherwise.
 
 use crate::agent::TakeError;
+use crate::carry::carrier::Said;
+use crate::carry::line::Ask;
 use crate::gwmp::mux::{ForwarderStatus, Mux, Out};
 use crate::gwmp::wire::DATAGRAM_BYTES_MAX;
 use crate::shell::mailbox::Mailbox;
@@ -49,6 +51,12 @@ impl Forwarders {
     }
 }
 
+/// The way between the switch and who carries packets to routers.
+pub struct Carried {
+    pub said: mpsc::Sender<Said>,
+    pub asks: mpsc::Receiver<Ask>,
+}
+
 /// The port, not yet serving.
 pub struct Port {
     socket: Arc<UdpSocket>,
@@ -70,13 +78,18 @@ impl Port {
     }
 
     /// Serves until `stop` is done; what waits for the disk then is acknowledged first.
-    pub async fn serve(self, mailbox: Mailbox, stop: impl Future<Output = ()>) {
+    pub async fn serve(self, mailbox: Mailbox, carried: Option<Carried>, stop: impl Future<Output = ()>) {
         let Self { socket, mux, mut asks } = self;
         let started = Instant::now();
         let now_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (told, mut from_upstreams) = mpsc::channel(FROM_UPSTREAMS_MAX);
         let mut tasks = JoinSet::new();
+        let (carrier, mut lines) = match carried {
+            Some(Carried { said, asks }) => (Some(said), Some(asks)),
+            None => (None, None),
+        };
         let mut switch = Switch {
+            carrier,
             socket: Arc::clone(&socket),
             upstreams: upstreams(&mux, &told, &mut tasks),
             mux,
@@ -94,6 +107,9 @@ impl Port {
                     Err(_) => Vec::new(),
                 },
                 Some((place, bytes)) = from_upstreams.recv() => switch.mux.from_upstream(place, &bytes, now_ms()),
+                Some(ask) = async { lines.as_mut()?.recv().await }, if lines.is_some() => {
+                    switch.mux.from_line(ask.forwarder, (ask.line, ask.id), &ask.json, now_ms())
+                }
                 Some(kept) = switch.keeping.next(), if !switch.keeping.is_empty() => {
                     switch.kept(kept).await;
                     Vec::new()
@@ -124,6 +140,7 @@ struct Switch {
     socket: Arc<UdpSocket>,
     mux: Mux,
     mailbox: Mailbox,
+    carrier: Option<mpsc::Sender<Said>>,
     upstreams: Vec<Vec<mpsc::Sender<Vec<u8>>>>,
     keeping: FuturesUnordered<BoxFuture<'static, Kept>>,
 }
@@ -145,8 +162,20 @@ impl Switch {
                     message,
                     to,
                     answer,
-                } => self.keep(forwarder, message, to, answer),
+                    heard,
+                } => {
+                    self.say(Said::Heard(forwarder, heard));
+                    self.keep(forwarder, message, to, answer);
+                }
+                Out::Told { line, id, error } => self.say(Said::Sent { line, id, error }),
             }
+        }
+    }
+
+    /// A carrier that is behind hears it no more: senders wait for seconds at most.
+    fn say(&self, said: Said) {
+        if let Some(carrier) = &self.carrier {
+            let _ = carrier.try_send(said);
         }
     }
 

@@ -1,11 +1,12 @@
 //! HTTP: `POST /v1/devices/{name}/readings` takes what a device says, `GET /v1/status` says how the agent stands, `GET
-//! /v1/forwarders` how the packet forwarders do. An answer with 200 means that the message is on disk.
+//! /v1/forwarders` how packet forwarders and the lines to who pays do. An answer with 200 means that the message is on disk.
 //!
 //! Every refusal is JSON: a code for the machine, a sentence for the person.
 
 use super::datagram::Forwarders;
 use super::guard::Guard;
 use crate::agent::TakeError;
+use crate::carry::carrier::Lines;
 use crate::device::MESSAGE_BYTES_MAX;
 use crate::shell::mailbox::Mailbox;
 use axum::extract::rejection::{BytesRejection, PathRejection};
@@ -31,7 +32,7 @@ const RETRY_AFTER_S: &str = "5";
 pub async fn serve(
     guard: Guard,
     mailbox: Mailbox,
-    forwarders: Option<Forwarders>,
+    forwarders: Option<(Forwarders, Lines)>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     axum::serve(guard, routes(mailbox, forwarders))
@@ -40,7 +41,7 @@ pub async fn serve(
 }
 
 /// Every route, for whoever has requests and needs no socket.
-pub fn routes(mailbox: Mailbox, forwarders: Option<Forwarders>) -> Router {
+pub fn routes(mailbox: Mailbox, forwarders: Option<(Forwarders, Lines)>) -> Router {
     Router::new()
         .route("/v1/devices/{name}/readings", post(take))
         .route("/v1/status", get(status))
@@ -87,11 +88,11 @@ async fn status(State(mailbox): State<Mailbox>) -> Response {
 }
 
 /// The forwarders, or none where the port is closed.
-async fn stand(forwarders: Option<Forwarders>) -> Response {
+async fn stand(forwarders: Option<(Forwarders, Lines)>) -> Response {
     match forwarders {
-        None => Json(json!({ "forwarders": [] })).into_response(),
-        Some(forwarders) => match forwarders.status().await {
-            Some(stand) => Json(json!({ "forwarders": stand })).into_response(),
+        None => Json(json!({ "forwarders": [], "lines": [] })).into_response(),
+        Some((forwarders, lines)) => match forwarders.status().await {
+            Some(stand) => Json(json!({ "forwarders": stand, "lines": lines.status() })).into_response(),
             None => refusal(&TakeError::Busy),
         },
     }

@@ -13,6 +13,7 @@
 pub mod mailbox;
 
 use crate::agent::{Agent, AgentError, TakeError};
+use crate::carry::carrier::Carrier;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::disk::FolderDisk;
@@ -39,6 +40,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// Asks that are answered together, with one sync.
 const GROUP_MAX: usize = 1_024;
+/// Packets and downlinks between the switch and the carrier.
+const CARRIED_MAX: usize = 1_024;
 /// How long the committer sleeps when nothing is due.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long it rests after the disk failed.
@@ -75,6 +78,15 @@ pub struct Ports {
     pub mqtt: Option<SocketAddr>,
     /// Where packet forwarders send to, and which.
     pub gwmp: Option<(SocketAddr, Vec<Forwarder>)>,
+}
+
+/// What a shell may have besides its ports.
+#[derive(Default)]
+pub struct Extras {
+    /// How the ledger is asked who has a bond.
+    pub asking: Option<Asking>,
+    /// Who carries what forwarders hear to those who pay for it.
+    pub carrier: Option<Carrier>,
 }
 
 /// A running agent.
@@ -115,17 +127,18 @@ impl Shell {
         uplink: Arc<dyn Uplink>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ShellError> {
-        Self::start_asking(agent, ports, uplink, clock, None).await
+        Self::start_with(agent, ports, uplink, clock, Extras::default()).await
     }
 
-    /// Starts it; the ledger is asked who has a bond.
-    pub async fn start_asking(
+    /// Starts it with all that belongs to it.
+    pub async fn start_with(
         mut agent: Agent,
         ports: Ports,
         uplink: Arc<dyn Uplink>,
         clock: Arc<dyn Clock>,
-        asking: Option<Asking>,
+        extras: Extras,
     ) -> Result<Self, ShellError> {
+        let Extras { asking, carrier } = extras;
         if let Some(routes) = asking.as_ref().and_then(Asking::kept) {
             agent.set_routes(routes, None);
         }
@@ -136,12 +149,26 @@ impl Shell {
         if let Some((address, settings)) = ports.gwmp {
             let opened = datagram::Port::open(address, Mux::new(settings)?).await;
             let (port, status, address) = opened.map_err(|error| ShellError::Listen { address, error })?;
+            let lines = carrier
+                .as_ref()
+                .map(|carrier| carrier.lines.clone())
+                .unwrap_or_default();
+            let carried = carrier.map(|carrier| {
+                let (said, heard) = mpsc::channel(CARRIED_MAX);
+                let (asks, asked) = mpsc::channel(CARRIED_MAX);
+                let stop = stopping(stopped.clone());
+                running.push(tokio::spawn(async {
+                    carrier.run(heard, asks, stop).await;
+                    Ok(())
+                }));
+                datagram::Carried { said, asks: asked }
+            });
             let (mailbox, stop) = (mailbox.clone(), stopping(stopped.clone()));
             running.push(tokio::spawn(async {
-                port.serve(mailbox, stop).await;
+                port.serve(mailbox, carried, stop).await;
                 Ok(())
             }));
-            (gwmp, forwarders) = (Some(address), Some(status));
+            (gwmp, forwarders) = (Some(address), Some((status, lines)));
         }
         let http = match ports.http {
             None => None,

@@ -5,8 +5,10 @@ use crate::home::{AnchorText, Home, keys_failed};
 use crate::output::Output;
 use crate::roles::bonded::{Ledger, stays};
 use crate::roles::logs::Logs;
+use crate::roles::market::LedgerMarket;
 use crate::session::{Session, failed};
 use cairn_agent::agent::Agent;
+use cairn_agent::carry::carrier::{Carrier, EVERY, Lines};
 use cairn_agent::clock::{Clock, SystemClock};
 use cairn_agent::config::{CONFIG_BYTES_MAX, Config};
 use cairn_agent::gwmp::plan;
@@ -14,10 +16,10 @@ use cairn_agent::gwmp::wire::Eui;
 use cairn_agent::keys::Keys;
 use cairn_agent::registry::Asking;
 use cairn_agent::routes::{VERIFIERS_DEFAULT, is_address};
-use cairn_agent::shell::Shell;
+use cairn_agent::shell::{Extras, Shell};
 use cairn_agent::uplink::HttpUplink;
 use cairn_ledger::records::{NetworkIndex, VerifierIndex};
-use cairn_types::{AccountId, NetworkId, NetworkNumber, PublicKey};
+use cairn_types::{AccountId, Credit, NetworkId, NetworkNumber, PublicKey};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -202,6 +204,11 @@ async fn init(home: &Path, args: Init, out: Output) -> Done {
         "grace_ms = {grace_ms}\ndevices = {}",
         serde_json::to_string(&names).or_fail(Kind::Internal, "names")?
     ));
+    if !args.forwarders.is_empty() {
+        let gateways = serde_json::to_string(&[session.settings.gateway()?]).or_fail(Kind::Internal, "names")?;
+        text.push_str("\n# Packets are carried for the customers of these gateways, as long as they sign for them.\n");
+        text.push_str(&format!("[carry]\ngateways = {gateways}\n"));
+    }
     for (device, eui) in &args.forwarders {
         text.push_str(&forwarder(device, *eui, &args.region, &args.upstreams)?);
     }
@@ -325,7 +332,9 @@ async fn serve(home: &Path, args: Run, out: Output) -> Done {
     let uplink = HttpUplink::new().or_fail(Kind::Internal, "the agent's uplink")?;
     let asking = asking(&config, &Home::at(home), &agent)?;
     let (uplink, clock) = (Arc::new(uplink), Arc::new(SystemClock));
-    let shell = Shell::start_asking(agent, ports, uplink, clock, asking).await;
+    let carrier = carrier(&config, &Home::at(home))?;
+    let extras = Extras { asking, carrier };
+    let shell = Shell::start_with(agent, ports, uplink, clock, extras).await;
     let mut shell = shell.or_fail(Kind::Files, "the agent does not start")?;
     let answer = json!({
         "http": shell.http.map(|address| format!("http://{address}")),
@@ -382,6 +391,44 @@ fn check_keys(config: &Config, new_keys: bool) -> Done {
     Err(failure.hint(
         "if the folder moved, say in the configuration where it is (`data = …`), or restore the backup there; for devices that never had a key: --new-keys, and then `cairn device register`",
     ))
+}
+
+/// Who carries packets, if the configuration says so. Who pays is the ledger's word, so there must be one.
+fn carrier(config: &Config, home: &Home) -> Result<Option<Carrier>, Failure> {
+    let Some(carry) = &config.carry else { return Ok(None) };
+    let keys = Keys::open(&config.keys_path()).map_err(keys_failed)?;
+    let radios = config.radios(&keys).or_fail(Kind::Usage, "the configuration")?;
+    if radios.is_empty() || carry.gateways.is_empty() {
+        return Ok(None);
+    }
+    let (node, text) = match (&config.ledger, home.settings()?.anchor) {
+        (Some(ledger), _) => {
+            let text = AnchorText {
+                chain: ledger.chain.clone(),
+                group_key: ledger.group_key.clone(),
+                genesis: ledger.genesis.clone(),
+                era: ledger.era,
+            };
+            (ledger.node.clone(), text)
+        }
+        (None, Some(anchor)) => (home.settings()?.node().to_owned(), anchor),
+        (None, None) => {
+            let failure = Failure::new(
+                Kind::Usage,
+                "packets cannot be carried without a ledger that says who pays",
+            );
+            return Err(failure.hint("name it in the configuration: [ledger], as `cairn agent init` writes it"));
+        }
+    };
+    let market = LedgerMarket::new(&node, text.anchor()?, carry.gateways.clone());
+    Ok(Some(Carrier {
+        market: Arc::new(market.or_fail(Kind::Internal, "the market")?),
+        clock: Arc::new(SystemClock),
+        radios,
+        exposure_max: Credit(carry.exposure_max),
+        every: EVERY,
+        lines: Lines::default(),
+    }))
 }
 
 /// How the ledger is asked who has a bond: by the configuration, or by the settings when it is one of old and there is a trust anchor.

@@ -17,6 +17,7 @@ pub mod key;
 pub mod network;
 pub mod node;
 pub mod query;
+pub mod router;
 pub mod run_verifier;
 pub mod state;
 pub mod tx;

@@ -7,6 +7,7 @@ mod first_run;
 pub mod fleet;
 pub mod gateway;
 pub mod logs;
+pub mod market;
 pub mod shop;
 pub mod up;
 pub mod verifier;

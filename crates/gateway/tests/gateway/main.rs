@@ -11,4 +11,5 @@ mod interrupted;
 mod mutants;
 mod prices;
 mod sales;
+mod streams;
 mod world;

@@ -61,11 +61,15 @@ fn an_uplink_goes_to_the_disk_and_to_every_upstream_unchanged() {
         message,
         to,
         answer,
+        heard,
     } = &out[2]
     else {
         panic!("{out:?}")
     };
-    assert_eq!((*forwarder, *to), (0, address()));
+    assert_eq!(
+        (*forwarder, *to, heard[0].frame.as_slice()),
+        (0, address(), &[1, 2, 3][..])
+    );
     assert_eq!(*answer, datagram(2, Kind::PushAck));
     let text = std::str::from_utf8(message).unwrap();
     assert!(
@@ -187,6 +191,32 @@ fn what_a_forwarder_refuses_is_told_in_its_words_and_its_moment_is_free() {
         );
         assert_eq!(mux.status(0)[0].counts.downlinks_refused[error], 1);
     }
+}
+
+#[test]
+fn a_routers_downlink_is_held_to_the_same_rules() {
+    let json = txpk(2_000_000);
+    let told = |error: &str| Out::Told {
+        line: 3,
+        id: 9,
+        error: error.into(),
+    };
+    let mut mux = open(2);
+    let out = mux.from_line(0, (3, 9), &json, 100);
+    let [Out::ToForwarder(_, sent)] = out.as_slice() else {
+        panic!("{out:?}")
+    };
+    assert_eq!(mux.from_line(0, (3, 9), &json, 100), [told("COLLISION_PACKET")]);
+    let says = Datagram {
+        kind: Kind::TxAck { eui: EUI, json: b"" },
+        ..Datagram::read(sent).unwrap()
+    }
+    .write();
+    assert_eq!(mux.from_forwarder(address(), &says, 110), [told("")]);
+    assert_eq!(mux.from_line(7, (3, 9), &json, 100), []);
+    // The first version of the protocol never says what became of it.
+    let mut mux = open(1);
+    assert_eq!(mux.from_line(0, (3, 9), &json, 100)[1..], [told("")]);
 }
 
 #[test]

@@ -7,12 +7,13 @@ use cairn_harness::simulate::watch;
 use cairn_harness::simulate::{Way, play};
 
 /// Each bug with a seed that finds it, and a property that says so.
-const FOUND: [(Plant, u64, &str); 5] = [
+const FOUND: [(Plant, u64, &str); 6] = [
     (Plant::NoFsync, 4, watch::HONEST),
     (Plant::ChunkTwice, 0, watch::SUPPLY),
     (Plant::QuorumByCount, 12, watch::QUORUM),
     (Plant::NoWindow, 7, watch::RIGHT),
     (Plant::NoHandOver, 27, watch::IN_TIME),
+    (Plant::VoucherAgain, 0, watch::CREDITS),
 ];
 
 fn seeds(from: u64, seeds: u64) {

@@ -13,6 +13,7 @@ pub mod auditor;
 pub mod board;
 pub mod consensus;
 pub mod court;
+pub mod customers;
 pub mod dice;
 pub mod faults;
 pub mod ground;

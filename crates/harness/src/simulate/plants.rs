@@ -7,7 +7,7 @@
 //! ```
 
 use super::scene::network;
-use cairn_ledger::records::{Chain, Moment, Pool, Settlement, Verifier};
+use cairn_ledger::records::{Chain, Moment, Order, Pool, Settlement, Verifier};
 use cairn_ledger::tx::Signed;
 use cairn_ledger::{Body, MemoryStore, Store, view};
 use cairn_types::{EpochNumber, TimeMs, Token, codec};
@@ -29,15 +29,18 @@ pub enum Plant {
     NoWindow,
     /// Who judges by a file keeps it.
     NoHandOver,
+    /// The ledger pays a voucher and forgets that it did.
+    VoucherAgain,
 }
 
 impl Plant {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::NoFsync,
         Self::ChunkTwice,
         Self::QuorumByCount,
         Self::NoWindow,
         Self::NoHandOver,
+        Self::VoucherAgain,
     ];
 
     pub fn name(self) -> &'static str {
@@ -47,6 +50,7 @@ impl Plant {
             Self::QuorumByCount => "quorum-by-count",
             Self::NoWindow => "no-window",
             Self::NoHandOver => "no-hand-over",
+            Self::VoucherAgain => "voucher-again",
         }
     }
 
@@ -100,6 +104,17 @@ pub fn submit(plant: Option<Plant>, chain: &LocalChain, signed: &Signed) -> Resu
                     store.put(view::key::<Settlement>(&at), codec::encode(&settlement));
                     store.put(view::key::<Pool>(&at), codec::encode(&pool));
                 });
+            }
+            told
+        }
+        (Some(Plant::VoucherAgain), Body::SettleOrder(settle)) => {
+            let id = settle.voucher.order;
+            let before = chain
+                .read(|store| view::order(store, &id))
+                .expect("memory has every record");
+            let told = chain.submit(signed);
+            if let (Ok(()), Some(before)) = (&told, before) {
+                chain.read(|store| store.put(view::key::<Order>(&id), codec::encode(&before)));
             }
             told
         }

@@ -4,6 +4,7 @@
 use super::board::{Board, Gather, Voices};
 use super::consensus::{Agreed, Consensus};
 use super::court::{Case, Court};
+use super::customers::Customers;
 use super::dice::Dice;
 use super::faults::{self, Fault, Faults};
 use super::ground::Ground;
@@ -66,6 +67,7 @@ pub struct Town {
     lies: Lies,
     lied: Lied,
     court: Court,
+    customers: Customers,
     puppets_anchored: BTreeSet<EpochNumber>,
     notes: Notes,
     pub watch: Watch,
@@ -98,6 +100,7 @@ impl Town {
             lies,
             lied: Lied::new(),
             court: Court::of(&scene, plant),
+            customers: Customers::of(&scene),
             puppets_anchored: BTreeSet::new(),
             notes: Notes::default(),
             watch: Watch::default(),
@@ -183,7 +186,10 @@ impl Town {
         }
         self.turn_away();
         self.show();
+        let story = self.customers.act(self.step, now, &self.ground);
+        story.into_iter().for_each(|what| self.say(|| what));
         self.watch.look(now, &self.ground, &self.board);
+        self.watch.broken.extend(self.customers.look(&self.ground));
         self.sit();
         self.tell_events();
         let is_over = self.step > self.scene.last_step() && self.is_done(now);
@@ -192,6 +198,8 @@ impl Town {
 
     /// Looks at everything once more, unless something is broken already: what is broken breaks other things.
     pub fn end(&mut self) {
+        let tricks = self.customers.tricks;
+        self.injected.insert("purchase or voucher that must not count", tricks);
         if !self.watch.broken.is_empty() {
             return;
         }
@@ -199,6 +207,7 @@ impl Town {
         self.watch.look(time_of(self.step), &self.ground, &self.board);
         self.watch
             .end(&self.scene, &self.speakers, &self.notes, &self.ground, &self.board);
+        self.watch.broken.extend(self.customers.end(&self.ground));
         if let Some((agreed, broken)) = self.ground.end() {
             self.agreed = Some(agreed);
             self.watch.broken.extend(broken);

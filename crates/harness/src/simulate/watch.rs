@@ -4,6 +4,7 @@
 use super::auditor::{self, Audited};
 use super::board::Board;
 pub use super::consensus::{FINAL, RESUMES, ROOTS, SHUT_OUT};
+pub use super::customers::{CREDITS, ORDERS, VOUCHERS};
 use super::ground::Ground;
 use super::lies::Lies;
 use super::notes::{Notes, Told};
@@ -46,7 +47,10 @@ pub const HONEST: &str = "who is honest keeps its bond";
 pub const NO_PANIC: &str = "nobody panics";
 
 /// Every property by name.
-pub const PROPERTIES: [&str; 17] = [
+pub const PROPERTIES: [&str; 20] = [
+    CREDITS,
+    ORDERS,
+    VOUCHERS,
     FINAL,
     RESUMES,
     ROOTS,

@@ -14,7 +14,8 @@ simulate [--seeds N] [--from S] [--threads N] [--consensus | --plant NAME]    pl
 simulate --seed S [--verbose] [--consensus | --plant NAME]                    plays one; with --verbose it tells what happened
 
   --consensus    four validators agree on the ledger in every seed, under faults of their own, not only in each fortieth
-  --plant NAME   with a bug planted: no-fsync, chunk-twice, quorum-by-count, no-window, no-hand-over; ends at the first seed that finds it
+  --plant NAME   with a bug planted: no-fsync, chunk-twice, quorum-by-count, no-window, no-hand-over,
+                 voucher-again; ends at the first seed that finds it
 
   simulate --seeds 2000
   simulate --seeds 100 --consensus

@@ -9,8 +9,9 @@ use cairn_agent::device::Network;
 use cairn_agent::disk::MemoryDisk;
 use cairn_agent::keys::Keys;
 use cairn_agent::outbox::{Limits, OutboxError};
+use cairn_agent::routes::{self, Bonded, Policy, VERIFIERS_DEFAULT};
 use cairn_agent::uplink::{Delivery, Verifier};
-use cairn_types::TimeMs;
+use cairn_types::{AccountId, DeviceId, TimeMs};
 use cairn_verifier::submit::Submitter;
 use cairn_verticals::Vertical;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct Process {
     verifiers: Vec<Verifier>,
     pub outbox: MemoryDisk,
     pub journal: MemoryDisk,
+    /// The file of what the ledger said last of who has a bond; written whole or not at all.
+    kept: Option<Vec<u8>>,
     alive: Option<Agent>,
     /// Batches whose answers are still under way, with the step of their arrival.
     under_way: Vec<(u64, Batch, Delivery)>,
@@ -47,6 +50,7 @@ impl Process {
             verifiers,
             outbox: MemoryDisk::default(),
             journal: MemoryDisk::default(),
+            kept: None,
             alive: None,
             under_way: Vec::new(),
         };
@@ -54,13 +58,38 @@ impl Process {
         process
     }
 
-    /// Whoever runs it writes another list of verifiers into its settings and starts it again.
-    pub fn set_verifiers(&mut self, verifiers: Vec<Verifier>) {
-        self.verifiers = verifiers;
-        self.under_way.clear();
-        if self.alive.take().is_some() {
-            self.open();
+    /// The ledger answered who has a bond.
+    pub fn hear_list(&mut self, bonded: &[Bonded], now: TimeMs) {
+        let routes = self.policy().routes(bonded);
+        if let Some(agent) = &mut self.alive {
+            self.kept = Some(routes::keep(bonded));
+            agent.set_routes(routes, Some(now));
         }
+    }
+
+    /// Of the settings' verifiers those that have something at stake, in the settings' order.
+    fn policy(&self) -> Policy {
+        Policy {
+            own: self.verifiers.clone(),
+            discover: false,
+            verifiers_max: VERIFIERS_DEFAULT,
+            device: DeviceId([self.number; 32]),
+        }
+    }
+
+    /// The verifiers it may send to now.
+    pub fn sends_to(&self) -> Vec<AccountId> {
+        let verifiers = self.alive.as_ref().map(Agent::verifiers).unwrap_or_default();
+        verifiers.iter().map(|verifier| verifier.account).collect()
+    }
+
+    /// The one that a batch is for, when it was just made.
+    pub fn to(&self, batch: &Batch) -> AccountId {
+        self.sends_to()[batch.verifier]
+    }
+
+    pub fn is_failing(&self) -> bool {
+        self.alive.as_ref().is_some_and(Agent::is_failing)
     }
 
     pub fn is_alive(&self) -> bool {
@@ -76,7 +105,13 @@ impl Process {
         if self.alive.is_none() {
             let disks = (Box::new(self.outbox.clone()), Box::new(self.journal.clone()));
             match Agent::open(self.parts(), &self.keys, disks.0, disks.1) {
-                Ok(agent) => self.alive = Some(agent),
+                Ok(mut agent) => {
+                    let kept = self.kept.as_deref().and_then(routes::kept);
+                    if let Some(kept) = kept {
+                        agent.set_routes(self.policy().routes(&kept), None);
+                    }
+                    self.alive = Some(agent);
+                }
                 Err(cairn_agent::agent::AgentError::Outbox(OutboxError::DiskFull)) => {}
                 Err(cairn_agent::agent::AgentError::Journal(_)) => {}
                 Err(error) => panic!("agent {} does not open on its own disk: {error}", self.number),

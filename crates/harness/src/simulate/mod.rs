@@ -9,6 +9,7 @@
 //! ```
 //! In each fortieth seed the ledger is what four validators agree on, with faults of their own (`consensus`).
 
+pub mod asking;
 pub mod auditor;
 pub mod board;
 pub mod consensus;

@@ -1,6 +1,7 @@
 //! A town in one process, played step by step from a seed: verifiers on disks that tear, agents with their outboxes, devices honest
 //! and not, one ledger, and whatever the plan lets go wrong. Owns everybody and the one clock; judges nothing.
 
+use super::asking::Asking;
 use super::board::{Board, Gather, Voices};
 use super::consensus::{Agreed, Consensus};
 use super::court::{Case, Court};
@@ -14,7 +15,7 @@ use super::plants::{self, Plant};
 use super::scene::{self, AGENTS, Part, Scene, network};
 use super::speakers::{self, Speakers};
 use super::watch::Watch;
-use crate::agents::{Process, known};
+use crate::agents::Process;
 use crate::line::{Line, Tell};
 use crate::plan::Moment;
 use crate::verifier::Verifier;
@@ -61,8 +62,7 @@ pub struct Town {
     board: Board,
     houses: Vec<House>,
     agents: Vec<Process>,
-    /// The places of the verifiers each agent knows, in its order.
-    routes: Vec<Vec<usize>>,
+    asking: Asking,
     speakers: Speakers,
     lies: Lies,
     lied: Lied,
@@ -95,7 +95,7 @@ impl Town {
             step: 0,
             houses: Vec::new(),
             agents: speakers::agents(&scene, &speakers),
-            routes: speakers::routes(&scene),
+            asking: Asking::of(&scene, AGENTS + 1),
             speakers,
             lies,
             lied: Lied::new(),
@@ -184,7 +184,7 @@ impl Town {
                 self.lie();
             }
         }
-        self.turn_away();
+        self.ask(now);
         self.show();
         let story = self.customers.act(self.step, now, &self.ground);
         story.into_iter().for_each(|what| self.say(|| what));
@@ -409,7 +409,7 @@ impl Town {
             let Some(batch) = self.agents[agent].outgoing(now) else {
                 return;
             };
-            let house = self.routes[agent][batch.verifier];
+            let house = self.asking.house(&self.agents[agent].to(&batch));
             let delivery = self.way(agent, house, &batch.body, now);
             let late = self.active.iter().find_map(|(fault, _)| match fault {
                 Fault::AnswersLate {
@@ -663,19 +663,16 @@ impl Town {
         story.into_iter().for_each(|what| self.say(|| what));
     }
 
-    /// Owners of devices read the ledger: a verifier that lost its bond is no longer sent to.
-    fn turn_away(&mut self) {
-        let bonds = self.ground.bonds();
-        let parties: Vec<_> = self.scene.houses().map(|party| party.who.clone()).collect();
+    /// Agents ask the ledger who has a bond, each the node of the verifier near it.
+    fn ask(&mut self, now: TimeMs) {
         for agent in 0..self.agents.len() {
-            let is_bonded = |place: &usize| bonds.get(&parties[*place].account).is_some_and(|bond| *bond > 0);
-            // Where nobody has a bond any more, any verifier is as good as another.
-            if self.routes[agent].iter().all(is_bonded) || !self.routes[agent].iter().any(is_bonded) {
-                continue;
+            let house = self.asking.near(agent);
+            let is_away = self.is(|fault| *fault == Fault::LineAway { house });
+            let now = self.clock_of_agent(agent, now);
+            let asks = (agent, &mut self.agents[agent]);
+            if let Some(what) = self.asking.ask(asks, self.step, now, &self.ground, is_away) {
+                self.say(|| what);
             }
-            self.routes[agent].retain(is_bonded);
-            let known = self.routes[agent].iter().map(|place| known(&parties[*place]));
-            self.agents[agent].set_verifiers(known.collect());
         }
     }
 

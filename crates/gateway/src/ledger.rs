@@ -3,8 +3,9 @@
 
 mod local;
 
-use cairn_ledger::records::{Account, Network, Order, Settlement};
+use cairn_ledger::records::{Account, Chain, Network, Order, Settlement};
 use cairn_ledger::tx::Signed;
+use cairn_ledger::{Missing, Store, view};
 use cairn_types::{AccountId, ChainId, EpochClock, EpochNumber, NetworkId, OrderId, TimeMs};
 use thiserror::Error;
 
@@ -34,11 +35,34 @@ pub struct Head {
     pub epoch: EpochNumber,
 }
 
+impl Head {
+    /// Of a chain's record, once there is one.
+    pub fn of(chain: Option<Chain>) -> Result<Self, LedgerError> {
+        let chain = chain.ok_or_else(|| LedgerError::Unreachable("it has no block yet".to_owned()))?;
+        Ok(Self {
+            time: chain.time,
+            epoch: chain.epoch,
+        })
+    }
+}
+
 /// A network and the parameters in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkNow {
     pub network: Network,
     pub parameters: Vec<u8>,
+}
+
+impl NetworkNow {
+    /// From a ledger's records.
+    pub fn read(store: &mut dyn Store, id: &NetworkId) -> Result<Option<Self>, Missing> {
+        let (network, terms) = (view::network(store, id)?, view::terms(store, id)?);
+        let Some((network, terms)) = network.zip(terms) else {
+            return Ok(None);
+        };
+        let parameters = view::parameters(store, id, terms.current.version)?;
+        Ok(Some(Self { network, parameters }))
+    }
 }
 
 pub trait Ledger: Send + Sync {

@@ -7,7 +7,7 @@ use cairn_harness::people::network_id;
 use cairn_harness::plan::{Fault, Moment, Plan};
 use cairn_harness::properties::check;
 use cairn_harness::records::Records;
-use cairn_harness::simulate::plants::NeverSyncs;
+use cairn_harness::simulate::plants::never_syncs;
 use cairn_harness::world::{Shape, World, play};
 use cairn_ledger::Event;
 use cairn_types::{BasisPoints, Credit, EpochNumber};
@@ -157,7 +157,7 @@ fn a_report_dropped_from_the_archive_is_missed_by_its_receipt_and_by_the_audit()
 #[test]
 fn a_verifier_on_a_disk_that_lies_is_found_out_when_it_dies() {
     let shape = Shape {
-        shows: |disk| Box::new(NeverSyncs(disk)),
+        shows: never_syncs,
         ..Shape::of(53, 3)
     };
     let death = Fault::VerifierDies {

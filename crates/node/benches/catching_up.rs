@@ -16,15 +16,7 @@ const VIEWS_MAX: u64 = 16;
 const WAIT: Duration = Duration::from_millis(500);
 
 fn main() {
-    // `cargo test` runs benches too, to see that they build.
-    if !std::env::args().any(|word| word == "--bench") {
-        return;
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    println!("{}", runtime.block_on(section()));
+    stand::print(section());
 }
 
 async fn section() -> String {

@@ -20,15 +20,7 @@ const EACH: u64 = 8;
 const CHECKS: usize = 400;
 
 fn main() {
-    // `cargo test` runs benches too, to see that they build.
-    if !std::env::args().any(|word| word == "--bench") {
-        return;
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    println!("{}", runtime.block_on(section()));
+    stand::print(section());
 }
 
 async fn section() -> String {

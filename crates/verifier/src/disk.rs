@@ -3,9 +3,11 @@
 
 mod folder;
 mod simulated;
+mod syncing;
 
 pub use folder::Folder;
 pub use simulated::SimulatedDisk;
+pub use syncing::Syncing;
 
 use std::io;
 

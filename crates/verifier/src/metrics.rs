@@ -1,6 +1,6 @@
 //! What the verifier counts, in Prometheus' text form. Counting never decides anything.
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Syncing};
 use cairn_types::AccountId;
 use cairn_types::intake::{IntakeAnswer, IntakeRefusal};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,7 +9,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -155,52 +154,11 @@ impl Metrics {
 }
 
 /// A disk whose syncs are timed.
-pub struct TimedDisk {
-    pub disk: Box<dyn Disk>,
-    pub metrics: Metrics,
-}
-
-impl Disk for TimedDisk {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.disk.list()
-    }
-
-    fn create(&mut self, name: &str, bytes: u64) -> io::Result<()> {
-        self.disk.create(name, bytes)
-    }
-
-    fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.disk.write(name, offset, bytes)
-    }
-
-    fn sync(&mut self, name: &str) -> io::Result<()> {
+pub fn timed(disk: Box<dyn Disk>, metrics: Metrics) -> impl Disk {
+    Syncing::new(disk, move |disk: &mut dyn Disk, name: &str| {
         let started = Instant::now();
-        let synced = self.disk.sync(name);
-        self.metrics.fsync.observe(started.elapsed().as_secs_f64());
+        let synced = disk.sync(name);
+        metrics.fsync.observe(started.elapsed().as_secs_f64());
         synced
-    }
-
-    fn sync_names(&mut self) -> io::Result<()> {
-        self.disk.sync_names()
-    }
-
-    fn read(&self, name: &str, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
-        self.disk.read(name, offset, bytes)
-    }
-
-    fn size(&self, name: &str) -> io::Result<Option<u64>> {
-        self.disk.size(name)
-    }
-
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-
-    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.disk.replace(name, bytes)
-    }
-
-    fn remove(&mut self, name: &str) -> io::Result<()> {
-        self.disk.remove(name)
-    }
+    })
 }

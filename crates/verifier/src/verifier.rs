@@ -20,7 +20,7 @@ use crate::http::{self, Desk, Rate, Shared, Standing, Timeouts};
 use crate::intake::Windows;
 use crate::limits::SEGMENT_BYTES_MIN;
 use crate::mailbox::{self, Mailbox};
-use crate::metrics::{Metrics, TimedDisk};
+use crate::metrics::{self, Metrics};
 use crate::objects::{ObjectError, Objects, Remote, S3};
 use crate::peers::courier::{Courier, Patience};
 use crate::price::PriceFeed;
@@ -245,10 +245,7 @@ fn open(
         roster_ms_min: config.roster_ms_min,
         log_seed: config.log_seed,
     };
-    let disk = TimedDisk {
-        disk: Box::new(Folder::open(&config.data)?),
-        metrics: metrics.clone(),
-    };
+    let disk = metrics::timed(Box::new(Folder::open(&config.data)?), metrics.clone());
     let collector = Collector::open(settings, chain.clone(), Box::new(disk), &networks)?;
     let settings = epochs::Settings {
         key: config.key.clone(),

@@ -56,23 +56,11 @@ impl Ledger for NodeChain {
     }
 
     fn head(&self) -> Result<Head, LedgerError> {
-        let chain = self.ask(|store| view::chain(store))?;
-        let chain = chain.ok_or_else(|| LedgerError::Unreachable("it has no block yet".to_owned()))?;
-        Ok(Head {
-            time: chain.time,
-            epoch: chain.epoch,
-        })
+        Head::of(self.ask(|store| view::chain(store))?)
     }
 
     fn network(&self, id: &NetworkId) -> Result<Option<NetworkNow>, LedgerError> {
-        self.ask(|store| {
-            let (network, terms) = (view::network(store, id)?, view::terms(store, id)?);
-            let Some((network, terms)) = network.zip(terms) else {
-                return Ok(None);
-            };
-            let parameters = view::parameters(store, id, terms.current.version)?;
-            Ok(Some(NetworkNow { network, parameters }))
-        })
+        self.ask(|store| NetworkNow::read(store, id))
     }
 
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, LedgerError> {

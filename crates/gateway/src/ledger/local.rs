@@ -31,24 +31,11 @@ impl Ledger for LocalChain {
     }
 
     fn head(&self) -> Result<Head, LedgerError> {
-        let chain = self.read(|store| view::chain(store)).map_err(unreachable)?;
-        let chain = chain.ok_or_else(|| LedgerError::Unreachable("it has no block yet".to_owned()))?;
-        Ok(Head {
-            time: chain.time,
-            epoch: chain.epoch,
-        })
+        Head::of(self.read(|store| view::chain(store)).map_err(unreachable)?)
     }
 
     fn network(&self, id: &NetworkId) -> Result<Option<NetworkNow>, LedgerError> {
-        self.read(|store| {
-            let (network, terms) = (view::network(store, id)?, view::terms(store, id)?);
-            let Some((network, terms)) = network.zip(terms) else {
-                return Ok(None);
-            };
-            let parameters = view::parameters(store, id, terms.current.version)?;
-            Ok(Some(NetworkNow { network, parameters }))
-        })
-        .map_err(unreachable)
+        self.read(|store| NetworkNow::read(store, id)).map_err(unreachable)
     }
 
     fn settlement(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Option<Settlement>, LedgerError> {

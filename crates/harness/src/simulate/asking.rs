@@ -115,9 +115,18 @@ mod tests {
         for step in 2..30 {
             ground.advance(step, time_of(step));
         }
-        assert!(asking.ask((0, &mut agents[0]), 30, time_of(30), &ground, true).is_none(), "its node is away");
+        assert!(
+            asking
+                .ask((0, &mut agents[0]), 30, time_of(30), &ground, true)
+                .is_none(),
+            "its node is away"
+        );
         assert_eq!(agents[0].sends_to(), all);
-        assert!(asking.ask((0, &mut agents[0]), 30, time_of(30), &ground, false).is_some());
+        assert!(
+            asking
+                .ask((0, &mut agents[0]), 30, time_of(30), &ground, false)
+                .is_some()
+        );
         let left = agents[0].sends_to();
         assert_eq!(left.len() + 1, all.len());
         assert!(!left.contains(&liar.who.account));
@@ -125,7 +134,11 @@ mod tests {
         assert!(agents[0].open());
         assert_eq!(agents[0].sends_to(), left, "the list was kept");
         // A chain that stands still for an hour is no news.
-        assert!(asking.ask((1, &mut agents[1]), 60, time_of(60), &ground, false).is_none());
+        assert!(
+            asking
+                .ask((1, &mut agents[1]), 60, time_of(60), &ground, false)
+                .is_none()
+        );
         assert_eq!(agents[1].sends_to().len(), all.len());
     }
 }

@@ -13,8 +13,7 @@ use cairn_ledger::{Body, MemoryStore, Store, view};
 use cairn_types::{EpochNumber, TimeMs, Token, codec};
 use cairn_verifier::chain::local::LocalChain;
 use cairn_verifier::chain::{Chain as _, ChainError};
-use cairn_verifier::disk::{Disk, SimulatedDisk};
-use std::io;
+use cairn_verifier::disk::{Disk, SimulatedDisk, Syncing};
 
 /// A bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +61,7 @@ impl Plant {
 /// The disk a verifier's log sees.
 pub fn disk(plant: Option<Plant>) -> fn(SimulatedDisk) -> Box<dyn Disk> {
     match plant {
-        Some(Plant::NoFsync) => |disk| Box::new(NeverSyncs(disk)),
+        Some(Plant::NoFsync) => never_syncs,
         _ => |disk| Box::new(disk),
     }
 }
@@ -169,37 +168,6 @@ fn was_paid(chain: &LocalChain, epoch: EpochNumber) -> bool {
 }
 
 /// A disk that says it synced and did not.
-pub struct NeverSyncs(pub SimulatedDisk);
-
-impl Disk for NeverSyncs {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.0.list()
-    }
-    fn create(&mut self, name: &str, bytes: u64) -> io::Result<()> {
-        self.0.create(name, bytes)
-    }
-    fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write(name, offset, bytes)
-    }
-    fn sync(&mut self, _: &str) -> io::Result<()> {
-        Ok(())
-    }
-    fn sync_names(&mut self) -> io::Result<()> {
-        self.0.sync_names()
-    }
-    fn read(&self, name: &str, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
-        self.0.read(name, offset, bytes)
-    }
-    fn size(&self, name: &str) -> io::Result<Option<u64>> {
-        self.0.size(name)
-    }
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        self.0.rename(from, to)
-    }
-    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.0.replace(name, bytes)
-    }
-    fn remove(&mut self, name: &str) -> io::Result<()> {
-        self.0.remove(name)
-    }
+pub fn never_syncs(disk: SimulatedDisk) -> Box<dyn Disk> {
+    Box::new(Syncing::new(Box::new(disk), |_: &mut dyn Disk, _: &str| Ok(())))
 }

@@ -15,6 +15,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+/// Measures and prints a section.
+pub fn print(section: impl Future<Output = String>) {
+    // `cargo test` runs benches too, to see that they build.
+    if !std::env::args().any(|word| word == "--bench") {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    println!("{}", runtime.block_on(section));
+}
+
 pub const ACCOUNTS: u32 = 1_024;
 
 /// A chain whose validators all run here.

@@ -3,61 +3,19 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::collector::Collector;
-use crate::disk::{Disk, SimulatedDisk};
+use crate::disk::{Disk, SimulatedDisk, Syncing};
 use crate::world::{HOUR, SENSORS, START, World, sealed};
 use cairn_types::TimeMs;
-use std::io;
 use std::sync::mpsc;
 
 /// A disk whose syncs say that they began and wait to be let through.
-struct Gate {
-    disk: SimulatedDisk,
-    began: mpsc::Sender<()>,
-    go: mpsc::Receiver<()>,
-}
-
-impl Disk for Gate {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.disk.list()
-    }
-
-    fn create(&mut self, name: &str, bytes: u64) -> io::Result<()> {
-        self.disk.create(name, bytes)
-    }
-
-    fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.disk.write(name, offset, bytes)
-    }
-
-    fn sync(&mut self, name: &str) -> io::Result<()> {
-        self.began.send(()).unwrap();
-        self.go.recv().unwrap();
-        self.disk.sync(name)
-    }
-
-    fn sync_names(&mut self) -> io::Result<()> {
-        self.disk.sync_names()
-    }
-
-    fn read(&self, name: &str, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
-        self.disk.read(name, offset, bytes)
-    }
-
-    fn size(&self, name: &str) -> io::Result<Option<u64>> {
-        self.disk.size(name)
-    }
-
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-
-    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.disk.replace(name, bytes)
-    }
-
-    fn remove(&mut self, name: &str) -> io::Result<()> {
-        self.disk.remove(name)
-    }
+fn gate(disk: &SimulatedDisk, began: mpsc::Sender<()>, go: mpsc::Receiver<()>) -> Box<dyn Disk> {
+    let sync = move |disk: &mut dyn Disk, name: &str| {
+        began.send(()).unwrap();
+        go.recv().unwrap();
+        disk.sync(name)
+    };
+    Box::new(Syncing::new(Box::new(disk.clone()), sync))
 }
 
 fn request(world: &World, now: TimeMs, sequences: std::ops::Range<u64>) -> Envelopes {
@@ -83,20 +41,10 @@ async fn a_full_queue_is_said_at_once_and_what_waits_shares_one_sync() {
     let now = START.plus_ms(HOUR / 2);
     let (began, begins) = mpsc::channel();
     let (goes, go) = mpsc::channel();
-    let disk = Gate {
-        disk: world.disk.clone(),
-        began,
-        go,
-    };
+    let disk = gate(&world.disk, began, go);
     let networks: [(NetworkId, &'static dyn cairn_verticals::Vertical, EpochNumber); 1] =
         [(world.network, &SENSORS, EpochNumber(0))];
-    let collector = Collector::open(
-        world.settings(),
-        Arc::new(world.chain.clone()),
-        Box::new(disk),
-        &networks,
-    )
-    .unwrap();
+    let collector = Collector::open(world.settings(), Arc::new(world.chain.clone()), disk, &networks).unwrap();
     let (mailbox, thread) = spawn(collector, Arc::new(ManualClock::at(now)), Metrics::default(), 5).unwrap();
 
     let ask = |sequences| {

@@ -202,6 +202,7 @@ fn vote(operators: &[Operator], reader: &Operator, shown: &Value, key: &str) {
     };
     assert_eq!(of(&listed, "validator"), of(&shown["validators"], "key"));
     assert_eq!(of(&listed, "address"), of(&shown["validators"], "address"));
+    assert_eq!(of(&listed, "consensus"), ["signs"; 4]);
     let add = format!(
         "validator vote add --validator {key} --address {} --account founder",
         reader.address

@@ -30,9 +30,10 @@ pub enum Command {
 
 /// Run a validator, or a follower.
 ///
-/// A node whose key is among the validators of the genesis file votes. Any other follows: it serves reads and passes transactions
-/// on, if the validators let it in with --follower. A node that is new, or was away for long, fetches the newest state first. Ends at
-/// Ctrl-C or SIGTERM; killed at any moment it loses nothing final.
+/// A node whose key is among the validators of the genesis file votes, until they vote it out; one that they voted in votes as soon as it
+/// has its share: `cairn validator list`. Any other follows: it serves reads and passes transactions on, if the validators let it in with
+/// --follower. A node that is new, or was away for long, fetches the newest state first. Ends at Ctrl-C or SIGTERM; killed at any moment
+/// it loses nothing final.
 ///
 /// Example: cairn node run --genesis genesis.json --key validator.keys --data node
 #[derive(clap::Args)]
@@ -113,7 +114,7 @@ pub fn peer_listen(address: &str) -> SocketAddr {
     }
 }
 
-fn config(args: &Run, founding: &Founding) -> Result<(NodeConfig, bool), Failure> {
+fn config(args: &Run, founding: &Founding) -> Result<(NodeConfig, [u8; 32]), Failure> {
     let me = Identity::open(&args.key)
         .map_err(|error| keys_failed(&args.key, error))?
         .key();
@@ -133,7 +134,7 @@ fn config(args: &Run, founding: &Founding) -> Result<(NodeConfig, bool), Failure
     // An epoch shall end when it is over, and not a block's while later.
     let idle_max = IDLE_MAX.min(Duration::from_millis(config.genesis.epoch_ms / 4));
     config.pace.idle_interval = config.pace.idle_interval.min(idle_max);
-    Ok((config, own.is_some()))
+    Ok((config, me))
 }
 
 fn ed25519(key: &PublicKey) -> Result<[u8; 32], Failure> {
@@ -149,7 +150,7 @@ fn ed25519(key: &PublicKey) -> Result<[u8; 32], Failure> {
 fn run_node(args: Run, out: Output) -> Done {
     args.logs.start();
     let founding = Founding::read_file(&args.genesis).map_err(|error| founding_failed(&args.genesis, error))?;
-    let (config, votes) = config(&args, &founding)?;
+    let (config, me) = config(&args, &founding)?;
     crate::roles::runtime()?.block_on(async {
         out.say("starting; a node waits for the others …");
         let stopped = until_stopped();
@@ -159,16 +160,22 @@ fn run_node(args: Run, out: Output) -> Done {
             () = &mut stopped => return Ok(()),
         };
         let anchor = AnchorText::from(node.chain().anchor());
+        // Right after its start a node may not know yet who signs now; then it is told who founded the chain.
+        let members: Vec<[u8; 32]> = match node.chain().committee().await {
+            Ok(committee) => committee.members,
+            Err(_) => founding.validators.iter().map(|validator| validator.key).collect(),
+        };
+        let votes = members.contains(&me);
         let answer = json!({
             "node": node.url(),
             "chain": anchor.chain,
             "votes": votes,
             "height": node.chain().latest().header.height,
-            "validators": founding.validators.len(),
+            "validators": members.len(),
             "group_key": anchor.group_key,
             "genesis": anchor.genesis,
             "era": anchor.era,
-            "beacon_note": (founding.validators.len() == 1).then_some(FORESEEN),
+            "beacon_note": (members.len() == 1).then_some(FORESEEN),
         });
         out.answer(&answer, || {
             let role = if votes { "votes" } else { "follows" };
@@ -176,7 +183,7 @@ fn run_node(args: Run, out: Output) -> Done {
                 format!(
                     "chain     {}, {} validators; this node {role}",
                     anchor.chain,
-                    founding.validators.len()
+                    members.len()
                 ),
                 format!("node      {}", node.url()),
                 format!("height    {}", answer["height"]),

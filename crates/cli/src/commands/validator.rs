@@ -206,3 +206,31 @@ async fn list(session: &Session, out: Output) -> Done {
     });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_validator_is_told_by_how_far_it_has_come_and_who_goes_is_not_forgotten() {
+        let keys = |names: &str| names.split_whitespace().map(str::to_owned).collect();
+        let committee = Committee {
+            epoch: 7,
+            until: 1_023,
+            signs: true,
+            members: keys("one two"),
+            receiving: keys("two three"),
+            announced: keys("three four"),
+        };
+        for (key, is_on_ledger, told) in [
+            ("one", false, "leaves"),
+            ("two", true, "signs"),
+            ("three", true, "gets its share"),
+            ("four", true, "announced"),
+            ("five", true, "waits"),
+        ] {
+            assert_eq!(place(Some(&committee), key, is_on_ledger), told, "{key}");
+        }
+        assert_eq!(place(None, "one", true), "unknown");
+    }
+}

@@ -239,3 +239,62 @@ fn config(
         ..lookup::Config::recommended(handshake, namespace, listen, nodes_max, bytes_max, NZUsize!(256))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(seed: u64) -> PublicKey {
+        PrivateKey::from_seed(seed).public_key()
+    }
+
+    fn names(seeds: std::ops::Range<u64>) -> commonware_utils::ordered::Set<PublicKey> {
+        commonware_utils::ordered::Set::from_iter_dedup(seeds.map(name))
+    }
+
+    fn at(port: u16) -> Address {
+        Address::from(SocketAddr::from(([10, 0, 0, 1], port)))
+    }
+
+    /// The first of four.
+    fn own() -> Own {
+        let settings = (1..4).map(|seed| (name(seed), at(9_000)));
+        Own {
+            me: name(0),
+            at_first: AddressableTrackedPeers::new(Map::from_iter_dedup(settings), Map::default()),
+            seen: Mutex::default(),
+        }
+    }
+
+    fn address(of: &AddressableTrackedPeers<PublicKey>, seed: u64) -> Option<Address> {
+        let of = of
+            .primary
+            .get_value(&name(seed))
+            .or_else(|| of.secondary.get_value(&name(seed)));
+        of.cloned()
+    }
+
+    #[test]
+    fn who_comes_is_let_in_where_the_block_says_and_who_goes_is_still_known_for_an_epoch() {
+        let own = own();
+        let both = |primary, secondary| TrackedPeers::new(primary, secondary);
+        let first = own.peers(both(names(0..4), names(4..5)), &Directory::new([(name(4), at(9_004))]));
+        assert_eq!((address(&first, 0), address(&first, 4)), (None, Some(at(9_004))));
+        let later = own.peers(both(names(0..5), names(0..0)), &Directory::default());
+        assert_eq!(address(&later, 4), Some(at(9_004)), "no directory names it any more");
+        let gone = own.peers(both(names(0..4), names(0..0)), &Directory::default());
+        assert_eq!(address(&gone, 4), None);
+        assert_eq!(address(&gone, 3), Some(at(9_000)));
+    }
+
+    #[test]
+    fn only_so_many_are_let_in_who_were_not_there_at_first() {
+        let own = own();
+        let many = TrackedPeers::new(names(0..60), names(60..90));
+        let known = own.peers(many, &Directory::default());
+        assert_eq!(known.primary.len() + known.secondary.len(), 3 + NEWCOMERS_MAX);
+        // Those of the settings stay as long as there is room, whoever signs.
+        let known = own.peers(TrackedPeers::new(names(10..14), names(0..0)), &Directory::default());
+        assert!((1..4).all(|seed| address(&known, seed) == Some(at(9_000))));
+    }
+}

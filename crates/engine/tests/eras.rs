@@ -192,6 +192,8 @@ async fn one_operator_hands_over_to_four_validators_and_the_first_key_is_enough_
     assert!(fs::read(&file).unwrap() == fs::read(&again).unwrap());
     let checked = read(&file, &anchor).unwrap();
     assert_no_byte_is_believed(&file, &anchor);
+    // The counts, the last height and the last account: whom the engine noted as its validators stays behind.
+    assert_eq!(checked.len() as u64, ACCOUNTS + 2);
     for account in 0..ACCOUNTS {
         let value = checked.record(&account_key(account)).unwrap();
         assert_eq!(value.as_ref().map(count_in), Some(1), "{account}");

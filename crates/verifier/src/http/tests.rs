@@ -285,8 +285,8 @@ async fn what_is_no_request_is_refused_and_the_next_one_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_held_open_are_closed_and_leave_their_places() {
     let short = Timeouts {
-        idle: Duration::from_millis(100),
-        request: Duration::from_millis(150),
+        idle: Duration::from_millis(500),
+        request: Duration::from_millis(1500),
     };
     let running = run(|config| (config.timeouts, config.connections_max) = (short, 4)).await;
     // Says nothing, half a head, a body that never comes, and a body that drips.

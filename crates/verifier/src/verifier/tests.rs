@@ -72,7 +72,8 @@ async fn hour(place: S3) {
     let local = names(running.folder.path());
     assert!(
         local.iter().eq(["log", "log.fetched", "log.handed"])
-            && ["log.fetched", "log.handed"].map(|folder| names(&running.folder.path().join(folder)).is_empty()) == [true; 2],
+            && ["log.fetched", "log.handed"].map(|folder| names(&running.folder.path().join(folder)).is_empty())
+                == [true; 2],
         "nothing of the archive stays here: {local:?}"
     );
     let served = running

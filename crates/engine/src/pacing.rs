@@ -61,7 +61,7 @@ pub(crate) struct Shared {
 pub(crate) struct Memory {
     /// When blocks were first seen here, by the computer's clock.
     seen: VecDeque<(Digest, SystemTime)>,
-    /// The pool's count of arrivals when all that it offered was refused: no use in offering the same again.
+    /// The pool's count of arrivals before it offered what was all refused: no use in offering the same again.
     barren: Option<u64>,
 }
 
@@ -108,7 +108,8 @@ impl<E: Spawner + StorageContext> Paced<E> {
         }
     }
 
-    async fn plan(&self, runtime: &E, epoch: Epoch, ancestry: impl Ancestry<Block>) -> Option<Plan> {
+    /// What to build, and the pool's count of arrivals before it was asked: what comes in later was not offered.
+    async fn plan(&self, runtime: &E, epoch: Epoch, ancestry: impl Ancestry<Block>) -> Option<(Plan, u64)> {
         let shared = &*self.shared;
         let mut ancestry = ancestry;
         let parent = ancestry.next().await?;
@@ -124,14 +125,16 @@ impl<E: Spawner + StorageContext> Paced<E> {
         if !before.is_over() {
             shared.wait_for_work(runtime, &parent, &in_flight).await;
         }
+        let arrived = *shared.source.arrivals().borrow();
         let mut txs = shared.peek(shared.pace.block_txs_max, &in_flight);
         cut(&mut txs);
-        Some(Plan {
+        let plan = Plan {
             time_ms: shared.clock.now_ms(),
             seed,
             txs,
             payload: None,
-        })
+        };
+        Some((plan, arrived))
     }
 }
 
@@ -220,10 +223,9 @@ impl Shared {
         }
     }
 
-    /// Remembers what became of a plan.
-    fn built(&self, offered: usize, block: Option<&Digested<Block>>, now: SystemTime) {
+    /// Remembers what became of a plan for which the pool was asked after `arrived` arrivals.
+    fn built(&self, offered: usize, arrived: u64, block: Option<&Digested<Block>>, now: SystemTime) {
         let Some(block) = block else { return };
-        let arrived = *self.source.arrivals().borrow();
         self.remember(|memory| {
             memory.see(block.digest(), now);
             memory.barren = (offered > 0 && block.inner().txs().is_empty()).then_some(arrived);
@@ -281,7 +283,7 @@ impl<E: Spawner + StorageContext> ConsensusApplication<E> for Paced<E> {
     ) -> Option<Digested<Block>> {
         let runtime = context.0.child("pacing");
         let turns = self.shared.turns.clone();
-        let mut plan = select_biased! {
+        let (mut plan, arrived) = select_biased! {
             // Without a block consensus goes on to the next turn at once.
             () = turns.lost(context.1.round).fuse() => {
                 tracing::debug!(round = ?context.1.round, "the others have given up this turn to lead");
@@ -292,7 +294,7 @@ impl<E: Spawner + StorageContext> ConsensusApplication<E> for Paced<E> {
         plan.payload = input.payload;
         let offered = plan.txs.len();
         let block = self.inner.propose(context, ancestry, plan).await;
-        self.shared.built(offered, block.as_ref(), runtime.current());
+        self.shared.built(offered, arrived, block.as_ref(), runtime.current());
         block
     }
 

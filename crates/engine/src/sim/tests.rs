@@ -4,12 +4,13 @@ use super::{
     Sim, SimEnd, SimHost, SimNetwork,
     toy::{BAD_COUNT, Counters, Pool, account_key, count_in, count_up, forged},
 };
-use crate::{AskError, Finalized, ManualClock, Tx};
+use crate::{AskError, Finalized, ManualClock, Tx, TxHash, TxSource};
 use std::{
     num::{NonZeroU32, NonZeroU64},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
+use tokio::sync::watch;
 
 const ACCOUNTS: u64 = 10;
 
@@ -194,6 +195,48 @@ fn a_leader_whose_clock_is_ahead_does_not_move_the_chains_time() {
     let blocks = agreed(&pools);
     assert!(!blocks.is_empty());
     assert!(blocks.iter().all(|block| block.header.time_ms < hour_ahead_ms));
+}
+
+/// A pool that is handed another transaction while a block is built, after it was asked for what it has.
+struct MeanwhilePool(Arc<Pool>, Mutex<Option<Tx>>);
+
+impl TxSource for MeanwhilePool {
+    fn peek(&self, count_max: usize, bytes_max: usize, skip: &dyn Fn(&TxHash) -> bool) -> Vec<Tx> {
+        self.0.peek(count_max, bytes_max, skip)
+    }
+
+    fn refused(&self, hash: &TxHash, code: u32, height: u64) {
+        TxSource::refused(&*self.0, hash, code, height);
+        let meanwhile = self.1.lock().unwrap().take();
+        meanwhile.into_iter().for_each(|tx| self.0.submit(tx));
+    }
+
+    fn arrivals(&self) -> watch::Receiver<u64> {
+        self.0.arrivals()
+    }
+}
+
+#[test]
+fn what_comes_in_while_an_empty_block_is_built_does_not_wait_for_the_idle_interval() {
+    let mut sim = Sim::seeded(6);
+    sim.validators = NonZeroU32::MIN;
+    sim.pace.idle_interval = Duration::from_secs(3600);
+    let pool = Pool::new(Some(0));
+    let (bad, good) = (count_up(0, 9), count_up(0, 1));
+    let mut host = hosts(std::slice::from_ref(&pool));
+    host[0].source = Arc::new(MeanwhilePool(pool.clone(), Mutex::new(Some(good.clone()))));
+    let driven = pool.clone();
+    sim.run(
+        host,
+        Box::new(move |_| {
+            Box::pin(async move {
+                driven.submit(bad);
+                // The run may take ten minutes.
+                assert_eq!(driven.final_txs(1).await, [good.hash]);
+                assert_eq!(driven.refused().len(), 1);
+            })
+        }),
+    );
 }
 
 #[test]

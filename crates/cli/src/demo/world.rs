@@ -46,8 +46,6 @@ const ALLOWANCE_TOKENS: u64 = 10_000;
 const CUSTOMER_STABLE: MicroUsd = MicroUsd(10_000_000_000);
 const CUSTOMER_TOKENS: u64 = 100_000;
 const WHOLE: u64 = 1_000_000;
-/// A block without transactions comes after so long.
-const IDLE: Duration = Duration::from_secs(2);
 
 /// Every clock of the process, moved together.
 #[derive(Clone)]
@@ -116,9 +114,8 @@ pub async fn start(scene: &Scene, folder: &Path, first_port: u16, bar: &Progress
     let mut config = NodeConfig::solo(folder.join("node"), genesis.clone());
     config.listen = listen(first_port, 0);
     config.clock = time.chain.clone();
-    // Data time stands still between hours: transactions and hours make blocks. A transaction that waits until the pool has heard of the
-    // block before it, as one that takes a refused one's place, does not wait for an hour that comes after it.
-    config.pace.idle_interval = IDLE;
+    // Data time stands still between hours: only transactions and hours make blocks.
+    config.pace.idle_interval = Duration::from_millis(scene.epoch_ms());
     config.retain.blocks = None;
     let node = cairn_node::start(config).await.map_err(|error| {
         let hint = error.hint();

@@ -8,6 +8,10 @@ use bytes::BytesMut;
 use cairn_agent::{
     agent::Agent,
     answers::{Awaited, Verdict, judge},
+    carry::{
+        account::{Account, Backing},
+        wire::{Claim, Down, Entry, Offer, Promise as Vouchers, Range, Sender, SignedClaim, Up, Verdict as Bought},
+    },
     config::Config,
     disk::{Disk, MemoryDisk},
     gwmp::{
@@ -29,8 +33,8 @@ use cairn_agent::{
     uplink::Verifier,
 };
 use cairn_types::{
-    AccountId, DeviceId, EpochNumber, NetworkId, Receipt, ReportId, TimeMs, codec::encode, intake::IntakeAnswer,
-    intake::IntakeRefusal, receipt, receipt::Promise,
+    AccountId, ChainId, Credit, DeviceId, DeviceNumber, EpochNumber, Hash, NetworkId, OrderId, Receipt, ReportId,
+    TimeMs, codec::encode, intake::IntakeAnswer, intake::IntakeRefusal, receipt, receipt::Promise,
 };
 use rumqttc::mqttbytes::{
     QoS,
@@ -41,6 +45,7 @@ use crate::{
     Target,
     http::{answer, explains, request},
     types::key,
+    value,
 };
 
 const VERIFIER: AccountId = AccountId([9; 32]);
@@ -67,6 +72,21 @@ pub const TARGETS: &[Target] = &[
         name: "gwmp",
         run: datagrams,
         seeds: gwmp_datagrams,
+    },
+    Target {
+        name: "carry_up",
+        run: |bytes| value::<Up>(bytes).is_some(),
+        seeds: ups,
+    },
+    Target {
+        name: "carry_down",
+        run: carry_down,
+        seeds: downs,
+    },
+    Target {
+        name: "claim",
+        run: claims,
+        seeds: || vec![encode(&claim())],
     },
     Target {
         name: "verifier_answers",
@@ -154,6 +174,119 @@ pub fn packets(bytes: &[u8]) -> bool {
             Err(_) => return before < bytes.len(),
         }
     }
+}
+
+/// A router is believed only what its order's key signed, up to what the order holds.
+pub fn carry_down(bytes: &[u8]) -> bool {
+    let Some(down) = value::<Down>(bytes) else { return false };
+    if let Down::Promise(promise) = down {
+        let backing = Backing {
+            chain: chain(),
+            order: OrderId([4; 32]),
+            key: key(3).public(),
+            held: Credit(100),
+        };
+        let mut account = Account::new(backing, DeviceNumber(5), Credit(30));
+        let taken = account.promise(*promise);
+        assert!(account.promised() <= Credit(100));
+        return taken.is_ok();
+    }
+    true
+}
+
+/// A claim that passes is bounded, and by the order's key.
+pub fn claims(bytes: &[u8]) -> bool {
+    let Some(signed) = value::<SignedClaim>(bytes) else {
+        return false;
+    };
+    let Sender::Data { address, .. } =
+        Sender::of(&[0x40, 7, 0, 0, 0x26, 0, 5, 0, 1, 9, 9, 9, 9]).expect("a data frame")
+    else {
+        return false;
+    };
+    signed.claim.wants(&Sender::Data { address, counter: 1 });
+    signed.check(&chain(), &key(3).public()).is_ok()
+}
+
+fn chain() -> ChainId {
+    "one".parse().expect("a chain's name")
+}
+
+fn claim() -> SignedClaim {
+    let claim = Claim {
+        network: NetworkId([3; 32]),
+        order: OrderId([4; 32]),
+        router: "router.example.org:1690".to_owned(),
+        addresses: vec![Range {
+            first: 0x2600_0000,
+            last: 0x26ff_ffff,
+        }],
+        joins: vec![],
+        devices: vec![],
+        copies: 2,
+        exposure: Credit(500),
+        said: TimeMs(7),
+    };
+    claim.sign(&chain(), &key(3))
+}
+
+fn ups() -> Vec<Vec<u8>> {
+    let signature = key(3).sign(&[1; 32]);
+    let offer = Offer {
+        number: 3,
+        frame: Hash([1; 32]),
+        sender: Sender::Join {
+            join_eui: 5,
+            dev_eui: 6,
+        },
+        size: 23,
+        frequency_hz: 868_100_000,
+        spreading: 7,
+        bandwidth_hz: 125_000,
+        rssi_ddbm: -1_100,
+        snr_ddb: -35,
+        heard: TimeMs(9),
+        counter_us: Some(4),
+    };
+    let all = [
+        Up::Hello {
+            key: key(3).public(),
+            eui: 5,
+            signature,
+        },
+        Up::Offer(offer),
+        Up::Packet {
+            number: 3,
+            frame: vec![1, 2],
+            signature,
+        },
+        Up::Sent {
+            id: 1,
+            error: "TOO_LATE".to_owned(),
+        },
+        Up::Ping,
+    ];
+    all.iter().map(encode).collect()
+}
+
+fn downs() -> Vec<Vec<u8>> {
+    let entry = Entry {
+        device: DeviceNumber(5),
+        credits: Credit(10),
+    };
+    let promise = Vouchers::sign(OrderId([4; 32]), vec![entry], &chain(), &key(3)).expect("a small sum");
+    let all = [
+        Down::Challenge([1; 32]),
+        Down::Welcome,
+        Down::Farewell("no".to_owned()),
+        Down::Answer {
+            number: 3,
+            verdict: Bought::Bought(Credit(10)),
+        },
+        Down::Promise(Box::new(promise)),
+        Down::Send { id: 7, json: vec![1] },
+    ];
+    all.iter().map(encode).collect()
 }
 
 /// What a forwarder and another network's server may say, to a radio that was heard and may answer: never more goes out than

@@ -29,6 +29,24 @@ pub struct ReasonText {
     pub blame: u16,
 }
 
+impl ReasonText {
+    pub(crate) const fn new(
+        reason: Reason,
+        name: &'static str,
+        sentence: &'static str,
+        unit: &'static str,
+        blame: u16,
+    ) -> Self {
+        Self {
+            reason,
+            name,
+            sentence,
+            unit,
+            blame,
+        }
+    }
+}
+
 /// The unit of reputations.
 pub const OF_TEN_THOUSAND: &str = "of 10000";
 

@@ -21,125 +21,109 @@ pub const STUCK: Reason = Reason(113);
 pub const CROWDED: Reason = Reason(114);
 pub const NOT_BOUGHT: Reason = Reason(115);
 
-const fn text(
-    reason: Reason,
-    name: &'static str,
-    sentence: &'static str,
-    unit: &'static str,
-    blame: u16,
-) -> ReasonText {
-    ReasonText {
-        reason,
-        name,
-        sentence,
-        unit,
-        blame,
-    }
-}
-
 /// Why a sensor's reading or report is not paid, and what that weighs against it. What only a cheat does weighs double, what
 /// becomes of an honest gauge that leaks, is blocked or was offline weighs half, and what is no fault weighs nothing.
 pub const REASONS: &[ReasonText] = &[
-    text(
+    ReasonText::new(
         AHEAD,
         "ahead",
         "the device's clock is ahead: it tells of what has not happened yet",
         "s",
         100,
     ),
-    text(
+    ReasonText::new(
         OUTSIDE_EPOCH,
         "outside_epoch",
         "the reading is of another time than the epoch it is reported in",
         "s",
         100,
     ),
-    text(
+    ReasonText::new(
         RANGE,
         "range",
         "no sensor of this kind can measure this value",
         "as the quantity",
         100,
     ),
-    text(
+    ReasonText::new(
         DUPLICATE,
         "duplicate",
         "the device has already reported this quantity for this time",
         "readings",
         0,
     ),
-    text(
+    ReasonText::new(
         RATE,
         "rate",
         "the slot already has a reading; more are not paid",
         "readings",
         0,
     ),
-    text(
+    ReasonText::new(
         COPIED,
         "copied",
         "the series is equal to that of a device that had it first",
         "equal changes of value",
         200,
     ),
-    text(
+    ReasonText::new(
         REPLAYED,
         "replayed",
         "the series repeats the device's own of an earlier time",
         "equal changes of value",
         200,
     ),
-    text(
+    ReasonText::new(
         WRONG_PLACE,
         "wrong_place",
         "its rain has nothing to do with the rain around the place it claims",
         "% correlation",
         200,
     ),
-    text(
+    ReasonText::new(
         WRONG_UNIT,
         "wrong_unit",
         "it differs from its neighbours by a constant factor, as if in another unit",
         "% of wet slots",
         100,
     ),
-    text(
+    ReasonText::new(
         FAULTY_ZERO,
         "faulty_zero",
         "it reports no rain while it rains all around, and has not seen rain since",
         "slots",
         50,
     ),
-    text(
+    ReasonText::new(
         HIGH_INFLUX,
         "high_influx",
         "far more rain than the neighbours have seen",
         "as the quantity",
         50,
     ),
-    text(
+    ReasonText::new(
         APART,
         "apart",
         "too far from what all neighbours measure",
         "as the quantity",
         50,
     ),
-    text(
+    ReasonText::new(
         JUMP,
         "jump",
         "it changed faster than this quantity can",
         "as the quantity",
         50,
     ),
-    text(STUCK, "stuck", "the same value for too long", "slots", 100),
-    text(
+    ReasonText::new(STUCK, "stuck", "the same value for too long", "slots", 100),
+    ReasonText::new(
         CROWDED,
         "crowded",
         "so many devices share the cell that nothing is left for one",
         "devices",
         0,
     ),
-    text(
+    ReasonText::new(
         NOT_BOUGHT,
         "not_bought",
         "good readings, but of no quantity this network pays for",

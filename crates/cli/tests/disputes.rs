@@ -395,8 +395,10 @@ fn where_results_may_be_disputed_a_watcher_runs_beside_each_validator() {
         "{board}"
     );
     up.end();
-    let again = cairn(home, "up --port 0 --dispute-seconds 31");
-    assert_eq!(again.refused(2), "usage", "the chain keeps its window");
+    for other in ["--dispute-seconds 31", "--committee-blocks 16"] {
+        let again = cairn(home, &format!("up --port 0 {other}"));
+        assert_eq!(again.refused(2), "usage", "the chain keeps its numbers");
+    }
 }
 
 /// A chain with two verifiers that are a quorum together, and a third one.

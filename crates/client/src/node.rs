@@ -104,6 +104,9 @@ pub struct Committee {
     pub until: u64,
     /// Whether the node is one of them and has its share.
     pub signs: bool,
+    /// Whether the shares are fresh ones of this epoch, or those of the one before go on; none where the node does not know.
+    #[serde(default)]
+    pub renewed: Option<bool>,
     pub members: Vec<String>,
     /// Who gets shares in this epoch, and signs in the next one.
     pub receiving: Vec<String>,

@@ -52,6 +52,9 @@ pub struct Committee {
     pub members: Vec<[u8; 32]>,
     /// Whether this node is one of them and has its share.
     pub signs: bool,
+    /// Whether the shares are fresh ones of this epoch: else those of the one before go on, as too few dealt or took them. None in the first
+    /// epoch, and on a node that fetched the state in the midst of one.
+    pub renewed: Option<bool>,
     /// Who gets shares in this epoch. Empty on a node that fetched the state in the midst of it.
     pub receiving: Vec<[u8; 32]>,
     /// Who gets shares in the next one; like `receiving`.

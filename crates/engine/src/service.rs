@@ -16,7 +16,7 @@ use crate::{
 use commonware_codec::Encode as _;
 use commonware_consensus::types::Height;
 use commonware_cryptography::Digested;
-use commonware_glue::dkg::ReshareBlock as _;
+use commonware_glue::dkg::{ReshareBlock as _, types::EpochOutcome};
 use commonware_runtime::Spawner;
 use commonware_storage::Context as StorageContext;
 use commonware_utils::ordered::Set;
@@ -211,6 +211,10 @@ impl<E: Runtime> Service<E> {
             until: self.base.saturating_add(begins).saturating_add(blocks - 1),
             members: place.members,
             signs: place.signs,
+            renewed: info
+                .as_ref()
+                .filter(|_| place.epoch > 0)
+                .map(|info| info.outcome == EpochOutcome::Success),
             receiving: info.as_ref().map_or_else(Vec::new, |info| keys(&info.players)),
             announced: info.as_ref().map_or_else(Vec::new, |info| keys(&info.next_players)),
         })

@@ -18,6 +18,8 @@ pub const VALIDATORS_MAX: u16 = 128;
 /// must be kept by all.
 pub const COMMITTEE_BLOCKS_MIN: u64 = 16;
 pub const COMMITTEE_BLOCKS_MAX: u64 = 65_536;
+/// Of them each validator that there may be needs so many.
+const COMMITTEE_BLOCKS_PER_VALIDATOR: u64 = 4;
 /// The least that may count of a gap between blocks: a healthy chain that is idle makes one every few seconds.
 pub const GAP_MS_MIN: u64 = 10_000;
 /// What counts of a gap unless the founders say otherwise: several turns of validators that are dead.
@@ -256,6 +258,16 @@ impl Limits {
         }
     }
 
+    /// These limits with the validators' shares renewed every so many blocks; where these are few, there is room for fewer validators.
+    pub fn with_committee_blocks(self, committee_blocks: u64) -> Self {
+        let room = u16::try_from(committee_blocks / COMMITTEE_BLOCKS_PER_VALIDATOR).unwrap_or(u16::MAX);
+        Self {
+            committee_blocks,
+            validators_max: self.validators_max.min(room),
+            ..self
+        }
+    }
+
     /// Whether a window that a moment opened is over; one of no time is never open.
     pub fn is_over(&self, window_ms: u64, opened: Moment, now: Moment) -> bool {
         window_ms == 0
@@ -355,7 +367,8 @@ impl Genesis {
             ("validators_max", (1..=VALIDATORS_MAX).contains(&limits.validators_max)),
             (
                 "committee_blocks beside validators_max",
-                (4 * u64::from(limits.validators_max)).max(COMMITTEE_BLOCKS_MIN) <= limits.committee_blocks
+                (COMMITTEE_BLOCKS_PER_VALIDATOR * u64::from(limits.validators_max)).max(COMMITTEE_BLOCKS_MIN)
+                    <= limits.committee_blocks
                     && limits.committee_blocks <= COMMITTEE_BLOCKS_MAX,
             ),
             (

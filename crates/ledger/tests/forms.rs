@@ -173,6 +173,18 @@ fn a_genesis_that_does_not_add_up_is_refused() {
         refuse(&|g| g.economics.cap = Token(10)),
         GenesisError::Economics(_)
     ));
+    let blocks = |blocks| good.limits.with_committee_blocks(blocks);
+    let wrong = GenesisError::OutOfBounds("committee_blocks beside validators_max");
+    for out in [15, 65_537, u64::MAX] {
+        assert_eq!(refuse(&|g| g.limits = blocks(out)), wrong, "{out}");
+    }
+    assert_eq!(refuse(&|g| g.limits.committee_blocks = 16), wrong, "room for all of them");
+    let room = [(16, 4), (20, 5), (512, 128), (65_536, 128)];
+    for (renewed_every, validators) in room {
+        let mut other = good.clone();
+        other.limits = blocks(renewed_every);
+        assert_eq!((other.check(), other.limits.validators_max), (Ok(()), validators));
+    }
     let mut other = good.clone();
     other.epoch_ms += 1;
     assert_ne!(other.digest(), good.digest());

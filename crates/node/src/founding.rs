@@ -57,6 +57,8 @@ pub enum FoundingError {
     File(#[from] GenesisFileError),
     #[error("a chain has 1 to {VALIDATORS_MAX} validators")]
     Seats,
+    #[error("this ledger has room for {0} validators")]
+    Room(u16),
     #[error("all {0} validators have joined")]
     Full(u16),
     #[error("{} stands twice", .0)]
@@ -99,6 +101,7 @@ impl FoundingError {
         match self {
             Self::File(error) => error.hint(),
             Self::Seats => "name another number with --validators",
+            Self::Room(_) => "name fewer with --validators, or begin a chain with more --committee-blocks",
             Self::Full(_) => "begin a new draft with more validators: `cairn genesis new --validators N`",
             Self::Twice(_) => "each validator has its own key, address and account",
             Self::NotItsOwn(_) => "ask that validator for the file that its `cairn genesis join` wrote",
@@ -206,6 +209,10 @@ impl Founding {
     pub fn check(&self) -> Result<(), FoundingError> {
         if !(1..=VALIDATORS_MAX).contains(&usize::from(self.seats)) {
             return Err(FoundingError::Seats);
+        }
+        let room = self.genesis.limits.validators_max;
+        if self.seats > room {
+            return Err(FoundingError::Room(room));
         }
         if self.validators.len() > usize::from(self.seats) {
             return Err(FoundingError::Full(self.seats));

@@ -13,6 +13,7 @@ use crate::units::Decimal;
 use cairn_agent::keys::KeyKind;
 use cairn_ledger::Genesis;
 use cairn_ledger::account::Rule;
+use cairn_ledger::genesis::{COMMITTEE_BLOCKS_MAX, COMMITTEE_BLOCKS_MIN};
 use cairn_node::ceremony::{Ceremony, CeremonyError, Stage, bootstrap_tokio};
 use cairn_node::founding::{Founding, FoundingError};
 use cairn_node::genesis::{Solo, read_file, solo};
@@ -33,6 +34,7 @@ const DISPUTE_EPOCHS: u64 = 24;
 #[derive(clap::Subcommand)]
 #[command(after_help = examples![
     "cairn genesis new --chain rainfall --validators 4",
+    "cairn genesis new --chain trial --validators 4 --committee-blocks 64",
     "cairn genesis join --address validator-1.example.org:9000",
     "cairn genesis merge genesis-1.json genesis-2.json",
     "cairn genesis sign",
@@ -71,6 +73,10 @@ pub struct New {
     /// told otherwise.
     #[arg(long, value_name = "SECONDS", conflicts_with = "from")]
     dispute_seconds: Option<u64>,
+    /// Blocks after which the validators' shares are renewed, and those who were voted in or out follow some renewals later: a quarter of it
+    /// is the most validators that the chain can ever have. 1,024, unless told otherwise.
+    #[arg(long, value_name = "BLOCKS", value_parser = committee_blocks(), conflicts_with = "from")]
+    committee_blocks: Option<u64>,
     /// When epoch 0 begins; when the epoch that runs began, unless told otherwise.
     #[arg(long, value_name = "TIME", conflicts_with = "from")]
     start: Option<TimeMs>,
@@ -158,6 +164,11 @@ pub struct Show {
     file: PathBuf,
 }
 
+/// Blocks between two renewals of shares, as a genesis may have them.
+pub fn committee_blocks() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(COMMITTEE_BLOCKS_MIN..=COMMITTEE_BLOCKS_MAX)
+}
+
 pub fn run(command: Command, home: &Path, out: Output) -> Done {
     match command {
         Command::New(args) => new(&args, &Home::at(home), out),
@@ -175,7 +186,7 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
 pub fn founding_failed(path: &Path, error: FoundingError) -> Failure {
     let kind = match &error {
         FoundingError::File(_) => Kind::Files,
-        FoundingError::Seats | FoundingError::TokenMissing | FoundingError::Account => Kind::Usage,
+        FoundingError::Seats | FoundingError::Room(_) | FoundingError::TokenMissing | FoundingError::Account => Kind::Usage,
         _ => Kind::Refused,
     };
     let hint = error.hint();
@@ -228,6 +239,9 @@ fn begin(args: &New, home: &Home) -> Result<Genesis, Failure> {
     let window_ms = args.dispute_seconds.map(|seconds| seconds.saturating_mul(1_000));
     let window_ms = window_ms.unwrap_or((DISPUTE_EPOCHS * epoch_ms).min(24 * HOUR_MS));
     genesis.limits = genesis.limits.with_dispute_window(window_ms);
+    if let Some(blocks) = args.committee_blocks {
+        genesis.limits = genesis.limits.with_committee_blocks(blocks);
+    }
     genesis.check().or_fail(Kind::Usage, "no chain can begin so")?;
     Ok(genesis)
 }
@@ -357,6 +371,8 @@ fn show(founding: &Founding, out: Output) -> Done {
         "chain": genesis.chain.as_str(),
         "start": genesis.start.to_string(),
         "epoch_ms": genesis.epoch_ms,
+        "committee_blocks": genesis.limits.committee_blocks,
+        "validators_max": genesis.limits.validators_max,
         "seats": founding.seats,
         "missing": usize::from(founding.seats) - founding.validators.len(),
         "validator_token": founding.validator_token.0,
@@ -386,6 +402,10 @@ fn lines(founding: &Founding, answer: &Value) -> Vec<String> {
         format!(
             "seats      {}, {} missing; each begins with {token} tokens",
             founding.seats, answer["missing"]
+        ),
+        format!(
+            "shares     renewed every {} blocks; {} validators at most",
+            genesis.limits.committee_blocks, genesis.limits.validators_max
         ),
         format!("draft      {}", text("draft")),
         format!("group key  {}", text("group_key")),

@@ -1,6 +1,7 @@
 //! `cairn up`: a whole network in this process, or with several validators and verifiers in processes of their own; on the real clock,
 //! with its data in the home folder.
 
+use crate::commands::genesis::committee_blocks;
 use crate::error::Done;
 use crate::home::Home;
 use crate::output::{Output, decimal};
@@ -19,10 +20,10 @@ use std::path::Path;
 /// one ended, however it ended. Every network of the ledger is judged, new ones too. Ends at Ctrl-C or SIGTERM. The stablecoin is
 /// the promise of this chain's own issuer, not money. RUST_LOG says how much is logged.
 ///
-/// With --validators, --verifiers or --dispute-seconds each of them is a process of its own with its own folder and keys; the validators
-/// make their key together, as strangers would. Where results may be disputed a watcher beside each validator judges disputes. A process
-/// that ends is started again, ever later if it goes on ending; up.json in the home folder says
-/// which run. They listen ten ports apart.
+/// With --validators, --verifiers, --dispute-seconds or --committee-blocks each of them is a process of its own with its own folder and
+/// keys; the validators make their key together, as strangers would. Where results may be disputed a watcher beside each validator judges
+/// disputes. A process that ends is started again, ever later if it goes on ending; up.json in the home folder says which run. They
+/// listen ten ports apart.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn up",
@@ -51,13 +52,18 @@ pub struct Args {
     /// How long a settled result may be disputed before its money moves, of the chain's uptime, on a new chain; nobody can, unless told otherwise.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=7 * 86_400))]
     dispute_seconds: Option<u64>,
+    /// Blocks after which the validators' shares are renewed, on a new chain: a quarter of it is the most validators that it can ever have.
+    /// 1,024, unless told otherwise.
+    #[arg(long, value_name = "BLOCKS", value_parser = committee_blocks())]
+    committee_blocks: Option<u64>,
     #[command(flatten)]
     logs: Logs,
 }
 
 pub fn run(args: Args, home: &Path, out: Output) -> Done {
     args.logs.start();
-    let several = args.validators > 1 || args.verifiers > 1 || args.dispute_seconds.is_some();
+    let several = args.validators > 1 || args.verifiers > 1;
+    let several = several || args.dispute_seconds.is_some() || args.committee_blocks.is_some();
     if several || Plan::is_in(&Home::at(home)) {
         return run_fleet(args, &Home::at(home), out);
     }
@@ -109,6 +115,7 @@ fn run_fleet(args: Args, home: &Home, out: Output) -> Done {
         verifiers: args.verifiers,
         token_price: decimal(args.token_price.0, 6),
         dispute_ms: args.dispute_seconds.map(|seconds| seconds * 1_000),
+        committee_blocks: args.committee_blocks,
         log_format: args.logs.form(),
     };
     crate::roles::runtime()?.block_on(fleet::run(home, &options, out))

@@ -169,8 +169,9 @@ async fn list(session: &Session, out: Output) -> Done {
     };
     let leaving: Vec<&String> = members.iter().filter(|member| !named.contains(member)).collect();
     let until = committee.map(|committee| committee.until);
+    let renewed = committee.and_then(|committee| committee.renewed);
     let answer = json!({
-        "validators": faces, "leaving": leaving, "renewed_after": until, "height": status.height, "proven": false,
+        "validators": faces, "leaving": leaving, "renewed_after": until, "renewed": renewed, "height": status.height, "proven": false,
     });
     out.answer(&answer, || {
         let row = |(validator, key): (&Validator, &String)| {
@@ -202,6 +203,9 @@ async fn list(session: &Session, out: Output) -> Done {
                 status.height
             ));
         }
+        if renewed == Some(false) {
+            lines.push("the last renewal came to nothing: too few were there, and the shares of before go on".to_owned());
+        }
         lines
     });
     Ok(())
@@ -218,6 +222,7 @@ mod tests {
             epoch: 7,
             until: 1_023,
             signs: true,
+            renewed: Some(true),
             members: keys("one two"),
             receiving: keys("two three"),
             announced: keys("three four"),

@@ -103,6 +103,7 @@ fn a_fifth_validator_comes_and_the_first_goes_under_one_key_in_one_history() {
                 let committee = fifth.committee().await.unwrap();
                 assert!(committee.signs && committee.members.len() == 5, "{committee:?}");
                 assert_eq!((committee.epoch, committee.until), (4, 5 * EPOCH_BLOCKS - 1));
+                assert_eq!(committee.renewed, Some(true));
                 assert_eq!((committee.receiving.len(), committee.announced.len()), (4, 4));
                 for pool in &driven {
                     told(pool, 7 * EPOCH_BLOCKS).await;
@@ -160,6 +161,7 @@ fn newcomers_who_are_away_hold_nothing_up_and_get_their_shares_when_they_come() 
                 let committee = network.handles[1].committee().await.unwrap();
                 assert!(committee.signs && committee.epoch == 3, "{committee:?}");
                 assert_eq!((committee.members.len(), committee.receiving.len()), (4, 6));
+                assert_eq!(committee.renewed, Some(false));
                 for newcomer in 4..6 {
                     network.start(newcomer).await;
                 }

@@ -76,6 +76,17 @@ fn a_file_reads_back_at_every_step_and_the_last_is_whole() {
 }
 
 #[test]
+fn a_draft_has_no_more_seats_than_its_ledger_has_room() {
+    let mut genesis = draft(4).genesis;
+    genesis.limits = genesis.limits.with_committee_blocks(16);
+    assert!(Founding::new(genesis.clone(), 4, Token(7)).is_ok());
+    assert!(matches!(
+        Founding::new(genesis, 5, Token(7)),
+        Err(FoundingError::Room(4))
+    ));
+}
+
+#[test]
 fn copies_merge_in_any_order_to_the_same_draft() {
     let folder = tempfile::tempdir().unwrap();
     let (_, identities) = identities(folder.path(), 3);

@@ -47,6 +47,7 @@ fn committee_face(committee: &Committee) -> Value {
         "epoch": committee.epoch,
         "until": committee.until,
         "signs": committee.signs,
+        "renewed": committee.renewed,
         "members": keys(&committee.members),
         "receiving": keys(&committee.receiving),
         "announced": keys(&committee.announced),

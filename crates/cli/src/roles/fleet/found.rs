@@ -92,6 +92,11 @@ fn kept(founding: Founding, options: &Options) -> Result<Founding, Failure> {
         let fact = format!("the chain in this folder has a window for disputes of {own} ms");
         return Err(Failure::new(Kind::Usage, fact).hint("leave --dispute-seconds out, or name another folder"));
     }
+    let own = founding.genesis.limits.committee_blocks;
+    if options.committee_blocks.is_some_and(|blocks| blocks != own) {
+        let fact = format!("the chain in this folder renews its shares every {own} blocks");
+        return Err(Failure::new(Kind::Usage, fact).hint("leave --committee-blocks out, or name another folder"));
+    }
     Ok(founding)
 }
 
@@ -178,6 +183,9 @@ fn genesis(people: &[SecretKey], verifiers: &[PublicKey], options: &Options) -> 
     let epoch = u64::max(genesis.epoch_ms, first_run::ANCHOR_WINDOW_MS_MIN);
     genesis.limits.anchor_window_ms = genesis.limits.anchor_window_ms.min(epoch);
     genesis.limits = genesis.limits.with_dispute_window(options.dispute_ms.unwrap_or(0));
+    if let Some(blocks) = options.committee_blocks {
+        genesis.limits = genesis.limits.with_committee_blocks(blocks);
+    }
     genesis.check().or_fail(Kind::Usage, "no chain can begin so")?;
     Ok(genesis)
 }

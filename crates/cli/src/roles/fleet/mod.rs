@@ -46,6 +46,8 @@ pub struct Options {
     pub token_price: String,
     /// How long results may be disputed, on a new chain.
     pub dispute_ms: Option<u64>,
+    /// Blocks between two renewals of the validators' shares, on a new chain.
+    pub committee_blocks: Option<u64>,
     /// How all of them write their logs.
     pub log_format: &'static str,
 }

@@ -208,6 +208,7 @@ mod tests {
             verifiers,
             token_price: "0.05".to_owned(),
             dispute_ms: None,
+            committee_blocks: None,
             log_format: "text",
         }
     }

@@ -178,7 +178,11 @@ fn a_genesis_that_does_not_add_up_is_refused() {
     for out in [15, 65_537, u64::MAX] {
         assert_eq!(refuse(&|g| g.limits = blocks(out)), wrong, "{out}");
     }
-    assert_eq!(refuse(&|g| g.limits.committee_blocks = 16), wrong, "room for all of them");
+    assert_eq!(
+        refuse(&|g| g.limits.committee_blocks = 16),
+        wrong,
+        "room for all of them"
+    );
     let room = [(16, 4), (20, 5), (512, 128), (65_536, 128)];
     for (renewed_every, validators) in room {
         let mut other = good.clone();

@@ -9,9 +9,11 @@ mod after;
 
 pub use after::After;
 
+use crate::eras::first_anchor;
 use crate::faces::{Face, FaceError, Fields, FromFace, hex, object, with};
 use crate::genesis::{FILE_BYTES_MAX, GenesisFileError};
 use cairn_engine::ceremony::{Dealt, statement};
+use cairn_engine::light::Anchor;
 use cairn_engine::{Address, Group, Identity, Validator, limits::VALIDATORS_MAX};
 use cairn_ledger::Genesis;
 use cairn_ledger::account::Rule;
@@ -323,6 +325,13 @@ impl Founding {
         }
         genesis.check().map_err(GenesisFileError::from)?;
         Ok(genesis)
+    }
+
+    /// What a light client trusts that believes this file: the key of the chain's first era, from which those of later ones follow.
+    pub fn anchor(&self) -> Result<Anchor, FoundingError> {
+        let founded = self.founded()?;
+        let first = self.after.as_ref().map_or(founded.group.key, |after| after.first);
+        Ok(first_anchor(&self.ledger()?, first))
     }
 
     /// The validators as the engine wants them.

@@ -1,10 +1,12 @@
 //! `cairn config`: where services are and which chain is trusted. Never shows a secret.
 
+use crate::commands::genesis::founding_failed;
 use crate::error::{Done, Failure, Kind};
-use crate::home::Home;
+use crate::home::{AnchorText, Home};
 use crate::output::Output;
+use cairn_node::founding::Founding;
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Show or change where services are and which chain is trusted.
 ///
@@ -23,11 +25,13 @@ pub struct Show {}
 
 /// Say where services are.
 ///
-/// Another node's chain must be the trusted one; `--forget-anchor` trusts whatever chain the node has at the next talk. To trust a chain
-/// because of what somebody you trust says, compare its genesis with that of `cairn config show`. Asks no network.
+/// Another node's chain must be the trusted one. `--genesis` trusts the chain of a genesis file, whatever any node says;
+/// `--forget-anchor` trusts the chain that the node has at the next talk. To trust a chain because of what somebody you trust says, compare
+/// its genesis with that of `cairn config show`. Asks no network.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn config set --node http://127.0.0.1:8640",
+    "cairn config set --genesis genesis.json --node http://validator-1.example.org:8640",
     "cairn config set --forget-anchor",
 ])]
 pub struct Set {
@@ -40,8 +44,11 @@ pub struct Set {
     /// The gateway; without one, the second port after the node's.
     #[arg(long, value_name = "URL")]
     gateway: Option<String>,
+    /// Trust the chain that this file founds, which all its validators signed; they may be others by now.
+    #[arg(long, value_name = "FILE")]
+    genesis: Option<PathBuf>,
     /// Forget which chain is trusted.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "genesis")]
     forget_anchor: bool,
 }
 
@@ -69,6 +76,11 @@ fn set(home: &Home, args: Set) -> Done {
     }
     if args.forget_anchor {
         settings.anchor = None;
+    }
+    if let Some(path) = args.genesis {
+        let failed = |error| founding_failed(&path, error);
+        let founding = Founding::read_file(&path).map_err(failed)?;
+        settings.anchor = Some(AnchorText::from(&founding.anchor().map_err(failed)?));
     }
     home.save(&settings)
 }

@@ -186,7 +186,9 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
 pub fn founding_failed(path: &Path, error: FoundingError) -> Failure {
     let kind = match &error {
         FoundingError::File(_) => Kind::Files,
-        FoundingError::Seats | FoundingError::Room(_) | FoundingError::TokenMissing | FoundingError::Account => Kind::Usage,
+        FoundingError::Seats | FoundingError::Room(_) | FoundingError::TokenMissing | FoundingError::Account => {
+            Kind::Usage
+        }
         _ => Kind::Refused,
     };
     let hint = error.hint();

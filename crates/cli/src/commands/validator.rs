@@ -204,7 +204,9 @@ async fn list(session: &Session, out: Output) -> Done {
             ));
         }
         if renewed == Some(false) {
-            lines.push("the last renewal came to nothing: too few were there, and the shares of before go on".to_owned());
+            lines.push(
+                "the last renewal came to nothing: too few were there, and the shares of before go on".to_owned(),
+            );
         }
         lines
     });

@@ -263,9 +263,15 @@ async fn a_later_era_renews_its_shares_among_its_own_validators() {
     sign(&mut first, dir.path(), 9..10);
     let old = start_validator(dir.path(), 9, &first, &clock).await;
     let anchor = old.chain().anchor().clone();
+    assert_eq!(first.anchor().unwrap(), anchor);
     // The state that moves has lists of whom its shares were renewed among.
     until(&old, |latest| latest.header.epoch > 1).await;
     let mut founding = found(first.ledger().unwrap(), dir.path(), anchor.group_key);
+    assert_eq!(
+        founding.anchor().unwrap(),
+        anchor,
+        "the first key stays the one to trust"
+    );
     founding
         .approve(&Identity::open(&key_file(dir.path(), 9)).unwrap())
         .unwrap();

@@ -19,7 +19,7 @@ use crate::error::{Done, Failure, Kind, OrFail};
 use crate::home::{AnchorText, Home, Settings};
 use crate::output::Output;
 use board::Board;
-use cairn_client::{Anchor, NodeClient};
+use cairn_client::NodeClient;
 use cairn_node::founding::Founding;
 pub use plan::Plan;
 use process::{Keeper, Spec};
@@ -175,20 +175,13 @@ impl Fleet {
 
 /// Where a person, a gateway or a verifier of this place finds the others.
 fn settings(plan: &Plan, founding: &Founding, at: usize) -> Result<Settings, Failure> {
-    let ledger = founding.ledger().or_fail(Kind::Files, "the genesis file")?;
-    let group = &founding.founded().or_fail(Kind::Files, "the genesis file")?.group;
-    let anchor = Anchor {
-        chain: ledger.chain.to_string(),
-        group_key: group.key,
-        genesis: ledger.digest().0,
-        era: 0,
-    };
+    let anchor = founding.anchor().or_fail(Kind::Files, "the genesis file")?;
     Ok(Settings {
         node: Some(plan.node_url(at)),
         verifier: Some(plan.verifier_url(at)),
         gateway: Some(plan.gateway_url()),
         anchor: Some(AnchorText::from(&anchor)),
-        decimals: Some(ledger.economics.decimals),
+        decimals: Some(founding.genesis.economics.decimals),
     })
 }
 

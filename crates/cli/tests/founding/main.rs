@@ -1,124 +1,32 @@
 //! The real program, as four operators who do not trust each other use it: they found a chain, one of them killed on the way, run it,
-//! kill a validator, and let a follower read along.
+//! kill a validator, let a follower read along, take a fifth one in, and let one of the first go.
 #![allow(clippy::unwrap_used, reason = "all of it is a test")]
 
+mod joining;
+mod operator;
+#[path = "../stand/mod.rs"]
+mod stand;
+
+use operator::{Operator, Process};
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 const N: usize = 4;
 /// Questions to a node that is still on its way.
 const ROUNDS_MAX: usize = 500;
 
-/// One operator's folder: home, key file, and a copy of the file that goes round.
-struct Operator {
-    folder: PathBuf,
-    address: String,
-}
-
-impl Operator {
-    fn new(root: &Path, name: &str) -> Self {
-        let folder = root.join(name);
-        fs::create_dir_all(&folder).unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self {
-            folder,
-            address: free.to_string(),
-        }
-    }
-
-    fn program(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
-        command
-            .current_dir(&self.folder)
-            .env_remove("RUST_LOG")
-            .env("CAIRN_HOME", self.folder.join("home"))
-            .arg("--json")
-            .args(line.split_whitespace())
-            .stdin(Stdio::null());
-        command
-    }
-
-    /// Runs a command to its end: exit code and answer.
-    fn answer(&self, line: &str) -> (i32, Value) {
-        let said = self.program(line).output().unwrap();
-        let json = serde_json::from_slice(&said.stdout);
-        let text = String::from_utf8_lossy(&said.stderr);
-        (
-            said.status.code().unwrap(),
-            json.unwrap_or_else(|_| panic!("cairn {line}: {text}")),
-        )
-    }
-
-    fn done(&self, line: &str) -> Value {
-        let (code, answer) = self.answer(line);
-        assert_eq!(code, 0, "cairn {line}: {answer}");
-        answer
-    }
-
-    /// A refusal has the code of its kind, and a hint.
-    fn refused(&self, line: &str, code: i32) {
-        let (found, answer) = self.answer(line);
-        assert_eq!(found, code, "cairn {line}: {answer}");
-        assert!(
-            !answer["error"]["hint"].as_str().unwrap().is_empty(),
-            "cairn {line}: {answer}"
-        );
-    }
-
-    fn start(&self, line: &str) -> Process {
-        let mut command = self.program(line);
-        Process(command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap())
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.join("genesis.json")
-    }
-}
-
-/// A process that does not outlive the test.
-struct Process(Child);
-
-impl Process {
-    fn first_line(&mut self) -> Value {
-        let mut line = String::new();
-        BufReader::new(self.0.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line}"))
-    }
-
-    /// The answer of a command that ends by itself.
-    fn end(mut self) -> Value {
-        let mut text = String::new();
-        self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-        assert!(self.0.wait().unwrap().success(), "{text}");
-        serde_json::from_str(&text).unwrap()
-    }
-
-    fn terminate(mut self) {
-        let line = format!("kill -TERM {}", self.0.id());
-        assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
-        assert_eq!(self.0.wait().unwrap().code(), Some(0));
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // One that has ended is gone already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The draft goes round; all end with the same one.
 fn join_all(operators: &[Operator]) -> String {
     let first = &operators[0];
-    let made = first.done("genesis new --chain cairn-together --validators 4 --epoch-seconds 60");
+    let blocks = joining::COMMITTEE_BLOCKS;
+    let new = format!("genesis new --chain cairn-together --epoch-seconds 60 --committee-blocks {blocks}");
+    first.refused(&format!("{new} --validators 6"), 2);
+    let made = first.done(&format!("{new} --validators 4"));
     assert_eq!((&made["missing"], &made["draft"]), (&Value::from(4), &Value::Null));
+    assert_eq!(
+        (&made["committee_blocks"], &made["validators_max"]),
+        (&blocks.into(), &5.into())
+    );
     first.refused("genesis new --chain again", 7);
     first.refused("genesis sign", 4);
     for operator in &operators[1..] {
@@ -193,33 +101,14 @@ fn has_token(operator: &Operator, ready: &Value, account: &str, token: u64) {
     panic!("{account} at {node}: {last}");
 }
 
-/// The founders are the ledger's validators, and vote on another one: two of four do not decide.
-fn vote(operators: &[Operator], reader: &Operator, shown: &Value, key: &str) {
-    let listed = reader.done("validator list")["validators"].clone();
-    let of = |value: &Value, name: &str| -> Vec<String> {
-        let all = value.as_array().unwrap().iter();
-        all.map(|one| one[name].as_str().unwrap().to_owned()).collect()
-    };
-    assert_eq!(of(&listed, "validator"), of(&shown["validators"], "key"));
-    assert_eq!(of(&listed, "address"), of(&shown["validators"], "address"));
-    assert_eq!(of(&listed, "consensus"), ["signs"; 4]);
-    let add = format!(
-        "validator vote add --validator {key} --address {} --account founder",
-        reader.address
-    );
-    operators[0].refused(&format!("{add} --key founder"), 4);
-    operators[0].done(&format!("{add} --key validator --dry-run"));
-    let account = operators[0].done("account show founder")["account"].clone();
-    let line = add.replace("--account founder", &format!("--account {}", account.as_str().unwrap()));
-    for operator in &operators[..2] {
-        assert_eq!(operator.done(&format!("{line} --key validator"))["decided"], false);
-    }
-    operators[0].refused(&format!("{line} --key validator"), 4);
-    assert_eq!(reader.done("validator list")["validators"], listed);
+/// One field of each in a list.
+fn fields(list: &Value, name: &str) -> Vec<String> {
+    let all = list.as_array().unwrap().iter();
+    all.map(|one| one[name].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn four_operators_found_a_chain_run_it_and_let_one_follow() {
+fn four_operators_found_a_chain_run_it_let_one_follow_take_one_in_and_let_one_go() {
     let root = tempfile::tempdir().unwrap();
     let operators: Vec<Operator> = (0..N).map(|at| Operator::new(root.path(), &at.to_string())).collect();
     join_all(&operators);
@@ -266,7 +155,8 @@ fn four_operators_found_a_chain_run_it_and_let_one_follow() {
         has_token(operator, ready, &payee, begun + 6_000_000);
     }
     has_token(&reader, &ready, &payee, begun + 6_000_000);
-    vote(&operators, &reader, &shown, &key);
     following.terminate();
+    let fifth = Operator::new(root.path(), "fifth");
+    joining::take_one_in_and_let_one_go(&operators, fifth, &mut nodes, &shown);
     nodes.into_iter().for_each(|(node, _)| node.terminate());
 }

@@ -25,7 +25,8 @@ cargo xtask <command>
                         one, --plant NAME with a planted bug (`cargo xtask simulate --help`)
   bench                 build for speed, measure, and write docs/performance.md
   kill [arguments]      build for speed, run validators and verifiers as processes, and kill them at random moments
-                        (--kills N, --seed N, --data ../shared/data/weather; a few kills are among the tests)
+                        (--kills N, --seed N, --committee-blocks N, --data ../shared/data/weather; a few kills are among the
+                        tests)
   tidy                  only the house's rules: sizes, arrows between crates, names, pages
 
 Each works from a fresh clone with Rust and a C compiler. Some tests need more, and say so when they skip:
@@ -122,7 +123,7 @@ fn kill(arguments: &[String]) -> io::Result<u8> {
         "kills",
         "--",
     ]);
-    let many = "--kills 50 --verifiers 3 --devices 40 --epoch-seconds 10 --pause-seconds 10 --cut-seconds 10";
+    let many = "--kills 50 --verifiers 3 --devices 40 --epoch-seconds 10 --pause-seconds 10 --cut-seconds 10 --committee-blocks 64";
     let many: Vec<String> = many.split_whitespace().map(str::to_owned).collect();
     // What is asked for later counts.
     Ok(code_of(with(with(run, &many), arguments).status()?))

@@ -83,8 +83,8 @@ impl Fleet {
         std::fs::create_dir_all(&place.home).unwrap();
         let small_disk = small_disk(&place.home, options.verifiers);
         let line = format!(
-            "--json up --port 0 --validators {} --verifiers {} --epoch-seconds {}",
-            options.validators, options.verifiers, options.epoch_seconds
+            "--json up --port 0 --validators {} --verifiers {} --epoch-seconds {} --committee-blocks {}",
+            options.validators, options.verifiers, options.epoch_seconds, options.committee_blocks
         );
         let log = File::create(place.home.parent().unwrap().join("log")).unwrap();
         let mut up = program(&place.home)

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! kills [--kills N] [--seed N] [--validators N] [--verifiers N] [--epoch-seconds N] [--devices N] [--data DIR]
-//!       [--pause-seconds N] [--cut-seconds N]
+//!       [--pause-seconds N] [--cut-seconds N] [--committee-blocks N]
 //! ```
 #![allow(clippy::unwrap_used, reason = "all of it is a test")]
 
@@ -38,6 +38,8 @@ struct Options {
     data: Option<PathBuf>,
     /// How long a validator is stopped, and a disk is full.
     pause: Duration,
+    /// Blocks between two renewals of the validators' shares: few, so that processes die in the midst of them.
+    committee_blocks: u64,
     /// How long two halves of a chain are cut off from each other.
     cut: Option<Duration>,
 }
@@ -54,6 +56,7 @@ impl Options {
             devices: 4,
             data: None,
             pause: Duration::from_secs(1),
+            committee_blocks: 16,
             cut: None,
         };
         let mut words = std::env::args().skip(1);
@@ -67,6 +70,7 @@ impl Options {
                 "--epoch-seconds" => options.epoch_seconds = number(),
                 "--devices" => options.devices = number() as usize,
                 "--pause-seconds" => options.pause = Duration::from_secs(number()),
+                "--committee-blocks" => options.committee_blocks = number(),
                 "--cut-seconds" => options.cut = Some(Duration::from_secs(number())),
                 "--data" => options.data = words.next().map(PathBuf::from),
                 "--list" => return None,
@@ -74,6 +78,8 @@ impl Options {
                 _ => {}
             }
         }
+        // Fewer have no room for so many validators.
+        options.committee_blocks = options.committee_blocks.max(4 * options.validators as u64);
         Some(options)
     }
 }
@@ -136,8 +142,16 @@ fn main() {
     let sent = reporting.end();
     fleet.one_history();
     let Honoured { receipts, lost, epochs } = sent.honoured(&fleet);
+    let renewals = watch.renewals();
     let blocks = watch.end();
     report(&recoveries, &calm, &blocks);
+    println!(
+        "renewals  of shares every {} blocks: {} of {} came about; the last block of one is {} ms after that of the one before, at most",
+        options.committee_blocks,
+        renewals.done,
+        renewals.due,
+        renewals.longest.as_millis()
+    );
     println!(
         "receipts  {receipts} given by {} verifiers in {epochs} epochs, all settled; {} refusals, {lost} reports lost",
         options.verifiers, sent.refused
@@ -149,6 +163,7 @@ fn main() {
         (None, _) => {}
     }
     assert!(receipts > 0, "devices were heard");
+    assert!(renewals.done > 0, "no shares were renewed");
     assert_eq!(lost, 0, "a report with a receipt is not in its verifier's archive");
 }
 

@@ -67,3 +67,29 @@ fn the_reference_is_what_the_program_says() {
         assert!(said.contains(&format!("## {named}\n")), "{named}");
     }
 }
+
+#[test]
+fn every_service_starts_what_the_program_knows() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operate");
+    let mut units = 0;
+    for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.extension().is_none_or(|kind| kind != "service") {
+            continue;
+        }
+        let unit = std::fs::read_to_string(&file).unwrap();
+        let line = unit
+            .lines()
+            .find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/cairn "));
+        let line = line.unwrap_or_else(|| panic!("{}", file.display()));
+        // Words that are unknown come before the help.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
+        let said = command.args(line.split_whitespace()).arg("--help").output().unwrap();
+        assert!(
+            said.status.success(),
+            "{line}: {}",
+            String::from_utf8_lossy(&said.stderr)
+        );
+        units += 1;
+    }
+    assert!(units > 0);
+}

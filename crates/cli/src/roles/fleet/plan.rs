@@ -56,6 +56,7 @@ impl Plan {
             );
         }
         let plan = Self::new(options)?;
+        plan.check_free()?;
         home.write_json(FILE, &plan)?;
         Ok(plan)
     }
@@ -93,6 +94,20 @@ impl Plan {
             verifiers: verifiers?,
             gateway: port(0, 2)?,
         })
+    }
+
+    /// Refuses ports that others have: a plan keeps its ports for ever.
+    fn check_free(&self) -> Result<(), Failure> {
+        let nodes = self.validators.iter().flat_map(|one| [one.api, one.peers, one.watch]);
+        let all = nodes.chain(self.verifiers.iter().copied()).chain([self.gateway]);
+        let mut taken = all.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_err());
+        match taken.next() {
+            None => Ok(()),
+            Some(port) => {
+                let failure = Failure::new(Kind::Files, format!("something else listens on 127.0.0.1:{port}"));
+                Err(failure.hint("name another first port with --port, or 0 for any"))
+            }
+        }
     }
 
     pub fn validator_name(at: usize) -> String {
@@ -224,6 +239,17 @@ mod tests {
         }
         let other = Plan::of(&home, &options(0, 7, 3)).unwrap_err();
         assert_eq!(other.kind, Kind::Usage);
+    }
+
+    #[test]
+    fn a_port_that_somebody_has_is_no_part_of_a_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(&folder.path().join("home"));
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let refused = Plan::of(&home, &options(port, 1, 1)).unwrap_err();
+        assert_eq!(refused.kind, Kind::Files, "{refused:?}");
+        assert!(!Plan::is_in(&home), "the next try may name another");
     }
 
     #[test]

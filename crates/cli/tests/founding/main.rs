@@ -2,6 +2,7 @@
 //! kill a validator, let a follower read along, take a fifth one in, and let one of the first go.
 #![allow(clippy::unwrap_used, reason = "all of it is a test")]
 
+mod eras;
 mod joining;
 mod operator;
 #[path = "../stand/mod.rs"]

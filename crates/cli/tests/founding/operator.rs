@@ -17,11 +17,14 @@ impl Operator {
     pub fn new(root: &Path, name: &str) -> Self {
         let folder = root.join(name);
         fs::create_dir_all(&folder).unwrap();
+        let address = Self::free_address();
+        Self { folder, address }
+    }
+
+    /// Where nobody listens yet.
+    pub fn free_address() -> String {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self {
-            folder,
-            address: free.to_string(),
-        }
+        free.to_string()
     }
 
     fn program(&self, line: &str) -> Command {

@@ -146,7 +146,7 @@ fn main() {
     let blocks = watch.end();
     report(&recoveries, &calm, &blocks);
     println!(
-        "renewals  of shares every {} blocks: {} of {} came about; the last block of one is {} ms after that of the one before, at most",
+        "renewals  of shares every {} blocks: {} of {} came about; from one to the next {} ms at most",
         options.committee_blocks,
         renewals.done,
         renewals.due,

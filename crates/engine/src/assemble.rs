@@ -11,7 +11,10 @@ use crate::{
     application::{Application, Rules},
     block::{Block, key_bytes},
     catch_up::{self, Horizon, Stores},
-    committee::{self, Asked, Directory, MEMBERS_MAX, Place, Roll, Schemes, Secrets, Watched},
+    committee::{
+        self, Asked, Directory, Judged, MEMBERS_MAX, Parts, Place, Reading, Registry, Roll, SHARING, Schemes, Secrets,
+        Watched,
+    },
     ending,
     engine_types::{Bls, MarshalVariant, Op, PublicKey, Scheme, State, StateKey},
     execute::Databases,
@@ -40,11 +43,7 @@ use commonware_consensus::{
     types::{Epoch, FixedEpocher, ViewDelta},
 };
 use commonware_cryptography::{
-    Digested, Digestible as _, Sha256, Signer as _,
-    bls12381::{
-        dkg::feldman_desmedt::Reveal,
-        primitives::sharing::{Mode, ModeVersion},
-    },
+    Digested, Digestible as _, Sha256, Signer as _, bls12381::primitives::sharing::ModeVersion,
     certificate::ConstantProvider,
 };
 use commonware_glue::{
@@ -452,29 +451,44 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     )
     .await;
     let (fence, gate) = Fence::new();
+    let roll = Roll {
+        asked: Asked {
+            questions: questions.clone(),
+            moved: latest_seen.clone(),
+        },
+        founding: keys.validators.clone(),
+    };
+    let reading = Reading::new(Parts {
+        runtime: runtime.child("reading"),
+        chain: chain.clone(),
+        me: keys.identity.clone(),
+        marshal: marshal.clone(),
+        roll: roll.clone(),
+        secrets: secrets.dealt(),
+        epoch_blocks,
+        genesis: (genesis_digest, committee.clone()),
+    });
+    let secrets = secrets.with(Arc::new(reading.clone()));
     let (reshare, dealer) = reshare::Actor::new(
         runtime.child("reshare"),
         reshare::Config {
             signer: keys.identity.clone(),
             manager: peers.clone(),
             blocker: blocker.clone(),
-            participants_provider: Roll {
-                asked: Asked {
-                    questions: questions.clone(),
-                    moved: latest_seen.clone(),
-                },
-                founding: keys.validators.clone(),
+            participants_provider: roll,
+            registrar: Registry {
+                schemes: schemes.clone(),
+                secrets: secrets.dealt(),
             },
             secret_store: secrets,
             strategy: Sequential,
-            registrar: schemes.clone(),
             marshal: marshal.clone(),
             state_sync: state_sync.clone(),
             fence,
             // The interface wants a name that lasts as long as the process; a process runs few chains.
             namespace: Box::leak(chain.clone().into_boxed_str()).as_bytes(),
-            sharing_mode: Mode::NonZeroCounter,
-            reveal: Reveal::V1,
+            sharing_mode: SHARING.0,
+            reveal: SHARING.1,
             mailbox_size: MAILBOX,
             partition_prefix: format!("{partition}-reshare"),
             page_cache: page_cache.clone(),
@@ -487,7 +501,7 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
     tasks.push(("the renewal of shares ended", reshare.start(dealings)));
     let deferred = Deferred::new(
         runtime.child("deferred"),
-        reshare::Application::new(paced, dealer.clone(), epoch_blocks),
+        Judged::new(paced, dealer.clone(), reading.clone(), epoch_blocks),
         marshal.clone(),
         FixedEpocher::new(epoch_blocks),
     );
@@ -559,6 +573,10 @@ pub(crate) async fn assemble<E: Runtime, L: Links>(
             newer
         });
     }
+
+    let behind = reading.read_ahead(latest_seen.clone());
+    let behind = runtime.child("read_ahead").spawn(|_| behind);
+    tasks.push(("the reading of what was dealt ended", behind));
 
     // The process around: telling it, answering it.
     if let Some(taking) = taking {

@@ -109,6 +109,8 @@ struct Node {
     twin: Option<SimHost>,
     tasks: Vec<Task<()>>,
     starts: usize,
+    /// Data folders it has had.
+    folders: usize,
     ahead_ms: Arc<AtomicI64>,
     way: Way,
 }
@@ -209,6 +211,7 @@ impl Sim {
             twin: None,
             tasks: Vec::new(),
             starts: 0,
+            folders: 0,
             ahead_ms: Arc::default(),
         };
         let nodes: Vec<Node> = keys.into_iter().zip(hosts).zip(&shelves).map(node).collect();
@@ -336,6 +339,12 @@ impl SimNetwork {
         }
     }
 
+    /// Kills one node and takes its data folder away; its keys and its shares stay.
+    pub async fn lose(&mut self, node: usize) {
+        self.stop(node).await;
+        self.nodes[node].folders += 1;
+    }
+
     /// The process around a node from its next start on.
     pub fn equip(&mut self, node: usize, host: SimHost) {
         self.nodes[node].host = host;
@@ -399,7 +408,10 @@ impl SimNetwork {
             pace: self.sim.pace,
             retain: self.sim.retain,
             catch_up: self.sim.catch_up,
-            partition: format!("validator-{node}{which}"),
+            partition: match self.nodes[node].folders {
+                0 => format!("validator-{node}{which}"),
+                folder => format!("folder-{folder}-validator-{node}{which}"),
+            },
             keys: self.nodes[node].keys.clone(),
             secrets: Secrets::new(
                 shelf,
@@ -462,6 +474,8 @@ mod committee_tests;
 mod era_tests;
 #[cfg(test)]
 mod halt_tests;
+#[cfg(test)]
+mod reading_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

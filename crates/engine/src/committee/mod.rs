@@ -8,6 +8,8 @@
 
 mod automaton;
 mod directory;
+mod judged;
+mod reading;
 mod roll;
 mod schemes;
 mod secrets;
@@ -18,8 +20,10 @@ mod renewal_tests;
 
 pub(crate) use automaton::Watched;
 pub(crate) use directory::Directory;
+pub(crate) use judged::Judged;
+pub(crate) use reading::{Parts, Reading, SHARING};
 pub(crate) use roll::{Asked, Roll, due, write};
-pub(crate) use schemes::{Place, Schemes};
+pub(crate) use schemes::{Place, Registry, Schemes};
 pub(crate) use secrets::Secrets;
 #[cfg(any(test, feature = "sim"))]
 pub(crate) use shelf::Memory;

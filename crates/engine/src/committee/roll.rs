@@ -81,6 +81,7 @@ pub(crate) struct Asked {
 }
 
 /// Who takes part in later epochs.
+#[derive(Clone)]
 pub(crate) struct Roll {
     pub(crate) asked: Asked,
     pub(crate) founding: Set<PublicKey>,

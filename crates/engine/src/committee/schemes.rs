@@ -1,12 +1,13 @@
 //! With whose signatures votes of an epoch are checked, and with which share this node signs. Holds recent epochs only.
 
+use super::Secrets;
 use crate::{
     block::key_bytes,
     engine_types::{Bls, PublicKey, Scheme},
 };
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::certificate::{Provider, Scoped};
-use commonware_glue::dkg::{Registrar, types::SchemeInfo};
+use commonware_glue::dkg::{Registrar, SecretStore as _, types::SchemeInfo};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -100,11 +101,29 @@ impl Provider for Schemes {
     }
 }
 
-impl Registrar for Schemes {
+/// Where the renewal's actor says who signs next.
+pub(crate) struct Registry {
+    pub(crate) schemes: Schemes,
+    pub(crate) secrets: Secrets,
+}
+
+impl Registrar for Registry {
     type Variant = Bls;
     type PublicKey = PublicKey;
 
     async fn register(&self, epoch: Epoch, info: SchemeInfo<Bls, PublicKey>) {
-        self.insert(epoch, info);
+        let info = match info {
+            // The actor knows no share where it lost what it was dealt; the shelf and the blocks may.
+            SchemeInfo::Member {
+                participants,
+                sharing,
+                public_key,
+            } => {
+                let share = self.secrets.clone().get_share(epoch).await;
+                SchemeInfo::new(&public_key, participants, sharing, share)
+            }
+            known => known,
+        };
+        self.schemes.insert(epoch, info);
     }
 }

@@ -2,7 +2,7 @@
 //! by are deleted, as a quorum of old shares could sign anything. Ends the chain when the disk fails: a validator that forgot what it
 //! dealt would contradict itself.
 
-use super::shelf::Shelf;
+use super::{reading::Inheritance, shelf::Shelf};
 use commonware_codec::{Copying, DecodeExt, Encode};
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::{
@@ -22,6 +22,8 @@ pub(crate) struct Secrets {
     founding: Option<Share>,
     /// That share is the whole key, and stays so.
     is_whole: bool,
+    /// Knows shares that were dealt to this node, and that it did not put together.
+    inheritance: Option<Arc<dyn Inheritance>>,
 }
 
 const READABLE: &str = "what this node wrote can be read";
@@ -33,6 +35,25 @@ impl Secrets {
             shelf,
             is_whole: validators == 1 && founding.is_some(),
             founding,
+            inheritance: None,
+        }
+    }
+
+    /// The same without the share from the key file, which is taken out of memory too when it is out of use.
+    pub(crate) fn dealt(&self) -> Self {
+        Self {
+            shelf: self.shelf.clone(),
+            founding: None,
+            is_whole: false,
+            inheritance: self.inheritance.clone(),
+        }
+    }
+
+    /// The same, and where else shares come from.
+    pub(crate) fn with(self, inheritance: Arc<dyn Inheritance>) -> Self {
+        Self {
+            inheritance: Some(inheritance),
+            ..self
         }
     }
 
@@ -68,7 +89,12 @@ impl SecretStore for Secrets {
     async fn get_share(&mut self, epoch: Epoch) -> Option<Share> {
         // A lone validator that comes back from a backup of its key file has all it needs.
         let founding = self.founding.clone().filter(|_| epoch.is_zero() || self.is_whole);
-        self.get("share", epoch).or(founding)
+        if let Some(share) = self.get("share", epoch).or(founding) {
+            return Some(share);
+        }
+        let share = self.inheritance.clone()?.share(epoch).await?;
+        self.put("share", epoch, &share);
+        Some(share)
     }
 
     async fn put_seed(&mut self, epoch: Epoch, seed: Summary) {

@@ -14,7 +14,7 @@ fn sim(seed: u64) -> Sim {
     let mut sim = Sim::seeded(seed);
     sim.pace.idle_interval = Duration::from_millis(100);
     sim.catch_up.views_max = Some(FAR);
-    // Whoever fetches the state late in an epoch does not count at its end.
+    // Whoever is away when an epoch ends has no share in the next.
     sim.epoch_blocks = NonZeroU64::new(1_024).unwrap();
     sim
 }

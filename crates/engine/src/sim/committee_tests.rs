@@ -10,7 +10,7 @@ use std::{num::NonZeroU64, sync::Arc, time::Duration};
 const EPOCH_BLOCKS: u64 = 20;
 
 /// Names its validators by height.
-struct Electorate(Vec<(u64, Vec<[u8; 32]>)>);
+pub(super) struct Electorate(pub(super) Vec<(u64, Vec<[u8; 32]>)>);
 
 impl StateMachine for Electorate {
     fn genesis_digest(&self) -> [u8; 32] {
@@ -44,7 +44,7 @@ impl StateMachine for Electorate {
     }
 }
 
-fn hosts(machine: &Arc<Electorate>, pools: &[Arc<Pool>]) -> Vec<SimHost> {
+pub(super) fn hosts(machine: &Arc<Electorate>, pools: &[Arc<Pool>]) -> Vec<SimHost> {
     let host = |pool: &Arc<Pool>| SimHost {
         machine: machine.clone(),
         source: pool.clone(),
@@ -56,13 +56,13 @@ fn hosts(machine: &Arc<Electorate>, pools: &[Arc<Pool>]) -> Vec<SimHost> {
 }
 
 /// Waits until a pool was told of a block of this height.
-async fn told(pool: &Arc<Pool>, height: u64) {
+pub(super) async fn told(pool: &Arc<Pool>, height: u64) {
     let mut told = pool.told.subscribe();
     let last = |blocks: &Vec<Arc<Finalized>>| blocks.last().map_or(0, |block| block.header.height);
     told.wait_for(|blocks| last(blocks) >= height).await.unwrap();
 }
 
-fn leaders(blocks: &[Arc<Finalized>], epoch: u64) -> Vec<[u8; 32]> {
+pub(super) fn leaders(blocks: &[Arc<Finalized>], epoch: u64) -> Vec<[u8; 32]> {
     let of = blocks.iter().filter(|block| block.header.epoch == epoch);
     let mut leaders: Vec<[u8; 32]> = of.map(|block| block.header.leader).collect();
     leaders.sort_unstable();

@@ -274,7 +274,7 @@ impl Gateway {
         }
         match self.ledger.order(&id)? {
             Some(order) if sale::is_paid(&order, pending.settle.voucher.credits) => self.close(pending),
-            Some(order) if order.state == OrderState::Open && head.time < order.expires => self.settle(pending),
+            Some(order) if order.state == OrderState::Open && !order.is_over(head.uptime_ms) => self.settle(pending),
             _ => {
                 self.forget(&id);
                 Ok(())

@@ -31,6 +31,8 @@ pub struct Facts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     pub time: TimeMs,
+    /// How long the chain was up: orders end by it.
+    pub uptime_ms: u64,
     /// The open epoch.
     pub epoch: EpochNumber,
 }
@@ -41,6 +43,7 @@ impl Head {
         let chain = chain.ok_or_else(|| LedgerError::Unreachable("it has no block yet".to_owned()))?;
         Ok(Self {
             time: chain.time,
+            uptime_ms: chain.uptime_ms,
             epoch: chain.epoch,
         })
     }

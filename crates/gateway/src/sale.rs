@@ -42,6 +42,10 @@ pub fn is_paid(order: &Order, credits: Credit) -> bool {
     credits > Credit::ZERO && order.settled >= credits
 }
 
+/// With less left of an order's time nothing is sold for it: a halt of the chain right after the sale may take a minute of it, and the
+/// voucher must be settled in what remains.
+pub const SETTLE_MS: u64 = 120_000;
+
 /// Everything that needs no data.
 pub fn check_order(
     ask: &Ask,
@@ -93,11 +97,11 @@ pub fn check_order(
             "ask for a quote and open another order",
         );
     }
-    if order.expires <= head.time {
+    if order.expires <= head.time || order.is_over(head.uptime_ms.saturating_add(SETTLE_MS)) {
         return refuse(
             Kind::Conflict,
             "order_expired",
-            "the order's time is over",
+            "the order's time is over, or too short to settle it",
             "ask for a quote and open another order; anyone may expire this one, then what it holds returns",
         );
     }

@@ -4,6 +4,7 @@
 
 use crate::gateway::Gateway;
 use crate::journal::Pending;
+use crate::ledger::Head;
 use crate::refusal::{Kind, Refusal};
 use cairn_agent::carry::wire::{Promise, SHAPE_STREAM, Shown, SignedClaim};
 use cairn_ledger::records::{Order, OrderState};
@@ -15,7 +16,8 @@ use std::collections::BTreeMap;
 pub const CLAIMS_MAX: usize = 256;
 /// A claim that is not said again is forgotten.
 pub const CLAIM_MS: u64 = 300_000;
-/// So long before its end an order is settled with what there is.
+/// So long before its end an order is settled with what there is: by the clock, so after a halt at once. Of its own time, which stands in
+/// a halt, at least as much is left then.
 pub const MARGIN_MS: u64 = 600_000;
 /// So long after the customer's last word devices may still show a better promise.
 pub const LAST_WAIT_MS: u64 = 30_000;
@@ -44,8 +46,9 @@ fn held(order: &Order) -> Credit {
 }
 
 impl Gateway {
-    /// The order of a stream that this gateway serves and that is open.
-    fn stream(&self, id: &OrderId, network: Option<&NetworkId>, now: TimeMs) -> Result<Order, Refusal> {
+    /// The order of a stream that this gateway serves and that is open. After a halt of the chain that may be longer than it is for
+    /// anything new: what was carried is still settled.
+    fn stream(&self, id: &OrderId, network: Option<&NetworkId>, head: &Head) -> Result<Order, Refusal> {
         let refuse = |kind, code, message: &str, hint: &str| Err(Refusal::new(kind, code, message, hint));
         let Some(order) = self.ledger.order(id)? else {
             let hint = "wait until the transaction that opens it is final, then ask again";
@@ -64,7 +67,7 @@ impl Gateway {
             let hint = "open one with `cairn router open`";
             return refuse(Kind::Conflict, "no_stream", "the order is for something else", hint);
         }
-        if order.state != OrderState::Open || order.expires <= now || order.settled > Credit::ZERO {
+        if order.state != OrderState::Open || order.is_over(head.uptime_ms) || order.settled > Credit::ZERO {
             let hint = "open another one with `cairn router open`";
             return refuse(
                 Kind::Conflict,
@@ -81,8 +84,17 @@ impl Gateway {
         let signed: SignedClaim = codec::decode_canonical(bytes).map_err(malformed)?;
         let claim = &signed.claim;
         claim.check().map_err(malformed)?;
-        let now = self.ledger.head()?.time;
-        let order = self.stream(&claim.order, Some(&claim.network), now)?;
+        let head = self.ledger.head()?;
+        let (now, order) = (head.time, self.stream(&claim.order, Some(&claim.network), &head)?);
+        if order.expires <= now {
+            let hint = "open another one with `cairn router open`";
+            return Err(Refusal::new(
+                Kind::Conflict,
+                "order_not_open",
+                "the order's time is over",
+                hint,
+            ));
+        }
         let checked = signed.check(&self.facts.chain, &order.voucher_key);
         checked.map_err(|error| forbidden("signature_wrong", error))?;
         let mut claims = self.claims.lock().expect("no holder of the lock panics");
@@ -125,8 +137,8 @@ impl Gateway {
         let Shown { promise, last } = shown;
         let voucher = promise.settle.voucher;
         let _held = self.hold(voucher.order)?;
-        let now = self.ledger.head()?.time;
-        let order = self.stream(&voucher.order, None, now)?;
+        let head = self.ledger.head()?;
+        let (now, order) = (head.time, self.stream(&voucher.order, None, &head)?);
         let chain = &self.facts.chain;
         let checked = promise.check(chain, &voucher.order, &order.voucher_key, held(&order));
         checked.map_err(|error| forbidden("voucher_wrong", error))?;

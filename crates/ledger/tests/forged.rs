@@ -114,6 +114,7 @@ fn an_order_that_is_there_is_not_opened_again() {
         expires: world.block.time,
         opened: EpochNumber(0),
         voucher_key: voucher_key("alice").public(),
+        ends_uptime_ms: 0,
     };
     forge(&mut world, &open_order::order_id(&signed), &another);
     assert_eq!(ask(&world, &signed), Err(Reject::OrderExists));

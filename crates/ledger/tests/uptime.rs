@@ -203,6 +203,44 @@ fn stake_that_leaves_stays_liable_as_long_as_windows_that_do_not_pass() {
     );
 }
 
+#[test]
+fn what_a_customer_signed_before_a_halt_is_settled_after_it() {
+    let refused = |reject: Reject| format!("refused {} {reject:?}", reject.code());
+    // Far longer than the order, several halts, and one that begins in its last minutes.
+    for (before, halts) in [(0, vec![48 * HOUR_MS]), (30, vec![HOUR_MS; 5]), (58, vec![2 * HOUR_MS])] {
+        let mut world = world();
+        world.line("alice create_network red");
+        world.line("ivan issue_stable carol 100");
+        world.line("carol buy_credits stable 100");
+        assert_eq!(
+            world.line("carol open_order red bob 60 as=o ms=3_600_000"),
+            "ok OrderOpened"
+        );
+        for _ in 0..before {
+            world.advance(GAP_MS);
+        }
+        for halt in &halts {
+            world.advance(*halt);
+        }
+        assert_eq!(
+            world.line("dave expire_order o"),
+            refused(Reject::OrderNotExpired),
+            "{halts:?}"
+        );
+        assert_eq!(world.line("bob settle_order o 40"), "ok OrderSettled", "{halts:?}");
+        // Its time goes on where it was, and ends with the very millisecond.
+        for _ in before..59 - halts.len() {
+            world.advance(GAP_MS + 1);
+        }
+        world.advance(GAP_MS - 1);
+        assert_eq!(world.line("bob settle_order o 50"), "ok OrderSettled");
+        assert_eq!(world.line("dave expire_order o"), refused(Reject::OrderNotExpired));
+        world.advance(1);
+        assert_eq!(world.line("bob settle_order o 60"), refused(Reject::OrderExpired));
+        assert_eq!(world.line("dave expire_order o"), "ok OrderExpired");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

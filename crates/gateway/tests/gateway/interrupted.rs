@@ -1,7 +1,9 @@
 //! Kills at every moment of a sale: whatever was cut off, the customer pays at most once, gets the data for it, and operators are paid.
 
-use crate::world::{CUSTOMER, End, World, code, purchase, quote, sell};
+use crate::world::{CUSTOMER, End, HOUR, MINUTE, World, code, purchase, quote, sell};
+use cairn_gateway::ledger::Ledger;
 use cairn_gateway::limits::Limits;
+use cairn_gateway::sale::SETTLE_MS;
 use cairn_gateway::treasurer::Identity;
 use cairn_ledger::records::OrderState;
 use cairn_types::{Credit, Token};
@@ -94,9 +96,42 @@ fn a_sale_whose_order_ran_out_meanwhile_is_let_go() {
     assert_eq!(code(sell(&gateway, &purchase(&agreed, order))), "ledger_unreachable");
     assert_eq!(gateway.wind_up(), 1, "it waits while the ledger is away");
     world.cut.heal();
-    world.chain.advance(world.expires());
+    world.outlast(&order);
     assert_eq!(gateway.wind_up(), 0);
     assert_eq!(world.order(&order).settled, Credit(0));
+}
+
+#[test]
+fn a_sale_made_before_a_halt_longer_than_its_order_is_settled_after_it() {
+    let world = World::new(1);
+    let gateway = world.gateway();
+    let (agreed, order) = world.agree(&gateway, &world.rain(1));
+    let late = world.agree(&gateway, &world.rain(1));
+    world.cut.after(2, End::Before);
+    assert_eq!(code(sell(&gateway, &purchase(&agreed, order))), "ledger_unreachable");
+    world.cut.heal();
+    // Nobody agrees on a block until long after the order's end by the clock.
+    world.chain.advance(world.expires().plus_ms(HOUR));
+    assert_eq!(gateway.wind_up(), 0);
+    let settled = world.order(&order);
+    assert_eq!(
+        (settled.state, settled.settled),
+        (OrderState::Closed, agreed.quote().price)
+    );
+    // But nothing new is sold for it then.
+    assert_eq!(code(sell(&gateway, &purchase(&late.0, late.1))), "order_expired");
+}
+
+#[test]
+fn nothing_is_sold_for_an_order_that_a_halt_could_end_before_it_is_settled() {
+    let world = World::new(1);
+    let gateway = world.gateway();
+    let (agreed, order) = world.agree(&gateway, &world.rain(1));
+    while world.left_ms(&order) > SETTLE_MS {
+        world.chain.advance(world.chain.head().unwrap().time.plus_ms(MINUTE));
+    }
+    assert!(!world.order(&order).is_over(world.chain.head().unwrap().uptime_ms));
+    assert_eq!(code(sell(&gateway, &purchase(&agreed, order))), "order_expired");
 }
 
 #[test]

@@ -288,7 +288,7 @@ fn an_order_must_be_ours_open_in_time_and_hold_enough() {
     let close = cairn_ledger::tx::close_order::CloseOrder { order: closed };
     send(&world.chain, PROVIDER, Body::CloseOrder(close));
     assert_eq!(code(sell(&gateway, &purchase(&agreed, closed))), "order_not_open");
-    world.chain.advance(world.expires());
+    world.outlast(&brief);
     assert_eq!(code(sell(&gateway, &purchase(&agreed, brief))), "order_expired");
     // An order that holds more than the price gives the rest back.
     let before = world.credits(CUSTOMER);

@@ -109,6 +109,24 @@ fn an_order_nobody_ends_is_settled_before_it_expires() {
 }
 
 #[test]
+fn what_was_carried_before_and_in_a_halt_longer_than_the_order_is_paid_after_it() {
+    let world = World::new(1);
+    let gateway = world.gateway();
+    let (kept, late) = (open(&world, 1_000), open(&world, 1_000));
+    assert_eq!(show(&gateway, &promise(kept, &[30], &key(VOUCHERS)), false), "done");
+    world.chain.advance(world.expires().plus_ms(3_600_000));
+    // Who could show nothing in time shows it now; nobody claims anything new by it.
+    assert_eq!(show(&gateway, &promise(late, &[20], &key(VOUCHERS)), false), "done");
+    let signed = claim(&world, late, 1).sign(&chain(), &key(VOUCHERS));
+    assert_eq!(code(gateway.take_claim(&codec::encode(&signed))), "order_not_open");
+    assert_eq!(gateway.wind_up(), 0);
+    for (order, credits) in [(kept, 30), (late, 20)] {
+        let settled = world.order(&order);
+        assert_eq!((settled.state, settled.settled), (OrderState::Closed, Credit(credits)));
+    }
+}
+
+#[test]
 fn only_the_orders_own_key_promises_and_only_what_it_holds() {
     let world = World::new(1);
     let gateway = world.gateway();

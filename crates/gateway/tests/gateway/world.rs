@@ -48,6 +48,8 @@ pub const START: TimeMs = TimeMs(1_500_076_800_000);
 pub const HOUR: u64 = 3_600_000;
 /// How long an order lives.
 pub const ORDER_MS: u64 = 10 * HOUR;
+/// What counts of a gap between blocks.
+pub const MINUTE: u64 = 60_000;
 const WHOLE: u64 = 1_000_000;
 const CHAIN: &str = "gateway-test";
 const CLOCK: EpochClock = EpochClock {
@@ -408,6 +410,19 @@ impl World {
     /// Opens an order as a customer does; its id.
     pub fn open(&self, role: u8, order: OpenOrder) -> OrderId {
         order_id(&send(&self.chain, role, Body::OpenOrder(order)))
+    }
+
+    /// How much of an order's time is left.
+    pub fn left_ms(&self, order: &OrderId) -> u64 {
+        let ends = self.order(order).ends_uptime_ms;
+        ends.saturating_sub(self.chain.head().unwrap().uptime_ms)
+    }
+
+    /// A chain that is up, until an order's time is over.
+    pub fn outlast(&self, order: &OrderId) {
+        while self.left_ms(order) > 0 {
+            self.chain.advance(self.chain.head().unwrap().time.plus_ms(MINUTE));
+        }
     }
 
     pub fn expires(&self) -> TimeMs {

@@ -38,7 +38,6 @@ const ABSURD: u64 = 1 << 52;
 /// An order on the customer's book.
 struct Tab {
     hold: Credit,
-    expires: TimeMs,
     /// The highest voucher that was signed; perhaps above the hold, which then nobody pays.
     signed: Credit,
     /// Vouchers, as they were signed.
@@ -53,6 +52,15 @@ impl Tab {
     fn is_open(&self) -> bool {
         self.opened && self.returned.is_none()
     }
+}
+
+/// Whether an order's time is over by the chain's uptime, or in so many milliseconds of it.
+fn is_over(id: &OrderId, ground: &Ground, within_ms: u64) -> bool {
+    let order = ground.chain.read(|store| view::order(store, id)).ok().flatten();
+    let chain = ground.chain.read(|store| view::chain(store)).ok().flatten();
+    order
+        .zip(chain)
+        .is_some_and(|(order, chain)| order.is_over(chain.uptime_ms.saturating_add(within_ms)))
 }
 
 /// Customer, provider, and their book.
@@ -91,9 +99,9 @@ impl Customers {
         if step < self.calm_step {
             self.buy(ground, &mut story);
             self.order(now, ground, &mut story);
-            self.show(now, ground, &mut story);
+            self.show(ground, &mut story);
         }
-        self.close(step, now, ground, &mut story);
+        self.close(step, ground, &mut story);
         story
     }
 
@@ -148,7 +156,6 @@ impl Customers {
         };
         let tab = Tab {
             hold,
-            expires,
             signed: Credit::ZERO,
             vouchers: Vec::new(),
             opened: false,
@@ -166,7 +173,7 @@ impl Customers {
     }
 
     /// The customer signs a voucher; the provider shows it, or something else.
-    fn show(&mut self, now: TimeMs, ground: &Ground, story: &mut Vec<String>) {
+    fn show(&mut self, ground: &Ground, story: &mut Vec<String>) {
         let open: Vec<OrderId> = self
             .tabs
             .iter()
@@ -178,6 +185,7 @@ impl Customers {
         }
         let id = open[self.dice.place(open.len())];
         let (trick, more) = (self.dice.below(10), self.dice.below(1 << 20));
+        let is_past = is_over(&id, ground, 0);
         let tab = self.tabs.get_mut(&id).expect("it is one of them");
         let left = tab.hold.saturating_sub(tab.signed).0;
         let credits = match trick {
@@ -192,8 +200,6 @@ impl Customers {
             meters,
         };
         let good = voucher.sign(&chain_id(), &Role::Vouchers.key());
-        // The time of the last block may be a little behind.
-        let is_past = now >= tab.expires.plus_ms(STEP_MS);
         let (by, shown) = match trick {
             1 => {
                 let forged = voucher.sign(&chain_id(), &secret("forger", 0));
@@ -228,7 +234,7 @@ impl Customers {
     }
 
     /// Orders end: by the provider, by their time; not by the customer. When it is calm, all of them, with the last voucher paid.
-    fn close(&mut self, step: u64, now: TimeMs, ground: &Ground, story: &mut Vec<String>) {
+    fn close(&mut self, step: u64, ground: &Ground, story: &mut Vec<String>) {
         let is_calm = step >= self.calm_step;
         let open: Vec<OrderId> = self
             .tabs
@@ -240,7 +246,7 @@ impl Customers {
             let tab = &self.tabs[&id];
             let last = tab.vouchers.iter().rev().find(|last| last.voucher.credits <= tab.hold);
             let unpaid = last.filter(|last| last.voucher.credits > tab.settled).copied();
-            if now >= tab.expires {
+            if is_over(&id, ground, 0) {
                 let told = self.say_as(&watcher(), Body::ExpireOrder(ExpireOrder { order: id }), ground);
                 story.push(format!("an order expires: {told}"));
             } else if is_calm || self.dice.one_in(12) {
@@ -254,7 +260,7 @@ impl Customers {
                 let own = self.say(Role::Customer, Body::CloseOrder(CloseOrder { order: id }), ground);
                 let early = self.say_as(&watcher(), Body::ExpireOrder(ExpireOrder { order: id }), ground);
                 // Between validators an order's time may be over when they hear of it.
-                if own || (early && now.plus_ms(STEP_MS) < self.tabs[&id].expires) {
+                if own || (early && !is_over(&id, ground, STEP_MS)) {
                     self.note(ORDERS, format!("order {id} was ended by who may not"));
                 }
             }

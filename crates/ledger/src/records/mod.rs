@@ -316,6 +316,7 @@ mod tests {
             expires: TimeMs(MAX),
             opened: EpochNumber(MAX),
             voucher_key: KEY,
+            ends_uptime_ms: MAX,
         });
         check(SettledOrder {
             order: OrderId([0xff; 32]),

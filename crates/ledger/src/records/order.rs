@@ -40,6 +40,7 @@ pub struct Order {
     /// Credits paid by vouchers so far.
     #[n(7)]
     pub settled: Credit,
+    /// From then on it is for nothing new. By the clock.
     #[n(8)]
     pub expires: TimeMs,
     #[n(9)]
@@ -47,6 +48,17 @@ pub struct Order {
     /// The key that signs vouchers: it may sit in a program, and can lose no more than what is held.
     #[n(10)]
     pub voucher_key: PublicKey,
+    /// At this uptime of the chain it ends; until then vouchers are settled. As far off as `expires` when it was opened: while the chain
+    /// halts nobody can settle what the customer signed, and no time for that passes.
+    #[n(11)]
+    pub ends_uptime_ms: u64,
+}
+
+impl Order {
+    /// Whether its time is over.
+    pub fn is_over(&self, uptime_ms: u64) -> bool {
+        uptime_ms >= self.ends_uptime_ms
+    }
 }
 
 impl Record for Order {

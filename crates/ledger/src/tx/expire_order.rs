@@ -1,4 +1,4 @@
-//! Ends an order whose time is over; what is still held returns to the customer. Anyone may, free of charge.
+//! Ends an order whose time, counted in the chain's uptime, is over; what is still held returns to the customer. Anyone may, free of charge.
 
 use super::close_order::give_back;
 use crate::context::{Context, Step, ensure};
@@ -25,7 +25,8 @@ impl ExpireOrder {
     pub(crate) fn apply(&self, context: &mut Context<'_>) -> Step<()> {
         let order: Loaded<Order> = context.load(&self.order)?.ok_or(Reject::OrderUnknown)?;
         ensure(order.state == OrderState::Open, Reject::OrderNotOpen)?;
-        ensure(context.block.time >= order.expires, Reject::OrderNotExpired)?;
+        let uptime_ms = context.chain()?.uptime_ms;
+        ensure(order.is_over(uptime_ms), Reject::OrderNotExpired)?;
         let returned = give_back(order, OrderState::Expired, context)?;
         context.emit(Event::OrderExpired {
             order: self.order,

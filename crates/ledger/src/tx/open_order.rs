@@ -28,6 +28,7 @@ pub struct OpenOrder {
     /// Held until settled, closed or expired.
     #[n(4)]
     pub hold: Credit,
+    /// By the clock; later by as long as the chain halts meanwhile.
     #[n(5)]
     pub expires: TimeMs,
     /// Signs vouchers; it can lose no more than what is held.
@@ -84,6 +85,7 @@ impl OpenOrder {
             expires: self.expires,
             opened: chain.epoch,
             voucher_key: self.voucher_key,
+            ends_uptime_ms: chain.uptime_ms.saturating_add(self.expires.since_ms(now)),
         };
         context.save(&customer);
         context.save(&chain);

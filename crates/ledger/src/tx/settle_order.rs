@@ -72,10 +72,10 @@ impl SettleOrder {
         let network: Loaded<Network> = context.network(&order.network)?;
         let mut usage: Loaded<Usage> = context.load(&order.network)?.ok_or(Reject::NetworkUnknown)?;
         let mut supply: Loaded<CreditSupply> = context.single()?;
-        let open = context.chain()?.epoch;
+        let (open, uptime_ms) = (context.chain()?.epoch, context.chain()?.uptime_ms);
         ensure(network.closes.is_none_or(|last| open <= last), Reject::NetworkClosing)?;
         ensure(order.state == OrderState::Open, Reject::OrderNotOpen)?;
-        ensure(context.block.time < order.expires, Reject::OrderExpired)?;
+        ensure(!order.is_over(uptime_ms), Reject::OrderExpired)?;
         ensure(order.provider == *sender, Reject::NotProvider)?;
         ensure(order.voucher_key == self.key, Reject::VoucherSignatureWrong)?;
         let paid = voucher

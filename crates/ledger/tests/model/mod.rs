@@ -78,7 +78,8 @@ pub struct Order {
     pub network: usize,
     pub held: [u128; 2],
     pub settled: u128,
-    pub expires: u128,
+    /// By the clock that stands while the chain halts.
+    pub ends_uptime: u128,
     pub open: bool,
 }
 
@@ -405,14 +406,14 @@ impl Model {
             let stable = credits[0].min(hold);
             let held = [stable, hold - stable];
             (credits[0], credits[1]) = (credits[0] - held[0], credits[1] - held[1]);
-            let expires = model.now + ms;
+            let ends_uptime = model.uptime + ms;
             model.orders.push(Order {
                 customer: by,
                 provider,
                 network,
                 held,
                 settled: 0,
-                expires,
+                ends_uptime,
                 open: true,
             });
             Ok(())
@@ -421,10 +422,10 @@ impl Model {
 
     pub fn settle_order(&mut self, by: usize, order: usize, cumulative: u128) -> Answer {
         self.paid(by, FEE, |model| {
-            let now = model.now;
+            let uptime = model.uptime;
             let order = model.orders.get_mut(order).ok_or(Reject::OrderUnknown)?;
             ensure(order.open, Reject::OrderNotOpen)?;
-            ensure(now < order.expires, Reject::OrderExpired)?;
+            ensure(uptime < order.ends_uptime, Reject::OrderExpired)?;
             ensure(order.provider == by, Reject::NotProvider)?;
             ensure(cumulative > order.settled, Reject::VoucherNotAbove)?;
             let paid = cumulative - order.settled;
@@ -441,11 +442,11 @@ impl Model {
     pub fn end_order(&mut self, by: usize, order: usize, expired: bool) -> Answer {
         let fee = if expired { 0 } else { FEE };
         self.paid(by, fee, |model| {
-            let now = model.now;
+            let uptime = model.uptime;
             let order = model.orders.get_mut(order).ok_or(Reject::OrderUnknown)?;
             ensure(order.open, Reject::OrderNotOpen)?;
             if expired {
-                ensure(now >= order.expires, Reject::OrderNotExpired)?;
+                ensure(uptime >= order.ends_uptime, Reject::OrderNotExpired)?;
             } else {
                 ensure(order.provider == by, Reject::NotParty)?;
             }

@@ -40,7 +40,8 @@ struct_faces! {
     records::TermsVersion { version, from, hash, bytes, price_micro_usd }
     records::Usage { stable, burned, meters, settled, share }
     records::Order {
-        state, customer, provider, network, shape, terms, held, settled, expires, opened, voucher_key
+        state, customer, provider, network, shape, terms, held, settled, expires, opened, voucher_key,
+        ends_uptime_ms
     }
     records::Emission { supply, pooled, cover, slashed }
     records::StableSupply { outstanding, reserve, pooled, cover, buy_back }

@@ -64,6 +64,24 @@ fn what_must_hold_holds_on_a_ledger_on_which_four_validators_agree() {
 }
 
 #[test]
+fn a_verifier_with_half_the_bond_that_says_nothing_keeps_nobody_from_being_paid() {
+    let way = Way {
+        stalls: true,
+        ..Way::default()
+    };
+    for seed in [0, 1, 2, 3] {
+        let run = play(seed, way, false);
+        assert!(run.broken.is_empty(), "seed {seed}: {:?}", run.broken);
+        assert!(
+            run.decided > 1,
+            "seed {seed}: validators settled {} epochs",
+            run.decided
+        );
+        assert!(run.epochs_paid > 2, "seed {seed}: {} epochs were paid", run.epochs_paid);
+    }
+}
+
+#[test]
 fn one_seed_is_one_run_and_another_is_another() {
     let run = |seed| {
         let run = play(seed, Way::default(), true);

@@ -183,6 +183,14 @@ impl ChainView for Line {
         self.ask(|chain| chain.is_releasable(network, epoch))
     }
 
+    fn is_stalled(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
+        self.ask(|chain| chain.is_stalled(network, epoch))
+    }
+
+    fn is_decided(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
+        self.ask(|chain| chain.is_decided(network, epoch))
+    }
+
     fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError> {
         self.ask(|chain| chain.without(network, epoch))
     }

@@ -26,6 +26,9 @@ pub const GAP_MS_MIN: u64 = 10_000;
 const GAP_MS_MAX: u64 = 60_000;
 /// Of a shorter window for disputes one gap is not more than this part.
 const GAPS_PER_WINDOW: u64 = 10;
+/// Verifiers have three windows for anchors until an epoch counts as stalled, unless the founders say otherwise: one to anchor, one to
+/// fetch what others anchored, one to agree.
+const STALL_ANCHOR_WINDOWS: u64 = 3;
 /// Issuers at most.
 pub const ISSUERS_MAX: usize = 16;
 
@@ -123,6 +126,10 @@ pub struct Limits {
     /// nobody could act. Longer than any gap of a healthy chain that is idle, much shorter than the windows.
     #[n(18)]
     pub gap_ms_max: u64,
+    /// An epoch that verifiers have not settled so long after it was closed, of the chain's uptime, may be put before the validators; 0:
+    /// never. Verifiers anchor, fetch and judge well within it, and it is well before the epoch expires.
+    #[n(19)]
+    pub stall_ms: u64,
 }
 
 /// Fees in token, burned. Transactions that can succeed only once and serve everybody are free: post_price, anchor_epoch,
@@ -242,7 +249,32 @@ impl Limits {
             score_half_epochs: 28,
             committee_blocks: 1_024,
             gap_ms_max: GAP_MS_MAX,
+            stall_ms: STALL_ANCHOR_WINDOWS * 6 * 60 * 60 * 1_000,
         }
+    }
+
+    /// These limits with the time after which an unsettled epoch may be put before the validators that fits the others.
+    pub fn with_stall(self, epoch_ms: u64) -> Self {
+        let windows_ms = self.anchor_window_ms.saturating_mul(STALL_ANCHOR_WINDOWS);
+        Self {
+            stall_ms: windows_ms.min(self.stall_ms_max(epoch_ms)),
+            ..self
+        }
+    }
+
+    /// A quarter of the time until an unsettled epoch expires is left for the validators at least.
+    fn stall_ms_max(&self, epoch_ms: u64) -> u64 {
+        (self.settle_epochs.saturating_mul(epoch_ms) / 4).saturating_mul(3)
+    }
+
+    /// Whether verifiers had their time to settle an epoch: all of it since it was closed, and half an epoch since the result before it is in
+    /// force, if there is one, as nobody can sign before that. Only half an epoch, so that where verifiers stall every epoch the
+    /// validators decide faster than epochs close.
+    pub fn is_stalled(&self, epoch_ms: u64, closed: Moment, before: Option<Moment>, now: Moment) -> bool {
+        let half_ms = (epoch_ms / 2).min(self.stall_ms);
+        self.stall_ms > 0
+            && self.is_over(self.stall_ms, closed, now)
+            && before.is_none_or(|before| self.is_over(half_ms, before, now))
     }
 
     /// These limits with a window for disputes: of a short one a halt must not take much either.
@@ -360,7 +392,13 @@ impl Genesis {
             ("bar_epochs", (1..1 << 32).contains(&limits.bar_epochs)),
             (
                 "dispute_bond",
-                limits.dispute_window_ms == 0 || limits.dispute_bond > Token::ZERO,
+                (limits.dispute_window_ms == 0 && limits.stall_ms == 0) || limits.dispute_bond > Token::ZERO,
+            ),
+            (
+                "stall_ms beside anchor_window_ms and settle_epochs",
+                limits.stall_ms == 0
+                    || (limits.anchor_window_ms < limits.stall_ms
+                        && limits.stall_ms <= limits.stall_ms_max(self.epoch_ms)),
             ),
             ("score_half_epochs", (1..1 << 32).contains(&limits.score_half_epochs)),
             ("gap_ms_max", (GAP_MS_MIN..1 << 53).contains(&limits.gap_ms_max)),

@@ -560,6 +560,18 @@ fn check_disputes(state: &State, store: &MemoryStore, found: &mut Vec<Violation>
             pages += WithoutPage::pages(Whose::Claimed, dispute.without).len();
             let pool: Option<Pool> = get(store, &(*id, epoch));
             let settlement: Option<Settlement> = get(store, &(*id, epoch));
+            if open && settlement.is_none() {
+                let is_due = (network.unsettled.0..=epoch.0)
+                    .map(EpochNumber)
+                    .find(|due| get::<Pool>(store, &(*id, *due)).is_none_or(|pool| pool.state != PoolState::Expired));
+                equal(
+                    found,
+                    "what is put before the validators unsettled is to be settled next",
+                    (is_due, pool.map(|pool| pool.state)),
+                    (Some(epoch), Some(PoolState::Closed)),
+                );
+                continue;
+            }
             let (Some(pool), Some(settlement)) = (pool, settlement) else {
                 found.push(Violation("what is disputed is settled".to_owned()));
                 continue;

@@ -161,6 +161,7 @@ pub enum Reject {
     WithoutInvalid = 213,
     WithoutNotLess = 214,
     BlameWrong = 215,
+    NotStalled = 216,
     // Upgrades.
     VersionNotNext = 220,
     UpgradeAnnounced = 221,

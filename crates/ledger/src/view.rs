@@ -298,7 +298,36 @@ pub fn window_left_ms(
     Ok(both.map(|(settlement, now)| limits.left_ms(limits.dispute_window_ms, settlement.settled(), now.moment())))
 }
 
-/// The dispute of an epoch of a network, open or decided.
+/// Whether an epoch may be put before the validators, as far as its time goes: it is the oldest of its network that is not settled, and
+/// verifiers had their time.
+pub fn is_stalled(
+    store: &mut dyn Store,
+    limits: &Limits,
+    epoch_ms: u64,
+    id: &NetworkId,
+    epoch: EpochNumber,
+) -> Read<bool> {
+    let (network, chain) = (network(store, id)?, chain(store)?);
+    let Some((network, chain)) = network.zip(chain).filter(|(network, _)| network.unsettled == epoch) else {
+        return Ok(false);
+    };
+    let pool: Option<Pool> = record(store, &(*id, epoch))?;
+    let from: Option<Epoch> = record(store, &epoch.max(network.held))?;
+    let before = epoch
+        .0
+        .checked_sub(1)
+        .map(EpochNumber)
+        .filter(|_| epoch > network.created);
+    let before = match before {
+        Some(before) => settlement(store, id, before)?.map(|before| before.settled()),
+        None => None,
+    };
+    let is_closed = pool.is_some_and(|pool| pool.state == PoolState::Closed);
+    let is_over = |from: Epoch| limits.is_stalled(epoch_ms, from.closed(), before, chain.moment());
+    Ok(is_closed && from.is_some_and(is_over))
+}
+
+/// The dispute of an epoch of a network, open or decided, or its case of an epoch that is not settled.
 pub fn dispute(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber) -> Read<Option<Dispute>> {
     record(store, &(*network, epoch))
 }

@@ -1,6 +1,6 @@
 //! Runs `scripts/*.txt`: a transaction a line, its answer after ` = `. `UPDATE=1` writes the answers that came.
 //!
-//! A script may begin with `genesis` and the words `fees`, `full` (no room for more verifiers, one network), `late` (beacons after three blocks), `window=3600000` (for disputes), `gap=3600000` (what counts at most of the time between two blocks), `validators=alice,bob` and `verifiers=vera:5000000,vito:3000000`.
+//! A script may begin with `genesis` and the words `fees`, `full` (no room for more verifiers, one network), `late` (beacons after three blocks), `window=3600000` (for disputes), `stall=5400000` (until an unsettled epoch may be put before the validators; else never), `gap=3600000` (what counts at most of the time between two blocks), `validators=alice,bob` and `verifiers=vera:5000000,vito:3000000`.
 
 mod world;
 
@@ -34,6 +34,9 @@ fn begin(line: Option<&str>) -> World {
     }
     let window = line.split_whitespace().find_map(|word| word.strip_prefix("window="));
     genesis.limits.dispute_window_ms = window.map_or(0, |ms| ms.parse().expect("milliseconds"));
+    if let Some(ms) = line.split_whitespace().find_map(|word| word.strip_prefix("stall=")) {
+        genesis.limits.stall_ms = ms.parse().expect("milliseconds");
+    }
     if let Some(ms) = line.split_whitespace().find_map(|word| word.strip_prefix("gap=")) {
         genesis.limits.gap_ms_max = ms.parse().expect("milliseconds");
     }

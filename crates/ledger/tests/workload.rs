@@ -8,10 +8,14 @@ use cairn_ledger::economics::invariants::price_moved_within;
 use cairn_ledger::tx::*;
 use cairn_ledger::{Body, Reject, view};
 use cairn_types::*;
-use model::{Evidence, GAP_MS_MAX, Model, NAMES, Said, VALIDATORS_MAX, VARIANTS, WITHOUTS, Wrong};
+use model::draws::*;
+use model::{Evidence, GAP_MS_MAX, Model, NAMES, STALL, Said, VALIDATORS_MAX, VARIANTS, WITHOUTS, Wrong};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use world::*;
+
+/// Far ahead of what is settled.
+const STALLED: u64 = 1 << 20;
 
 /// A step; accounts, networks and orders by their place, a place that does not exist meaning a stranger's.
 #[derive(Clone, Debug)]
@@ -54,7 +58,8 @@ enum Step {
     Block(u64),
     /// An hour as it should be: closed, anchored by everybody, settled.
     Round(usize, Said),
-    /// A dispute by somebody of some settled epoch, claiming one result; validators vote for another or the same.
+    /// A dispute by somebody of some settled epoch, claiming one result; validators vote for another or the same, and a verifier signs. Far
+    /// ahead: of the oldest one that is not settled, once it is stalled.
     Judge(usize, usize, u64, Said, Said),
     /// All that may be paid of the oldest unreleased epoch.
     PayAll(usize),
@@ -62,48 +67,6 @@ enum Step {
     Replay,
     /// Random bytes, and a true transaction with one bit turned.
     Garbage(Vec<u8>, usize),
-}
-
-fn amount() -> impl Strategy<Value = u64> {
-    prop_oneof![
-        2 => Just(0u64),
-        8 => 1u64..2_000,
-        30 => 1_000u64..20_000_000,
-        5 => 1_000_000_000u64..2_000_000_000_000,
-        1 => Just(u64::MAX),
-    ]
-}
-
-fn said() -> impl Strategy<Value = Said> {
-    let variant = prop_oneof![4 => Just(0usize), 2 => Just(1), 1 => Just(2), 1 => Just(3)];
-    let without = prop_oneof![5 => Just(0usize), 3 => Just(1), 2 => Just(2), 1 => Just(3)];
-    (variant, without).prop_map(|(variant, without)| Said { variant, without })
-}
-
-fn later() -> impl Strategy<Value = u64> {
-    prop_oneof![6 => Just(0u64), 2 => Just(1), 1 => Just(2)]
-}
-
-fn ahead() -> impl Strategy<Value = Option<u64>> {
-    prop_oneof![4 => Just(Some(3u64)), 2 => (0u64..6).prop_map(Some), 1 => Just(Some(u64::MAX >> 1)), 2 => Just(None)]
-}
-
-fn evidence() -> impl Strategy<Value = Evidence> {
-    prop_oneof![
-        Just(Evidence::NoAnchor),
-        Just(Evidence::NotAnchored),
-        Just(Evidence::NotJudged),
-    ]
-}
-
-fn wrong() -> impl Strategy<Value = Wrong> {
-    prop_oneof![
-        12 => Just(Wrong::Nothing),
-        1 => Just(Wrong::Totals),
-        1 => Just(Wrong::Anchors),
-        1 => Just(Wrong::Archive),
-        1 => Just(Wrong::Previous),
-    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -138,7 +101,7 @@ fn step() -> impl Strategy<Value = Step> {
             4 => ahead().prop_map(Step::Upgrade),
             16 => prop_oneof![Just(1u64), Just(3_600_000), Just(3_600_000), 1u64..8_000_000, Just(30_000_000)].prop_map(Step::Block),
             14 => (few(), said()).prop_map(|(a, b)| Step::Round(a, b)),
-        8 => (0usize..5, few(), later(), said(), said()).prop_map(|(a, b, c, d, e)| Step::Judge(a, b, c, d, e)),
+        8 => (0usize..5, few(), prop_oneof![2 => later(), 1 => Just(STALLED)], said(), said()).prop_map(|(a, b, c, d, e)| Step::Judge(a, b, c, d, e)),
         8 => few().prop_map(Step::PayAll),
         2 => Just(Step::Replay),
             1 => (prop::collection::vec(any::<u8>(), 0..80), any::<usize>()).prop_map(|(a, b)| Step::Garbage(a, b)),
@@ -157,7 +120,7 @@ impl Pair {
     fn new() -> Self {
         let mut genesis = genesis(&[("vera", 5_000_000)], all_fees());
         genesis.limits.dispute_window_ms = 4_800_000;
-        genesis.limits.gap_ms_max = GAP_MS_MAX;
+        (genesis.limits.gap_ms_max, genesis.limits.stall_ms) = (GAP_MS_MAX, STALL as u64);
         genesis.limits.dispute_bond = Token(3_000_001);
         genesis.limits.validators_max = VALIDATORS_MAX as u16;
         genesis.validators = (0..4).map(|place| genesis_validator(NAMES[place], place)).collect();
@@ -432,7 +395,7 @@ impl Pair {
                     Body::SlashVerifier(slash_verifier::SlashVerifier {
                         verifier: id(NAMES[who]),
                         first_signature: first.sign(&key),
-                        second_signature: second.sign(&key),
+                        second_signature: Some(second.sign(&key)),
                         first,
                         second,
                     }),
@@ -482,8 +445,9 @@ impl Pair {
                 return self.run(&Step::Settle(network, said, Wrong::Nothing));
             }
             Step::Judge(by, network, later, claimed, voted) => {
+                let later = if later == STALLED { self.stall(network) } else { later };
                 self.run(&Step::OpenDispute(by, network, later, claimed));
-                for who in 0..5 {
+                for who in 0..6 {
                     self.run(&Step::VoteDispute(who, network, later, voted, false));
                 }
                 return;
@@ -503,6 +467,13 @@ impl Pair {
             Step::Garbage(bytes, bit) => return self.garbage(&bytes, bit),
         };
         assert_eq!(answer.map(|_| ()), expected, "{step:?}");
+    }
+
+    /// Lets all the time pass that verifiers have; how far the oldest unsettled epoch is from the oldest unreleased one.
+    fn stall(&mut self, network: usize) -> u64 {
+        (0..3).for_each(|_| self.run(&Step::Block(3_600_000)));
+        let networks = self.model.networks.get(network);
+        networks.map_or(0, |network| network.due(self.model.epoch) - network.unreleased)
     }
 
     fn unreleased(&self, network: usize) -> u64 {

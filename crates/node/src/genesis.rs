@@ -35,7 +35,7 @@ struct_faces_both_ways! {
         networks_max, verifiers_max, network_bond_min, verifier_bond_min, unbond_epochs, settle_epochs,
         closes_per_block, beacon_blocks, order_ms_max, anchor_window_ms, window_blocks, dispute_window_ms, omission_bps,
         bar_epochs, validators_max, dispute_bond, score_half_epochs,
-        committee_blocks, gap_ms_max
+        committee_blocks, gap_ms_max, stall_ms
     }
     Fees { base, open_account, register_device, join_network, move_device, create_network, parameter_page }
     Allocation { rule, token, stable }
@@ -165,7 +165,8 @@ pub fn solo(solo: &Solo) -> Result<Genesis, GenesisFileError> {
         // With one verifier anchoring ends at once, and one that was away for a while still keeps its promises.
         anchor_window_ms: DAY_MS.min(daily.unbond_epochs * u64::from(epochs_per_day) * epoch_ms / 2),
         ..daily
-    };
+    }
+    .with_stall(epoch_ms);
     let (bond, working) = (whole(1_000_000), whole(100_000));
     let stable: u64 = solo
         .others

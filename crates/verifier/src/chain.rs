@@ -195,6 +195,12 @@ pub trait ChainView: Send + Sync {
     /// Whether the window for disputes of a settled epoch is over: it may be released, if it is its turn.
     fn is_releasable(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError>;
 
+    /// Whether verifiers had their time to settle an epoch and did not: it may be put before the validators.
+    fn is_stalled(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError>;
+
+    /// Whether validators settled an epoch in the verifiers' stead.
+    fn is_decided(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError>;
+
     /// The anchors that the settled result leaves out, by their places in order of arrival; none until one is settled.
     fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError>;
 

@@ -6,18 +6,28 @@ mod tests;
 
 use crate::chain::{Anchoring, Chain, ChainError};
 use crate::exchange::Choice;
+use crate::peers::Word;
 use cairn_ledger::Reject;
 use cairn_ledger::account::Rule;
 use cairn_ledger::records::PoolState;
 use cairn_ledger::tx::anchor_epoch::{AnchorEpoch, NetworkAnchor};
 use cairn_ledger::tx::pay::{Choices, PAY_LEAVES_MAX, Pay, choice_hash};
 use cairn_ledger::tx::settle_epoch::{ExchangeAttestation, SettleEpoch};
+use cairn_ledger::tx::vote_dispute::VoteDispute;
 use cairn_ledger::tx::{Body, Transaction};
 use cairn_types::{AccountId, Attestation, EpochNumber, NetworkId, PayoutLeaf, SecretKey, Token, merkle};
 use thiserror::Error;
 
 /// Leaves of one payment: each touches an account, so a block takes several of them.
 const CHUNK_LEAVES: usize = if PAY_LEAVES_MAX < 512 { PAY_LEAVES_MAX } else { 512 };
+
+/// Why nobody signs what validators decided: it was done, it is too late, or there is no bond to sign with.
+const SIGNED: [Reject; 4] = [
+    Reject::VoteGiven,
+    Reject::DisputeDecided,
+    Reject::NotAVerifier,
+    Reject::VerifiersFull,
+];
 
 /// Why a release must wait.
 const WAITS: [Reject; 3] = [Reject::ReleaseTooEarly, Reject::ReleaseOutOfOrder, Reject::DisputeOpen];
@@ -132,6 +142,23 @@ pub fn settle(
             Some(_) if is_settled(chain, attestation, exchange)? => Ok(()),
             _ => Err(error),
         },
+    }
+}
+
+/// Signs what validators decided in the verifiers' stead, for our share of the verifiers' part. Once is enough, and more does no harm.
+pub fn sign(chain: &dyn Chain, submitter: &Submitter, word: &Word) -> Result<(), SubmitError> {
+    let vote = VoteDispute {
+        result: word.result().clone(),
+        exchange: word.exchange.as_ref().map(|attested| attested.exchange),
+        blame: false,
+    };
+    match submitter.submit(chain, Body::VoteDispute(vote)) {
+        Err(SubmitError::Chain(ChainError::Refused { code, .. }))
+            if SIGNED.iter().any(|reject| reject.code() == code) =>
+        {
+            Ok(())
+        }
+        signed => signed,
     }
 }
 

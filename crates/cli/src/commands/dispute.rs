@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 
 /// Dispute an attested result, judge disputes, and vote on them.
 ///
+/// An epoch that verifiers do not settle in time is put before the validators in the same way: they decide what it comes to.
+///
 /// A settled result may be disputed until its money moves. While a dispute is open that epoch waits, and what builds on it. More than two
 /// thirds of the validators decide. A right dispute replaces the result and takes the stake of who signed it; a false one costs its
 /// bond. A result that only leaves out reports which nobody gave its signers is replaced by one over them at nobody's cost. An appeal of findings or of an exclusion is a dispute as well.
@@ -113,6 +115,7 @@ fn state(dispute: &Dispute) -> &'static str {
         DisputeState::Completed => {
             "completed: reports that were left out turned up; the result is replaced, nobody is to blame"
         }
+        DisputeState::Settled => "settled by the validators: verifiers settled nothing in time",
     }
 }
 
@@ -125,6 +128,7 @@ fn face(network: &NetworkId, epoch: EpochNumber, dispute: &Dispute) -> Value {
             DisputeState::Rejected => "rejected",
             DisputeState::Upheld => "upheld",
             DisputeState::Completed => "completed",
+            DisputeState::Settled => "settled",
         },
         "disputer": dispute.disputer.to_string(),
         "bond_token": dispute.bond.0,
@@ -169,9 +173,9 @@ async fn list(session: &Session, args: &List, out: Output) -> Done {
     Ok(())
 }
 
-/// The epochs of a network that are settled and not released: the ledger has a limit on how many.
+/// The epochs of a network that are settled and not released, of which the ledger has a limit, and the one that is to be settled next.
 fn waiting(id: &NetworkId, network: &Network) -> Vec<(NetworkId, EpochNumber)> {
-    let epochs = network.unreleased.0..network.unsettled.0;
+    let epochs = network.unreleased.0..network.unsettled.0.saturating_add(1);
     epochs.map(|epoch| (*id, EpochNumber(epoch))).collect()
 }
 
@@ -209,6 +213,12 @@ pub async fn dispute_of(
 
 async fn show(session: &Session, args: &Show, out: Output) -> Done {
     let (id, network) = session.network(args.network.as_deref()).await?;
+    let settlement = session.client.settlement(&id, args.epoch).await.map_err(failed)?.value;
+    if settlement.is_none()
+        && let Some(case) = dispute_of(session, &id, args.epoch).await?
+    {
+        return show_stalled(session, (&id, &network.name), args.epoch, &case, out).await;
+    }
     let standing = standing(session, &id, args.epoch).await?;
     let dispute = dispute_of(session, &id, args.epoch).await?;
     let signers = signers(session, &id, args.epoch, standing.settlement.signers).await?;
@@ -278,6 +288,44 @@ async fn show(session: &Session, args: &Show, out: Output) -> Done {
     Ok(())
 }
 
+/// An epoch that verifiers did not settle and that is before the validators.
+async fn show_stalled(
+    session: &Session,
+    (id, name): (&NetworkId, &str),
+    epoch: EpochNumber,
+    case: &Dispute,
+    out: Output,
+) -> Done {
+    let votes = votes(session, case).await?;
+    let cast = votes.iter().map(|(validator, choice)| {
+        json!({ "validator": validator.account.to_string(), "choice": choice.map(|choice| choice.to_string()) })
+    });
+    let answer = json!({
+        "network": id.to_string(),
+        "epoch": epoch.0,
+        "result": null,
+        "dispute": face(id, epoch, case),
+        "votes": cast.collect::<Vec<Value>>(),
+    });
+    out.answer(&answer, || {
+        let mut lines = vec![
+            format!("network    {name} ({id})"),
+            format!("epoch      {epoch}, not settled by verifiers in time: the validators decide"),
+            format!("opened     {} by {}", case.opened, case.disputer),
+        ];
+        lines.extend(votes.iter().map(|(validator, choice)| {
+            let said = match choice {
+                None => "has not voted".to_owned(),
+                Some(choice) if *choice == case.claim => "for what is claimed".to_owned(),
+                Some(choice) => format!("for another result, {choice}"),
+            };
+            format!("validator  {} {said}", validator.account)
+        }));
+        lines
+    });
+    Ok(())
+}
+
 fn numbers(signers: &[(u32, u64)]) -> String {
     let accounts: Vec<String> = signers
         .iter()
@@ -337,6 +385,16 @@ async fn open(session: &Session, args: &Open, out: Output) -> Done {
 /// Whether a vote for this blames who signed: it is another result than the settled one, without the same reports.
 async fn is_blaming(session: &Session, vote: &VoteDispute) -> Result<bool, Failure> {
     let (network, epoch) = (vote.result.network, vote.result.epoch);
+    if session
+        .client
+        .settlement(&network, epoch)
+        .await
+        .map_err(failed)?
+        .value
+        .is_none()
+    {
+        return Ok(false);
+    }
     let standing = standing(session, &network, epoch).await?;
     let without = session.client.without(&network, epoch).await.map_err(failed)?;
     let exchange = vote.exchange.map(|exchange| (exchange.offers, exchange.choices));
@@ -359,9 +417,12 @@ async fn cast(session: &Session, spending: &Spending, vote: VoteDispute, out: Ou
             Event::DisputeDecided { upheld, .. } => Some(*upheld),
             _ => None,
         });
+        let settles = |event: &Event| matches!(event, Event::EpochSettled { .. });
+        let is_settled = confirmed.events.iter().any(settles);
         merge(&mut answer, json!({ "decided": upheld.is_some(), "upheld": upheld }));
         decided = match upheld {
             None => ": counted; others must vote the same".to_owned(),
+            Some(_) if is_settled => ": decided, this is the result".to_owned(),
             Some(true) => ": decided, the result is replaced".to_owned(),
             Some(false) => ": decided, the settled result was right".to_owned(),
         };

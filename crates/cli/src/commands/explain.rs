@@ -151,7 +151,11 @@ impl Ledger {
         let roots = client.roots(&network, args.epoch).await.map_err(failed)?.value;
         let (Some(settlement), Some(roots)) = (settlement, roots) else {
             let failure = Failure::new(Kind::NotFound, format!("epoch {} is not settled", args.epoch));
-            return Err(failure.hint(format!("the oldest epoch not settled yet is {}", record.unsettled)));
+            let case = client.dispute(&network, args.epoch).await.map_err(failed)?.value;
+            return Err(failure.hint(match case {
+                Some(_) => "verifiers did not settle it in time, and the validators decide: `cairn dispute show` says how they vote".to_owned(),
+                None => format!("the oldest epoch not settled yet is {}", record.unsettled),
+            }));
         };
         let left_out = client.left_out(&network, args.epoch).await.map_err(failed)?;
         Ok(Self {

@@ -126,6 +126,15 @@ impl ChainView for NodeChain {
         self.look(|store| records::is_releasable(store, &self.facts.limits, network, epoch))
     }
 
+    fn is_stalled(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
+        let (limits, epoch_ms) = (&self.facts.limits, self.facts.clock.epoch_ms);
+        self.look(|store| records::is_stalled(store, limits, epoch_ms, network, epoch))
+    }
+
+    fn is_decided(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
+        self.look(|store| records::is_decided(store, network, epoch))
+    }
+
     fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError> {
         self.look(|store| records::without(store, network, epoch))
     }

@@ -177,6 +177,7 @@ impl Board {
         let archive = EpochArchive::of(&objects, &wanted.network, wanted.epoch);
         let own = archive.said().unwrap_or_default().into_iter().rev();
         let lie = match party.part {
+            Part::Liar if lies.is_mute(wanted.epoch) => lies::Lie::Mute,
             Part::Liar => lies.in_epoch(wanted.epoch),
             _ => lies::Lie::Truth,
         };

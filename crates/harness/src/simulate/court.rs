@@ -72,6 +72,8 @@ impl Court {
         self.show_two_results(case, &mut story);
         self.show_receipts(case, &mut story);
         self.bar(case, &mut story);
+        self.raise(case, &mut story);
+        self.settle(case, &mut story);
         self.dispute(case, &mut story);
         self.vote(case, &mut story);
         self.hand_on_decided(case);
@@ -89,7 +91,7 @@ impl Court {
                 first: first.0,
                 first_signature: first.1,
                 second: second.0,
-                second_signature: second.1,
+                second_signature: Some(second.1),
             };
             let told = tell(case, &watcher(), Body::SlashVerifier(slash));
             story.push(format!(
@@ -202,6 +204,62 @@ impl Court {
         }
     }
 
+    /// What verifiers did not settle in time is put before the validators.
+    fn raise(&mut self, case: &Case<'_>, story: &mut Vec<String>) {
+        let chain = &case.ground.chain;
+        let due = chain.read(|store| view::network(store, &network()));
+        let Some(due) = due.expect("memory has every record").map(|network| network.unsettled) else {
+            return;
+        };
+        let is_stalled = chain.is_stalled(&network(), due).unwrap_or(false);
+        let known = chain.read(|store| view::dispute(store, &network(), due));
+        if !is_stalled || known.expect("memory has every record").is_some() || self.dice.one_in(2) {
+            return;
+        }
+        let Some(claimed) = comes_to(case, due) else { return };
+        let dispute = OpenDispute {
+            claimed,
+            exchange: None,
+        };
+        let told = tell(case, &watcher(), Body::OpenDispute(dispute));
+        story.push(format!("epoch {due} is put before the validators: {told:?}"));
+    }
+
+    /// Validators say what an epoch comes to that is not settled.
+    fn settle(&mut self, case: &Case<'_>, story: &mut Vec<String>) {
+        let chain = &case.ground.chain;
+        for epoch in (0..case.scene.hours + 1).map(EpochNumber) {
+            let (known, settled) = chain.read(|store| {
+                let known = view::dispute(store, &network(), epoch).expect("memory has every record");
+                (
+                    known,
+                    view::settlement(store, &network(), epoch).expect("memory has every record"),
+                )
+            });
+            let is_open = known.is_some_and(|known| known.state == DisputeState::Open);
+            if !is_open || settled.is_some() {
+                continue;
+            }
+            let Some(result) = comes_to(case, epoch) else { continue };
+            self.hand_on(case, epoch, &result.without);
+            for (place, validator) in validators().into_iter().enumerate() {
+                if self.voted.contains(&(place, epoch)) || self.dice.one_in(2) {
+                    continue;
+                }
+                let vote = VoteDispute {
+                    blame: false,
+                    exchange: None,
+                    result: result.clone(),
+                };
+                let told = tell(case, &validator, Body::VoteDispute(vote));
+                if told.is_ok() {
+                    self.voted.insert((place, epoch));
+                }
+                story.push(format!("validator {place} says what epoch {epoch} comes to: {told:?}"));
+            }
+        }
+    }
+
     /// A result that left out what was withheld is replaced by a fuller one, once somebody has the file.
     fn complete(&mut self, case: &Case<'_>, story: &mut Vec<String>) {
         for (epoch, audited) in &case.watch.audited {
@@ -278,8 +336,10 @@ impl Court {
         for (epoch, audited) in &case.watch.audited {
             let dispute = case.ground.chain.read(|store| view::dispute(store, &network(), *epoch));
             let dispute = dispute.expect("memory has every record");
-            let is_replaced =
-                |dispute: &Dispute| matches!(dispute.state, DisputeState::Upheld | DisputeState::Completed);
+            let is_replaced = |dispute: &Dispute| {
+                use DisputeState::{Completed, Settled, Upheld};
+                matches!(dispute.state, Upheld | Completed | Settled)
+            };
             if dispute.as_ref().is_some_and(is_replaced) && !case.watch.completed.contains_key(epoch) {
                 self.hand_on(case, *epoch, &audited.result.without);
             }
@@ -299,6 +359,19 @@ fn fuller(case: &Case<'_>, audited: &Audited) -> Option<EpochResult> {
         auditor::compute_over(&case.ground.chain, case.board, audited.epoch, memory, Vec::new())
     };
     is_out.then(compute)?.ok().map(|full| full.result)
+}
+
+/// What an epoch comes to that is not settled, by all files that can be had.
+fn comes_to(case: &Case<'_>, epoch: EpochNumber) -> Option<EpochResult> {
+    let anchoring = case.ground.chain.anchoring(&network(), epoch).ok()?;
+    let missing = (0u32..)
+        .zip(&anchoring.anchors)
+        .filter(|(_, anchor)| anchor.count > 0 && !case.board.can_be_had(epoch, &[*anchor]));
+    let without = missing.map(|(place, _)| place).collect();
+    let before = case.watch.audited.range(..epoch).next_back().map(|(_, before)| before);
+    let memory = before.map(|before| before.memory.clone()).unwrap_or_default();
+    let found = auditor::compute_over(&case.ground.chain, case.board, epoch, &memory, without);
+    Some(found.ok()?.result)
 }
 
 /// Tells the ledger; what came of it.

@@ -33,6 +33,8 @@ pub enum Lie {
     Equivocates,
     /// Anchors its file and gives it to nobody.
     Withholds,
+    /// Anchors its file and gives it to all, and says nothing of what the epoch comes to.
+    Mute,
 }
 
 /// When a withheld file is shown after all, and to whom.
@@ -61,6 +63,7 @@ impl Lie {
             Self::Inflates => Some("verifier inflates"),
             Self::Equivocates => Some("verifier signs twice"),
             Self::Withholds => Some("verifier withholds its file"),
+            Self::Mute => Some("verifier with half the bond stalls"),
         }
     }
 
@@ -69,7 +72,7 @@ impl Lie {
             Self::Omits => Doctored::Omits,
             Self::Copies => Doctored::Copies,
             Self::Silent => Doctored::Silent,
-            Self::Truth | Self::Inflates | Self::Equivocates | Self::Withholds => Doctored::No,
+            Self::Truth | Self::Inflates | Self::Equivocates | Self::Withholds | Self::Mute => Doctored::No,
         }
     }
 }
@@ -81,11 +84,16 @@ pub struct Lies {
     /// Whether the puppets anchor that they have nothing, so that nobody has to wait for them.
     pub puppets_anchor: bool,
     pub shows: Shows,
+    /// It says nothing of an epoch either whose file it withholds.
+    stalls: bool,
 }
 
 impl Lies {
     pub fn drawn(scene: &Scene) -> Self {
         let mut dice = Dice::of(scene.seed, "lies");
+        if scene.stalls {
+            return Self::stalling(scene, &mut dice);
+        }
         // One that could settle alone loses all of it or nothing: a few fines more, and nobody would have a quorum.
         let captured = scene.is_captured();
         let draw = |epoch| match dice.below(6) {
@@ -119,7 +127,32 @@ impl Lies {
             by_epoch,
             puppets_anchor,
             shows,
+            stalls: false,
         }
+    }
+
+    /// From some epoch on the verifier with half the bond says nothing; in one of them it says nothing by withholding its file as well.
+    fn stalling(scene: &Scene, dice: &mut Dice) -> Self {
+        let from = dice.below(2);
+        let mut by_epoch: Vec<Lie> = (0..scene.hours)
+            .map(|epoch| if epoch < from { Lie::Truth } else { Lie::Mute })
+            .collect();
+        if dice.one_in(2) {
+            let last = by_epoch.len() - 1;
+            by_epoch[last] = Lie::Withholds;
+        }
+        Self {
+            by_epoch,
+            puppets_anchor: false,
+            shows: Shows::Never,
+            stalls: true,
+        }
+    }
+
+    /// Whether it says nothing of what an epoch comes to.
+    pub fn is_mute(&self, epoch: EpochNumber) -> bool {
+        let lie = self.in_epoch(epoch);
+        matches!(lie, Lie::Silent | Lie::Mute) || (self.stalls && lie == Lie::Withholds)
     }
 
     /// The epoch of which the liar withholds its file.
@@ -188,7 +221,7 @@ pub fn words(lie: Lie, liar: &Party, honest: Word, objects: &Memory) -> Vec<Word
         exchange: None,
     });
     match (lie, inflated) {
-        (Lie::Silent, _) => Vec::new(),
+        (Lie::Silent | Lie::Mute, _) => Vec::new(),
         (Lie::Inflates, Some(inflated)) => vec![inflated],
         (Lie::Equivocates, Some(inflated)) => vec![honest, inflated],
         _ => vec![honest],

@@ -47,6 +47,8 @@ pub struct Run {
     /// Transactions the ledger took, and those it refused.
     pub transactions: (u64, u64),
     pub epochs_paid: u64,
+    /// Of those, how many validators settled in the verifiers' stead.
+    pub decided: u64,
     /// By kind.
     pub injected: BTreeMap<&'static str, u64>,
     pub broken: Vec<Broken>,
@@ -65,6 +67,8 @@ pub struct Way {
     pub plant: Option<Plant>,
     /// Four validators agree on the ledger in every seed, not only in each fortieth.
     pub all_agree: bool,
+    /// A verifier with half the bond stalls from some epoch on.
+    pub stalls: bool,
 }
 
 /// Plays a seed to its end, with a bug if one is planted. A panic is something broken.
@@ -80,6 +84,7 @@ pub fn play(seed: u64, way: Way, tells: bool) -> Run {
             receipts: 0,
             transactions: (0, 0),
             epochs_paid: 0,
+            decided: 0,
             injected: BTreeMap::new(),
             broken: vec![Broken {
                 property: watch::NO_PANIC,
@@ -95,6 +100,9 @@ pub fn play(seed: u64, way: Way, tells: bool) -> Run {
 fn play_on(seed: u64, way: Way, tells: bool) -> Run {
     let mut scene = Scene::of(seed);
     scene.agrees |= way.all_agree;
+    if way.stalls {
+        scene = scene.stalling();
+    }
     let mut town = Town::of(scene, way.plant, tells);
     while town.step() {}
     town.end();
@@ -106,6 +114,7 @@ fn play_on(seed: u64, way: Way, tells: bool) -> Run {
         receipts: town.notes().receipts,
         transactions: town.ground().told(),
         epochs_paid: town.watch.completed.len() as u64,
+        decided: town.watch.decided_in_their_stead,
         digest: town.ground().digest(),
         story: town.story(),
         agreed: town.agreed,

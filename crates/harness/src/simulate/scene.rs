@@ -39,6 +39,9 @@ const COMMITTEE_BLOCKS: u64 = 128;
 /// After a settlement, for disputes: no longer than a halt may last.
 const WINDOW_MS: u64 = 6 * STEP_MS;
 
+/// Until an epoch may be put before the validators, where a verifier stalls: longer than verifiers may anchor, and seek a file.
+pub const STALL_MS: u64 = 7 * HOUR_MS;
+
 /// How a verifier behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -66,6 +69,8 @@ pub struct Scene {
     pub seed: u64,
     /// Four validators agree on the ledger.
     pub agrees: bool,
+    /// A verifier with half the bond says nothing from some epoch on.
+    pub stalls: bool,
     /// Honest devices.
     pub devices: usize,
     pub hours: u64,
@@ -106,11 +111,25 @@ impl Scene {
         Self {
             seed,
             agrees: seed % AGREES_EVERY == AGREES_EVERY - 1,
+            stalls: false,
             devices: (DEVICES_MIN + dice.below(DEVICES_MORE)) as usize,
             hours,
             calm_from: hours - 1,
             parties,
         }
+    }
+
+    /// This scene with a verifier that has as much bond as all others, and stalls.
+    pub fn stalling(mut self) -> Self {
+        self.parties.retain(|party| party.part == Part::Honest);
+        let bond = self.parties.iter().map(|party| party.bond.0).sum();
+        self.parties.push(Party {
+            who: Submitter::single(secret("liar", 0)),
+            part: Part::Liar,
+            bond: Token(bond),
+        });
+        self.stalls = true;
+        self
     }
 
     /// Those that collect reports.
@@ -183,6 +202,9 @@ impl Scene {
         genesis.limits.gap_ms_max = STEP_MS;
         genesis.limits.verifiers_max = 64;
         genesis.limits.anchor_window_ms = 3 * HOUR_MS;
+        if self.stalls {
+            genesis.limits.stall_ms = STALL_MS;
+        }
         genesis
     }
 }

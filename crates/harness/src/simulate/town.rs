@@ -21,8 +21,8 @@ use crate::plan::Moment;
 use crate::verifier::Verifier;
 use crate::{CLOCK, STEPS_PER_HOUR, WINDOWS, time_of};
 use cairn_agent::uplink::Delivery;
-use cairn_ledger::Body;
 use cairn_ledger::tx::Signed;
+use cairn_ledger::{Body, Reject};
 use cairn_types::intake::IntakeAnswer;
 use cairn_types::{EpochNumber, PayoutLeaf, TimeMs};
 use cairn_verifier::archive::EpochArchive;
@@ -36,6 +36,8 @@ const SPACE: u64 = 1 << 26;
 const BATCHES_MAX: usize = 32;
 /// After the last hour everybody gets so many hours to finish.
 const AFTER_HOURS: u64 = 12;
+/// As many more where a verifier stalls.
+const STALLED_HOURS: u64 = 8;
 
 /// A verifier and what is wrong with it.
 struct House {
@@ -146,12 +148,19 @@ impl Town {
         let part = house.expect("it is one of those that collect").part;
         Arc::new(move |_, signed: &Signed| {
             if let (Part::Liar, Body::SettleEpoch(settle)) = (part, &signed.transaction.body)
-                && matches!(
-                    lies.in_epoch(settle.attestation.result.epoch),
-                    Lie::Inflates | Lie::Silent
-                )
+                && (lies.in_epoch(settle.attestation.result.epoch) == Lie::Inflates
+                    || lies.is_mute(settle.attestation.result.epoch))
             {
                 return Err(ChainError::Unreachable("it says something else".to_owned()));
+            }
+            if let (Part::Liar, Body::VoteDispute(vote)) = (part, &signed.transaction.body)
+                && lies.is_mute(vote.result.epoch)
+            {
+                // As if it had signed already.
+                return Err(ChainError::Refused {
+                    code: Reject::VoteGiven.code(),
+                    text: String::new(),
+                });
             }
             ground.tell_of(Some(place), signed)
         })
@@ -193,7 +202,8 @@ impl Town {
         self.sit();
         self.tell_events();
         let is_over = self.step > self.scene.last_step() && self.is_done(now);
-        !is_over && self.watch.broken.is_empty() && self.step < self.scene.last_step() + AFTER_HOURS * STEPS_PER_HOUR
+        let after_hours = AFTER_HOURS + if self.scene.stalls { STALLED_HOURS } else { 0 };
+        !is_over && self.watch.broken.is_empty() && self.step < self.scene.last_step() + after_hours * STEPS_PER_HOUR
     }
 
     /// Looks at everything once more, unless something is broken already: what is broken breaks other things.

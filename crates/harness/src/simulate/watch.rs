@@ -8,7 +8,7 @@ pub use super::customers::{CREDITS, ORDERS, VOUCHERS};
 use super::ground::Ground;
 use super::lies::Lies;
 use super::notes::{Notes, Told};
-use super::scene::{Part, Scene, network};
+use super::scene::{Part, STALL_MS, Scene, network};
 use super::speakers::Speakers;
 use crate::people::operator;
 use crate::properties::Broken;
@@ -81,6 +81,8 @@ pub struct Watch {
     pub audited: BTreeMap<EpochNumber, Audited>,
     paid: BTreeMap<EpochNumber, (u32, Totals)>,
     pub completed: BTreeMap<EpochNumber, TimeMs>,
+    /// Epochs that validators settled in the verifiers' stead.
+    pub decided_in_their_stead: u64,
     /// Epochs that were settled as something else than they are, and those of them that were put right.
     wrong: BTreeSet<EpochNumber>,
     reversed: BTreeSet<EpochNumber>,
@@ -164,6 +166,10 @@ impl Watch {
                 self.settled.remove(epoch);
                 self.audited.remove(epoch);
                 self.wrong.remove(epoch);
+            }
+            // Nobody had settled it: the event that it is settled follows.
+            Event::DisputeDecided { epoch, .. } if !self.settled.contains_key(epoch) => {
+                self.decided_in_their_stead += 1
             }
             Event::DisputeDecided {
                 epoch,
@@ -389,7 +395,8 @@ impl Watch {
 
     fn times(&mut self, scene: &Scene) {
         let withholds = scene.liar().and_then(|_| Lies::drawn(scene).withheld());
-        let sought_hours = withholds.map_or(0, |_| SOUGHT_HOURS);
+        let stalled_hours = if scene.stalls { STALL_MS / HOUR_MS } else { 0 };
+        let sought_hours = withholds.map_or(0, |_| SOUGHT_HOURS) + stalled_hours;
         for epoch in (0..scene.hours).map(EpochNumber) {
             let from = CLOCK.end(epoch).max(CLOCK.start(EpochNumber(scene.calm_from)));
             let until = from.plus_ms((PAID_WITHIN_HOURS + sought_hours) * HOUR_MS);

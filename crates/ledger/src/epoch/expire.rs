@@ -6,9 +6,11 @@
 use super::networks::Closing;
 use crate::context::{Context, Step};
 use crate::event::Event;
-use crate::records::{Epoch, Moment, Pool, PoolState};
+use crate::records::{Account, Dispute, Epoch, Moment, Pool, PoolState};
 use crate::reject::Reject;
-use crate::tables::Loaded;
+use crate::store::Key;
+use crate::tables::{Loaded, Record};
+use crate::tx::lapse;
 use cairn_types::{EpochNumber, MicroUsd, Token};
 
 pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &mut Context<'_>) -> Step<()> {
@@ -26,8 +28,16 @@ pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &m
         .iter()
         .map(|closing| (closing.id, closing.network.unsettled))
         .collect();
+    let cases = context.load_many::<Dispute>(&pools);
     let (epochs, pools) = (context.load_many::<Epoch>(&epochs), context.load_many::<Pool>(&pools));
-    for ((closing, epoch), pool) in due.into_iter().zip(epochs?).zip(pools?) {
+    let cases = cases?;
+    let openers: Vec<Key> = cases
+        .iter()
+        .flatten()
+        .map(|case| Account::key(&case.disputer))
+        .collect();
+    context.touch(&openers)?;
+    for (((closing, epoch), pool), case) in due.into_iter().zip(epochs?).zip(pools?).zip(cases) {
         if !is_over(epoch.ok_or(Reject::EpochOpen)?.closed(), context)? {
             continue;
         }
@@ -51,6 +61,10 @@ pub(super) fn unsettled(open: EpochNumber, networks: &mut [Closing], context: &m
             .carry_stable
             .checked_add(dollars)
             .ok_or(Reject::AmountTooLarge)?;
+        if let Some(case) = case {
+            // The validators were asked and could not decide: as if they had not been.
+            lapse((closing.id, due), &case, context)?;
+        }
         pool.state = PoolState::Expired;
         context.save(&pool);
         context.pool_token(Token::ZERO, tokens)?;

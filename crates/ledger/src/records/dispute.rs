@@ -1,4 +1,4 @@
-//! Disputes of attested results.
+//! Disputes of attested results, and epochs that verifiers did not settle and were put before the validators.
 
 use crate::tables::{Record, Table};
 use cairn_types::{AccountId, EpochNumber, Hash, NetworkId, TimeMs, Token};
@@ -20,9 +20,13 @@ pub enum DisputeState {
     /// blame.
     #[n(3)]
     Completed,
+    /// Verifiers attested nothing in time: what the validators found is the result.
+    #[n(4)]
+    Settled,
 }
 
-/// A bonded claim that the attested result of an epoch of a network is wrong.
+/// A bonded claim of what an epoch of a network comes to: that its attested result is wrong, or, where none was attested in time, that it
+/// is stalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Dispute {

@@ -654,6 +654,11 @@ pub(super) const TABLE: &[Row] = &[
         "Those who signed are to blame exactly for a result that is wrong by what it says it leaves out.",
         "Judge the epoch by what the settled result leaves out first, and blame who signed if that comes to another result.",
     ),
+    (
+        Reject::NotStalled,
+        "Verifiers have time left to settle the epoch.",
+        "Wait; if they do not settle it in time, ask the validators then.",
+    ),
     // Upgrades.
     (
         Reject::VersionNotNext,

@@ -7,6 +7,7 @@ use super::release::{load_signers, skip_expired};
 use super::result::{Claim, standing};
 use super::settle_epoch::load_profiles;
 use super::slash::{BURNED, slash};
+use super::stalled::lapse;
 use super::without;
 use crate::context::{Context, Step};
 use crate::event::Event;
@@ -129,6 +130,11 @@ impl Decision {
             });
         }
         let open = context.chain()?.epoch;
+        // What is not settled and was put before the validators builds on another result now: verifiers have their time anew.
+        let due = (id, skip_expired(&id, self.network.unsettled, open, context)?);
+        if let Some(case) = context.load::<Dispute>(&due)? {
+            lapse(due, &case, context)?;
+        }
         self.network.unsettled = skip_expired(&id, epoch.next(), open, context)?;
         self.network.held = open;
         context.save(&self.network);
@@ -219,7 +225,7 @@ fn verifiers(numbers: &[AccountNumber], context: &mut Context<'_>) -> Step<Vec<(
         .collect())
 }
 
-fn give(id: &AccountId, amount: Option<Token>, context: &mut Context<'_>) -> Step<()> {
+pub(super) fn give(id: &AccountId, amount: Option<Token>, context: &mut Context<'_>) -> Step<()> {
     let mut account: Loaded<Account> = context.account(id, Reject::AccountUnknown)?;
     account.give_token(amount.ok_or(Reject::AmountTooLarge)?)?;
     context.save(&account);
@@ -227,7 +233,7 @@ fn give(id: &AccountId, amount: Option<Token>, context: &mut Context<'_>) -> Ste
 }
 
 /// Half of a lost bond is burned, the rest is cover.
-fn forfeit(bond: Token, context: &mut Context<'_>) -> Step<()> {
+pub(super) fn forfeit(bond: Token, context: &mut Context<'_>) -> Step<()> {
     let burned = bond.part(BURNED);
     context.burn(burned)?;
     let mut emission: Loaded<Emission> = context.single()?;

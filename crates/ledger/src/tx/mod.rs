@@ -13,6 +13,7 @@ mod fee;
 mod release;
 mod result;
 mod slash;
+mod stalled;
 mod without;
 
 pub mod open_account;
@@ -65,6 +66,7 @@ pub(crate) use bond_verifier::begin_score;
 pub use check::check;
 pub use fee::fee;
 pub use result::{claim_hash, vote_hash};
+pub(crate) use stalled::lapse;
 
 use crate::account::Witness;
 use crate::context::{Context, Step};

@@ -1,4 +1,4 @@
-//! Claims, with a bond, that an attested result is wrong, or leaves out what is to be had by now, and says which one is right. Until the validators have decided, the money of
+//! Claims, with a bond, what an epoch comes to that is not settled in time (see [`super::stalled`]), or that an attested result is wrong, or leaves out what is to be had by now, and says which one is right. Until the validators have decided, the money of
 //! that epoch waits, and with it what builds on it: later epochs of the same network, and nothing else.
 
 use super::ballot;
@@ -6,7 +6,7 @@ use super::decide::hold;
 use super::release::load_signers;
 use super::result::{Claim, Settled, standing};
 use super::settle_epoch::Exchange;
-use super::without;
+use super::{stalled, without};
 use crate::context::{Context, Step, ensure};
 use crate::event::Event;
 use crate::records::{Dispute, DisputeState, PoolState, Whose};
@@ -35,6 +35,9 @@ impl OpenDispute {
         let result = &self.claimed;
         let at = (result.network, result.epoch);
         ensure(result.chain == context.genesis.chain, Reject::WrongChain)?;
+        if stalled::is_unsettled(at, context)? {
+            return stalled::open(self, sender, context);
+        }
         let limits = context.genesis.limits;
         let mut disputer = context.sender(sender)?;
         disputer.take_token(limits.dispute_bond)?;

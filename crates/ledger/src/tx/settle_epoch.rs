@@ -3,13 +3,14 @@
 
 use super::release::{Release, skip_expired, write_signers};
 use super::result::Claim;
+use super::stalled::lapse;
 use super::without;
 use crate::context::{Context, Step, ensure};
 use crate::economics::netting::OfferTotals;
 use crate::event::Event;
 use crate::records::{
-    Chain, Epoch, ExchangeBook, Network, Pool, PoolState, Profile, Roots, Settlement, Signer, StableSupply, Verifier,
-    Whose,
+    Chain, Dispute, Epoch, ExchangeBook, Network, Pool, PoolState, Profile, Roots, Settlement, Signer, StableSupply,
+    Verifier, Whose,
 };
 use crate::reject::Reject;
 use crate::store::Key;
@@ -74,6 +75,7 @@ impl SettleEpoch {
             Network::key(&result.network),
             Epoch::key(&result.epoch),
             Pool::key(&at),
+            Dispute::key(&at),
             StableSupply::key(&()),
         ];
         keys.extend(Claim::reads(result));
@@ -103,6 +105,7 @@ impl SettleEpoch {
         let unpaid = claim.check(&network, &epoch, &pool, context)?;
 
         ensure(!network.is_held(), Reject::UnreleasedTooMany)?;
+        let case = context.load::<Dispute>(&at)?;
         let signers = u16::try_from(verifiers.len()).expect("at most as many as there may be verifiers");
         let settlement = Settlement::of(result, self.exchange.is_some(), chain.moment(), signers);
         let profiles = self.profiles(&chain, context)?;
@@ -111,6 +114,10 @@ impl SettleEpoch {
         network.unsettled = skip_expired(&at.0, at.1.next(), chain.epoch, context)?;
         profiles.iter().for_each(|profile| context.save(profile));
         context.save(&chain);
+        if let Some(case) = case {
+            // The validators were asked meanwhile; now it may be disputed as any other.
+            lapse(at, &case, context)?;
+        }
         self.write(&settlement, &verifiers, context);
         context.emit(Event::EpochSettled {
             network: result.network,

@@ -1,8 +1,10 @@
-//! Takes all that a verifier has at stake, on proof that it signed two different results of one epoch of one network. Results that build
+//! Takes all that a verifier has at stake, on proof that it signed two different results of one epoch of one network, or one that
+//! differs from what validators decided of it. Results that build
 //! on different ones before are no such two: after a dispute replaced the one before, verifiers attest anew. Nor are results that leave
 //! out different anchors: when a file turns up that was left out, they attest it as well.
 
 use super::slash::slash;
+use super::stalled::is_decided;
 use crate::context::{Context, Step, ensure};
 use crate::records::Verifier;
 use crate::reject::Reject;
@@ -22,8 +24,10 @@ pub struct SlashVerifier {
     pub first_signature: Signature,
     #[n(3)]
     pub second: EpochResult,
+    /// `None`: the second is what validators decided of an epoch that verifiers did not settle. Who signed another one by the same files
+    /// is as much to blame.
     #[n(4)]
-    pub second_signature: Signature,
+    pub second_signature: Option<Signature>,
 }
 
 impl SlashVerifier {
@@ -38,8 +42,12 @@ impl SlashVerifier {
         let (first, second) = (&self.first, &self.second);
         let on_chain = first.chain == context.genesis.chain;
         ensure(on_chain && first.contradicts(second), Reject::EvidenceNotTwo)?;
-        let signed =
-            first.verify(&verifier.key, &self.first_signature) && second.verify(&verifier.key, &self.second_signature);
+        let at = (second.network, second.epoch);
+        let second_holds = match &self.second_signature {
+            Some(signature) => second.verify(&verifier.key, signature),
+            None => is_decided(at, &second.hash(), context)?,
+        };
+        let signed = first.verify(&verifier.key, &self.first_signature) && second_holds;
         ensure(signed, Reject::EvidenceWrong)?;
 
         let rewarded = slash(&self.verifier, verifier, slashed, sender, context)?;

@@ -1,4 +1,4 @@
-//! A validator says what a disputed epoch comes to, after it recomputed it from the archive: by what the settled result leaves out first,
+//! A validator says what a stalled epoch comes to (see [`super::stalled`]), or a disputed one, after it recomputed it from the archive: by what the settled result leaves out first,
 //! and where that is what was settled, by what the disputer's claim leaves out less. One vote each, which may change until more than two
 //! thirds of the validators for one result decide: a file may turn up for some of them later.
 
@@ -6,6 +6,7 @@ use super::ballot::{Cast, validators};
 use super::decide::Decision;
 use super::result::{Claim, Settled, standing, vote_hash};
 use super::settle_epoch::Exchange;
+use super::stalled;
 use crate::context::{Context, Step, ensure};
 use crate::event::Event;
 use crate::records::{Dispute, DisputeState};
@@ -38,14 +39,22 @@ impl VoteDispute {
         let result = &self.result;
         let at = (result.network, result.epoch);
         ensure(result.chain == context.genesis.chain, Reject::WrongChain)?;
+        if stalled::is_unsettled(at, context)? {
+            return stalled::vote(self, sender, context);
+        }
         let claim = Claim {
             result,
             exchange: self.exchange.as_ref(),
         };
         let Settled {
-            network, settlement, ..
+            network,
+            settlement,
+            pool,
         } = claim.check_settled(context)?;
         let dispute: Loaded<Dispute> = context.load(&at)?.ok_or(Reject::DisputeUnknown)?;
+        if dispute.state == DisputeState::Settled {
+            return stalled::sign(self, sender, &pool, settlement, context);
+        }
         ensure(dispute.state == DisputeState::Open, Reject::DisputeDecided)?;
         let validators = validators(context)?;
         let choice = vote_hash(&claim.hash(), self.blame);

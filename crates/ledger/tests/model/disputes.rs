@@ -9,6 +9,8 @@ pub const VALIDATORS_MAX: usize = 5;
 pub const WITHOUTS: [&[u32]; 4] = [&[], &[0], &[0, 1], &[2]];
 const WINDOW: u128 = 4_800_000;
 pub const DISPUTE_BOND: u128 = 3_000_001;
+/// Until an unsettled epoch may be put before the validators.
+pub const STALL: u128 = 3_600_000;
 const DISPUTE_FEE: u128 = FEE;
 
 /// How far an epoch of a network is.
@@ -55,6 +57,9 @@ pub struct Settled {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dispute {
     pub open: bool,
+    /// Nothing was settled in time: what validators decide is the result.
+    settles: bool,
+    claim: Said,
     disputer: usize,
     votes: BTreeMap<usize, (Said, bool)>,
 }
@@ -160,12 +165,12 @@ impl Model {
     }
 
     /// Settles with vera's signature alone. Beacons are known one block after closing.
-    pub fn settle(&mut self, by: usize, network: usize, said: Said, wrong: Wrong) -> Answer {
+    pub fn settle(&mut self, by: usize, at: usize, said: Said, wrong: Wrong) -> Answer {
         self.paid(by, 0, |model| {
             let (epoch, height, uptime) = (model.epoch, model.height, model.uptime);
             let bonds: u128 = model.verifiers.values().map(|verifier| verifier.bond).sum();
             let vera = model.verifiers.get(&5).map_or(0, |verifier| verifier.bond);
-            let network = model.networks.get_mut(network).ok_or(Reject::NetworkUnknown)?;
+            let network = model.networks.get_mut(at).ok_or(Reject::NetworkUnknown)?;
             let due = network.due(epoch);
             ensure(due < epoch, Reject::EpochOpen)?;
             let pool = network.pools.get_mut(&due).expect("closed");
@@ -190,6 +195,7 @@ impl Model {
                 cursor: 0,
             });
             network.unsettled = network.skip(due + 1, epoch);
+            model.lapse(at, due);
             Ok(())
         })
     }
@@ -257,7 +263,8 @@ impl Model {
     }
 
     pub fn expire(&mut self) {
-        for network in &mut self.networks {
+        let mut lapsed = Vec::new();
+        for (at, network) in self.networks.iter_mut().enumerate() {
             let due = network.unsettled;
             let recently = network.held + SETTLE_EPOCHS > self.epoch;
             let since = network.pools.get(&due.max(network.held));
@@ -275,6 +282,7 @@ impl Model {
             }
             if pool.stage != Stage::Expired {
                 pool.stage = Stage::Expired;
+                lapsed.push((at, due));
                 network.carry[0] += pool.availability + pool.usage;
                 network.carry[1] += pool.cash + pool.verifiers;
             }
@@ -282,6 +290,9 @@ impl Model {
                 network.unreleased = due + 1;
             }
             network.unsettled = due + 1;
+        }
+        for (at, due) in lapsed {
+            self.lapse(at, due);
         }
     }
 
@@ -295,6 +306,9 @@ impl Model {
     pub fn open_dispute(&mut self, by: usize, network: usize, epoch: u64, said: Said) -> Answer {
         self.paid(by, DISPUTE_FEE, |model| {
             model.take(by, 0, DISPUTE_BOND)?;
+            if model.is_unsettled(network, epoch) {
+                return model.open_stalled(by, network, epoch, said);
+            }
             let (uptime, height) = (model.uptime, model.height);
             let pool = model.disputable(network, epoch)?;
             let settled = pool.settled.clone().expect("checked");
@@ -306,6 +320,8 @@ impl Model {
             ensure(said.leaves_out(&settled.said).is_some(), Reject::WithoutNotLess)?;
             pool.dispute = Some(Dispute {
                 open: true,
+                settles: false,
+                claim: said,
                 disputer: by,
                 votes: BTreeMap::new(),
             });
@@ -317,10 +333,23 @@ impl Model {
     pub fn vote_dispute(&mut self, by: usize, network: usize, epoch: u64, said: Said, blame: bool) -> Answer {
         self.paid(by, 0, |model| {
             let members: Vec<usize> = model.validators.values().copied().collect();
+            if model.is_unsettled(network, epoch) {
+                return model.vote_stalled((by, &members), network, epoch, said, blame);
+            }
+            let bond = model.verifiers.get(&by).map_or(0, |verifier| verifier.bond);
             let pool = model.disputable(network, epoch)?;
             ensure(pool.holds(said), Reject::WithoutInvalid)?;
             let settled = pool.settled.as_ref().expect("checked").said;
             let dispute = pool.dispute.as_mut().ok_or(Reject::DisputeUnknown)?;
+            if dispute.settles {
+                let signers = &mut pool.settled.as_mut().expect("decided").signers;
+                ensure(pool.stage == Stage::Settled, Reject::DisputeDecided)?;
+                ensure(bond > 0, Reject::NotAVerifier)?;
+                ensure(signers.iter().all(|(who, _)| *who != by), Reject::VoteGiven)?;
+                ensure(said == settled && !blame, Reject::BlameWrong)?;
+                signers.push((by, bond));
+                return Ok(());
+            }
             ensure(dispute.open, Reject::DisputeDecided)?;
             ensure(members.contains(&by), Reject::NotAValidator)?;
             let is_again = dispute.votes.insert(by, (said, blame)) == Some((said, blame));
@@ -338,6 +367,94 @@ impl Model {
             }
             Ok(())
         })
+    }
+
+    fn is_unsettled(&self, network: usize, epoch: u64) -> bool {
+        let pool = self.networks.get(network).and_then(|network| network.pools.get(&epoch));
+        pool.is_some_and(|pool| pool.stage == Stage::Closed)
+    }
+
+    /// Whether verifiers had their time: since the later of its closing and of that of the last epoch in which a dispute kept them, and half an
+    /// epoch since the result before.
+    fn is_stalled(&self, network: &Network, due: u64) -> bool {
+        let is_over = |uptime, height, window| self.uptime >= uptime + window && self.height >= height + WINDOW_BLOCKS;
+        let since = network.pools.get(&due.max(network.held));
+        let before = due
+            .checked_sub(1)
+            .and_then(|before| network.pools.get(&before)?.settled.as_ref());
+        since.is_some_and(|since| is_over(since.closed_uptime, since.closed_height, STALL))
+            && before.is_none_or(|before| is_over(before.uptime, before.height, HOUR_MS / 2))
+    }
+
+    fn open_stalled(&mut self, by: usize, at: usize, epoch: u64, said: Said) -> Answer {
+        let network = &self.networks[at];
+        ensure(epoch == network.due(self.epoch), Reject::EpochNotNext)?;
+        let pool = &network.pools[&epoch];
+        ensure(self.height > pool.closed_height, Reject::BeaconPending)?;
+        ensure(pool.is_anchored(self.uptime, self.height), Reject::AnchorsOpen)?;
+        ensure(pool.holds(said), Reject::WithoutInvalid)?;
+        ensure(pool.dispute.is_none(), Reject::DisputeExists)?;
+        ensure(self.is_stalled(network, epoch), Reject::NotStalled)?;
+        let pool = self.networks[at].pools.get_mut(&epoch).expect("it is due");
+        pool.dispute = Some(Dispute {
+            open: true,
+            settles: true,
+            claim: said,
+            disputer: by,
+            votes: BTreeMap::new(),
+        });
+        Ok(())
+    }
+
+    fn vote_stalled(
+        &mut self,
+        (by, members): (usize, &[usize]),
+        at: usize,
+        epoch: u64,
+        said: Said,
+        blame: bool,
+    ) -> Answer {
+        let (open, uptime, height) = (self.epoch, self.uptime, self.height);
+        let network = &mut self.networks[at];
+        let pool = network.pools.get_mut(&epoch).expect("closed");
+        ensure(pool.dispute.is_some(), Reject::NotSettled)?;
+        ensure(pool.holds(said), Reject::WithoutInvalid)?;
+        let case = pool.dispute.as_mut().expect("checked");
+        ensure(members.contains(&by), Reject::NotAValidator)?;
+        let is_again = case.votes.insert(by, (said, false)) == Some((said, false));
+        let votes = members.iter().filter_map(|who| case.votes.get(who));
+        let decides = 3 * votes.filter(|vote| vote.0 == said).count() > 2 * members.len();
+        ensure(!is_again || decides, Reject::VoteGiven)?;
+        ensure(!blame, Reject::BlameWrong)?;
+        if !decides {
+            return Ok(());
+        }
+        case.open = false;
+        let (opener, is_false) = (case.disputer, said != case.claim && said.without == case.claim.without);
+        pool.stage = Stage::Settled;
+        pool.settled = Some(Settled {
+            said,
+            uptime,
+            height,
+            signers: Vec::new(),
+            cursor: 0,
+        });
+        network.unsettled = network.skip(epoch + 1, open);
+        if is_false {
+            self.books.burned += DISPUTE_BOND / 2;
+            self.books.kept += DISPUTE_BOND - DISPUTE_BOND / 2;
+        } else {
+            self.give(opener, 0, DISPUTE_BOND);
+        }
+        Ok(())
+    }
+
+    /// A case that ends without a decision.
+    fn lapse(&mut self, at: usize, epoch: u64) {
+        let pool = self.networks[at].pools.get_mut(&epoch);
+        if let Some(case) = pool.and_then(|pool| pool.dispute.take()) {
+            self.give(case.disputer, 0, DISPUTE_BOND);
+        }
     }
 
     /// Whether who votes for this blames those who signed.
@@ -389,6 +506,7 @@ impl Model {
             self.give(disputer, 0, DISPUTE_BOND);
             self.hold(&signers, false);
         }
+        self.lapse(at, self.networks[at].due(open));
         let network = &mut self.networks[at];
         network.unsettled = network.skip(epoch + 1, open);
         network.held = open;

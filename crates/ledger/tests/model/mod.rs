@@ -2,9 +2,10 @@
 //! list of refusals. It shares no code with the ledger but the names of refusals.
 
 mod disputes;
+pub mod draws;
 mod upgrades;
 
-pub use disputes::{Evidence, Said, Stage, VALIDATORS_MAX, VARIANTS, WITHOUTS};
+pub use disputes::{Evidence, STALL, Said, Stage, VALIDATORS_MAX, VARIANTS, WITHOUTS};
 
 use cairn_ledger::Reject;
 use disputes::{Dispute, Settled};

@@ -181,6 +181,7 @@ pub fn genesis(verifiers: &[(&str, u64)], fees: Fees) -> Genesis {
             committee_blocks: 1_024,
             // Hours pass from block to block; who tests halts sets it.
             gap_ms_max: 1_000 * HOUR_MS,
+            stall_ms: 0,
             dispute_bond: Token(1_000_001),
             ..Limits::daily(6)
         },

@@ -297,7 +297,7 @@ impl World {
 
     fn slash(&mut self, words: &Words<'_>) -> Body {
         let network = self.network_id("red");
-        let first = self.result(network, words.named_number("epoch", 0), &[]);
+        let mut first = self.result(network, words.named_number("epoch", 0), &[]);
         let mut second = first.clone();
         second.findings = Hash([words.named_number("second", 99) as u8; 32]);
         if words.named("previous").is_some() {
@@ -307,11 +307,16 @@ impl World {
             second.anchors = Hash([6; 32]);
         }
         second.without = words.places("without");
+        // Against what validators decided: the second has no signature of the verifier's.
+        let is_decided = words.named("decided").is_some();
+        if is_decided {
+            std::mem::swap(&mut first, &mut second);
+        }
         let key = verifier_key(words.named("signer_of_second").unwrap_or(words.word(2)));
         Body::SlashVerifier(slash_verifier::SlashVerifier {
             verifier: self.account_id(words.word(2)),
             first_signature: first.sign(&verifier_key(words.word(2))),
-            second_signature: second.sign(&key),
+            second_signature: (!is_decided).then(|| second.sign(&key)),
             first,
             second,
         })

@@ -87,6 +87,7 @@ impl Face for records::DisputeState {
             Self::Rejected => "rejected",
             Self::Upheld => "upheld",
             Self::Completed => "completed",
+            Self::Settled => "settled",
         };
         name.into()
     }

@@ -151,9 +151,11 @@ pub async fn network_epoch(
         let (signers, dispute) = (view::signers(store, &id, number), dispute(&id, number, store));
         let without = view::without(store, &id, number);
         let left = view::window_left_ms(store, &desk.service.genesis.limits, &id, number);
+        let (limits, epoch_ms) = (&desk.service.genesis.limits, desk.service.genesis.epoch_ms);
+        let stalled = view::is_stalled(store, limits, epoch_ms, &id, number);
         let (anchors, signers, dispute) = (anchors?, signers?, dispute?);
         let without = left_out(&id, number, &without?, store)?;
-        let left = left?;
+        let (left, stalled) = (left?, stalled?);
         Ok(pool.map(|pool| {
             object([
                 ("network", id.face()),
@@ -163,6 +165,7 @@ pub async fn network_epoch(
                 ("anchors", anchors),
                 ("settlement", settlement.face()),
                 ("window_left_ms", left.face()),
+                ("stalled", stalled.face()),
                 ("roots", roots.face()),
                 ("exchange", exchange.face()),
                 ("signers", signers.face()),

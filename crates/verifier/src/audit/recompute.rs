@@ -38,7 +38,7 @@ pub enum RecomputeError {
     /// The archive is not one to judge by: it does not hold what devices signed and the ledger says.
     #[error("the archive cannot be judged by: {0}")]
     Unfit(Box<Difference>),
-    #[error("the epoch is not settled: there is nothing to judge")]
+    #[error("the epoch is not closed, or verifiers anchor it still: there is nothing to judge")]
     NotSettled,
     #[error(transparent)]
     Failed(#[from] AuditError),

@@ -1,4 +1,4 @@
-//! Whether a settled result is right, and who is to blame if not. A result says what it leaves out: it is to blame only if it is wrong by
+//! What an epoch comes to that is not settled; whether a settled result is right, and who is to blame if not. A result says what it leaves out: it is to blame only if it is wrong by
 //! that. What it left out and is to be had by now makes another result right, and nobody wrong.
 //!
 //! ```text
@@ -12,6 +12,7 @@ use super::{AuditError, RecomputeError, Recomputed, recompute};
 use crate::archive::{EpochArchive, reports};
 use crate::chain::ChainView;
 use crate::objects::Objects;
+use cairn_ledger::records::PoolState;
 use cairn_ledger::tx::claim_hash;
 use cairn_ledger::tx::vote_dispute::VoteDispute;
 use cairn_types::attestation::leaves_out_less;
@@ -35,13 +36,16 @@ pub enum Verdict {
     Wrong(Box<Recomputed>),
     /// It is right by what it leaves out, and over more files, which are to be had, the epoch comes to this: nobody is to blame.
     Completed(Box<Recomputed>),
+    /// Verifiers settled nothing. By all files that are to be had the epoch comes to this.
+    Unsettled(Box<Recomputed>),
 }
 
 impl Verdict {
     /// What the epoch comes to.
     pub fn comes_to(&self) -> &Recomputed {
-        let (Self::Right(found) | Self::Wrong(found) | Self::Completed(found)) = self;
-        found
+        match self {
+            Self::Right(found) | Self::Wrong(found) | Self::Completed(found) | Self::Unsettled(found) => found,
+        }
     }
 
     /// A validator's vote for it.
@@ -64,7 +68,9 @@ pub fn verdict(
     claimed: Option<&Claimed>,
 ) -> Result<Verdict, RecomputeError> {
     let settlement = chain.settlement(network, epoch).map_err(AuditError::from)?;
-    let settlement = settlement.ok_or(RecomputeError::NotSettled)?;
+    let Some(settlement) = settlement else {
+        return unsettled(objects, chain, network, epoch);
+    };
     let without = chain.without(network, epoch).map_err(AuditError::from)?;
     let book = chain.exchange(network, epoch).map_err(AuditError::from)?;
     let exchange = book.map(|book| (book.offers, book.choices));
@@ -88,6 +94,37 @@ pub fn verdict(
         }
     }
     Ok(Verdict::Right(Box::new(settled)))
+}
+
+/// What an epoch comes to that is not settled, by all files that are to be had: whoever judges hands on what it judges by, so that all
+/// judge the same in the end. What somebody claims of it binds nobody.
+fn unsettled(
+    objects: &dyn Objects,
+    chain: &dyn ChainView,
+    network: &NetworkId,
+    epoch: EpochNumber,
+) -> Result<Verdict, RecomputeError> {
+    let closed = chain.closed(network, epoch).map_err(AuditError::from)?;
+    let anchoring = chain.anchoring(network, epoch).map_err(AuditError::from)?;
+    let is_closed = closed.is_some_and(|closed| closed.pool.state == PoolState::Closed);
+    if !is_closed || !anchoring.has_ended {
+        return Err(RecomputeError::NotSettled);
+    }
+    let archive = EpochArchive::of(objects, network, epoch);
+    let mut without = Vec::new();
+    for (place, anchor) in (0u32..).zip(&anchoring.anchors) {
+        let is_empty = anchor.reports_hash == reports::empty_hash();
+        if !is_empty
+            && archive
+                .sealed(&anchor.reports_hash)
+                .map_err(AuditError::from)?
+                .is_none()
+        {
+            without.push(place);
+        }
+    }
+    let found = recompute(objects, chain, network, epoch, &without)?;
+    Ok(Verdict::Unsettled(Box::new(found)))
 }
 
 /// Those of the anchors that are left out whose files this archive has not.

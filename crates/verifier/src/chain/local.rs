@@ -193,6 +193,17 @@ impl ChainView for LocalChain {
         self.ask(|state| records::is_releasable(&mut state.store, &state.ledger.genesis().limits, network, epoch))
     }
 
+    fn is_stalled(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
+        self.ask(|state| {
+            let genesis = state.ledger.genesis();
+            records::is_stalled(&mut state.store, &genesis.limits, genesis.epoch_ms, network, epoch)
+        })
+    }
+
+    fn is_decided(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
+        self.ask(|state| records::is_decided(&mut state.store, network, epoch))
+    }
+
     fn without(&self, network: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError> {
         self.ask(|state| records::without(&mut state.store, network, epoch))
     }

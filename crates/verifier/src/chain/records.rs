@@ -6,7 +6,7 @@ use super::{
 use crate::exchange::Choice;
 use crate::roster::RosterMember;
 use cairn_ledger::genesis::Limits;
-use cairn_ledger::records::{Device, ExchangeBook, Roots, SettledOrder, Settlement, VerifierIndex};
+use cairn_ledger::records::{Device, DisputeState, ExchangeBook, Roots, SettledOrder, Settlement, VerifierIndex};
 use cairn_ledger::{Genesis, Missing, Store, view};
 use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 
@@ -124,6 +124,21 @@ pub fn is_releasable(
     epoch: EpochNumber,
 ) -> Result<bool, ChainError> {
     view::is_releasable(store, limits, id, epoch).map_err(unreachable)
+}
+
+pub fn is_stalled(
+    store: &mut dyn Store,
+    limits: &Limits,
+    epoch_ms: u64,
+    id: &NetworkId,
+    epoch: EpochNumber,
+) -> Result<bool, ChainError> {
+    view::is_stalled(store, limits, epoch_ms, id, epoch).map_err(unreachable)
+}
+
+pub fn is_decided(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
+    let dispute = view::dispute(store, id, epoch).map_err(unreachable)?;
+    Ok(dispute.is_some_and(|dispute| dispute.state == DisputeState::Settled))
 }
 
 pub fn without(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Result<Vec<u32>, ChainError> {

@@ -17,6 +17,7 @@ use crate::peers::word::Words;
 use crate::peers::{WORDS_BYTES_MAX, Wanted, What, Word};
 use crate::submit::{self, SubmitError};
 use cairn_ledger::tx::Body;
+use cairn_ledger::tx::slash_verifier::SlashVerifier;
 use cairn_types::{AccountId, EpochNumber, Finding, Hash, NetworkId, Token, codec, finding};
 use std::collections::BTreeSet;
 
@@ -106,7 +107,15 @@ impl Epochs {
             }
         };
         if self.chain.settlement(id, epoch)?.is_some() {
-            self.is_in_force(id, epoch, &manifest)?;
+            if self.is_in_force(id, epoch, &manifest)? && self.chain.is_decided(id, epoch)? {
+                let ours = Word {
+                    attestation: manifest.attestation,
+                    exchange: manifest.exchange,
+                };
+                submit::sign(self.chain.as_ref(), &self.settings.submitter, &ours)?;
+                self.listen(id, talk, &verifiers, true)?;
+                self.accuse(talk, &ours)?;
+            }
             return Ok(true);
         }
         if talk.quorum(&verifiers).is_none() {
@@ -227,6 +236,37 @@ impl Epochs {
                 Ok(()) | Err(SubmitError::Chain(ChainError::Refused { .. })) => talk.reported.insert(verifier),
                 Err(error) => return Err(error.into()),
             };
+        }
+        Ok(())
+    }
+
+    /// Who signed another result by the same files than validators decided loses its bond.
+    fn accuse(&self, talk: &mut Talk, decided: &Word) -> Result<(), EpochError> {
+        for (verifier, first_signature, first) in talk.words.against(decided) {
+            if verifier == self.settings.submitter.account || !talk.reported.insert(verifier) {
+                continue;
+            }
+            let epoch = first.epoch;
+            tracing::error!(%epoch, %verifier, "a verifier signed another result than validators decided");
+            let proof = SlashVerifier {
+                verifier,
+                first,
+                first_signature,
+                second: decided.result().clone(),
+                second_signature: None,
+            };
+            match self
+                .settings
+                .submitter
+                .submit(self.chain.as_ref(), Body::SlashVerifier(proof))
+            {
+                // Refused: somebody was faster, or it has nothing left.
+                Ok(()) | Err(SubmitError::Chain(ChainError::Refused { .. })) => {}
+                Err(error) => {
+                    talk.reported.remove(&verifier);
+                    return Err(error.into());
+                }
+            }
         }
         Ok(())
     }

@@ -18,6 +18,9 @@
 //!    with more than two thirds of the bond have the file, and hand it to those who lack it (`handed.rs`). Who was away then fetches it from
 //!    anybody, and judges the epoch after all, however late (`anew.rs`).
 //!
+//! A third of the bond or more that says nothing keeps the others from step 3. Once the ledger counts the epoch as stalled each judges it
+//! by the files that are to be had: then validators have what they recompute it from, and they decide.
+//!
 //! So less than a third of the bond can neither have an honest verifier's file left out, nor hold the epoch by withholding its own, nor by
 //! showing it late or to one alone. Whoever withheld has gained nothing: its reports are not judged, and each of its receipts for that
 //! epoch is a broken promise that the archive proves (`evidence.rs`), for which the ledger takes a part of its bond where results can be
@@ -235,7 +238,8 @@ impl Epochs {
                 progress.said_missing.insert(other.account, said.missing);
             }
         }
-        Ok(is_agreed(&missing, &progress.said_missing, &verifiers))
+        let is_agreed = is_agreed(&missing, &progress.said_missing, &verifiers);
+        Ok(is_agreed || self.chain.is_stalled(&missing.network, missing.epoch)?)
     }
 
     /// Says which files are missing, instead of what we said of that before. Nothing is said while nothing was missing for long.

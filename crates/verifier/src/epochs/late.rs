@@ -99,7 +99,7 @@ fn a_file_that_turns_up_after_the_words_is_judged_by_all_and_nobody_is_slashed_f
         first: said[0].result().clone(),
         first_signature: said[0].attestation.signatures[0].1,
         second: said[1].result().clone(),
-        second_signature: said[1].attestation.signatures[0].1,
+        second_signature: Some(said[1].attestation.signatures[0].1),
     };
     let refused = account(CUSTOMER).submit(several.chain(), Body::SlashVerifier(proof));
     let refused_with = Reject::EvidenceNotTwo.code();

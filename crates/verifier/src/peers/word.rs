@@ -152,8 +152,18 @@ impl Words {
                 first: first.result().clone(),
                 first_signature: first.signature()?,
                 second: second.result().clone(),
-                second_signature: second.signature()?,
+                second_signature: Some(second.signature()?),
             })
+        };
+        self.of.iter().filter_map(of).collect()
+    }
+
+    /// What verifiers signed that contradicts a result, each of them once.
+    pub fn against(&self, right: &Word) -> Vec<(AccountId, Signature, EpochResult)> {
+        let of = |(verifier, words): (&AccountId, &Vec<Word>)| {
+            let mut lies = words.iter().filter(|word| word.result().contradicts(right.result()));
+            let lie = lies.next()?;
+            Some((*verifier, lie.signature()?, lie.result().clone()))
         };
         self.of.iter().filter_map(of).collect()
     }

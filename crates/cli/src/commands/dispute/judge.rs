@@ -1,6 +1,6 @@
 //! `cairn dispute judge`: recomputes an epoch and says who is right.
 
-use super::{cast, dispute_of, file, standing};
+use super::{cast, dispute_of, file};
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::output::Output;
 use crate::roles::chain::{Origin, RemoteNode};
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use cairn_ledger::records::Whose;
 use cairn_types::{AccountId, EpochNumber, NetworkId};
 use cairn_verifier::archive::EpochArchive;
-use cairn_verifier::audit::{Audited, Claimed, Difference, RecomputeError, Verdict, audit, verdict};
+use cairn_verifier::audit::{Claimed, Difference, RecomputeError, Verdict, audit, verdict};
 use cairn_verifier::chain::ChainView;
 use cairn_verifier::handed::{self, File};
 use cairn_verifier::objects::{Objects, Remote};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// Uses the reports of the archive and what the ledger says, and no file that says what judging came to; names the first place where the
 /// archive's own findings differ. It recomputes the epoch without the reports that the settled result says it leaves out: if that comes to
 /// another result, who signed is to blame. If not, it does so without those that the disputer's claim still leaves out: if that is the
-/// claim, it replaces the result and nobody is to blame. A validator asks its own node. With --vote it votes for what the epoch comes to;
+/// claim, it replaces the result and nobody is to blame. An epoch that is not settled it recomputes by all files that are there. A validator asks its own node. With --vote it votes for what the epoch comes to;
 /// with --save it keeps that for `cairn dispute open` or `vote`. Without a dispute it says whether there is reason for one. With --hand-on,
 /// and before a vote, it gives the files that the epoch is judged by to every verifier that lacks them.
 #[derive(clap::Args)]
@@ -96,6 +96,13 @@ impl Judged {
             (Verdict::Wrong(_), Some(false)) => {
                 "neither the settled result nor the disputer is right: who signed is to blame"
             }
+            (Verdict::Unsettled(_), None) => {
+                "verifiers settled nothing: by all files that are here it comes to this; once they had their time anybody may put it before the validators"
+            }
+            (Verdict::Unsettled(_), Some(true)) => "verifiers settled nothing, and what is claimed is right",
+            (Verdict::Unsettled(_), Some(false)) => {
+                "verifiers settled nothing, and by all files that are here it comes to something else than is claimed"
+            }
             (Verdict::Completed(_), None) => {
                 "the settled result is right by what it leaves out, and some of that is here: a dispute replaces it, and nobody is to blame"
             }
@@ -121,14 +128,20 @@ pub fn run(args: Judge, home: &Path, out: Output) -> Done {
     let objects: Arc<dyn Objects> =
         Arc::new(Remote::folder(&args.archive).or_fail(Kind::Files, args.archive.display())?);
     let (disputed, left_out) = runtime.block_on(async {
-        standing(&session, &id, args.epoch).await?;
         let left_out = session.client.left_out(&id, args.epoch).await.map_err(failed)?;
         Ok::<_, Failure>((claimed(&session, &id, args.epoch).await?, left_out))
     })?;
     // Outside the runtime: the chain is asked in a blocking way.
     let verdict = verdict(objects.as_ref(), &chain, &id, args.epoch, disputed.as_ref()).map_err(unfit)?;
-    let audited: Audited = audit(objects.as_ref(), &chain, &id, args.epoch)
-        .or_fail(Kind::Unreachable, "the archive cannot be compared")?;
+    let difference = match verdict {
+        // There is nothing it could differ from.
+        Verdict::Unsettled(_) => None,
+        _ => {
+            audit(objects.as_ref(), &chain, &id, args.epoch)
+                .or_fail(Kind::Unreachable, "the archive cannot be compared")?
+                .difference
+        }
+    };
     let handed = if args.hand_on || (args.vote && !args.dry_run) {
         let without = &verdict.comes_to().result.without;
         let files = handed::files(&chain, &id, args.epoch, without).or_fail(Kind::Unreachable, "the anchors")?;
@@ -154,7 +167,7 @@ pub fn run(args: Judge, home: &Path, out: Output) -> Done {
         disputed,
         left_out,
         handed,
-        difference: audited.difference,
+        difference,
     };
     if let Some(path) = &args.save {
         file::write(path, &vote)?;
@@ -210,6 +223,7 @@ fn say(judged: &Judged, out: Output) {
         "network": comes_to.network.to_string(),
         "epoch": comes_to.epoch.0,
         "result": comes_to.hash().to_string(),
+        "settled": !matches!(judged.verdict, Verdict::Unsettled(_)),
         "settled_is_right": judged.settled_is_right(),
         "signers_are_to_blame": judged.is_blamed(),
         "disputer_is_right": judged.disputer_is_right(),

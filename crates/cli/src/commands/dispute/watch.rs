@@ -25,7 +25,8 @@ use tokio::sync::watch;
 /// node. What it judges by it hands to every verifier that lacks it, so that all can follow what is decided. With --open it recomputes
 /// every settled epoch as well and disputes a result that is wrong; that takes no validator, but token for the bond. With --complete it
 /// also disputes a result that is right but leaves out files which turned up, if somebody is paid otherwise by them: its bond returns
-/// without a reward. What it did stands on the ledger: it may be killed at any moment.
+/// without a reward. An epoch that verifiers do not settle in time it puts before the validators, for one bond, which returns. What it did
+/// stands on the ledger: it may be killed at any moment.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn dispute watch --key validator",
@@ -68,8 +69,8 @@ async fn watching(args: Args, home: &Path, out: Output) -> Done {
     let stopped = until_stopped();
     let session = Session::open(home).await?;
     let limits = session.genesis.limits;
-    if limits.dispute_window_ms == 0 {
-        let failure = Failure::new(Kind::Refused, "on this chain nothing that is settled can be disputed");
+    if limits.dispute_window_ms == 0 && limits.stall_ms == 0 {
+        let failure = Failure::new(Kind::Refused, "on this chain validators decide nothing");
         return Err(
             failure.hint("a chain is founded with a window for disputes: `cairn genesis new --dispute-seconds`")
         );

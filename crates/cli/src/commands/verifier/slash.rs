@@ -204,7 +204,7 @@ async fn results(session: &Session, args: &Results, out: Output) -> Done {
             first: first.result.clone(),
             first_signature: *signature,
             second: second.result.clone(),
-            second_signature: *second_signature,
+            second_signature: Some(*second_signature),
         };
         let facts = json!({ "verifier": verifier.to_string() });
         let sent = spender.send("slash_verifier", facts, Body::SlashVerifier(body)).await?;

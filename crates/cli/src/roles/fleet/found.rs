@@ -186,6 +186,7 @@ fn genesis(people: &[SecretKey], verifiers: &[PublicKey], options: &Options) -> 
     if let Some(blocks) = options.committee_blocks {
         genesis.limits = genesis.limits.with_committee_blocks(blocks);
     }
+    genesis.limits = genesis.limits.with_stall(genesis.epoch_ms);
     genesis.check().or_fail(Kind::Usage, "no chain can begin so")?;
     Ok(genesis)
 }

@@ -4,6 +4,7 @@
 //! a settled epoch that waits for its money ─▶ disputed: judge it ─▶ voted: look again later, a file may have turned up
 //!                                          ├▶ decided otherwise: hand on what it was decided by, until all have it
 //!                                          └▶ undisputed: audit it, once for each result; again while files are left out
+//! an epoch that verifiers do not settle ─▶ put it before the validators ─▶ judge it
 //! ```
 
 use cairn_types::{EpochNumber, Hash, NetworkId};
@@ -26,10 +27,12 @@ pub struct Open {
     pub voted: bool,
 }
 
-/// A settled epoch that waits for its money, as the ledger has it.
+/// A settled epoch that waits for its money, or one that verifiers had their time to settle, as the ledger has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
     pub at: At,
+    /// Verifiers did not settle it in time: it may be put before the validators, or it is. Nothing stands.
+    pub unsettled: bool,
     /// Names the result that stands.
     pub standing: Hash,
     pub dispute: Option<Open>,
@@ -46,7 +49,7 @@ pub struct Case {
 pub struct Duties {
     /// It votes on open disputes.
     pub judges: bool,
-    /// It opens disputes of results that it finds wrong.
+    /// It opens disputes of results that it finds wrong. Who does either puts stalled epochs before the validators.
     pub opens: bool,
 }
 
@@ -54,6 +57,8 @@ pub struct Duties {
 pub enum Work {
     Judge(At),
     Audit(At),
+    /// Put an epoch before the validators that nobody settled.
+    Raise(At),
     /// Hand on the files of a result that was decided for.
     HandOn(At),
 }
@@ -61,7 +66,7 @@ pub enum Work {
 impl Work {
     pub fn at(&self) -> At {
         match self {
-            Self::Judge(at) | Self::Audit(at) | Self::HandOn(at) => *at,
+            Self::Judge(at) | Self::Audit(at) | Self::Raise(at) | Self::HandOn(at) => *at,
         }
     }
 }
@@ -111,6 +116,12 @@ impl Docket {
         if let Some(case) = judged {
             return Some(Work::Judge(case.at));
         }
+        let stalled = cases.iter().filter(|case| case.unsettled && case.dispute.is_none());
+        let raised = stalled.filter(|_| duties.judges || duties.opens).filter(is_due);
+        let raised = raised.min_by_key(|case| case.at);
+        if let Some(case) = raised {
+            return Some(Work::Raise(case.at));
+        }
         let replaced = cases.iter().filter(|case| case.replaced && case.dispute.is_none());
         if let Some(case) = replaced.filter(is_due).min_by_key(|case| case.at) {
             return Some(Work::HandOn(case.at));
@@ -119,7 +130,7 @@ impl Docket {
         let builds = |case: &Case| held.iter().any(|at| at.0 == case.at.0 && at.1 <= case.at.1);
         let audited = cases
             .iter()
-            .filter(|case| duties.opens && !case.decided && !builds(case));
+            .filter(|case| duties.opens && !case.unsettled && !case.decided && !builds(case));
         audited
             .filter(is_due)
             .min_by_key(|case| case.at)
@@ -130,7 +141,7 @@ impl Docket {
     pub fn done(&mut self, case: &Case, work: Work, now_ms: u64) {
         let next_ms = match work {
             Work::Audit(_) if !case.incomplete => None,
-            Work::Judge(_) | Work::Audit(_) | Work::HandOn(_) => Some(now_ms.saturating_add(AGAIN_MS)),
+            Work::Judge(_) | Work::Audit(_) | Work::Raise(_) | Work::HandOn(_) => Some(now_ms.saturating_add(AGAIN_MS)),
         };
         let matter = case.matter();
         self.0.insert(
@@ -194,6 +205,7 @@ mod tests {
     fn case(network: u8, epoch: u64, ballot: Option<u64>) -> Case {
         Case {
             at: (NetworkId([network; 32]), EpochNumber(epoch)),
+            unsettled: false,
             standing: Hash([7; 32]),
             dispute: ballot.map(|ballot| Open { ballot, voted: false }),
             decided: false,
@@ -229,6 +241,31 @@ mod tests {
         assert_eq!(next(true, false), Some(Work::Judge(cases[1].at)));
         assert_eq!(next(false, true), Some(Work::Audit(cases[0].at)));
         assert_eq!(next(false, false), None);
+    }
+
+    #[test]
+    fn what_nobody_settles_is_put_before_the_validators_and_judged_and_never_audited() {
+        let mut cases = [case(1, 4, None), case(1, 5, None)];
+        cases[1].unsettled = true;
+        let next = |cases: &[Case], judges, opens| Docket::default().next(cases, Duties { judges, opens }, 0);
+        let work = Work::Raise(cases[1].at);
+        assert_eq!(next(&cases, true, false), Some(work));
+        assert_eq!(next(&cases[1..], false, true), Some(work));
+        assert_eq!(next(&cases[1..], false, false), None);
+        let mut docket = Docket::default();
+        docket.done(&cases[1], work, 0);
+        assert_eq!(docket.next(&cases, BOTH, 0), Some(Work::Audit(cases[0].at)));
+        assert_eq!(docket.next(&cases[1..], BOTH, AGAIN_MS - 1), None);
+        assert_eq!(
+            docket.next(&cases[1..], BOTH, AGAIN_MS),
+            Some(work),
+            "it was taken back"
+        );
+        cases[1].dispute = Some(Open {
+            ballot: 2,
+            voted: false,
+        });
+        assert_eq!(docket.next(&cases, BOTH, 0), Some(Work::Judge(cases[1].at)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Watches disputes for a validator, and settled results for whoever has a bond to put up: recomputes an epoch from what was anchored, and
+//! Watches disputes and stalled epochs for a validator, and settled results for whoever has a bond to put up: recomputes an epoch from what was anchored, and
 //! votes or disputes with the account's key. Says nothing of an epoch whose files cannot be had, and nothing twice. What it judges by it
 //! hands to every verifier that lacks it, until the epoch's money moves.
 //!
@@ -23,12 +23,13 @@ use cairn_client::{Confirmed, Wallet};
 use cairn_ledger::Event;
 use cairn_ledger::account::Rule;
 use cairn_ledger::records::{
-    Dispute, DisputeState, ExchangeBook, Network, Profile, Settlement, UNRELEASED_MAX, Validator, VerifierIndex, Vote,
+    Dispute, DisputeState, Epoch, ExchangeBook, Network, Pool, PoolState, Profile, Settlement, UNRELEASED_MAX,
+    Validator, VerifierIndex, Vote,
 };
 use cairn_ledger::tables::Record;
 use cairn_ledger::tx::open_dispute::OpenDispute;
 use cairn_ledger::tx::{Body, claim_hash, vote_hash};
-use cairn_types::{AccountId, EpochNumber, NetworkId, SecretKey, Token};
+use cairn_types::{AccountId, EpochNumber, Hash, NetworkId, SecretKey, Token};
 use cairn_verifier::audit::{Claimed, Recomputed, Verdict, verdict};
 use cairn_verifier::chain::{ChainError, ChainView};
 use cairn_verifier::handed::{self, File};
@@ -100,9 +101,12 @@ fn waiting(id: &NetworkId, network: &Network) -> impl Iterator<Item = At> + use<
     (network.unreleased.0..end).map(move |epoch| (id, EpochNumber(epoch)))
 }
 
-/// Whether a dispute was decided for another result than the one it was about.
+/// Whether validators put the result in force: in the place of another, or of none.
 fn is_replacing(dispute: &Dispute) -> bool {
-    matches!(dispute.state, DisputeState::Upheld | DisputeState::Completed)
+    matches!(
+        dispute.state,
+        DisputeState::Upheld | DisputeState::Completed | DisputeState::Settled
+    )
 }
 
 /// Those records that there are, as the node tells them.
@@ -189,6 +193,7 @@ impl Watch {
         let came = match work {
             Work::Judge(at) => self.judge(at).await,
             Work::Audit(at) => self.audit(at).await,
+            Work::Raise(at) => self.raise(at).await,
             Work::HandOn(at) => self.hand_on_decided(at).await,
         };
         let (network, epoch) = case.at;
@@ -209,14 +214,49 @@ impl Watch {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// All settled epochs that wait for their money, as the node tells them: what is done about one is proven first.
+    /// Epochs that are to be settled next and may be put before the validators, or are, with their cases.
+    async fn stalled(&self, networks: &[(NetworkId, Network)]) -> Result<Vec<(At, Option<Dispute>)>, Failure> {
+        let session = &self.settings.session;
+        let (genesis, now) = (&session.genesis, session.chain().await?.moment());
+        let due: Vec<At> = networks.iter().map(|(id, network)| (*id, network.unsettled)).collect();
+        let before = |(id, epoch): &At| Some((*id, EpochNumber(epoch.0.checked_sub(1)?)));
+        let befores: Vec<At> = due.iter().filter_map(before).collect();
+        let since: Vec<EpochNumber> = networks
+            .iter()
+            .map(|(_, network)| network.unsettled.max(network.held))
+            .collect();
+        let pools = all::<Pool>(session, &due).await?;
+        let cases = all::<Dispute>(session, &due).await?;
+        let settled = all::<Settlement>(session, &befores).await?;
+        let closed = all::<Epoch>(session, &since).await?;
+        let mut stalled = Vec::new();
+        for ((at, since), (_, network)) in due.iter().zip(&since).zip(networks) {
+            let is_closed = pools.get(at).is_some_and(|pool| pool.state == PoolState::Closed);
+            let before = before(at).filter(|_| at.1 > network.created);
+            let before = before.and_then(|before| settled.get(&before)).map(Settlement::settled);
+            let is_stalled = closed.get(since).is_some_and(|since| {
+                let limits = &genesis.limits;
+                limits.is_stalled(genesis.epoch_ms, since.closed(), before, now)
+            });
+            let case = cases.get(at).copied();
+            if is_closed && (is_stalled || case.is_some()) {
+                stalled.push((*at, case));
+            }
+        }
+        Ok(stalled)
+    }
+
+    /// All settled epochs that wait for their money, and those that are stalled, as the node tells them: what is done about one is proven
+    /// first.
     async fn look(&mut self) -> Result<Vec<Case>, Failure> {
         self.is_validator().await?;
         let Settings { session, .. } = &self.settings;
         let networks = session.networks().await?;
         let waiting: Vec<At> = networks.iter().flat_map(|(id, network)| waiting(id, network)).collect();
         let settled = all::<Settlement>(session, &waiting).await?;
-        let disputes = all::<Dispute>(session, &waiting).await?;
+        let stalled = self.stalled(&networks).await?;
+        let mut disputes = all::<Dispute>(session, &waiting).await?;
+        disputes.extend(stalled.iter().filter_map(|(at, case)| Some((*at, (*case)?))));
         let exchanged: Vec<At> = settled
             .iter()
             .filter(|(_, one)| one.exchanged)
@@ -231,22 +271,35 @@ impl Watch {
         let me = self.validator.as_ref().map(|me| me.number);
         let ballots: Vec<_> = open.values().filter_map(|open| Some((open.ballot, me?))).collect();
         let votes = all::<Vote>(session, &ballots).await?;
+        let vote = |at: &At| {
+            open.get(at).map(|open| Open {
+                ballot: open.ballot,
+                voted: votes.keys().any(|(ballot, _)| *ballot == open.ballot),
+            })
+        };
         let case = |(at, settlement): (&At, &Settlement)| {
             let exchange = books.get(at).map(|book| (book.offers, book.choices));
             let open = open.get(at);
             Case {
                 at: *at,
+                unsettled: false,
                 standing: claim_hash(&settlement.result, exchange),
-                dispute: open.map(|open| Open {
-                    ballot: open.ballot,
-                    voted: votes.keys().any(|(ballot, _)| *ballot == open.ballot),
-                }),
+                dispute: vote(at),
                 decided: disputes.contains_key(at) && open.is_none(),
                 replaced: disputes.get(at).is_some_and(is_replacing),
                 incomplete: settlement.without > 0,
             }
         };
-        let cases = settled.iter().map(case).collect();
+        let unsettled = stalled.iter().map(|(at, _)| Case {
+            at: *at,
+            unsettled: true,
+            standing: Hash::default(),
+            dispute: vote(at),
+            decided: false,
+            replaced: false,
+            incomplete: false,
+        });
+        let cases = settled.iter().map(case).chain(unsettled).collect();
         let ours = open.values().filter(|dispute| dispute.disputer == self.account);
         self.held = Token(ours.fold(0, |sum, dispute| sum.saturating_add(dispute.bond.0)));
         self.metrics.disputes.set(i64::try_from(open.len()).unwrap_or(i64::MAX));
@@ -268,7 +321,8 @@ impl Watch {
             return Ok(Came::Later);
         };
         let round = self.hand_on(at, &verdict.comes_to().result.without, sources).await?;
-        // A wrong result falls in any case. One that nobody is to blame for stands until all can follow the fuller one.
+        // A wrong result falls in any case, and what nobody settles is settled: to wait for more would give those who stall it what they
+        // want. One that nobody is to blame for stands until all can follow the fuller one.
         if matches!(verdict, Verdict::Completed(_)) && !round.is_spread {
             self.metrics.unspread.inc();
             tracing::warn!(network = %at.0, epoch = %at.1, "too few verifiers have the files of a fuller result to vote for it");
@@ -282,7 +336,8 @@ impl Watch {
         if voted.is_some_and(|vote| vote.choice == choice) {
             return Ok(Came::Done);
         }
-        let (against, blame) = (!matches!(verdict, Verdict::Right(_)), vote.blame);
+        let is_against = matches!(verdict, Verdict::Wrong(_) | Verdict::Completed(_));
+        let (against, blame) = (is_against, vote.blame);
         let result = vote.result.hash();
         let Some(sent) = self.send(Body::VoteDispute(vote)).await? else {
             return Ok(Came::Done);
@@ -306,7 +361,8 @@ impl Watch {
         };
         self.metrics.audited.inc();
         match verdict {
-            Verdict::Right(_) => Ok(Came::Done),
+            // What nobody settled is not audited: it was taken back just now.
+            Verdict::Right(_) | Verdict::Unsettled(_) => Ok(Came::Done),
             Verdict::Completed(found) => self.complete(at, *found, sources).await,
             Verdict::Wrong(found) => {
                 self.metrics.wrong.inc();
@@ -314,6 +370,18 @@ impl Watch {
                 self.open(at, *found).await
             }
         }
+    }
+
+    /// Puts an epoch before the validators that verifiers did not settle in time, with what it comes to, and with the files for that.
+    async fn raise(&mut self, at: At) -> Result<Came, Failure> {
+        let Some((verdict, sources)) = self.verdict(at, None).await? else {
+            return Ok(Came::Later);
+        };
+        let Verdict::Unsettled(found) = verdict else {
+            return Ok(Came::Done);
+        };
+        self.hand_on(at, &found.result.without, sources).await?;
+        self.open(at, *found).await
     }
 
     /// What to do about a result that leaves out files which are to be had: hand them on; and dispute it, if it is told to, where somebody
@@ -379,7 +447,8 @@ impl Watch {
             return Ok(Came::Done);
         }
         let bond = session.genesis.limits.dispute_bond;
-        let bonds_max = self.settings.bonds_max.unwrap_or_default();
+        // A validator has one bond for what is stalled: it returns.
+        let bonds_max = self.settings.bonds_max.unwrap_or(bond);
         if self.held.0.saturating_add(bond.0) > bonds_max.0 {
             tracing::error!(network = %at.0, epoch = %at.1, "it is not disputed: the bonds for that are all held");
             return Ok(Came::Later);
@@ -466,7 +535,7 @@ impl Watch {
             Err(error) => match error.reject() {
                 Some(
                     VoteGiven | DisputeUnknown | DisputeDecided | DisputeExists | DisputeTooLate | ClaimIsSettled
-                    | NotAValidator,
+                    | NotAValidator | NotStalled | EpochNotNext,
                 ) => Ok(None),
                 _ => Err(failed(error)),
             },

@@ -158,6 +158,12 @@ impl ChainView for Roster {
     fn exchange(&self, _: &NetworkId, _: EpochNumber) -> Result<Option<ExchangeBook>, ChainError> {
         not_asked()
     }
+    fn is_stalled(&self, _: &NetworkId, _: EpochNumber) -> Result<bool, ChainError> {
+        not_asked()
+    }
+    fn is_decided(&self, _: &NetworkId, _: EpochNumber) -> Result<bool, ChainError> {
+        not_asked()
+    }
     fn is_releasable(&self, _: &NetworkId, _: EpochNumber) -> Result<bool, ChainError> {
         not_asked()
     }

@@ -204,6 +204,60 @@ fn stake_that_leaves_stays_liable_as_long_as_windows_that_do_not_pass() {
 }
 
 #[test]
+fn a_halt_is_no_time_that_verifiers_had_to_settle_an_epoch() {
+    let mut genesis = world().ledger.genesis().clone();
+    genesis.limits.stall_ms = 2 * HOUR_MS;
+    let mut world = World::new(genesis);
+    world.line("alice create_network red");
+    world.advance(HOUR_MS);
+    world.advance(1);
+    assert_eq!(world.line("vera anchor_epoch 0 red"), "ok EpochAnchored");
+    let early = format!("refused {} NotStalled", Reject::NotStalled.code());
+    for halt in [48 * HOUR_MS, HOUR_MS, HOUR_MS] {
+        world.advance(halt);
+        assert_eq!(world.line("ivan open_dispute red 0"), early);
+    }
+    let closed = GAP_MS;
+    while closed + 2 * HOUR_MS - uptime_ms(&mut world) > GAP_MS {
+        world.advance(GAP_MS);
+    }
+    let left = closed + 2 * HOUR_MS - uptime_ms(&mut world);
+    world.advance(left - 1);
+    assert_eq!(world.line("ivan open_dispute red 0"), early);
+    world.advance(1);
+    assert_eq!(world.line("ivan open_dispute red 0"), "ok DisputeOpened");
+}
+
+#[test]
+fn a_stall_leaves_verifiers_their_windows_and_validators_a_quarter_of_the_time() {
+    let mut genesis = world().ledger.genesis().clone();
+    let fits = |genesis: &Genesis| genesis.check().is_ok();
+    // Anchoring takes half an hour, an epoch expires after four.
+    for (stall_ms, is_good) in [
+        (0, true),
+        (1, false),
+        (HOUR_MS / 2, false),
+        (HOUR_MS / 2 + 1, true),
+        (3 * HOUR_MS, true),
+        (3 * HOUR_MS + 1, false),
+        (u64::MAX, false),
+    ] {
+        genesis.limits.stall_ms = stall_ms;
+        assert_eq!(fits(&genesis), is_good, "{stall_ms}");
+    }
+    genesis.limits = genesis.limits.with_stall(HOUR_MS);
+    assert_eq!(genesis.limits.stall_ms, HOUR_MS / 2 * 3);
+    assert!(fits(&genesis));
+    genesis.limits.anchor_window_ms = 2 * HOUR_MS - 1;
+    genesis.limits = genesis.limits.with_stall(HOUR_MS);
+    assert_eq!(genesis.limits.stall_ms, 3 * HOUR_MS);
+    // Nobody asks for nothing.
+    genesis.limits.stall_ms = 3 * HOUR_MS;
+    (genesis.limits.dispute_window_ms, genesis.limits.dispute_bond) = (0, Token(0));
+    assert_eq!(genesis.check(), Err(GenesisError::OutOfBounds("dispute_bond")));
+}
+
+#[test]
 fn what_a_customer_signed_before_a_halt_is_settled_after_it() {
     let refused = |reject: Reject| format!("refused {} {reject:?}", reject.code());
     // Far longer than the order, several halts, and one that begins in its last minutes.

@@ -25,6 +25,8 @@ mod seal;
 #[cfg(test)]
 mod several;
 #[cfg(test)]
+mod stalled;
+#[cfg(test)]
 mod tests;
 
 use crate::archive::{self, ArchiveError, EpochArchive, FileEntry, Inputs, Manifest, OrderMeters};

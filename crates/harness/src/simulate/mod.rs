@@ -114,7 +114,7 @@ fn play_on(seed: u64, way: Way, tells: bool) -> Run {
         receipts: town.notes().receipts,
         transactions: town.ground().told(),
         epochs_paid: town.watch.completed.len() as u64,
-        decided: town.watch.decided_in_their_stead,
+        decided: town.watch.decided_in_their_stead.len() as u64,
         digest: town.ground().digest(),
         story: town.story(),
         agreed: town.agreed,

@@ -13,7 +13,7 @@ use super::speakers::Speakers;
 use crate::people::operator;
 use crate::properties::Broken;
 use crate::{CLOCK, HOUR_MS, STEP_MS, WINDOWS};
-use cairn_ledger::Event;
+use cairn_ledger::{Event, view};
 use cairn_types::attestation::Totals;
 use cairn_types::{
     AccountId, AccountNumber, DeviceId, EpochNumber, Finding, Hash, PayoutLeaf, Reason, ReportId, TimeMs, Token,
@@ -82,7 +82,7 @@ pub struct Watch {
     paid: BTreeMap<EpochNumber, (u32, Totals)>,
     pub completed: BTreeMap<EpochNumber, TimeMs>,
     /// Epochs that validators settled in the verifiers' stead.
-    pub decided_in_their_stead: u64,
+    pub decided_in_their_stead: BTreeSet<EpochNumber>,
     /// Epochs that were settled as something else than they are, and those of them that were put right.
     wrong: BTreeSet<EpochNumber>,
     reversed: BTreeSet<EpochNumber>,
@@ -169,7 +169,7 @@ impl Watch {
             }
             // Nobody had settled it: the event that it is settled follows.
             Event::DisputeDecided { epoch, .. } if !self.settled.contains_key(epoch) => {
-                self.decided_in_their_stead += 1
+                self.decided_in_their_stead.insert(*epoch);
             }
             Event::DisputeDecided {
                 epoch,
@@ -248,6 +248,7 @@ impl Watch {
         self.devices(scene, speakers, notes);
         self.times(scene);
         self.disputes(scene);
+        self.shares(ground);
         self.faces(speakers, board);
         self.taken(scene, speakers, notes);
     }
@@ -393,6 +394,19 @@ impl Watch {
         }
     }
 
+    /// Of what validators settled in the verifiers' stead somebody who is not silent has the verifiers' part.
+    fn shares(&mut self, ground: &Ground) {
+        for epoch in self.decided_in_their_stead.clone() {
+            let signers = ground.chain.read(|store| view::signers(store, &network(), epoch));
+            if signers.expect("memory has every record").is_empty() {
+                self.say(
+                    HONEST,
+                    format!("nobody signed what validators decided of epoch {epoch}"),
+                );
+            }
+        }
+    }
+
     fn times(&mut self, scene: &Scene) {
         let withholds = scene.liar().and_then(|_| Lies::drawn(scene).withheld());
         let stalled_hours = if scene.stalls { STALL_MS / HOUR_MS } else { 0 };
@@ -490,7 +504,7 @@ fn found<'a>(audited: &'a Audited, device: &DeviceId) -> Vec<(&'a Sealed, &'a Fi
 
 /// An account's number and token.
 fn account_of(ground: &Ground, id: &AccountId) -> Option<(AccountNumber, Token)> {
-    let account = ground.chain.read(|store| cairn_ledger::view::account(store, id));
+    let account = ground.chain.read(|store| view::account(store, id));
     let account = account.expect("memory has every record")?;
     Some((account.number, account.token))
 }

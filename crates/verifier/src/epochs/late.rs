@@ -17,9 +17,9 @@ use cairn_ledger::tx::slash_verifier::SlashVerifier;
 use cairn_ledger::{Reject, view};
 use cairn_types::{Token, ValidatorKey};
 
-const HONEST: [usize; 3] = [0, 1, 2];
+pub(super) const HONEST: [usize; 3] = [0, 1, 2];
 /// Withholds.
-const LATE: usize = 3;
+pub(super) const LATE: usize = 3;
 const BONDS: [u64; 4] = [25_000; 4];
 
 /// Those who say so do not hear each other's results, only what is missing.
@@ -33,12 +33,16 @@ fn mute(several: &Several, of: &[usize]) {
     }
 }
 
-fn unmute(several: &Several, of: &[usize]) {
+pub(super) fn unmute(several: &Several, of: &[usize]) {
     of.iter().for_each(|at| several.set_mood(*at, None));
 }
 
 /// Hour 0 is over, all four anchored, the fourth shows nobody its file, and what is missing is missing for long.
-fn withheld(bonds: &[u64], hours: u64, change: impl FnOnce(&mut cairn_ledger::Genesis)) -> (Several, TimeMs) {
+pub(super) fn withheld(
+    bonds: &[u64],
+    hours: u64,
+    change: impl FnOnce(&mut cairn_ledger::Genesis),
+) -> (Several, TimeMs) {
     let mut several = Several::among(&FOUR, bonds, hours, change);
     several.feed(0);
     let report = sealed(several.world.network, 3, TimeMs(after(0).0 - 60_000), 9_999);
@@ -53,7 +57,7 @@ fn withheld(bonds: &[u64], hours: u64, change: impl FnOnce(&mut cairn_ledger::Ge
 }
 
 /// Results can be disputed for four hours, and one validator decides.
-fn disputable(genesis: &mut cairn_ledger::Genesis) {
+pub(super) fn disputable(genesis: &mut cairn_ledger::Genesis) {
     genesis.limits.dispute_window_ms = 4 * HOUR;
     genesis.validators.push(GenesisValidator {
         account: account(FOUNDER).account,
@@ -62,7 +66,7 @@ fn disputable(genesis: &mut cairn_ledger::Genesis) {
     });
 }
 
-fn assert_bonds(several: &Several, bonds: &[u64]) {
+pub(super) fn assert_bonds(several: &Several, bonds: &[u64]) {
     let verifiers = several.chain().verifiers().unwrap();
     for (at, bond) in HONEST.into_iter().zip(bonds) {
         assert_eq!(
@@ -73,7 +77,7 @@ fn assert_bonds(several: &Several, bonds: &[u64]) {
     }
 }
 
-fn assert_left_out(several: &Several, of: &[usize], left_out: &[AccountId]) {
+pub(super) fn assert_left_out(several: &Several, of: &[usize], left_out: &[AccountId]) {
     for at in of {
         assert_eq!(without(several, *at, 0), left_out, "{at}");
     }

@@ -32,7 +32,7 @@ pub enum DisputeState {
 pub struct Dispute {
     #[n(0)]
     pub state: DisputeState,
-    /// Names its votes.
+    /// Names its votes: of validators on what the epoch comes to.
     #[n(1)]
     pub ballot: u64,
     #[n(2)]

@@ -251,7 +251,8 @@ pub struct Signer {
     pub bond: Token,
 }
 
-/// Who signed a settled result: (network, epoch, page), sorted by account id, each page but the last full.
+/// Who signed a settled result: (network, epoch, page), each page but the last full; sorted by account id, or in the order in which they
+/// signed what validators decided.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct SignerPage {

@@ -3,7 +3,6 @@
 
 use super::packet::{Downlink, Heard, TxError, When};
 use super::plan::Plan;
-use cairn_verticals::wireless::region::airtime_us;
 use std::collections::VecDeque;
 
 /// Transmissions that wait or are under way at most.
@@ -57,13 +56,14 @@ impl Air {
 
     /// Lets a downlink through, and keeps its time free; or says why not.
     pub fn book(&mut self, downlink: &Downlink, now_ms: u64) -> Result<Slot, TxError> {
-        let rate = downlink.rate.filter(|rate| self.plan.has_rate(*rate));
-        let rate = rate.ok_or(TxError::TxFreq)?;
-        let band = self.plan.band_of(downlink.frequency_hz, rate).ok_or(TxError::TxFreq)?;
+        let modulation = downlink.modulation.filter(|modulation| self.plan.has(*modulation));
+        let modulation = modulation.ok_or(TxError::TxFreq)?;
+        let band = self.plan.band_of(downlink.frequency_hz, modulation);
+        let band = band.ok_or(TxError::TxFreq)?;
         if downlink.power_ddbm > self.plan.bands[band].power_ddbm {
             return Err(TxError::TxPower);
         }
-        let length_us = airtime_us(rate, downlink.bytes);
+        let length_us = modulation.airtime_us(downlink.bytes);
         if self.dwell_ms > 0 && length_us > u64::from(self.dwell_ms) * 1_000 {
             return Err(TxError::DutyCycleOverflow);
         }
@@ -145,7 +145,7 @@ impl Air {
 mod tests {
     use super::*;
     use crate::gwmp::packet::pushed;
-    use crate::gwmp::plan;
+    use crate::gwmp::plan::{self, Modulation};
     use cairn_verticals::wireless::region::Rate;
 
     const FAST: Rate = Rate {
@@ -169,7 +169,7 @@ mod tests {
         Downlink {
             when: When::Counter(counter),
             frequency_hz: 868_100_000,
-            rate: Some(FAST),
+            modulation: Some(Modulation::Lora(FAST)),
             power_ddbm: 140,
             bytes: 20,
         }
@@ -185,7 +185,13 @@ mod tests {
         heard(&mut air, 0, false, 0);
         let asked = at(1_000_000);
         for (downlink, error) in [
-            (Downlink { rate: None, ..asked }, TxError::TxFreq),
+            (
+                Downlink {
+                    modulation: None,
+                    ..asked
+                },
+                TxError::TxFreq,
+            ),
             (
                 Downlink {
                     frequency_hz: 868_650_000,
@@ -195,10 +201,10 @@ mod tests {
             ),
             (
                 Downlink {
-                    rate: Some(Rate {
+                    modulation: Some(Modulation::Lora(Rate {
                         bandwidth_hz: 500_000,
                         ..FAST
-                    }),
+                    })),
                     ..asked
                 },
                 TxError::TxFreq,
@@ -263,7 +269,7 @@ mod tests {
         let mut air = europe();
         let long = |when| Downlink {
             when,
-            rate: Some(SLOW),
+            modulation: Some(Modulation::Lora(SLOW)),
             ..at(0)
         };
         let mut sent = 0;
@@ -308,7 +314,7 @@ mod tests {
         let slow = Downlink {
             when: When::Immediately,
             frequency_hz: 923_200_000,
-            rate: Some(SLOW),
+            modulation: Some(Modulation::Lora(SLOW)),
             power_ddbm: 140,
             bytes: 20,
         };
@@ -318,15 +324,44 @@ mod tests {
     }
 
     #[test]
+    fn fsk_goes_out_by_the_same_rules() {
+        let mut air = europe();
+        let fsk = Downlink {
+            when: When::Immediately,
+            frequency_hz: 868_800_000,
+            modulation: Some(Modulation::Fsk {
+                bits_a_second: 50_000,
+                deviation_hz: 25_000,
+            }),
+            power_ddbm: 140,
+            bytes: 200,
+        };
+        // 33.76 ms each; 0.1 % of an hour are 3.6 s.
+        for minute in 0..106u64 {
+            let told = air.book(&fsk, minute * 100);
+            assert!(told.is_ok(), "{minute} {told:?}");
+        }
+        assert_eq!(air.book(&fsk, 20_000), Err(TxError::DutyCycleOverflow));
+        let loud = Downlink { power_ddbm: 163, ..fsk };
+        assert_eq!(air.book(&loud, 20_000), Err(TxError::TxPower));
+        let mut korea = Air::new(plan::of("KR920").unwrap(), None);
+        let elsewhere = Downlink {
+            frequency_hz: 922_100_000,
+            ..fsk
+        };
+        assert_eq!(korea.book(&elsewhere, 0), Err(TxError::TxFreq));
+    }
+
+    #[test]
     fn so_many_wait_at_most() {
         let mut air = Air::new(plan::of("US915").unwrap(), None);
         heard(&mut air, 0, false, 0);
         let wide = |counter| Downlink {
             frequency_hz: 923_300_000,
-            rate: Some(Rate {
+            modulation: Some(Modulation::Lora(Rate {
                 bandwidth_hz: 500_000,
                 ..FAST
-            }),
+            })),
             ..at(counter)
         };
         for place in 0..SLOTS_MAX as u32 {

@@ -1,6 +1,7 @@
 //! The JSON inside the datagrams, as far as an agent needs it: receptions (`rxpk`), downlinks (`txpk`) and what became of them
 //! (`txpk_ack`). What it does not need is passed over; nothing is changed on its way through.
 
+use super::plan::Modulation;
 use cairn_verticals::wireless::driver::frame;
 use cairn_verticals::wireless::region::Rate;
 use serde_json::{Map, Value, json};
@@ -141,8 +142,8 @@ pub enum When {
 pub struct Downlink {
     pub when: When,
     pub frequency_hz: u32,
-    /// `None`: not LoRa, or no rate of it.
-    pub rate: Option<Rate>,
+    /// `None`: neither LoRa nor FSK, or no rate of theirs.
+    pub modulation: Option<Modulation>,
     /// What shall be radiated (EIRP); the forwarder takes its own antenna into account.
     pub power_ddbm: i64,
     pub bytes: u32,
@@ -163,12 +164,16 @@ pub fn downlink(json: &[u8]) -> Option<Downlink> {
     } else {
         return None;
     };
-    let lora = text("modu").is_none_or(|modulation| modulation == "LORA");
+    let modulation = match text("modu") {
+        None | Some("LORA") => text("datr").and_then(rate).map(Modulation::Lora),
+        Some("FSK") => fsk(packet),
+        Some(_) => None,
+    };
     let power = packet.get("powe").and_then(Value::as_f64).unwrap_or(14.0);
     (frame.len() <= FRAME_BYTES_MAX && power.abs() <= 100.0).then_some(Downlink {
         when,
         frequency_hz: hertz(packet.get("freq")?)?,
-        rate: text("datr").filter(|_| lora).and_then(rate),
+        modulation,
         power_ddbm: (power * 10.0).round() as i64,
         bytes: u32::try_from(frame.len()).ok()?,
     })
@@ -223,6 +228,15 @@ pub fn rate(text: &str) -> Option<Rate> {
     ((5..=12).contains(&spreading) && [125, 250, 500].contains(&khz)).then_some(Rate {
         spreading,
         bandwidth_hz: khz * 1_000,
+    })
+}
+
+/// `"datr":50000,"fdev":25000`: bits a second, and how far the carrier is shifted.
+fn fsk(packet: &Map<String, Value>) -> Option<Modulation> {
+    let number = |name: &str| packet.get(name)?.as_u64().and_then(|number| u32::try_from(number).ok());
+    Some(Modulation::Fsk {
+        bits_a_second: number("datr")?,
+        deviation_hz: number("fdev")?,
     })
 }
 
@@ -326,7 +340,25 @@ mod tests {
         );
         assert_eq!(read(&txpk(r#","imme":true,"tmst":5"#)).unwrap().when, When::Immediately);
         assert_eq!(read(&txpk(r#","tmms":5"#)).unwrap().when, When::Satellites);
-        assert_eq!(read(&txpk(r#","imme":true,"modu":"FSK""#)).unwrap().rate, None);
+        let modulation = |json: &str| read(json).unwrap().modulation;
+        let slow = rate("SF9BW125").map(Modulation::Lora);
+        assert_eq!(modulation(&txpk(r#","imme":true,"modu":"LORA""#)), slow);
+        for other in ["FSK", "LR-FHSS"] {
+            assert_eq!(modulation(&txpk(&format!(r#","imme":true,"modu":"{other}""#))), None);
+        }
+        let shifted = |rest: &str| {
+            format!(
+                r#"{{"txpk":{{"imme":true,"freq":868.8,"powe":14,"modu":"FSK","datr":50000{rest},"data":"AQID"}}}}"#
+            )
+        };
+        let fsk = Modulation::Fsk {
+            bits_a_second: 50_000,
+            deviation_hz: 25_000,
+        };
+        assert_eq!(modulation(&shifted(r#","fdev":25000"#)), Some(fsk));
+        for without in ["", r#","fdev":-1"#, r#","fdev":4294967296"#, r#","fdev":"25000""#] {
+            assert_eq!(modulation(&shifted(without)), None, "{without}");
+        }
         for nothing in [
             txpk(""),
             txpk(r#","tmst":-1"#),

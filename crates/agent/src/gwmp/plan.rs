@@ -5,7 +5,7 @@
 //! ERC Recommendation 70-03, annex 1 (June 2024), which ETSI EN 300 220-2 repeats: radiated power there is ERP, 2.15 dB less than
 //! EIRP.
 
-use cairn_verticals::wireless::region::{self, Rate, Region};
+use cairn_verticals::wireless::region::{self, Rate, Region, airtime_us};
 
 /// A piece of spectrum with one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +18,51 @@ pub struct Band {
     pub duty_of_ten_thousand: u16,
 }
 
+/// How a downlink is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Modulation {
+    Lora(Rate),
+    Fsk { bits_a_second: u32, deviation_hz: u32 },
+}
+
+/// The one rate of FSK that LoRaWAN has: RP002-1.0.4, data rate 7 of most regions.
+const FSK: Modulation = Modulation::Fsk {
+    bits_a_second: 50_000,
+    deviation_hz: 25_000,
+};
+
+impl Modulation {
+    /// The spectrum it needs; of FSK by Carson's rule.
+    pub fn bandwidth_hz(self) -> u32 {
+        match self {
+            Self::Lora(rate) => rate.bandwidth_hz,
+            Self::Fsk {
+                bits_a_second,
+                deviation_hz,
+            } => deviation_hz.saturating_mul(2).saturating_add(bits_a_second),
+        }
+    }
+
+    /// How long a frame of so many bytes is on the air, in microseconds, rounded up. Around a frame of FSK stand five bytes of
+    /// preamble, three by which it is known, its length and two of checksum (RP002-1.0.4, section 4).
+    pub fn airtime_us(self, bytes: u32) -> u64 {
+        match self {
+            Self::Lora(rate) => airtime_us(rate, bytes),
+            Self::Fsk { bits_a_second, .. } => {
+                ((u64::from(bytes) + 11) * 8_000_000).div_ceil(bits_a_second.max(1).into())
+            }
+        }
+    }
+}
+
 /// Downlinks of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub region: &'static Region,
     pub bands: &'static [Band],
     pub bandwidths_hz: &'static [u32],
+    /// Whether it has the rate of FSK.
+    pub fsk: bool,
     /// The longest transmission, in milliseconds; 0: any.
     pub dwell_ms: u16,
 }
@@ -80,14 +119,15 @@ pub fn of(name: &str) -> Option<Plan> {
         region: region::by_number(region::number(name)?)?,
         bands,
         bandwidths_hz,
+        fsk: bandwidths_hz == NARROW && name != "KR920",
         dwell_ms,
     })
 }
 
 impl Plan {
     /// The place of the band in which a transmission lies wholly.
-    pub fn band_of(&self, frequency_hz: u32, rate: Rate) -> Option<usize> {
-        let half = rate.bandwidth_hz / 2;
+    pub fn band_of(&self, frequency_hz: u32, modulation: Modulation) -> Option<usize> {
+        let half = modulation.bandwidth_hz() / 2;
         let within = |band: &Band| {
             frequency_hz.checked_sub(half).is_some_and(|low| low >= band.from_hz)
                 && frequency_hz.checked_add(half).is_some_and(|high| high <= band.to_hz)
@@ -95,8 +135,13 @@ impl Plan {
         self.bands.iter().position(within)
     }
 
-    pub fn has_rate(&self, rate: Rate) -> bool {
-        (7..=12).contains(&rate.spreading) && self.bandwidths_hz.contains(&rate.bandwidth_hz)
+    pub fn has(&self, modulation: Modulation) -> bool {
+        match modulation {
+            Modulation::Lora(rate) => {
+                (7..=12).contains(&rate.spreading) && self.bandwidths_hz.contains(&rate.bandwidth_hz)
+            }
+            fsk => self.fsk && fsk == FSK,
+        }
     }
 }
 
@@ -104,10 +149,10 @@ impl Plan {
 mod tests {
     use super::*;
 
-    const SLOW: Rate = Rate {
+    const SLOW: Modulation = Modulation::Lora(Rate {
         spreading: 12,
         bandwidth_hz: 125_000,
-    };
+    });
 
     #[test]
     fn every_region_has_a_plan_of_its_own_and_answers_where_it_hears() {
@@ -128,10 +173,10 @@ mod tests {
 
     #[test]
     fn second_answers_have_their_place() {
-        let wide = Rate {
+        let wide = Modulation::Lora(Rate {
+            spreading: 12,
             bandwidth_hz: 500_000,
-            ..SLOW
-        };
+        });
         for (name, frequency_hz, rate) in [
             ("EU868", 869_525_000, SLOW),
             ("US915", 923_300_000, wide),
@@ -145,15 +190,33 @@ mod tests {
             ("EU433", 434_665_000, SLOW),
         ] {
             let plan = of(name).unwrap();
-            assert!(
-                plan.has_rate(rate) && plan.band_of(frequency_hz, rate).is_some(),
-                "{name}"
-            );
+            assert!(plan.has(rate) && plan.band_of(frequency_hz, rate).is_some(), "{name}");
         }
         let europe = of("EU868").unwrap();
         for outside in [862_990_000, 868_650_000, 869_640_000, 870_000_000, 0, u32::MAX] {
             assert_eq!(europe.band_of(outside, SLOW), None, "{outside}");
         }
-        assert!(!europe.has_rate(wide) && !of("US915").unwrap().has_rate(SLOW));
+        assert!(!europe.has(wide) && !of("US915").unwrap().has(SLOW));
+    }
+
+    #[test]
+    fn fsk_is_sent_at_its_one_rate_where_the_region_has_it() {
+        let regions = region::REGIONS.iter().map(|region| region.name);
+        let with: Vec<_> = regions.filter(|name| of(name).unwrap().has(FSK)).collect();
+        assert_eq!(with, ["EU868", "AS923-1", "CN470", "IN865", "RU864", "EU433"]);
+        let europe = of("EU868").unwrap();
+        for (bits_a_second, deviation_hz) in [(50_000, 50_000), (100_000, 25_000), (0, 0), (u32::MAX, u32::MAX)] {
+            let other = Modulation::Fsk {
+                bits_a_second,
+                deviation_hz,
+            };
+            assert!(!europe.has(other), "{other:?}");
+            assert!(other.airtime_us(u32::MAX) > 0);
+        }
+        // 100 kHz wide.
+        assert_eq!(europe.band_of(868_800_000, FSK), Some(3));
+        assert_eq!(europe.band_of(868_749_999, FSK), None);
+        // 31 bytes at 50,000 bits a second.
+        assert_eq!(FSK.airtime_us(20), 4_960);
     }
 }

@@ -1,12 +1,18 @@
 //! What a router decides: which copies of a frame are bought, what is owed to whom, and the voucher for it. Pure: it is told the time
 //! and draws nothing by lot.
+//!
+//! A bought copy that does not come in time loses its place to the next best; it is paid all the same if it comes after all, as the
+//! device was told that it is bought. Who does so is asked last for a while.
 
+use self::choice::{DELIVER_MS, Frame, Said, Step};
 use cairn_agent::carry::wire::{Claim, ENTRIES_MAX, Entry, Offer, Promise, Verdict};
 use cairn_types::{ChainId, Credit, DeviceNumber, Hash, SecretKey, TimeMs};
 use cairn_verticals::wireless::params::Params;
-use cairn_verticals::wireless::service::{Bought, Copy, choose, may_deliver, meter, pieces};
+use cairn_verticals::wireless::service::{may_deliver, meter, pieces};
 use std::collections::btree_map::Entry as Place;
 use std::collections::{BTreeMap, VecDeque};
+
+mod choice;
 
 /// Frames that are remembered at once, so that no copy too many is bought; the oldest is forgotten for a new one.
 const FRAMES_MAX: usize = 16_384;
@@ -14,10 +20,10 @@ const FRAMES_MAX: usize = 16_384;
 const FRAME_MS: u64 = 30_000;
 /// A copy that comes later than this after the first, and after the choice, is of no use to any network server.
 const LATE_MS: u64 = 2_000;
-/// Copies of one frame that are compared.
-const COPIES_COMPARED_MAX: usize = 256;
-/// A bought packet that does not come by then is not waited for.
+/// A bought packet that does not come by then is not paid.
 const WAIT_MS: u64 = 10_000;
+/// So long a device that did not deliver in time comes after all others.
+const SLOW_MS: u64 = 600_000;
 
 /// A device's line.
 pub type LineId = u64;
@@ -44,16 +50,9 @@ pub struct Answer {
     pub verdict: Verdict,
 }
 
-struct Frame {
-    first: TimeMs,
-    /// Until the choice: who offered it.
-    offers: Vec<(LineId, DeviceNumber, Offer, TimeMs)>,
-    decided: bool,
-    bought_of: Vec<DeviceNumber>,
-}
-
 /// A bought packet on its way.
 struct Coming {
+    frame: Hash,
     device: DeviceNumber,
     price: Credit,
     since: TimeMs,
@@ -79,6 +78,12 @@ pub struct Desk {
     frames: BTreeMap<Hash, Frame>,
     ages: VecDeque<(TimeMs, Hash)>,
     undecided: VecDeque<(TimeMs, Hash)>,
+    /// When it is looked whether a bought copy came.
+    awaited: VecDeque<(TimeMs, Hash)>,
+    /// Answers that nobody has heard yet.
+    answers: Vec<Answer>,
+    /// Devices that did not deliver in time, and until when they come last.
+    slow: BTreeMap<DeviceNumber, TimeMs>,
     coming: BTreeMap<(LineId, u64), Coming>,
     owed: BTreeMap<DeviceNumber, Owed>,
     /// All that is delivered or coming.
@@ -109,6 +114,9 @@ impl Desk {
             frames: BTreeMap::new(),
             ages: VecDeque::new(),
             undecided: VecDeque::new(),
+            awaited: VecDeque::new(),
+            answers: Vec::new(),
+            slow: BTreeMap::new(),
             coming: BTreeMap::new(),
             counts: Counts::default(),
         }
@@ -139,11 +147,11 @@ impl Desk {
     }
 
     fn judge(&mut self, line: LineId, device: DeviceNumber, offer: Offer, now: TimeMs) -> Option<Verdict> {
-        if !self.terms.claim.wants(&offer.sender) || self.coming.contains_key(&(line, offer.number)) {
+        if !self.terms.claim.wants(&offer.sender) {
             return Some(Verdict::Unwanted);
         }
-        let collect_ms = self.terms.collect_ms;
-        let copies = usize::from(self.terms.claim.copies);
+        let (collect_ms, copies) = (self.terms.collect_ms, self.copies());
+        let slow = self.slow.get(&device).is_some_and(|until| *until > now);
         let frame = match self.frames.entry(offer.frame) {
             Place::Occupied(known) => known.into_mut(),
             Place::Vacant(place) => {
@@ -151,70 +159,96 @@ impl Desk {
                 if collect_ms > 0 {
                     self.undecided.push_back((now.plus_ms(collect_ms), offer.frame));
                 }
-                place.insert(Frame {
-                    first: now,
-                    offers: Vec::new(),
-                    decided: collect_ms == 0,
-                    bought_of: Vec::new(),
-                })
+                place.insert(Frame::new(now, collect_ms == 0))
             }
         };
         if now.since_ms(frame.first) > collect_ms.saturating_add(LATE_MS) {
             return Some(Verdict::Unwanted);
         }
-        if frame.bought_of.contains(&device) {
-            return Some(Verdict::Twice);
-        }
-        if !frame.decided {
-            if frame.offers.len() >= COPIES_COMPARED_MAX {
-                return Some(Verdict::Enough);
+        let said = Said {
+            line,
+            device,
+            offer,
+            received: now,
+            slow,
+        };
+        match frame.offered(said, copies) {
+            Step::Buy => Some(self.buy(&said, now)),
+            Step::Refuse(verdict) => Some(verdict),
+            Step::Wait => {
+                self.settle(offer.frame, now);
+                None
             }
-            frame.offers.push((line, device, offer, now));
-            return None;
         }
-        if frame.bought_of.len() >= copies {
-            return Some(Verdict::Enough);
-        }
-        Some(self.buy(line, device, &offer, now))
     }
 
-    /// The choices whose time has come.
+    fn copies(&self) -> usize {
+        usize::from(self.terms.claim.copies)
+    }
+
+    /// Takes what the passing of time decides: choices that are due, and bought copies that did not come. Says all answers that wait.
     pub fn due(&mut self, now: TimeMs) -> Vec<Answer> {
-        let mut answers = Vec::new();
+        let late_ms = self.terms.collect_ms.saturating_add(LATE_MS);
         while let Some((_, hash)) = self.undecided.pop_front_if(|(due, _)| *due <= now) {
-            let Some(frame) = self.frames.get_mut(&hash) else {
-                continue;
-            };
-            frame.decided = true;
-            let (first, offers) = (frame.first, std::mem::take(&mut frame.offers));
-            let copy = |(_, device, offer, received): &(LineId, DeviceNumber, Offer, TimeMs)| Copy {
-                device: *device,
-                snr_ddb: offer.snr_ddb,
-                rssi_ddbm: offer.rssi_ddbm,
-                received: *received,
-            };
-            let copies: Vec<Copy> = offers.iter().map(copy).collect();
-            let wanted = usize::from(self.terms.claim.copies);
-            let chosen = choose(&copies, wanted, first, self.terms.collect_ms.saturating_add(LATE_MS));
-            for ((line, device, offer, _), bought) in offers.into_iter().zip(chosen) {
-                let verdict = match bought {
-                    Bought::Yes => self.buy(line, device, &offer, now),
-                    Bought::Enough => Verdict::Enough,
-                    Bought::Twice => Verdict::Twice,
-                    Bought::Unwanted => Verdict::Unwanted,
-                };
-                answers.push(self.answer(line, offer.number, verdict));
+            let refused = self.frames.get_mut(&hash).map(|frame| frame.decide(late_ms));
+            for (said, verdict) in refused.into_iter().flatten() {
+                self.reply(&said, verdict);
             }
+            self.settle(hash, now);
         }
-        answers
+        while let Some((_, hash)) = self.awaited.pop_front_if(|(due, _)| *due <= now) {
+            let whose = self.frames.get_mut(&hash).map(|frame| frame.give_away(now, None));
+            whose.into_iter().flatten().for_each(|device| self.is_slow(device, now));
+            self.settle(hash, now);
+        }
+        std::mem::take(&mut self.answers)
     }
 
     /// When `due` has something to say.
     pub fn next_due(&self) -> Option<TimeMs> {
-        self.undecided.front().map(|(due, _)| *due)
+        let waits = [&self.undecided, &self.awaited].map(|waits| waits.front().map(|(due, _)| *due));
+        let now = (!self.answers.is_empty()).then_some(TimeMs(0));
+        waits.into_iter().chain([now]).flatten().min()
     }
 
-    fn buy(&mut self, line: LineId, device: DeviceNumber, offer: &Offer, now: TimeMs) -> Verdict {
+    /// Buys while a frame has a place and somebody who waits for it; answers those nobody will ask any more.
+    fn settle(&mut self, hash: Hash, now: TimeMs) {
+        let (copies, late_ms) = (self.copies(), self.terms.collect_ms.saturating_add(LATE_MS));
+        let Some(frame) = self.frames.get(&hash) else { return };
+        let too_late = now.since_ms(frame.first) > late_ms;
+        while !too_late && let Some(said) = self.frames.get_mut(&hash).and_then(|frame| frame.next(copies)) {
+            let verdict = self.buy(&said, now);
+            self.reply(&said, verdict);
+        }
+        let left = self.frames.get_mut(&hash).map(|frame| frame.left_over(too_late));
+        for said in left.into_iter().flatten() {
+            self.reply(&said, Verdict::Enough);
+        }
+    }
+
+    fn reply(&mut self, said: &Said, verdict: Verdict) {
+        let answer = self.answer(said.line, said.offer.number, verdict);
+        self.answers.push(answer);
+    }
+
+    fn is_slow(&mut self, device: DeviceNumber, now: TimeMs) {
+        if self.slow.len() >= ENTRIES_MAX {
+            self.slow.retain(|_, until| *until > now);
+        }
+        if self.slow.len() < ENTRIES_MAX || self.slow.contains_key(&device) {
+            self.slow.insert(device, now.plus_ms(SLOW_MS));
+        }
+    }
+
+    fn buy(&mut self, said: &Said, now: TimeMs) -> Verdict {
+        let Said {
+            line, device, offer, ..
+        } = said;
+        let (device, frame) = (*device, offer.frame);
+        // Two offers of one name: the packet could be of either.
+        if self.coming.contains_key(&(*line, offer.number)) {
+            return Verdict::Unwanted;
+        }
         let price = meter(&self.terms.params, pieces(offer.size.into())).credits;
         let is_new = !self.owed.contains_key(&device);
         let owed = self.owed.get(&device).copied().unwrap_or_default();
@@ -232,13 +266,15 @@ impl Desk {
             .checked_add(price)
             .expect("it is within what the order holds");
         let coming = Coming {
+            frame,
             device,
             price,
             since: now,
         };
-        self.coming.insert((line, offer.number), coming);
-        if let Some(frame) = self.frames.get_mut(&offer.frame) {
-            frame.bought_of.push(device);
+        self.coming.insert((*line, offer.number), coming);
+        if let Some(frame) = self.frames.get_mut(&frame) {
+            frame.bought(said, now);
+            self.awaited.push_back((now.plus_ms(DELIVER_MS), offer.frame));
         }
         Verdict::Bought(price)
     }
@@ -255,24 +291,37 @@ impl Desk {
             .checked_add(coming.price)
             .expect("it is within what the order holds");
         self.counts.packets += 1;
+        if let Some(frame) = self.frames.get_mut(&coming.frame) {
+            frame.came(line, number);
+            let left = frame.left_over(false);
+            left.iter().for_each(|said| self.reply(said, Verdict::Enough));
+        }
         true
     }
 
     /// A line ended: what it was to bring is not waited for.
-    pub fn gone(&mut self, line: LineId) {
-        self.give_up(|of, _| of == line);
+    pub fn gone(&mut self, line: LineId, now: TimeMs) {
+        let frames: Vec<Hash> = self.give_up(|of, _| of == line);
+        for hash in frames {
+            let whose = self.frames.get_mut(&hash).map(|frame| frame.give_away(now, Some(line)));
+            whose.into_iter().flatten().for_each(|device| self.is_slow(device, now));
+            self.settle(hash, now);
+        }
     }
 
     fn forget(&mut self, now: TimeMs) {
         while self.ages.len() > FRAMES_MAX || self.ages.front().is_some_and(|(at, _)| now.since_ms(*at) > FRAME_MS) {
-            if let Some((_, hash)) = self.ages.pop_front() {
-                self.frames.remove(&hash);
+            let forgotten = self.ages.pop_front().and_then(|(_, hash)| self.frames.remove(&hash));
+            for said in forgotten.into_iter().flat_map(Frame::forgotten) {
+                self.reply(&said, Verdict::Unwanted);
             }
         }
         self.give_up(|_, coming| now.since_ms(coming.since) > WAIT_MS);
     }
 
-    fn give_up(&mut self, which: impl Fn(LineId, &Coming) -> bool) {
+    /// Frees the money of packets that will not come; says of which frames they were.
+    fn give_up(&mut self, which: impl Fn(LineId, &Coming) -> bool) -> Vec<Hash> {
+        let mut frames = Vec::new();
         let (owed, spent) = (&mut self.owed, &mut self.spent);
         self.coming.retain(|(line, _), coming| {
             let given_up = which(*line, coming);
@@ -280,9 +329,11 @@ impl Desk {
                 *spent = spent.saturating_sub(coming.price);
                 let owed = owed.entry(coming.device).or_default();
                 owed.coming = owed.coming.saturating_sub(coming.price);
+                frames.push(coming.frame);
             }
             !given_up
         });
+        frames
     }
 
     /// The voucher over all that was delivered, if that is more than the last one says; and whom it promises more.

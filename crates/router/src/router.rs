@@ -363,13 +363,13 @@ impl Owner {
                 }
             }
         }
-        self.lines.clear();
         asks.close();
         while let Some(ask) = asks.recv().await {
             if let Ask::Packet(line, packet) = ask {
                 self.packet(line, *packet);
             }
         }
+        self.lines.clear();
         // The last word: waits for its turn at the disk.
         if let (Some(write), Some(last)) = (self.write.take(), self.desk.sign()) {
             let _ = write.send(last).await;
@@ -468,6 +468,8 @@ impl Owner {
     fn answer(&mut self, answer: Answer) {
         let Answer { line, number, verdict } = answer;
         let Some(to) = self.lines.get(&line).map(|line| line.to.clone()) else {
+            // Its line ended while it waited: what was bought of it never comes, the next best is asked.
+            self.desk.gone(line, self.clock.now());
             return;
         };
         if to.try_send(Down::Answer { number, verdict }).is_err() {
@@ -521,7 +523,7 @@ impl Owner {
 
     fn end(&mut self, line: LineId) {
         if let Some(ended) = self.lines.remove(&line) {
-            self.desk.gone(line);
+            self.desk.gone(line, self.clock.now());
             if !self.lines.values().any(|line| line.eui == ended.eui) {
                 self.tell_servers(&ToServer::Offline(ended.eui));
             }

@@ -63,9 +63,9 @@ pub enum Bought {
     Unwanted,
 }
 
-/// Which copies of one frame a customer buys that wants so many: the clearest first, then the strongest, the earliest and
-/// the smallest device number, each device once. The answer to each stands at its place.
-pub fn choose(copies: &[Copy], wanted: usize, first: TimeMs, late_ms: u64) -> Vec<Bought> {
+/// The places of the copies of one frame from the best to the worst: the clearest first, then the strongest, the earliest and the
+/// smallest device number.
+pub fn ranked(copies: &[Copy]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..copies.len()).collect();
     let key = |place: &usize| {
         let copy = &copies[*place];
@@ -78,6 +78,12 @@ pub fn choose(copies: &[Copy], wanted: usize, first: TimeMs, late_ms: u64) -> Ve
         )
     };
     order.sort_unstable_by_key(key);
+    order
+}
+
+/// Which copies of one frame a customer buys that wants so many: the best, each device once. The answer to each stands at its place.
+pub fn choose(copies: &[Copy], wanted: usize, first: TimeMs, late_ms: u64) -> Vec<Bought> {
+    let order = ranked(copies);
     let mut answers = vec![Bought::Enough; copies.len()];
     let mut taken: Vec<DeviceNumber> = Vec::new();
     for place in order {

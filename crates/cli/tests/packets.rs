@@ -40,7 +40,7 @@ fn a_customer_buys_packets_and_the_hotspots_owner_is_promised_their_price() {
     cairn(home, "credits buy --stable 1").done();
     let before = number(&cairn(home, "account show").done()["credits"]["total"]);
     assert_eq!(cairn(home, "router run --gwmp 127.0.0.1:1").refused(3), "not_found");
-    let line = "router open --network radio --hold 1000 --devaddr 26011f00-26011fff --address 127.0.0.1:";
+    let line = "router open --hold 1000 --devaddr 26011f00-26011fff --address 127.0.0.1:";
     let port = free_port();
     cairn(home, &format!("{line}{port} --dry-run")).done();
     let opened = cairn(home, &format!("{line}{port}")).done();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// A file's bytes; `None` when there is none. Refuses one that others can read.
-pub(crate) fn read(path: &Path, most: u64) -> Result<Option<Zeroizing<Vec<u8>>>, SecretsError> {
+pub fn read(path: &Path, most: u64) -> Result<Option<Zeroizing<Vec<u8>>>, SecretsError> {
     let io = SecretsError::io(path);
     let file = match File::open(path) {
         Ok(file) => file,

@@ -3,6 +3,7 @@
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::home::Home;
 use crate::output::{Output, decimal};
+use crate::roles::broker::BrokerArgs;
 use crate::roles::logs::Logs;
 use crate::roles::market::post;
 use crate::roles::until_stopped;
@@ -11,15 +12,14 @@ use crate::spend::{Spender, Spending};
 use cairn_agent::carry::wire::{Claim, Range, SHAPE_STREAM, Shown, terms};
 use cairn_agent::clock::{Clock, SystemClock};
 use cairn_client::NodeClient;
-use cairn_ledger::records::OrderState;
+use cairn_ledger::records::{Network, OrderState};
 use cairn_ledger::tx::Body;
 use cairn_ledger::tx::open_order::OpenOrder;
 use cairn_router::desk::{Desk, Terms};
 use cairn_router::keep::Kept;
 use cairn_router::router::{Members, Parts, Router};
-use cairn_router::server::mqtt::Broker;
 use cairn_router::server::{FROM_SERVERS_MAX, TO_SERVER_MAX, gwmp, http, mqtt};
-use cairn_types::{AccountId, Credit, DeviceId, DeviceNumber, NetworkNumber, OrderId, SecretKey, codec};
+use cairn_types::{AccountId, Credit, DeviceId, DeviceNumber, NetworkId, NetworkNumber, OrderId, SecretKey, codec};
 use cairn_verticals::wireless::params::Params;
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -39,6 +39,8 @@ const MEMBERS_MAX: usize = 4_096;
 /// How often the ledger is asked whether an order is settled, and how often at most.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const LOOKS_MAX: u32 = 90;
+/// How long network servers may take to hear that the router stops.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Buy packets that a network's hotspots hear, for your network server.
 #[derive(clap::Subcommand)]
@@ -59,7 +61,7 @@ pub enum Command {
     "cairn router open --hold 5000 --dev-eui 0018b20000000001 --copies 3 --address router.example.org:1690 --dry-run",
 ])]
 pub struct Open {
-    /// The network: name, number or id; the only one there is, unless told otherwise.
+    /// The network: name, number or id; the only one that carries packets, unless told otherwise.
     #[arg(long)]
     network: Option<String>,
     /// What it holds: the most you can spend.
@@ -95,13 +97,14 @@ pub struct Open {
 
 /// Serve: take offers of hotspots, buy the best copies, bring them to your network server, and sign for them.
 ///
-/// A network server is reached over Semtech's protocol (--gwmp), over ChirpStack's MQTT topics (--mqtt: event/up, event/ack, state/conn,
-/// command/down under PREFIX/gateway/ID) or takes uplinks over HTTP (--http). May be killed at any moment: a voucher is on disk before
+/// A network server is reached over Semtech's protocol (--gwmp), over ChirpStack's MQTT topics (--mqtt: event/up, event/stats, event/ack,
+/// state/conn, command/down under PREFIX/gateway/ID) or takes uplinks over HTTP (--http). May be killed at any moment: a voucher is on disk before
 /// anybody sees it. Ends at Ctrl-C or SIGTERM; the order stays open for the next start.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn router run --gwmp 127.0.0.1:1700",
-    "cairn router run --listen 0.0.0.0:1690 --mqtt mqtt://127.0.0.1:1883 --prefix eu868",
+    "cairn router run --listen 0.0.0.0:1690 --mqtt mqtt://127.0.0.1:1883 --prefix eu868 --marshaler protobuf",
+    "cairn router run --mqtt mqtts://broker.example.org --mqtt-ca ca.pem --mqtt-cert router.pem --mqtt-key router.key --mqtt-login login",
     "cairn router run --collect-ms 0 --http http://127.0.0.1:8090/packets",
 ])]
 pub struct Run {
@@ -111,12 +114,8 @@ pub struct Run {
     /// A network server that speaks Semtech's protocol over UDP.
     #[arg(long, value_name = "HOST:PORT")]
     gwmp: Option<String>,
-    /// The broker of a network server, like mqtt://user:password@host:1883.
-    #[arg(long, value_name = "URL", value_parser = broker)]
-    mqtt: Option<Broker>,
-    /// What its topics begin with.
-    #[arg(long, default_value = "eu868")]
-    prefix: String,
+    #[command(flatten)]
+    broker: BrokerArgs,
     /// What takes uplinks as JSON.
     #[arg(long, value_name = "URL")]
     http: Option<String>,
@@ -143,28 +142,6 @@ fn range(text: &str) -> Result<Range, String> {
         return Err("from the smaller to the larger number".to_owned());
     }
     Ok(Range { first, last })
-}
-
-/// `mqtt://user:password@host:port`
-fn broker(text: &str) -> Result<Broker, String> {
-    let bad = || "say it like mqtt://user:password@host:1883".to_owned();
-    let rest = text.strip_prefix("mqtt://").ok_or_else(bad)?;
-    let (login, place) = match rest.rsplit_once('@') {
-        Some((login, place)) => (Some(login.split_once(':').unwrap_or((login, ""))), place),
-        None => (None, rest),
-    };
-    let (host, port) = place.rsplit_once(':').unwrap_or((place, "1883"));
-    let port = port.parse().map_err(|_| bad())?;
-    if host.is_empty() {
-        return Err(bad());
-    }
-    Ok(Broker {
-        host: host.to_owned(),
-        port,
-        prefix: String::new(),
-        login: login.map(|(user, password)| (user.to_owned(), password.to_owned())),
-        client: "cairn-router".to_owned(),
-    })
 }
 
 pub fn run(command: Command, home: &Path, out: Output) -> Done {
@@ -196,7 +173,7 @@ async fn open(args: Open, home: &Path, out: Output) -> Done {
     if !args.spending.sending.dry_run {
         spender.must_be_whole()?;
     }
-    let (network, record) = session.network(args.network.as_deref()).await?;
+    let (network, record) = network(&session, args.network.as_deref()).await?;
     if record.vertical != "wireless" {
         return Err(Failure::new(
             Kind::Usage,
@@ -278,6 +255,18 @@ async fn open(args: Open, home: &Path, out: Output) -> Done {
         )]
     });
     Ok(())
+}
+
+/// The network that is named, or the only one that carries packets.
+async fn network(session: &Session, wanted: Option<&str>) -> Result<(NetworkId, Network), Failure> {
+    if wanted.is_none() {
+        let all = session.networks().await?;
+        let mut carrying = all.iter().filter(|(_, network)| network.vertical == "wireless");
+        if let (Some((only, _)), None) = (carrying.next(), carrying.next()) {
+            return session.network(Some(&only.to_string())).await;
+        }
+    }
+    session.network(wanted).await
 }
 
 /// The account that settles for a gateway.
@@ -363,6 +352,7 @@ async fn serve(args: Run, home: &Path, out: Output) -> Done {
         collect_ms: args.collect_ms,
     };
     let desk = Desk::new(desk_terms, kept.promise.as_ref());
+    let broker = args.broker.open(kept.claim.order)?;
     let (down, from_servers) = mpsc::channel(FROM_SERVERS_MAX);
     let mut servers = Vec::new();
     let mut tasks = tokio::task::JoinSet::new();
@@ -375,20 +365,9 @@ async fn serve(args: Run, home: &Path, out: Output) -> Done {
         let (server, heard) = place();
         tasks.spawn(gwmp::serve(server, address, heard, down.clone()));
     }
-    if let Some(broker) = args.mqtt {
+    if let Some(broker) = broker {
         let (server, heard) = place();
-        let client = format!("cairn-router-{}", &kept.claim.order.to_string()[..8]);
-        let prefix = args.prefix;
-        tasks.spawn(mqtt::serve(
-            server,
-            Broker {
-                prefix,
-                client,
-                ..broker
-            },
-            heard,
-            down.clone(),
-        ));
+        tasks.spawn(mqtt::serve(server, broker, heard, down.clone()));
     }
     if let Some(url) = args.http {
         let (_, heard) = place();
@@ -442,6 +421,8 @@ async fn serve(args: Run, home: &Path, out: Output) -> Done {
     saying.abort();
     let standing = router.standing.borrow().clone();
     let promise = router.stop().await;
+    // Servers' tasks end with the router; each takes a second at most to say so.
+    let _ = tokio::time::timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} }).await;
     let promised = promise.map_or(Credit::ZERO, |promise| promise.settle.voucher.credits);
     out.say(format!(
         "{} packets of {} offers bought; {promised} credits promised",

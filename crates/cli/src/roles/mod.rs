@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod bonded;
+pub mod broker;
 pub mod chain;
 mod first_run;
 pub mod fleet;

@@ -1,7 +1,8 @@
 //! A network server, or anything else, that takes uplinks over HTTP: ChirpStack's uplink as JSON, one request each, in order. Downlinks
 //! do not come this way.
 
-use super::{ToServer, chirpstack};
+use super::ToServer;
+use super::chirpstack::Marshaler;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -13,7 +14,7 @@ pub async fn serve(url: String, mut words: mpsc::Receiver<ToServer>) {
     let client = client.expect("a client without files or proxies of its own can be built");
     while let Some(word) = words.recv().await {
         let ToServer::Uplink(uplink) = word else { continue };
-        let body = chirpstack::up(&uplink).to_string();
+        let body = Marshaler::Json.up(&uplink);
         let request = client.post(&url);
         let posted = request
             .header("content-type", "application/json")

@@ -4,6 +4,7 @@ pub mod chirpstack;
 pub mod gwmp;
 pub mod http;
 pub mod mqtt;
+pub mod tls;
 
 use cairn_agent::carry::wire::Offer;
 
@@ -26,6 +27,11 @@ impl Uplink {
     pub fn counter_us(&self) -> u32 {
         let of_clock = self.offer.heard.0.wrapping_mul(1_000) as u32;
         self.offer.counter_us.unwrap_or(of_clock)
+    }
+
+    /// In whole decibels, rounded down.
+    pub fn rssi_dbm(&self) -> i32 {
+        i32::from(self.offer.rssi_ddbm).div_euclid(10)
     }
 
     /// Unique enough for a server that tells copies apart.

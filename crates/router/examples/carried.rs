@@ -151,10 +151,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     say("agent and router, 64 under way", &times, rate, before);
     let line = lines.status().into_iter().next().unwrap_or_default();
     println!(
-        "carried {}, refused {:?}, promised {} credits",
-        line.carried, line.refused, line.promised_credits
+        "carried {}, refused {:?}, promised {} credits, shown to a gateway {} times",
+        line.carried,
+        line.refused,
+        line.promised_credits,
+        hotspot.shown.lock().map_or(0, |shown| shown.len())
     );
-    assert!(hotspot.shown.lock().is_ok(), "nobody panicked");
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let memory = status
         .lines()

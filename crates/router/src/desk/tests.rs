@@ -160,7 +160,11 @@ fn two_offers_of_one_name_are_not_bought_both() {
     assert_eq!(verdicts(&mut desk, 100), [(1, YES), (1, Verdict::Unwanted)]);
     assert!(desk.packet(1, 1) && !desk.packet(1, 1));
     desk.gone(1, TimeMs(100));
-    assert_eq!(desk.left(), Credit(990), "nothing is kept back for a packet that cannot come");
+    assert_eq!(
+        desk.left(),
+        Credit(990),
+        "nothing is kept back for a packet that cannot come"
+    );
 }
 
 #[test]

@@ -8,7 +8,8 @@ use super::params::Params;
 use super::region::Region;
 use super::report::frame;
 use crate::kit::challenge::Challenge;
-use cairn_types::{CellId, EpochNumber, TimeMs};
+use cairn_types::{CellId, DeviceNumber, EpochNumber, TimeMs};
+use std::collections::BTreeMap;
 
 /// The bytes of a beacon on the air.
 pub const BEACON_BYTES: usize = 24;
@@ -30,7 +31,22 @@ fn window(params: &Params, start: TimeMs, end: TimeMs) -> (TimeMs, u64) {
     (start.plus_ms(after), length - after - margin)
 }
 
-/// The beacon of the `nth` device of a cell, counted from 0 in the order of registration.
+/// The rank of each member among those of its cell, in the order in which they joined, then of their numbers. Whoever joins later
+/// comes after those who are there, so that nobody changes in an epoch what others are asked for in it.
+pub fn ranks(members: &[(CellId, EpochNumber, DeviceNumber)]) -> Vec<u32> {
+    let mut order: Vec<usize> = (0..members.len()).collect();
+    order.sort_unstable_by_key(|place| members[*place]);
+    let mut ranks = vec![0; members.len()];
+    let mut next: BTreeMap<CellId, u32> = BTreeMap::new();
+    for place in order {
+        let next = next.entry(members[place].0).or_default();
+        ranks[place] = *next;
+        *next += 1;
+    }
+    ranks
+}
+
+/// The beacon of the device of this rank in its cell.
 pub fn due(
     params: &Params,
     region: &Region,
@@ -89,6 +105,17 @@ mod tests {
         let due = ask(1, &REGIONS[0]);
         assert_ne!(due.frame(1), due.frame(2));
         assert_eq!(due.frame(1), ask(1, &REGIONS[0]).frame(1));
+    }
+
+    #[test]
+    fn whoever_joins_later_changes_nothing_for_those_who_are_there() {
+        let cell = |text: &str| text.parse::<CellId>().expect("a cell");
+        let (here, there) = (cell("881969c9b7fffff"), cell("881969c9b1fffff"));
+        let member = |cell, joined, number| (cell, EpochNumber(joined), DeviceNumber(number));
+        let mut members = vec![member(here, 4, 1), member(there, 4, 2), member(here, 4, 3)];
+        assert_eq!(ranks(&members), [0, 0, 1]);
+        members.insert(0, member(here, 5, 0));
+        assert_eq!(ranks(&members), [2, 0, 0, 1]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub fn judge<'a>(epoch: &Epoch<'a>, survey: &'a Survey) -> Result<Judged<'a>, As
     let mut known = Known::of(&earlier);
 
     judge_alone(epoch, &params, &places, &mut said);
-    witnesses::judge_beacons(epoch, &params, &earlier.seed, &ranks, &mut said);
+    witnesses::judge_beacons(epoch, &params, earlier.seed_of(epoch.epoch), &ranks, &mut said);
     frames::judge(epoch, &params, &mut said, &mut known);
     judge_packets(&params, &places, &mut said);
     places::judge_misplaced(epoch, &mut said, &mut devices);
@@ -59,6 +59,7 @@ pub fn judge<'a>(epoch: &Epoch<'a>, survey: &'a Survey) -> Result<Judged<'a>, As
 
     let mut memory = Memory {
         seed: epoch.beacon,
+        epoch: Some(epoch.epoch),
         devices,
         buckets: earlier.buckets,
         ..Memory::default()

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A counter so little below the last one is a frame that was overtaken.
 const OVERTAKEN: u32 = 16;
 /// So many frames of one sender in a row may have been heard by nobody.
-const GAP: u32 = 1_024;
+const GAP: u32 = 32;
 
 /// What is remembered of a frame: half of its name.
 pub fn short(frame: u64) -> u32 {

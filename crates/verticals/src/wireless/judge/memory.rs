@@ -2,7 +2,7 @@
 //! and short names of frames that were heard. Never a report.
 
 use crate::kit::MemoryError;
-use cairn_types::{CellId, DeviceNumber, TimeMs, codec};
+use cairn_types::{CellId, DeviceNumber, EpochNumber, TimeMs, codec};
 use minicbor::{Decode, Encode};
 
 /// The most frames remembered, for each member of the network and for the network besides; the oldest are forgotten first.
@@ -136,6 +136,9 @@ pub struct Memory {
     /// In the order of their names.
     #[n(4)]
     pub sources: Vec<SourceMemory>,
+    /// The epoch that was judged. One that is not, hands on no seed: what is asked for in the next one nobody could know.
+    #[n(5)]
+    pub epoch: Option<EpochNumber>,
 }
 
 impl Bucket {
@@ -159,6 +162,12 @@ impl Bucket {
 }
 
 impl Memory {
+    /// The seed of an epoch's challenges, if the epoch before it was judged.
+    pub fn seed_of(&self, epoch: EpochNumber) -> Option<&[u8; 32]> {
+        let follows = self.epoch.is_none_or(|before| before.next() == epoch);
+        follows.then_some(&self.seed)
+    }
+
     /// Reads an earlier epoch's bytes; none at all are those of the first epoch.
     pub fn decode(bytes: &[u8]) -> Result<Self, MemoryError> {
         if bytes.is_empty() {

@@ -35,6 +35,7 @@ pub const COUNTED: Reason = Reason(127);
 pub const NO_COVERAGE: Reason = Reason(128);
 pub const NO_SENDER: Reason = Reason(129);
 pub const MISPLACED: Reason = Reason(130);
+pub const NO_CHALLENGE: Reason = Reason(131);
 
 /// What only a cheat does weighs double, what a broken or badly set hotspot does weighs once or half, and what is no fault
 /// weighs nothing.
@@ -70,5 +71,6 @@ pub const REASONS: &[ReasonText] = &[
     ReasonText::new(CROWDED, "crowded", "so many devices cover this place that nothing is left of the share", "", 0),
     ReasonText::new(COUNTED, "counted", "the coverage of this epoch is paid with another report of the device", "", 0),
     ReasonText::new(NO_SENDER, "no_sender", "neither a beacon of this epoch nor a frame that names its sender", "", 0),
+    ReasonText::new(NO_CHALLENGE, "no_challenge", "the epoch before was not judged, so nobody could know what was asked for in this one", "", 0),
     ReasonText::new(NO_COVERAGE, "no_coverage", "nothing in the report proves coverage; packets are paid by who ordered them", "", 0),
 ];

@@ -568,6 +568,18 @@ fn a_beacon_as_asked_for_and_heard_by_others_earns_a_unit() {
     assert_ne!(before, net.due(0).frame(1));
 }
 
+#[test]
+fn after_an_epoch_that_nobody_judged_nothing_was_asked_for_and_nobody_is_blamed() {
+    let mut net = six();
+    let said = everyone(&net, -1_050);
+    net.judge(&said);
+    net.hour += 1;
+    let said = everyone(&net, -1_050);
+    assert!(net.verdicts(&said).iter().all(|verdicts| verdicts[0] == "no_challenge"));
+    let said = everyone(&net, -1_050);
+    assert!(net.verdicts(&said).iter().all(|verdicts| verdicts[0] == "-"));
+}
+
 /// What becomes of the beacon of the first, and of its reception by the second, when something is changed.
 fn changed(change: impl FnOnce(&Net, &mut Vec<(usize, Body)>)) -> (&'static str, &'static str) {
     let mut net = six();

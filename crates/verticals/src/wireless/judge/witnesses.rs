@@ -9,7 +9,7 @@ use super::said::{Reception, Refusal, Said, Sent};
 use crate::kit::counterparty::Votes;
 use crate::kit::witness::{choose, worth};
 use crate::kit::{Epoch, density};
-use crate::wireless::beacon::{Due, due};
+use crate::wireless::beacon::{self, Due, due};
 use crate::wireless::params::{COARSEST, Params};
 use crate::wireless::region::{self, CARRIER_OFF_HZ};
 use cairn_types::CellId;
@@ -37,17 +37,20 @@ impl Proven {
 
 /// Each member's rank among those of its cell.
 pub fn ranks(epoch: &Epoch) -> Vec<u32> {
-    let mut next: BTreeMap<CellId, u32> = BTreeMap::new();
-    let rank = |member: &crate::kit::Member| {
-        let next = next.entry(member.cell).or_default();
-        *next += 1;
-        *next - 1
-    };
-    epoch.roster.iter().map(rank).collect()
+    let members = epoch.roster.iter();
+    let members: Vec<_> = members
+        .map(|member| (member.cell, member.joined, member.number))
+        .collect();
+    beacon::ranks(&members)
 }
 
-/// Judges beacons by what they were asked for, and ties each reception of one to it.
-pub fn judge_beacons(epoch: &Epoch, params: &Params, seed: &[u8; 32], ranks: &[u32], said: &mut Said) {
+/// Judges beacons by what they were asked for, and ties each reception of one to it. Without a seed nothing was asked for.
+pub fn judge_beacons(epoch: &Epoch, params: &Params, seed: Option<&[u8; 32]>, ranks: &[u32], said: &mut Said) {
+    let Some(seed) = seed else {
+        let refusal = Some(Refusal::new(NO_CHALLENGE, 0, 1));
+        said.sent.iter_mut().for_each(|sent| sent.refuse(refusal));
+        return;
+    };
     let mut frames: BTreeMap<u64, usize> = BTreeMap::new();
     let mut sent_by: BTreeMap<usize, usize> = BTreeMap::new();
     for place in 0..said.sent.len() {

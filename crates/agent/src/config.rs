@@ -3,9 +3,10 @@
 
 use crate::agent::Parts;
 use crate::backoff::Backoff;
+use crate::beacon::schedule::{Hotspot, Net};
 use crate::carry::carrier::Radio;
 use crate::device::Network;
-use crate::gwmp::mux::{Forwarder, Mux};
+use crate::gwmp::mux::{self, Forwarder, Mux};
 use crate::keys::{KeyKind, Keys, is_name};
 use crate::outbox::Limits;
 use crate::routes::{Policy, VERIFIERS_DEFAULT, VERIFIERS_MAX, is_address};
@@ -15,6 +16,7 @@ use cairn_types::{AccountId, CellId, DeviceId, EpochClock, NetworkId, PublicKey,
 use cairn_verticals::Vertical;
 use cairn_verticals::wireless::Wireless;
 use cairn_verticals::wireless::params::Params;
+use cairn_verticals::wireless::region;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -223,6 +225,15 @@ pub struct ForwarderConfig {
     /// Other servers that get its uplinks too, and may ask for downlinks: `host:port`.
     #[serde(default)]
     pub upstreams: Vec<String>,
+    /// Whether it sends the beacons that prove coverage. They need the ledger.
+    #[serde(default = "beacons")]
+    pub beacons: bool,
+    /// The most they radiate (EIRP), in dBm; what the region allows, unless told otherwise.
+    pub beacon_power: Option<i16>,
+}
+
+fn beacons() -> bool {
+    true
 }
 
 fn readings_max() -> u32 {
@@ -290,6 +301,11 @@ impl Config {
         self.data.join(format!("bonded-{}", hex::encode(&genesis[..8])))
     }
 
+    /// Where it is kept which beacon each radio was last handed.
+    pub fn beacons_path(&self) -> PathBuf {
+        self.data.join("beacons")
+    }
+
     /// Which verifiers may be sent to, for an agent of which this is the first device.
     pub fn policy(&self, device: DeviceId, discover: bool, verifiers_max: usize) -> Result<Policy, ConfigError> {
         Ok(Policy {
@@ -338,6 +354,48 @@ impl Config {
         Ok(radios)
     }
 
+    /// The radios that beacon, with the devices of these keys, and their networks.
+    pub fn hotspots(&self, keys: &Keys) -> Result<(Vec<Net>, Vec<Hotspot>), ConfigError> {
+        let (mut nets, mut hotspots): (Vec<Net>, Vec<Hotspot>) = Default::default();
+        let configs = self.forwarders.iter();
+        for (place, (config, forwarder)) in configs.zip(self.forwarders()?).enumerate() {
+            let of_device = |network: &&NetworkConfig| network.devices.contains(&forwarder.device);
+            let (Some(of), Some(key)) = (self.networks.iter().find(of_device), keys.get(&forwarder.device)) else {
+                continue;
+            };
+            let Some(region) = region::number(&forwarder.region).and_then(region::by_number) else {
+                continue;
+            };
+            if !config.beacons {
+                continue;
+            }
+            let network = network(of)?;
+            let known = nets.iter().position(|net| net.id == network.id);
+            let at = match known {
+                Some(at) => at,
+                None => {
+                    let params = Params::decode(&network.params).map_err(|error| bad("params", error.to_string()))?;
+                    nets.push(Net {
+                        id: network.id,
+                        clock: network.clock,
+                        params,
+                    });
+                    nets.len() - 1
+                }
+            };
+            hotspots.push(Hotspot {
+                forwarder: place,
+                network: at,
+                device: key.public().device_id(),
+                region,
+                station: mux::station(&forwarder),
+                power_dbm: config.beacon_power,
+                name: forwarder.device,
+            });
+        }
+        Ok((nets, hotspots))
+    }
+
     /// The forwarders, each of a device that is here and in a network of radios.
     fn forwarders(&self) -> Result<Vec<Forwarder>, ConfigError> {
         let mut taken = BTreeSet::new();
@@ -365,6 +423,9 @@ impl Config {
             }
             if config.gain.is_some_and(|gain| !(-30.0..=60.0).contains(&gain)) {
                 return Err(bad(field("gain"), "antennas gain -30 to 60 dBi"));
+            }
+            if config.beacon_power.is_some_and(|power| !(0..=36).contains(&power)) {
+                return Err(bad(field("beacon_power"), "beacons are sent with 0 to 36 dBm"));
             }
             forwarders.push(Forwarder {
                 eui: config.eui.parse().map_err(|what| bad(field("eui"), what))?,

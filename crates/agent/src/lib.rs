@@ -11,6 +11,7 @@
 pub mod agent;
 pub mod answers;
 pub mod backoff;
+pub mod beacon;
 pub mod carry;
 pub mod clock;
 pub mod config;

@@ -80,6 +80,7 @@ async fn run(stand: &Stand, ledger: &Ledger, every: Duration, pause: Duration) -
     let extras = Extras {
         asking: Some(asking),
         carrier: None,
+        beaconer: None,
     };
     Shell::start_with(agent, Ports::default(), uplink, Arc::new(clock), extras)
         .await

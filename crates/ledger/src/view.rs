@@ -203,6 +203,14 @@ pub fn members(store: &mut dyn Store, network: &NetworkId, epoch: EpochNumber, e
     Ok(members)
 }
 
+/// Those of these stays that cover an epoch, sorted by device number. Of a device that moved the later one counts.
+pub fn standing(stays: &[RosterEntry], epoch: EpochNumber) -> Vec<RosterEntry> {
+    let mut members: Vec<RosterEntry> = stays.iter().filter(|stay| stay.covers(epoch)).copied().collect();
+    members.sort_by_key(|stay| (stay.device, std::cmp::Reverse(stay.joined)));
+    members.dedup_by_key(|stay| stay.device);
+    members
+}
+
 /// A closed epoch.
 pub fn epoch(store: &mut dyn Store, epoch: EpochNumber) -> Read<Option<Epoch>> {
     record(store, &epoch)

@@ -1,8 +1,8 @@
-//! Whether a downlink may go on the air: the region's bands, rates and power, the hour's time on the air, and what this radio
+//! Whether a downlink or a beacon may go on the air: the region's bands, rates and power, the hour's time on the air, and what this radio
 //! sends already. It knows no server: whoever comes first has the time. Its clock counts milliseconds from anywhere, and never back.
 
 use super::packet::{Downlink, Heard, TxError, When};
-use super::plan::Plan;
+use super::plan::{Modulation, Plan};
 use std::collections::VecDeque;
 
 /// Transmissions that wait or are under way at most.
@@ -41,7 +41,7 @@ impl Air {
         Self {
             dwell_ms: dwell_ms.unwrap_or(plan.dwell_ms),
             slots: VecDeque::new(),
-            spent: vec![(0, VecDeque::new()); plan.bands.len()],
+            spent: vec![(0, VecDeque::new()); plan.bands.len() + plan.beacons.len()],
             counter: None,
             gps: false,
             plan,
@@ -59,12 +59,33 @@ impl Air {
         let modulation = downlink.modulation.filter(|modulation| self.plan.has(*modulation));
         let modulation = modulation.ok_or(TxError::TxFreq)?;
         let band = self.plan.band_of(downlink.frequency_hz, modulation);
-        let band = band.ok_or(TxError::TxFreq)?;
-        if downlink.power_ddbm > self.plan.bands[band].power_ddbm {
+        self.book_in(band.ok_or(TxError::TxFreq)?, self.dwell_ms, downlink, now_ms)
+    }
+
+    /// The same for a beacon of the radio's own, which is sent where uplinks are, and no longer than they may be.
+    pub fn book_beacon(&mut self, beacon: &Downlink, now_ms: u64) -> Result<Slot, TxError> {
+        let region = self.plan.region;
+        let modulation = beacon.modulation.ok_or(TxError::TxFreq)?;
+        let mut rates = region.beacon_rates.iter().filter_map(|rate| region.rate(*rate));
+        if !rates.any(|rate| Modulation::Lora(rate) == modulation) {
+            return Err(TxError::TxFreq);
+        }
+        let band = self.plan.beacon_band_of(beacon.frequency_hz, modulation);
+        let dwell_ms = match self.dwell_ms {
+            0 => region.dwell_ms,
+            dwell_ms => dwell_ms,
+        };
+        self.book_in(band.ok_or(TxError::TxFreq)?, dwell_ms, beacon, now_ms)
+    }
+
+    fn book_in(&mut self, place: usize, dwell_ms: u16, downlink: &Downlink, now_ms: u64) -> Result<Slot, TxError> {
+        let band = self.plan.band(place).ok_or(TxError::TxFreq)?;
+        if downlink.power_ddbm > band.power_ddbm {
             return Err(TxError::TxPower);
         }
+        let modulation = downlink.modulation.ok_or(TxError::TxFreq)?;
         let length_us = modulation.airtime_us(downlink.bytes);
-        if self.dwell_ms > 0 && length_us > u64::from(self.dwell_ms) * 1_000 {
+        if dwell_ms > 0 && length_us > u64::from(dwell_ms) * 1_000 {
             return Err(TxError::DutyCycleOverflow);
         }
         let from_us = self.start_us(downlink.when, now_ms)?;
@@ -76,17 +97,17 @@ impl Air {
             return Err(TxError::CollisionPacket);
         }
         let minute = now_ms / 60_000;
-        let limit_us = u64::from(self.plan.bands[band].duty_of_ten_thousand) * 360_000;
-        if limit_us < 3_600_000_000 && self.spent_us(band, minute) + length_us > limit_us {
+        let limit_us = u64::from(band.duty_of_ten_thousand) * 360_000;
+        if limit_us < 3_600_000_000 && self.spent_us(place, minute) + length_us > limit_us {
             return Err(TxError::DutyCycleOverflow);
         }
-        if let Some(last) = self.spent[band].1.back_mut() {
+        if let Some(last) = self.spent[place].1.back_mut() {
             *last += length_us;
         }
         let slot = Slot {
             from_us,
             to_us,
-            band,
+            band: place,
             minute,
         };
         self.slots.push_back(slot);
@@ -145,7 +166,7 @@ impl Air {
 mod tests {
     use super::*;
     use crate::gwmp::packet::pushed;
-    use crate::gwmp::plan::{self, Modulation};
+    use crate::gwmp::plan;
     use cairn_verticals::wireless::region::Rate;
 
     const FAST: Rate = Rate {
@@ -350,6 +371,54 @@ mod tests {
             ..fsk
         };
         assert_eq!(korea.book(&elsewhere, 0), Err(TxError::TxFreq));
+    }
+
+    #[test]
+    fn a_beacon_takes_its_time_from_the_same_hour_and_goes_where_uplinks_are() {
+        let mut air = europe();
+        let beacon = Downlink {
+            when: When::Immediately,
+            bytes: 24,
+            ..at(0)
+        };
+        assert!(air.book_beacon(&beacon, 0).is_ok());
+        assert_eq!(air.book(&beacon, 0), Err(TxError::CollisionPacket));
+        let slow = Downlink {
+            modulation: Some(Modulation::Lora(SLOW)),
+            ..beacon
+        };
+        assert_eq!(
+            air.book_beacon(&slow, 5_000),
+            Err(TxError::TxFreq),
+            "not a rate of beacons"
+        );
+        let loud = Downlink {
+            power_ddbm: 163,
+            ..beacon
+        };
+        assert_eq!(air.book_beacon(&loud, 5_000), Err(TxError::TxPower));
+        let long = Downlink {
+            modulation: Some(Modulation::Lora(Rate { spreading: 10, ..FAST })),
+            ..beacon
+        };
+        let sent = (1..150).filter(|time| air.book_beacon(&long, time * 20_000).is_ok());
+        assert!((90..100).contains(&sent.count()), "1 % of an hour");
+        assert_eq!(air.book(&long, 3_000_000), Err(TxError::DutyCycleOverflow));
+
+        let mut america = Air::new(plan::of("US915").unwrap(), None);
+        let up = Downlink {
+            frequency_hz: 903_900_000,
+            power_ddbm: 300,
+            ..beacon
+        };
+        assert_eq!(america.book(&up, 0), Err(TxError::TxFreq), "no downlink goes there");
+        assert!(america.book_beacon(&up, 0).is_ok());
+        let longer = Downlink {
+            bytes: 255,
+            modulation: Some(Modulation::Lora(Rate { spreading: 9, ..FAST })),
+            ..up
+        };
+        assert_eq!(america.book_beacon(&longer, 9_000), Err(TxError::DutyCycleOverflow));
     }
 
     #[test]

@@ -73,6 +73,11 @@ pub enum Out {
         id: u32,
         error: String,
     },
+    /// What became of a beacon, in the same words.
+    Beacon {
+        id: u32,
+        error: String,
+    },
 }
 
 /// Who asked for a downlink, and its own name for it.
@@ -81,6 +86,8 @@ enum Origin {
     Upstream(usize, Token),
     /// A router's line.
     Line(u32, u32),
+    /// The agent's own beacons.
+    Beacon(u32),
 }
 
 /// A downlink on its way.
@@ -269,10 +276,18 @@ impl Mux {
 
     /// A downlink that a router asks for over a line.
     pub fn from_line(&mut self, place: usize, (line, id): (u32, u32), json: &[u8], now_ms: u64) -> Vec<Out> {
+        self.asked(place, Origin::Line(line, id), json, now_ms)
+    }
+
+    /// A beacon of the radio's own.
+    pub fn from_beaconer(&mut self, place: usize, id: u32, json: &[u8], now_ms: u64) -> Vec<Out> {
+        self.asked(place, Origin::Beacon(id), json, now_ms)
+    }
+
+    fn asked(&mut self, place: usize, origin: Origin, json: &[u8], now_ms: u64) -> Vec<Out> {
         let Some(radio) = self.radios.get_mut(place) else {
             return Vec::new();
         };
-        let origin = Origin::Line(line, id);
         match radio.downlink(origin, json, now_ms) {
             // A forwarder of version 1 tells nothing: that it has it must do.
             Ok(out) if radio.open.is_some_and(|(_, version, _)| version == 1) => {
@@ -347,7 +362,10 @@ impl Radio {
             .filter(|(_, _, since)| now_ms.saturating_sub(*since) <= OPEN_MS);
         let (to, version, _) = open.ok_or(TxError::TooLate)?;
         let asked = packet::downlink(json).ok_or(TxError::TxFreq)?;
-        let slot = self.air.book(&asked, now_ms)?;
+        let slot = match origin {
+            Origin::Beacon(_) => self.air.book_beacon(&asked, now_ms)?,
+            _ => self.air.book(&asked, now_ms)?,
+        };
         self.counts.downlinks += 1;
         self.next = self.next.wrapping_add(1);
         let token = self.next.to_be_bytes();
@@ -393,6 +411,10 @@ impl Radio {
                 id,
                 error: packet::acknowledged(json).err().unwrap_or_default(),
             },
+            Origin::Beacon(id) => Out::Beacon {
+                id,
+                error: packet::acknowledged(json).err().unwrap_or_default(),
+            },
         }
     }
 
@@ -429,7 +451,7 @@ impl Radio {
 }
 
 /// What the driver is told of the station.
-fn station(settings: &Forwarder) -> Value {
+pub(crate) fn station(settings: &Forwarder) -> Value {
     let mut station = json!({ "region": settings.region });
     let told = [
         ("cell", settings.cell.as_ref().map(|cell| json!(cell))),

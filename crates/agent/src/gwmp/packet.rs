@@ -127,6 +127,15 @@ pub fn message(station: &Value, heard: &[Heard]) -> Vec<u8> {
     format!("{{\"station\":{station},\"rxpk\":{}}}", Value::Array(packets)).into_bytes()
 }
 
+/// A beacon for the forwarder: sent at once, as a node would send it, so that other stations' receivers take it.
+pub fn beacon(frequency_hz: u32, rate: Rate, power_dbm: i16, payload: &[u8]) -> Vec<u8> {
+    let txpk = json!({
+        "imme": true, "rfch": 0, "freq": f64::from(frequency_hz) / 1e6, "powe": power_dbm, "modu": "LORA",
+        "datr": rate.text(), "codr": "4/5", "ipol": false, "size": payload.len(), "ncrc": false, "data": encode(payload),
+    });
+    json!({ "txpk": txpk }).to_string().into_bytes()
+}
+
 /// When a downlink is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {

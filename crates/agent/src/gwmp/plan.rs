@@ -1,5 +1,5 @@
-//! What a station may send where: bands, power and time on the air of downlinks, by region. Tables only; uplinks and beacons have
-//! theirs in the vertical (`cairn_verticals::wireless::region`).
+//! What a station may send where: bands, power and time on the air of downlinks and beacons, by region. Tables only; which channels
+//! and rates uplinks and beacons have is in the vertical (`cairn_verticals::wireless::region`).
 //!
 //! Sources: LoRaWAN Regional Parameters RP002-1.0.4, sections 2.4 to 2.13 (downlink channels and rates); for Europe the bands of
 //! ERC Recommendation 70-03, annex 1 (June 2024), which ETSI EN 300 220-2 repeats: radiated power there is ERP, 2.15 dB less than
@@ -60,6 +60,8 @@ impl Modulation {
 pub struct Plan {
     pub region: &'static Region,
     pub bands: &'static [Band],
+    /// Where beacons are sent beside them: on channels of uplinks, so that other stations hear them.
+    pub beacons: &'static [Band],
     pub bandwidths_hz: &'static [u32],
     /// Whether it has the rate of FSK.
     pub fsk: bool,
@@ -101,6 +103,11 @@ const RUSSIA: &[Band] = &[
 ];
 const EUROPE_433: &[Band] = &[band(433_050, 434_790, 122, 1_000)];
 
+/// Regions that keep uplinks and downlinks apart.
+const AMERICA_UP: &[Band] = &[band(902_000, 923_000, 360, ANY)];
+const AUSTRALIA_UP: &[Band] = &[band(915_000, 923_000, 300, ANY)];
+const CHINA_UP: &[Band] = &[band(470_000, 500_000, 192, ANY)];
+
 /// The plan of a region by its name; `None` where nobody wrote one.
 pub fn of(name: &str) -> Option<Plan> {
     let (bands, bandwidths_hz, dwell_ms) = match name {
@@ -115,24 +122,46 @@ pub fn of(name: &str) -> Option<Plan> {
         "EU433" => (EUROPE_433, NARROW, 0),
         _ => return None,
     };
+    let beacons = match name {
+        "US915" => AMERICA_UP,
+        "AU915" => AUSTRALIA_UP,
+        "CN470" => CHINA_UP,
+        _ => &[],
+    };
     Some(Plan {
         region: region::by_number(region::number(name)?)?,
         bands,
+        beacons,
         bandwidths_hz,
         fsk: bandwidths_hz == NARROW && name != "KR920",
         dwell_ms,
     })
 }
 
+impl Band {
+    /// Whether a transmission lies wholly in it.
+    fn has(&self, frequency_hz: u32, modulation: Modulation) -> bool {
+        let half = modulation.bandwidth_hz() / 2;
+        frequency_hz.checked_sub(half).is_some_and(|low| low >= self.from_hz)
+            && frequency_hz.checked_add(half).is_some_and(|high| high <= self.to_hz)
+    }
+}
+
 impl Plan {
     /// The place of the band in which a transmission lies wholly.
     pub fn band_of(&self, frequency_hz: u32, modulation: Modulation) -> Option<usize> {
-        let half = modulation.bandwidth_hz() / 2;
-        let within = |band: &Band| {
-            frequency_hz.checked_sub(half).is_some_and(|low| low >= band.from_hz)
-                && frequency_hz.checked_add(half).is_some_and(|high| high <= band.to_hz)
-        };
-        self.bands.iter().position(within)
+        self.bands.iter().position(|band| band.has(frequency_hz, modulation))
+    }
+
+    /// The place of the band of a beacon; those of downlinks come first.
+    pub fn beacon_band_of(&self, frequency_hz: u32, modulation: Modulation) -> Option<usize> {
+        let mut all = self.bands.iter().chain(self.beacons);
+        all.position(|band| band.has(frequency_hz, modulation))
+    }
+
+    /// The band at a place.
+    pub fn band(&self, place: usize) -> Option<&'static Band> {
+        self.bands.iter().chain(self.beacons).nth(place)
     }
 
     pub fn has(&self, modulation: Modulation) -> bool {
@@ -169,6 +198,22 @@ mod tests {
             }
         }
         assert_eq!(of("MOON"), None);
+    }
+
+    #[test]
+    fn every_beacon_that_may_be_asked_for_has_its_band() {
+        for region in region::REGIONS {
+            let plan = of(region.name).unwrap();
+            for (channel, rate) in region.channels_hz.iter().flat_map(|channel| {
+                let rates = region.beacon_rates.iter();
+                rates.map(move |rate| (*channel, region.rate(*rate).unwrap()))
+            }) {
+                let band = plan
+                    .beacon_band_of(channel, Modulation::Lora(rate))
+                    .and_then(|place| plan.band(place));
+                assert!(band.is_some(), "{} {channel}", region.name);
+            }
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Forwarders {
     }
 }
 
-/// The way between the switch and who carries packets to routers.
+/// The way between the switch and who carries packets to routers, or sends beacons.
 pub struct Carried {
     pub said: mpsc::Sender<Said>,
     pub asks: mpsc::Receiver<Ask>,
@@ -78,18 +78,27 @@ impl Port {
     }
 
     /// Serves until `stop` is done; what waits for the disk then is acknowledged first.
-    pub async fn serve(self, mailbox: Mailbox, carried: Option<Carried>, stop: impl Future<Output = ()>) {
+    pub async fn serve(
+        self,
+        mailbox: Mailbox,
+        carried: Option<Carried>,
+        beacons: Option<Carried>,
+        stop: impl Future<Output = ()>,
+    ) {
         let Self { socket, mux, mut asks } = self;
         let started = Instant::now();
         let now_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (told, mut from_upstreams) = mpsc::channel(FROM_UPSTREAMS_MAX);
         let mut tasks = JoinSet::new();
-        let (carrier, mut lines) = match carried {
+        let apart = |carried: Option<Carried>| match carried {
             Some(Carried { said, asks }) => (Some(said), Some(asks)),
             None => (None, None),
         };
+        let (carrier, mut lines) = apart(carried);
+        let (beaconer, mut beacons) = apart(beacons);
         let mut switch = Switch {
             carrier,
+            beaconer,
             socket: Arc::clone(&socket),
             upstreams: upstreams(&mux, &told, &mut tasks),
             mux,
@@ -109,6 +118,9 @@ impl Port {
                 Some((place, bytes)) = from_upstreams.recv() => switch.mux.from_upstream(place, &bytes, now_ms()),
                 Some(ask) = async { lines.as_mut()?.recv().await }, if lines.is_some() => {
                     switch.mux.from_line(ask.forwarder, (ask.line, ask.id), &ask.json, now_ms())
+                }
+                Some(ask) = async { beacons.as_mut()?.recv().await }, if beacons.is_some() => {
+                    switch.mux.from_beaconer(ask.forwarder, ask.id, &ask.json, now_ms())
                 }
                 Some(kept) = switch.keeping.next(), if !switch.keeping.is_empty() => {
                     switch.kept(kept).await;
@@ -141,6 +153,7 @@ struct Switch {
     mux: Mux,
     mailbox: Mailbox,
     carrier: Option<mpsc::Sender<Said>>,
+    beaconer: Option<mpsc::Sender<Said>>,
     upstreams: Vec<Vec<mpsc::Sender<Vec<u8>>>>,
     keeping: FuturesUnordered<BoxFuture<'static, Kept>>,
 }
@@ -164,10 +177,20 @@ impl Switch {
                     answer,
                     heard,
                 } => {
+                    if let Some(beaconer) = &self.beaconer {
+                        // One that is behind counts fewer beacons; they are reported all the same.
+                        let _ = beaconer.try_send(Said::Heard(forwarder, heard.clone()));
+                    }
                     self.say(Said::Heard(forwarder, heard));
                     self.keep(forwarder, message, to, answer);
                 }
                 Out::Told { line, id, error } => self.say(Said::Sent { line, id, error }),
+                Out::Beacon { id, error } => {
+                    if let Some(beaconer) = &self.beaconer {
+                        // What it is not told it takes to be sent: others will say whether they heard it.
+                        let _ = beaconer.try_send(Said::Sent { line: 0, id, error });
+                    }
+                }
             }
         }
     }

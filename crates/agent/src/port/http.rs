@@ -1,11 +1,12 @@
 //! HTTP: `POST /v1/devices/{name}/readings` takes what a device says, `GET /v1/status` says how the agent stands, `GET
-//! /v1/forwarders` how packet forwarders and the lines to who pays do. An answer with 200 means that the message is on disk.
+//! /v1/forwarders` how packet forwarders, the lines to who pays and beacons do. An answer with 200 means that the message is on disk.
 //!
 //! Every refusal is JSON: a code for the machine, a sentence for the person.
 
 use super::datagram::Forwarders;
 use super::guard::Guard;
 use crate::agent::TakeError;
+use crate::beacon::beaconer::Board;
 use crate::carry::carrier::Lines;
 use crate::device::MESSAGE_BYTES_MAX;
 use crate::shell::mailbox::Mailbox;
@@ -28,24 +29,32 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// What the sender of a message is told to wait, in seconds, when there is no room.
 const RETRY_AFTER_S: &str = "5";
 
+/// How radios stand: their forwarders, the lines to who pays for packets, their beacons.
+#[derive(Clone)]
+pub struct Radios {
+    pub forwarders: Forwarders,
+    pub lines: Lines,
+    pub beacons: Board,
+}
+
 /// Serves until `stop` is done and the requests under way are answered.
 pub async fn serve(
     guard: Guard,
     mailbox: Mailbox,
-    forwarders: Option<(Forwarders, Lines)>,
+    radios: Option<Radios>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(guard, routes(mailbox, forwarders))
+    axum::serve(guard, routes(mailbox, radios))
         .with_graceful_shutdown(stop)
         .await
 }
 
 /// Every route, for whoever has requests and needs no socket.
-pub fn routes(mailbox: Mailbox, forwarders: Option<(Forwarders, Lines)>) -> Router {
+pub fn routes(mailbox: Mailbox, radios: Option<Radios>) -> Router {
     Router::new()
         .route("/v1/devices/{name}/readings", post(take))
         .route("/v1/status", get(status))
-        .route("/v1/forwarders", get(move || stand(forwarders.clone())))
+        .route("/v1/forwarders", get(move || stand(radios.clone())))
         .fallback(|| async {
             refused(
                 StatusCode::NOT_FOUND,
@@ -88,13 +97,14 @@ async fn status(State(mailbox): State<Mailbox>) -> Response {
 }
 
 /// The forwarders, or none where the port is closed.
-async fn stand(forwarders: Option<(Forwarders, Lines)>) -> Response {
-    match forwarders {
-        None => Json(json!({ "forwarders": [], "lines": [] })).into_response(),
-        Some((forwarders, lines)) => match forwarders.status().await {
-            Some(stand) => Json(json!({ "forwarders": stand, "lines": lines.status() })).into_response(),
-            None => refusal(&TakeError::Busy),
-        },
+async fn stand(radios: Option<Radios>) -> Response {
+    let Some(radios) = radios else {
+        return Json(json!({ "forwarders": [], "lines": [], "beacons": [] })).into_response();
+    };
+    let (lines, beacons) = (radios.lines.status(), radios.beacons.status());
+    match radios.forwarders.status().await {
+        Some(stand) => Json(json!({ "forwarders": stand, "lines": lines, "beacons": beacons })).into_response(),
+        None => refusal(&TakeError::Busy),
     }
 }
 

@@ -13,6 +13,7 @@
 pub mod mailbox;
 
 use crate::agent::{Agent, AgentError, TakeError};
+use crate::beacon::beaconer::Beaconer;
 use crate::carry::carrier::Carrier;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
@@ -87,6 +88,8 @@ pub struct Extras {
     pub asking: Option<Asking>,
     /// Who carries what forwarders hear to those who pay for it.
     pub carrier: Option<Carrier>,
+    /// Who sends the beacons that radios are asked for.
+    pub beaconer: Option<Beaconer>,
 }
 
 /// A running agent.
@@ -138,7 +141,11 @@ impl Shell {
         clock: Arc<dyn Clock>,
         extras: Extras,
     ) -> Result<Self, ShellError> {
-        let Extras { asking, carrier } = extras;
+        let Extras {
+            asking,
+            carrier,
+            beaconer,
+        } = extras;
         if let Some(routes) = asking.as_ref().and_then(Asking::kept) {
             agent.set_routes(routes, None);
         }
@@ -163,12 +170,31 @@ impl Shell {
                 }));
                 datagram::Carried { said, asks: asked }
             });
+            let beacons = beaconer
+                .as_ref()
+                .map(|beaconer| beaconer.board.clone())
+                .unwrap_or_default();
+            let beaconed = beaconer.map(|beaconer| {
+                let (said, heard) = mpsc::channel(CARRIED_MAX);
+                let (asks, asked) = mpsc::channel(CARRIED_MAX);
+                let (mailbox, stop) = (mailbox.clone(), stopping(stopped.clone()));
+                running.push(tokio::spawn(async {
+                    beaconer.run(mailbox, heard, asks, stop).await;
+                    Ok(())
+                }));
+                datagram::Carried { said, asks: asked }
+            });
             let (mailbox, stop) = (mailbox.clone(), stopping(stopped.clone()));
             running.push(tokio::spawn(async {
-                port.serve(mailbox, carried, stop).await;
+                port.serve(mailbox, carried, beaconed, stop).await;
                 Ok(())
             }));
-            (gwmp, forwarders) = (Some(address), Some((status, lines)));
+            let radios = http::Radios {
+                forwarders: status,
+                lines,
+                beacons,
+            };
+            (gwmp, forwarders) = (Some(address), Some(radios));
         }
         let http = match ports.http {
             None => None,

@@ -4,10 +4,12 @@ use crate::error::{Done, Failure, Kind, OrFail};
 use crate::home::{AnchorText, Home, keys_failed};
 use crate::output::Output;
 use crate::roles::bonded::{Ledger, stays};
+use crate::roles::challenge::LedgerChallenger;
 use crate::roles::logs::Logs;
 use crate::roles::market::LedgerMarket;
 use crate::session::{Session, failed};
 use cairn_agent::agent::Agent;
+use cairn_agent::beacon::beaconer::{self, Beaconer, Board};
 use cairn_agent::carry::carrier::{Carrier, EVERY, Lines};
 use cairn_agent::clock::{Clock, SystemClock};
 use cairn_agent::config::{CONFIG_BYTES_MAX, Config};
@@ -113,6 +115,11 @@ fn region(text: &str) -> Result<String, String> {
 /// acknowledged once it is on disk; every other server of the configuration gets it too. Downlinks of these servers go on the air if the
 /// region allows them (channel, rate, power, time on the air), the radio is free and the time is right; else the server is told why, in
 /// the protocol's words. GET /v1/forwarders says how each radio does.
+///
+/// Once an epoch each radio sends a beacon, which proves its coverage where others hear it: when, on which channel and at which rate
+/// follows from a seed of the ledger that nobody knew before. It is held to the region's rules like any downlink, takes a tenth to four
+/// tenths of a second on the air, and is never sent twice, also not by an agent that was killed. `beacons = false` under a
+/// `[[forwarder]]` of the configuration sends none.
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn agent run",
@@ -333,7 +340,12 @@ async fn serve(home: &Path, args: Run, out: Output) -> Done {
     let asking = asking(&config, &Home::at(home), &agent)?;
     let (uplink, clock) = (Arc::new(uplink), Arc::new(SystemClock));
     let carrier = carrier(&config, &Home::at(home))?;
-    let extras = Extras { asking, carrier };
+    let beaconer = beaconer(&config, &Home::at(home))?;
+    let extras = Extras {
+        asking,
+        carrier,
+        beaconer,
+    };
     let shell = Shell::start_with(agent, ports, uplink, clock, extras).await;
     let mut shell = shell.or_fail(Kind::Files, "the agent does not start")?;
     let answer = json!({
@@ -401,24 +413,12 @@ fn carrier(config: &Config, home: &Home) -> Result<Option<Carrier>, Failure> {
     if radios.is_empty() || carry.gateways.is_empty() {
         return Ok(None);
     }
-    let (node, text) = match (&config.ledger, home.settings()?.anchor) {
-        (Some(ledger), _) => {
-            let text = AnchorText {
-                chain: ledger.chain.clone(),
-                group_key: ledger.group_key.clone(),
-                genesis: ledger.genesis.clone(),
-                era: ledger.era,
-            };
-            (ledger.node.clone(), text)
-        }
-        (None, Some(anchor)) => (home.settings()?.node().to_owned(), anchor),
-        (None, None) => {
-            let failure = Failure::new(
-                Kind::Usage,
-                "packets cannot be carried without a ledger that says who pays",
-            );
-            return Err(failure.hint("name it in the configuration: [ledger], as `cairn agent init` writes it"));
-        }
+    let Some((node, text)) = ledger(config, home)? else {
+        let failure = Failure::new(
+            Kind::Usage,
+            "packets cannot be carried without a ledger that says who pays",
+        );
+        return Err(failure.hint("name it in the configuration: [ledger], as `cairn agent init` writes it"));
     };
     let market = LedgerMarket::new(&node, text.anchor()?, carry.gateways.clone());
     Ok(Some(Carrier {
@@ -431,10 +431,10 @@ fn carrier(config: &Config, home: &Home) -> Result<Option<Carrier>, Failure> {
     }))
 }
 
-/// How the ledger is asked who has a bond: by the configuration, or by the settings when it is one of old and there is a trust anchor.
-fn asking(config: &Config, home: &Home, agent: &Agent) -> Result<Option<Asking>, Failure> {
+/// A node, and the chain's key that its answers are held against: of the configuration, or of the settings.
+fn ledger(config: &Config, home: &Home) -> Result<Option<(String, AnchorText)>, Failure> {
     let settings = home.settings()?;
-    let (node, text, discover, verifiers_max) = match (&config.ledger, &settings.anchor) {
+    Ok(match (&config.ledger, &settings.anchor) {
         (Some(ledger), _) => {
             let text = AnchorText {
                 chain: ledger.chain.clone(),
@@ -442,15 +442,46 @@ fn asking(config: &Config, home: &Home, agent: &Agent) -> Result<Option<Asking>,
                 genesis: ledger.genesis.clone(),
                 era: ledger.era,
             };
-            (ledger.node.as_str(), text, ledger.discover, ledger.verifiers_max)
+            Some((ledger.node.clone(), text))
         }
-        (None, Some(anchor)) => (settings.node(), anchor.clone(), true, VERIFIERS_DEFAULT),
-        (None, None) => {
-            tracing::warn!(
-                "the configuration names no ledger: every verifier it names is sent to, also one without a bond"
-            );
-            return Ok(None);
-        }
+        (None, Some(anchor)) => Some((settings.node().to_owned(), anchor.clone())),
+        (None, None) => None,
+    })
+}
+
+/// Who sends the beacons that radios are asked for. The seed is the ledger's word, so there must be one.
+fn beaconer(config: &Config, home: &Home) -> Result<Option<Beaconer>, Failure> {
+    let keys = Keys::open(&config.keys_path()).map_err(keys_failed)?;
+    let (networks, hotspots) = config.hotspots(&keys).or_fail(Kind::Usage, "the configuration")?;
+    if hotspots.is_empty() {
+        return Ok(None);
+    }
+    let Some((node, text)) = ledger(config, home)? else {
+        tracing::warn!("the configuration names no ledger: radios send no beacons, and prove coverage by hearing only");
+        return Ok(None);
+    };
+    Ok(Some(Beaconer {
+        challenger: Arc::new(LedgerChallenger::new(&node, text.anchor()?)),
+        clock: Arc::new(SystemClock),
+        networks,
+        hotspots,
+        file: config.beacons_path(),
+        every: beaconer::EVERY,
+        board: Board::default(),
+    }))
+}
+
+/// How the ledger is asked who has a bond: by the configuration, or by the settings when it is one of old and there is a trust anchor.
+fn asking(config: &Config, home: &Home, agent: &Agent) -> Result<Option<Asking>, Failure> {
+    let Some((node, text)) = ledger(config, home)? else {
+        tracing::warn!(
+            "the configuration names no ledger: every verifier it names is sent to, also one without a bond"
+        );
+        return Ok(None);
+    };
+    let (discover, verifiers_max) = match &config.ledger {
+        Some(ledger) => (ledger.discover, ledger.verifiers_max),
+        None => (true, VERIFIERS_DEFAULT),
     };
     let anchor = text.anchor()?;
     // One order for all that this agent sends, whatever the order in which its devices are named.
@@ -459,7 +490,7 @@ fn asking(config: &Config, home: &Home, agent: &Agent) -> Result<Option<Asking>,
         .policy(device, discover, verifiers_max)
         .or_fail(Kind::Usage, "the configuration")?;
     let file = config.bonded_path(&anchor.genesis);
-    let ledger = Ledger::new(node, anchor, policy.clone(), || SystemClock.now());
+    let ledger = Ledger::new(&node, anchor, policy.clone(), || SystemClock.now());
     Ok(Some(Asking {
         registry: Arc::new(ledger),
         policy,

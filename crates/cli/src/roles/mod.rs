@@ -4,6 +4,7 @@ pub mod archive;
 pub mod bonded;
 pub mod broker;
 pub mod chain;
+pub mod challenge;
 mod first_run;
 pub mod fleet;
 pub mod gateway;

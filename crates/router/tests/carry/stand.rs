@@ -215,6 +215,7 @@ impl Hotspot {
         let extras = Extras {
             asking: None,
             carrier: Some(carrier),
+            beaconer: None,
         };
         let shell = Shell::start_with(agent, ports, Arc::new(Away), Arc::new(SystemClock), extras).await?;
         Ok(Self {

@@ -51,6 +51,7 @@ pub fn network(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Res
     let entries = pool.map_or(network.roster, |pool| pool.roster);
     let mut roster: Vec<RosterMember> = Vec::new();
     let stays = view::members(store, id, epoch, entries).map_err(unreachable)?;
+    let stays = view::standing(&stays, epoch);
     // All are asked for before the first that is missing ends it, so that a shell loads them together.
     let devices: Vec<Result<Option<Device>, Missing>> =
         stays.iter().map(|stay| view::device(store, &stay.id)).collect();
@@ -66,20 +67,14 @@ pub fn network(store: &mut dyn Store, id: &NetworkId, epoch: EpochNumber) -> Res
         let Some(device) = device.map_err(unreachable)? else {
             continue;
         };
-        let member = RosterMember {
+        roster.push(RosterMember {
             number: stay.device,
             key: device.key,
             operator: stay.operator,
             cell: stay.cell,
             joined: stay.joined,
             barred_until: barred_until.map_err(unreachable)?,
-        };
-        // A device that moved has two stays that meet; the later one counts.
-        match roster.last_mut() {
-            Some(last) if last.number == member.number && last.joined <= member.joined => *last = member,
-            Some(last) if last.number == member.number => {}
-            _ => roster.push(member),
-        }
+        });
     }
     Ok(NetworkAt {
         vertical: network.vertical,

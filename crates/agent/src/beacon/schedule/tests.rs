@@ -65,7 +65,7 @@ fn waiting() -> Schedule {
         network: 0,
         epoch: EPOCH,
     };
-    assert_eq!(step(&mut schedule, start), [ask.clone()]);
+    assert_eq!(step(&mut schedule, start), std::slice::from_ref(&ask));
     assert_eq!(step(&mut schedule, start.plus_ms(1)), [], "one question at a time");
     schedule.learn(0, EPOCH, Ok(None), start.plus_ms(2));
     assert_eq!(step(&mut schedule, start.plus_ms(3)), []);

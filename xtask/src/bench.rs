@@ -6,8 +6,9 @@ use std::{fs, io, process::Command, process::Stdio, thread};
 use crate::{cargo, root};
 
 /// Programs that print one section of Markdown each on stdout (method, table, ratios) and their progress on stderr.
-const BENCHES: [(&str, Kind, &str); 3] = [
+const BENCHES: [(&str, Kind, &str); 4] = [
     ("cairn-harness", Kind::Program, "bench"),
+    ("cairn-router", Kind::Example, "carried"),
     ("cairn-node", Kind::Bench, "validators"),
     ("cairn-node", Kind::Bench, "catching_up"),
 ];
@@ -16,6 +17,7 @@ const BENCHES: [(&str, Kind, &str); 3] = [
 #[derive(Clone, Copy)]
 enum Kind {
     Program,
+    Example,
     Bench,
 }
 
@@ -23,6 +25,7 @@ impl Kind {
     fn arguments<'a>(self, package: &'a str, name: &'a str) -> Vec<&'a str> {
         match self {
             Self::Program => vec!["run", "--release", "--quiet", "--package", package, "--bin", name],
+            Self::Example => vec!["run", "--release", "--quiet", "--package", package, "--example", name],
             Self::Bench => vec!["bench", "--quiet", "--package", package, "--bench", name],
         }
     }

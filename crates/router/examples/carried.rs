@@ -23,6 +23,9 @@ const PACED: u32 = 2_000;
 const PACE: Duration = Duration::from_millis(5);
 const FAST: u32 = 20_000;
 const UNDER_WAY_MAX: usize = 64;
+const METHOD: &str = "Frames of 24 bytes from a packet forwarder's socket through agent and router to a network server's socket, with offer, \
+    signature of the device, check of it, vouchers and both disks, beside a bare relay of the same datagrams; all in one process, where \
+    the radio and the server take their part too.";
 /// What the customer may owe the device: ten thousand packets, some seconds' worth even where a disk takes long to sync a voucher.
 const EXPOSURE: u64 = 100_000;
 
@@ -105,7 +108,7 @@ fn say(what: &str, times: &[Duration], rate: f64, before: f64) {
             .unwrap_or_default()
     };
     println!(
-        "{what}: {} packets, {rate:.0} a second, {:.0} core microseconds each, median {:.2} ms, p99 {:.2} ms",
+        "| {what} | {} | {rate:.0} | {:.0} | {:.2} | {:.2} |",
         times.len(),
         (spent() - before) * 1e6 / times.len().max(1) as f64,
         at(50).as_secs_f64() * 1e3,
@@ -115,6 +118,9 @@ fn say(what: &str, times: &[Duration], rate: f64, before: f64) {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    println!(
+        "## Packets carried\n\n{METHOD}\n\n| | packets | a second | core µs each | median, ms | p99, ms |\n|---|---|---|---|---|---|"
+    );
     let server = UdpSocket::bind(ANY).await?;
     let address = server.local_addr()?;
     let relay = UdpSocket::bind(ANY).await?;
@@ -128,7 +134,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
     let before = spent();
     let (times, rate) = measure(relayed, &server, 0, PACED, Some(PACE)).await;
-    say("bare relay, paced", &times, rate, before);
+    say("bare relay, one packet each 5 ms", &times, rate, before);
     let before = spent();
     let (times, rate) = measure(relayed, &server, PACED, FAST, None).await;
     say("bare relay, 64 under way", &times, rate, before);
@@ -145,13 +151,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (port, lines) = (hotspot.port, &hotspot.lines);
     let before = spent();
     let (times, rate) = measure(port, &server, 0, PACED, Some(PACE)).await;
-    say("agent and router, paced", &times, rate, before);
+    say("agent and router, the same", &times, rate, before);
     let before = spent();
     let (times, rate) = measure(port, &server, PACED, FAST, None).await;
     say("agent and router, 64 under way", &times, rate, before);
     let line = lines.status().into_iter().next().unwrap_or_default();
     println!(
-        "carried {}, refused {:?}, promised {} credits, shown to a gateway {} times",
+        "\nCarried {}, refused {:?}, promised {} credits, shown to a gateway {} times",
         line.carried,
         line.refused,
         line.promised_credits,
@@ -162,7 +168,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .lines()
         .find(|line| line.starts_with("VmHWM"))
         .unwrap_or("memory unknown");
-    println!("agent and router together, at most: {memory}");
+    println!("Agent, router, radio and server in one process took at most: {memory}.");
     hotspot.shell.stop().await?;
     router.stop().await;
     Ok(())

@@ -384,6 +384,52 @@ fn a_wrong_result_is_found_and_replaced_by_watchers_alone_and_a_false_dispute_co
 }
 
 #[test]
+fn what_a_verifier_with_most_of_the_bond_is_silent_about_watchers_put_before_the_validators_and_it_is_paid() {
+    let place = Place::new();
+    let home = place.home.as_path();
+    make_private(home);
+    let secret = SecretKey::ed25519([78; 32]);
+    let mut genesis = genesis(home, &secret);
+    (genesis.limits.dispute_window_ms, genesis.limits.stall_ms) = (ANCHOR_MS, 2 * ANCHOR_MS);
+    let (node, verifier) = found(home, &genesis);
+    let agent = gauge(home);
+    let url = node.url("node");
+    let court = Running::start(home, "dispute watch --key validator --listen 127.0.0.1:0");
+    let auditor = Running::start(home, "dispute watch --key founder --open --listen 127.0.0.1:0");
+    let before = cairn(home, "verifier list").done();
+    let shown = cairn(home, "network show rain").done();
+    let network: NetworkId = shown["network"].as_str().unwrap().parse().unwrap();
+    let mut rounds = 0..3 * ROUNDS_MAX;
+    while token(home, "me") == 0 {
+        assert!(rounds.next().is_some(), "nobody was paid");
+        let time = get(&url, "/v1/status")["time"].as_str().unwrap().to_owned();
+        tell(&agent.url("http"), "gauge", &format!("{time} rain=0.1"));
+        until_event(&url, "epoch_closed");
+    }
+    let epoch_of = |epoch: &u64| get(&url, &format!("/v1/networks/{network}/epochs/{epoch}"));
+    let earned = |epoch: &u64| number(&epoch_of(epoch)["settlement"]["totals"]["units"]) > 0;
+    let first = number(&shown["unsettled"]);
+    let epoch = (first..).find(earned).unwrap();
+    let dispute = cairn(home, &format!("dispute show {epoch} --network rain")).done();
+    assert_eq!(dispute["dispute"]["state"], "settled", "{dispute}");
+    paid(home, &url, network, EpochNumber(epoch));
+    // Silence costs its own reward and nothing else; who signed what was decided is paid for it.
+    let after = cairn(home, "verifier list").done();
+    assert_eq!(bonds(&after), bonds(&before));
+    let signers = epoch_of(&epoch)["signers"].as_array().unwrap().clone();
+    assert_eq!(signers.len(), 1, "{signers:?}");
+    for running in [auditor, court, agent, verifier, node] {
+        running.end();
+    }
+}
+
+/// What each verifier has at stake.
+fn bonds(list: &Value) -> Vec<u64> {
+    let all = list["verifiers"].as_array().unwrap();
+    all.iter().map(|verifier| number(&verifier["bond_token"])).collect()
+}
+
+#[test]
 fn where_results_may_be_disputed_a_watcher_runs_beside_each_validator() {
     let place = Place::new();
     let home = place.home.as_path();

@@ -5,19 +5,22 @@
 use super::chirpstack::{self, Downlink, Marshaler, Stats, Status};
 use super::{FromServer, ToServer};
 use cairn_agent::clock::{Clock, SystemClock};
-use rumqttc::{AsyncClient, Event, MqttOptions, Outgoing, Packet, QoS, TlsConfiguration, Transport};
+use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS, TlsConfiguration, Transport};
 use rustls::ClientConfig;
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 /// Downlinks whose end is not known; the oldest is given up for a new one.
 const PENDING_MAX: usize = 256;
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const RETRY: Duration = Duration::from_secs(5);
 const WAITING_MAX: usize = 256;
+/// Packets of the broker that wait until they are looked at.
+const HEARD_MAX: usize = 16;
 /// How long a broker may take to hear that the router stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How often a server hears that a radio is there; ChirpStack expects it every thirty seconds.
@@ -78,7 +81,9 @@ impl Broker {
 
 /// Until the channel ends.
 pub async fn serve(server: usize, broker: Broker, mut words: mpsc::Receiver<ToServer>, down: mpsc::Sender<FromServer>) {
-    let (client, mut events) = AsyncClient::new(broker.options(), WAITING_MAX);
+    let (client, events) = AsyncClient::new(broker.options(), WAITING_MAX);
+    let (hear, mut heard) = mpsc::channel(HEARD_MAX);
+    let mut line = pin!(line(events, broker.host.clone(), hear));
     let mut talk = Talk {
         server,
         client,
@@ -88,7 +93,6 @@ pub async fn serve(server: usize, broker: Broker, mut words: mpsc::Receiver<ToSe
         next: 0,
         online: BTreeMap::new(),
     };
-    let mut rest: Option<Instant> = None;
     let mut stats = interval(STATS_EVERY);
     stats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -98,22 +102,35 @@ pub async fn serve(server: usize, broker: Broker, mut words: mpsc::Receiver<ToSe
                 Some(word) => talk.told(word),
             },
             _ = stats.tick() => talk.stats(),
-            event = events.poll(), if rest.is_none() => match event {
-                Ok(Event::Incoming(Packet::ConnAck(_))) => talk.connected(),
-                Ok(Event::Incoming(Packet::Publish(said))) => talk.asked(&said.topic, &said.payload),
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(broker = talk.broker.host, %error, "the broker does not answer; it is tried again");
-                    rest = Some(Instant::now() + RETRY);
-                }
-            },
-            () = async { sleep_until(rest.expect("it is there")).await }, if rest.is_some() => rest = None,
+            Some(packet) = heard.recv() => talk.heard(&packet),
+            () = &mut line => break,
         }
     }
     // What was published last is on its way until the broker hears that nothing more comes.
     talk.offline();
-    let said = async { while !matches!(events.poll().await, Err(_) | Ok(Event::Outgoing(Outgoing::Disconnect))) {} };
-    let _ = timeout(FAREWELL, said).await;
+    heard.close();
+    let _ = timeout(FAREWELL, line).await;
+}
+
+/// The line to a broker, until it is said that nothing more comes. It is never broken off in the middle, as who connects would begin anew.
+async fn line(mut events: EventLoop, broker: String, hear: mpsc::Sender<Packet>) {
+    loop {
+        match events.poll().await {
+            Ok(Event::Outgoing(Outgoing::Disconnect)) => return,
+            Ok(Event::Incoming(packet @ (Packet::ConnAck(_) | Packet::Publish(_)))) => {
+                // Who stops does not listen any more, but has something to say.
+                let _ = hear.send(packet).await;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(broker, %error, "the broker does not answer; it is tried again");
+                tokio::select! {
+                    () = sleep(RETRY) => {}
+                    () = hear.closed() => return,
+                }
+            }
+        }
+    }
 }
 
 struct Talk {
@@ -199,6 +216,14 @@ impl Talk {
             let said = self.broker.marshaler.stats(eui, SystemClock.now(), stats);
             self.publish(eui, "event/stats", false, said);
             self.online.insert(eui, Stats::default());
+        }
+    }
+
+    fn heard(&mut self, packet: &Packet) {
+        match packet {
+            Packet::ConnAck(_) => self.connected(),
+            Packet::Publish(said) => self.asked(&said.topic, &said.payload),
+            _ => {}
         }
     }
 

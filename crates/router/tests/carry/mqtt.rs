@@ -5,7 +5,7 @@ use crate::*;
 use cairn_agent::gwmp::packet::encode;
 use cairn_router::server::chirpstack::Marshaler;
 use cairn_router::server::mqtt::{self, Broker, Login};
-use cairn_router::server::tls;
+use cairn_router::server::{ToServer, tls};
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rumqttc::mqttbytes::v4::{
     ConnAck, ConnectReturnCode, Packet as Mqtt, PubAck, Publish, SubAck, SubscribeReasonCode,
@@ -189,6 +189,33 @@ async fn join_uplink_and_downlink_pass_by_the_topics_of_chirpstacks_gateway_brid
     assert_eq!(last["state"], "OFFLINE", "the router has stopped");
     assert_eq!(ack["downlinkId"], 42);
     assert_eq!(ack["items"], json!([{ "status": "TOO_LATE" }, { "status": "OK" }]));
+}
+
+#[tokio::test]
+async fn who_has_much_to_tell_while_the_broker_makes_it_wait_connects_all_the_same() {
+    let listener = TcpListener::bind(ANY).await.unwrap();
+    let broker = broker(listener.local_addr().unwrap().port(), Marshaler::Json);
+    let (words, heard) = mpsc::channel(1);
+    let (down, _asked) = mpsc::channel(1);
+    tokio::spawn(mqtt::serve(0, broker, heard, down));
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut unread = bytes::BytesMut::new();
+    let mut packet = async |stream: &mut TcpStream| loop {
+        if let Ok(packet) = Mqtt::read(&mut unread, 65_536) {
+            return packet;
+        }
+        assert_ne!(stream.read_buf(&mut unread).await.unwrap(), 0, "the router hung up");
+    };
+    assert!(matches!(packet(&mut stream).await, Mqtt::Connect(_)));
+    for eui in 0..8 {
+        // The channel has room for one: each but the last was taken while the broker had not answered.
+        words.send(ToServer::Online(eui)).await.unwrap();
+    }
+    let mut answer = bytes::BytesMut::new();
+    let accepted = Mqtt::ConnAck(ConnAck::new(ConnectReturnCode::Success, false));
+    accepted.write(&mut answer, 65_536).unwrap();
+    stream.write_all(&answer).await.unwrap();
+    while !matches!(packet(&mut stream).await, Mqtt::Subscribe(_)) {}
 }
 
 /// An authority, and certificates in PEM that it signed: of the broker, of a client, each with its key.

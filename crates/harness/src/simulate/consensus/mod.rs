@@ -260,8 +260,9 @@ impl Consensus {
 
     /// When the town is over: lets the honest come together, and looks at what they came to.
     pub fn end(&self) -> (Agreed, Vec<Broken>) {
-        self.ask(Order::Gather(self.honest().collect()));
         self.note_shut_out();
+        // Last of all: to answer anything else a block may become final here and not yet there.
+        self.ask(Order::Gather(self.honest().collect()));
         let broken = look::look(self);
         let state = self.state();
         let agreed = Agreed {

@@ -1,5 +1,6 @@
-//! Claims, with a bond, what an epoch comes to that is not settled in time (see [`super::stalled`]), or that an attested result is wrong, or leaves out what is to be had by now, and says which one is right. Until the validators have decided, the money of
-//! that epoch waits, and with it what builds on it: later epochs of the same network, and nothing else.
+//! Claims, with a bond, what an epoch comes to that is not settled in time (see [`super::stalled`]), or that an attested result is wrong, or
+//! leaves out what is to be had by now, and says which one is right. Until the validators have decided, the money of that epoch waits, and
+//! with it what builds on it: later epochs of the same network, and nothing else.
 
 use super::ballot;
 use super::decide::hold;
@@ -9,9 +10,10 @@ use super::settle_epoch::Exchange;
 use super::{stalled, without};
 use crate::context::{Context, Step, ensure};
 use crate::event::Event;
-use crate::records::{Dispute, DisputeState, PoolState, Whose};
+use crate::records::{Account, Dispute, DisputeState, PoolState, Whose};
 use crate::reject::Reject;
 use crate::store::Key;
+use crate::tables::Loaded;
 use cairn_types::{AccountId, EpochResult};
 use minicbor::{CborLen, Decode, Encode};
 
@@ -58,25 +60,37 @@ impl OpenDispute {
         let signers = load_signers(at, settlement.signers, context)?;
 
         hold(&signers, context)?;
-        let dispute = Dispute {
-            state: DisputeState::Open,
-            ballot: ballot::next(context)?,
-            disputer: *sender,
-            bond: limits.dispute_bond,
-            claim: claim.hash(),
-            opened: context.block.time,
-            without: without::count(result),
-        };
-        without::write(at, Whose::Claimed, result, context);
-        context.save(&disputer);
-        context.insert(&at, &dispute);
-        context.emit(Event::DisputeOpened {
-            network: at.0,
-            epoch: at.1,
-            disputer: *sender,
-            bond: dispute.bond,
-            claim: dispute.claim,
-        });
-        Ok(())
+        put(&claim, sender, &disputer, context)
     }
+}
+
+/// Writes down an open case of `sender`, whose account put up the bond, and tells it.
+pub(super) fn put(
+    claim: &Claim<'_>,
+    sender: &AccountId,
+    account: &Loaded<Account>,
+    context: &mut Context<'_>,
+) -> Step<()> {
+    let claimed = claim.result;
+    let at = (claimed.network, claimed.epoch);
+    let dispute = Dispute {
+        state: DisputeState::Open,
+        ballot: ballot::next(context)?,
+        disputer: *sender,
+        bond: context.genesis.limits.dispute_bond,
+        claim: claim.hash(),
+        opened: context.block.time,
+        without: without::count(claimed),
+    };
+    without::write(at, Whose::Claimed, claimed, context);
+    context.save(account);
+    context.insert(&at, &dispute);
+    context.emit(Event::DisputeOpened {
+        network: at.0,
+        epoch: at.1,
+        disputer: dispute.disputer,
+        bond: dispute.bond,
+        claim: dispute.claim,
+    });
+    Ok(())
 }

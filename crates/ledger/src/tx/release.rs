@@ -2,7 +2,7 @@
 //! is disputed waits, together with all that builds on it: later epochs of the same network.
 
 use crate::context::{Context, Step, ensure};
-use crate::economics::divide;
+use crate::economics::{Carry, divide};
 use crate::event::Event;
 use crate::records::{
     Account, AccountIndex, Dispute, DisputeState, Network, Pool, PoolState, SIGNERS_PER_PAGE, Settlement, Signer,
@@ -10,7 +10,7 @@ use crate::records::{
 };
 use crate::reject::Reject;
 use crate::tables::Loaded;
-use cairn_types::{AccountId, AccountNumber, EpochNumber, MicroUsd, NetworkId, Token};
+use cairn_types::{AccountId, AccountNumber, EpochNumber, EpochResult, MicroUsd, NetworkId, Token};
 
 /// A release that may happen, with all it takes.
 pub(super) struct Release {
@@ -20,6 +20,33 @@ pub(super) struct Release {
     /// What the leaves leave of the pool, and what nobody signed for: carried on.
     unpaid: (Token, MicroUsd),
     leaves: u32,
+}
+
+/// Tells that a result is in force that leaves `unpaid`, and releases it at once where nothing may be disputed.
+pub(super) fn settled(
+    result: &EpochResult,
+    unpaid: Carry,
+    settlement: &Settlement,
+    (mut network, mut pool): (Loaded<Network>, Loaded<Pool>),
+    context: &mut Context<'_>,
+) -> Step<()> {
+    let at = (result.network, result.epoch);
+    context.emit(Event::EpochSettled {
+        network: at.0,
+        epoch: at.1,
+        result: result.hash(),
+        leaves: result.leaves,
+        totals: result.totals,
+        unpaid_token: unpaid.tokens,
+        unpaid_stable: unpaid.micro_usd,
+    });
+    if context.genesis.limits.dispute_window_ms == 0 {
+        let release = Release::check(at, &network, &pool, settlement, context)?;
+        release.apply(&mut network, &mut pool, context)?;
+    }
+    context.save(&pool);
+    context.save(&network);
+    Ok(())
 }
 
 impl Release {

@@ -1,13 +1,12 @@
 //! Takes the verifiers' word on one epoch of one network: a quorum of bond, within the pool that closing fixed. It only records: money
 //! moves when the epoch is released. Its cost does not depend on how many devices or operators there are.
 
-use super::release::{Release, skip_expired, write_signers};
+use super::release::{self, skip_expired, write_signers};
 use super::result::Claim;
 use super::stalled::lapse;
 use super::without;
 use crate::context::{Context, Step, ensure};
 use crate::economics::netting::OfferTotals;
-use crate::event::Event;
 use crate::records::{
     Chain, Dispute, Epoch, ExchangeBook, Network, Pool, PoolState, Profile, Roots, Settlement, Signer, StableSupply,
     Verifier, Whose,
@@ -119,22 +118,7 @@ impl SettleEpoch {
             lapse(at, &case, context)?;
         }
         self.write(&settlement, &verifiers, context);
-        context.emit(Event::EpochSettled {
-            network: result.network,
-            epoch: result.epoch,
-            result: result.hash(),
-            leaves: result.leaves,
-            totals: result.totals,
-            unpaid_token: unpaid.tokens,
-            unpaid_stable: unpaid.micro_usd,
-        });
-        if context.genesis.limits.dispute_window_ms == 0 {
-            let release = Release::check(at, &network, &pool, &settlement, context)?;
-            release.apply(&mut network, &mut pool, context)?;
-        }
-        context.save(&pool);
-        context.save(&network);
-        Ok(())
+        release::settled(result, unpaid, &settlement, (network, pool), context)
     }
 
     /// The signers in order, once they are sorted, bonded, signed all of it and hold more than two thirds of the bond.

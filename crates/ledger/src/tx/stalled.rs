@@ -21,10 +21,10 @@
 //! same files loses all it has at stake, to whoever shows that (`slash_verifier`). Scores stay as they are: the ledger cannot see who was
 //! silent and who was kept from a quorum.
 
-use super::ballot::{self, Cast, validators};
+use super::ballot::{Cast, validators};
 use super::decide::{forfeit, give};
-use super::open_dispute::OpenDispute;
-use super::release::{Release, load_signers, skip_expired, write_signers};
+use super::open_dispute::{self, OpenDispute};
+use super::release::{self, load_signers, skip_expired, write_signers};
 use super::result::{Claim, standing};
 use super::vote_dispute::VoteDispute;
 use super::without;
@@ -99,27 +99,7 @@ pub(super) fn open(case: &OpenDispute, sender: &AccountId, context: &mut Context
     let since = since(at, &due, context)?;
     let is_stalled = since.is_some_and(|(closed, before)| limits.is_stalled(epoch_ms, closed, before, now));
     ensure(is_stalled, Reject::NotStalled)?;
-
-    let dispute = Dispute {
-        state: DisputeState::Open,
-        ballot: ballot::next(context)?,
-        disputer: *sender,
-        bond: limits.dispute_bond,
-        claim: claim.hash(),
-        opened: context.block.time,
-        without: without::count(result),
-    };
-    without::write(at, Whose::Claimed, result, context);
-    context.save(&opener);
-    context.insert(&at, &dispute);
-    context.emit(Event::DisputeOpened {
-        network: at.0,
-        epoch: at.1,
-        disputer: *sender,
-        bond: dispute.bond,
-        claim: dispute.claim,
-    });
-    Ok(())
+    open_dispute::put(&claim, sender, &opener, context)
 }
 
 /// A validator's vote on what an epoch comes to that is not settled.
@@ -187,22 +167,7 @@ fn settle(at: At, right: &Claim<'_>, due: Due, mut dispute: Loaded<Dispute>, con
         result: result.hash(),
         blame: false,
     });
-    context.emit(Event::EpochSettled {
-        network: at.0,
-        epoch: at.1,
-        result: result.hash(),
-        leaves: result.leaves,
-        totals: result.totals,
-        unpaid_token: unpaid.tokens,
-        unpaid_stable: unpaid.micro_usd,
-    });
-    if context.genesis.limits.dispute_window_ms == 0 {
-        let release = Release::check(at, &network, &pool, &settlement, context)?;
-        release.apply(&mut network, &mut pool, context)?;
-    }
-    context.save(&pool);
-    context.save(&network);
-    Ok(())
+    release::settled(result, unpaid, &settlement, (network, pool), context)
 }
 
 /// A verifier signs what the validators decided, for its share of the verifiers' part. Once, and before the release.

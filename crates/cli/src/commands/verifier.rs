@@ -292,6 +292,13 @@ async fn show(session: &Session, args: &Show, out: Output) -> Done {
         }
         lines.extend(verifier.unbonding.map(|unbonding| {
             let left_ms = unbonding.until_uptime_ms.saturating_sub(chain.uptime_ms);
+            if unbonding.amount == Token::ZERO {
+                return format!(
+                    "slashed    all it had; on record until epoch {} closes, or a later one: the chain must be up for {} more",
+                    unbonding.until,
+                    duration(left_ms)
+                );
+            }
             format!(
                 "unbonding  {} token, returned when epoch {} closes, or a later one: the chain must be up for {} more",
                 token(unbonding.amount),

@@ -27,14 +27,16 @@ pub(super) fn turn(open: EpochNumber, context: &mut Context<'_>) -> Step<u16> {
     context.touch(&keys)?;
     for (id, mut verifier) in all {
         if let Some(leaving) = verifier.leaving(open, chain.uptime_ms) {
-            let mut account = context.account(&id, Reject::AccountUnknown)?;
-            account.give_token(leaving.amount)?;
-            context.save(&account);
             verifier.unbonding = None;
-            context.emit(Event::VerifierUnbonded {
-                verifier: id,
-                amount: leaving.amount,
-            });
+            if leaving.amount > Token::ZERO {
+                let mut account = context.account(&id, Reject::AccountUnknown)?;
+                account.give_token(leaving.amount)?;
+                context.save(&account);
+                context.emit(Event::VerifierUnbonded {
+                    verifier: id,
+                    amount: leaving.amount,
+                });
+            }
         }
         if verifier.bond == Token::ZERO && verifier.joining > Token::ZERO {
             begin_score(&id, &chain, context)?;
@@ -45,7 +47,7 @@ pub(super) fn turn(open: EpochNumber, context: &mut Context<'_>) -> Step<u16> {
             .ok_or(Reject::AmountTooLarge)?;
         verifier.joining = Token::ZERO;
         active = active.checked_add(verifier.bond).ok_or(Reject::AmountTooLarge)?;
-        if verifier.at_stake() == Token::ZERO && verifier.held == 0 {
+        if verifier.is_gone() {
             context.delete::<Verifier>(&id);
             continue;
         }

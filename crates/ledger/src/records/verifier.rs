@@ -1,6 +1,7 @@
 //! Verifiers and their bonds.
 
-use super::Score;
+use super::{Chain, Score};
+use crate::genesis::Genesis;
 use crate::tables::{Record, Table};
 use cairn_types::{AccountId, AccountNumber, EpochNumber, Price, PublicKey, Token};
 use minicbor::{Decode, Encode};
@@ -52,7 +53,8 @@ impl Record for Profile {
     type Id = AccountId;
 }
 
-/// Stake that leaves.
+/// Stake that leaves. Of nothing after all of it was slashed: until every window is over in which what it signed can be disputed, a
+/// verifier stays on record, so that a dispute finds who it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Unbonding {
@@ -64,6 +66,18 @@ pub struct Unbonding {
     /// The chain's uptime by which every window is over in which something can be held against it.
     #[n(2)]
     pub until_uptime_ms: u64,
+}
+
+impl Unbonding {
+    /// From now on, as long as genesis wants stake to stay liable.
+    pub fn begin(amount: Token, chain: &Chain, genesis: &Genesis) -> Self {
+        let epochs = genesis.limits.unbond_epochs;
+        Self {
+            amount,
+            until: EpochNumber(chain.epoch.0.saturating_add(epochs)),
+            until_uptime_ms: chain.uptime_ms.saturating_add(epochs.saturating_mul(genesis.epoch_ms)),
+        }
+    }
 }
 
 impl Verifier {
@@ -90,6 +104,11 @@ impl Verifier {
     pub fn leaving(&self, closing: EpochNumber, uptime_ms: u64) -> Option<Unbonding> {
         self.unbonding
             .filter(|unbonding| unbonding.until <= closing && unbonding.until_uptime_ms <= uptime_ms && self.held == 0)
+    }
+
+    /// With nothing at stake, and nothing it signed that could still be disputed.
+    pub fn is_gone(&self) -> bool {
+        self.at_stake() == Token::ZERO && self.unbonding.is_none() && self.held == 0
     }
 
     /// All that is at stake; genesis' cap on the supply keeps it countable.

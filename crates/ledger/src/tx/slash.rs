@@ -49,14 +49,15 @@ pub(super) fn slash(
         .bond_active
         .checked_sub(inactive)
         .ok_or(Reject::BondInsufficient)?;
-    verifier.unbonding = verifier
-        .unbonding
-        .filter(|_| leaving > Token::ZERO)
-        .map(|unbonding| Unbonding {
+    (verifier.joining, verifier.bond) = (joining, bond);
+    verifier.unbonding = match verifier.unbonding {
+        Some(unbonding) if leaving > Token::ZERO => Some(Unbonding {
             amount: leaving,
             ..unbonding
-        });
-    (verifier.joining, verifier.bond) = (joining, bond);
+        }),
+        _ if bond == Token::ZERO => Some(Unbonding::begin(Token::ZERO, &chain, context.genesis)),
+        _ => None,
+    };
     emission.supply.burned = emission
         .supply
         .burned

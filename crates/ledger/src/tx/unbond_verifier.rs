@@ -7,7 +7,7 @@ use crate::records::{Unbonding, Verifier};
 use crate::reject::Reject;
 use crate::store::Key;
 use crate::tables::{Loaded, Record};
-use cairn_types::{AccountId, EpochNumber, Token};
+use cairn_types::{AccountId, Token};
 use minicbor::{CborLen, Decode, Encode};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -33,16 +33,10 @@ impl UnbondVerifier {
             stays == Token::ZERO || stays >= limits.verifier_bond_min,
             Reject::BondTooSmall,
         )?;
-        ensure(verifier.unbonding.is_none(), Reject::AlreadyUnbonding)?;
-        let until = EpochNumber(chain.epoch.0.saturating_add(limits.unbond_epochs));
+        ensure(verifier.unbonding_amount() == Token::ZERO, Reject::AlreadyUnbonding)?;
+        let unbonding = Unbonding::begin(self.amount, &chain, context.genesis);
         verifier.bond = left;
-        verifier.unbonding = Some(Unbonding {
-            amount: self.amount,
-            until,
-            until_uptime_ms: chain
-                .uptime_ms
-                .saturating_add(limits.unbond_epochs.saturating_mul(context.genesis.epoch_ms)),
-        });
+        verifier.unbonding = Some(unbonding);
         chain.bond_active = chain
             .bond_active
             .checked_sub(self.amount)
@@ -53,7 +47,7 @@ impl UnbondVerifier {
         context.emit(Event::VerifierUnbonding {
             verifier: *sender,
             amount: self.amount,
-            until,
+            until: unbonding.until,
         });
         Ok(())
     }

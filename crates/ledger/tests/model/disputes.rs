@@ -521,6 +521,7 @@ impl Model {
 
     /// Takes stake, what leaves first and the bond last; returns the reporter's part.
     fn slash(&mut self, who: usize, amount: u128, reporter: usize) -> u128 {
+        let (until, until_uptime) = self.liable_until();
         let verifier = self.verifiers.get_mut(&who).expect("it has a stake");
         let mut left = amount;
         let mut take = |held: u128| {
@@ -528,12 +529,15 @@ impl Model {
             left -= taken;
             held - taken
         };
-        verifier.unbonding = verifier
+        let leaving = verifier
             .unbonding
-            .map(|(amount, until, uptime)| (take(amount), until, uptime))
-            .filter(|(amount, _, _)| *amount > 0);
+            .map(|(amount, until, uptime)| (take(amount), until, uptime));
         verifier.joining = take(verifier.joining);
         verifier.bond = take(verifier.bond);
+        verifier.unbonding = leaving.filter(|(amount, _, _)| *amount > 0);
+        if verifier.bond == 0 && verifier.unbonding.is_none() {
+            verifier.unbonding = Some((0, until, until_uptime));
+        }
         assert_eq!(left, 0, "no more is slashed than is at stake");
         let burned = amount / 2;
         let rewarded = if reporter == who { 0 } else { amount.min(BOND_MIN) / 5 };

@@ -474,16 +474,26 @@ impl Model {
         })
     }
 
+    /// The epoch and the uptime until which stake taken back now is liable.
+    fn liable_until(&self) -> (u64, u128) {
+        (
+            self.epoch + UNBOND_EPOCHS,
+            self.uptime + u128::from(UNBOND_EPOCHS) * HOUR_MS,
+        )
+    }
+
     pub fn unbond(&mut self, by: usize, amount: u128) -> Answer {
-        let until = self.epoch + UNBOND_EPOCHS;
-        let until_uptime = self.uptime + u128::from(UNBOND_EPOCHS) * HOUR_MS;
+        let (until, until_uptime) = self.liable_until();
         self.paid(by, FEE, |model| {
             ensure(amount > 0, Reject::AmountZero)?;
             let verifier = model.verifiers.get_mut(&by).ok_or(Reject::NotAVerifier)?;
             ensure(verifier.bond >= amount, Reject::BondInsufficient)?;
             let stays = verifier.bond - amount + verifier.joining;
             ensure(stays == 0 || stays >= BOND_MIN, Reject::BondTooSmall)?;
-            ensure(verifier.unbonding.is_none(), Reject::AlreadyUnbonding)?;
+            ensure(
+                verifier.unbonding.is_none_or(|(amount, _, _)| amount == 0),
+                Reject::AlreadyUnbonding,
+            )?;
             verifier.bond -= amount;
             verifier.unbonding = Some((amount, until, until_uptime));
             Ok(())
@@ -701,7 +711,7 @@ impl Model {
             verifier.bond += std::mem::take(&mut verifier.joining);
         }
         self.verifiers
-            .retain(|_, verifier| verifier.at_stake() > 0 || verifier.held > 0);
+            .retain(|_, verifier| verifier.at_stake() > 0 || verifier.unbonding.is_some() || verifier.held > 0);
         for (who, amount) in returned {
             self.give(who, 0, amount);
         }

@@ -36,6 +36,7 @@ Each works from a fresh clone with Rust and a C compiler. Some tests need more, 
   a real MQTT client                             mosquitto_pub in PATH
   measured data                                  ../shared/data, or CAIRN_DATA
 
+Random cases are the same in every run. PROPTEST_RNG_SEED=N draws others, PROPTEST_CASES=N more of them.
 CARGO_TARGET_DIR is honoured. Exit codes: 0 well, 1 something failed, 2 no such command; `demo` and `simulate` have the
 program's own.
 ";

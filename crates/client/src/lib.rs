@@ -14,6 +14,7 @@ pub mod verify;
 
 mod question;
 
+mod blocks;
 mod node;
 mod raw;
 mod submit;
@@ -24,6 +25,7 @@ mod events;
 
 mod wallet;
 
+pub use blocks::TakenBlock;
 pub use cairn_engine::light::Anchor;
 pub use cairn_engine::light::HandOver;
 pub use eras::{Eras, follow_eras, hand_over};

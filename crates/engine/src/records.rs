@@ -59,6 +59,13 @@ pub fn is_records(tx: &[u8]) -> bool {
     tx.starts_with(MARK)
 }
 
+/// What a transaction brings of the records of the era before: the place of its chunk, how many there are, and the records in it. For
+/// those who follow a chain without its state.
+pub fn records_in(tx: &[u8]) -> Option<(u64, u64, Vec<(Key, Value)>)> {
+    let brought = Brought::read(tx)?;
+    Some((brought.proof.start, brought.proof.count, parse(&brought.chunk)?))
+}
+
 /// Adds a record to a chunk; false when it has no room left.
 fn push(chunk: &mut Vec<u8>, key: &Key, value: &Value) -> bool {
     let len = value.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);

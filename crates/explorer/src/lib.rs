@@ -1,1 +1,21 @@
-//! The explorer.
+//! The explorer: what happened on a chain, for people and programs. It follows a node's final blocks, runs them through the ledger's own
+//! rules, and answers from what it computed and checked itself. It holds no key and moves nothing.
+//!
+//! ```text
+//! node ─▶ follow ─▶ index ─▶ api ─▶ pages, programs        verifiers' archives ─▶ archives ─▶ index (findings, cells, alerts)
+//! ```
+//! Modules stand in the order in which a block meets them.
+
+pub mod db;
+
+pub mod live;
+
+pub mod follow;
+
+pub mod index;
+
+pub mod archives;
+
+pub mod words;
+
+pub mod content;

@@ -37,7 +37,7 @@ pub use cairn_engine::{Address, CatchUp, Identity, KeysError, ManualClock, Syste
 pub use machine::{LedgerMachine, events, pad, reject, unpad};
 pub use mempool::admission::{SubmitError, Submitted};
 pub use node::{Final, LISTEN_DEFAULT, NodeConfig, NodeEnded, NodeError, NodeHandle, OutcomeError, start};
-pub use serve::{ApiError, FORESEEN, HttpLimits, ROUTES, from_json, reading};
+pub use serve::{ApiError, Caller, FORESEEN, HttpLimits, ROUTES, from_json, listen, reading};
 pub use state::StateError;
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Where archives are kept: a folder, S3 and its kin, or memory. Whole objects, put at once; an object is there or not.
 
+mod http;
 #[cfg(test)]
 pub mod moto;
 mod remote;
 #[cfg(test)]
 mod tests;
 
+pub use http::HttpArchive;
 pub use remote::{Remote, S3};
 
 use std::collections::BTreeMap;

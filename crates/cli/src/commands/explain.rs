@@ -5,7 +5,6 @@ use crate::error::{Done, Failure, Kind, OrFail};
 use crate::exchanged::{self, Settled};
 use crate::home::Home;
 use crate::output::{Output, decimal, table};
-use crate::roles::archive::HttpArchive;
 use crate::roles::chain::{Origin, RemoteNode, failed};
 use cairn_client::NodeClient;
 use cairn_ledger::records::{NetworkIndex, Roots, Settlement};
@@ -16,6 +15,7 @@ use cairn_types::{
 use cairn_verifier::archive::{EpochArchive, Inputs};
 use cairn_verifier::assess;
 use cairn_verifier::standing::standing;
+use cairn_verifier::objects::HttpArchive;
 use cairn_verticals::Vertical;
 use cairn_verticals::kit::reasons::{self, STANDING};
 use serde_json::{Value, json};

@@ -4,13 +4,13 @@
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::exchanged::Settled;
 use crate::output::{Output, decimal};
-use crate::roles::archive::HttpArchive;
 use crate::session::{Session, failed};
 use cairn_ledger::economics::netting::Exchange;
 use cairn_ledger::records::Settlement;
 use cairn_types::money::mul_div_floor;
 use cairn_types::{AccountNumber, EpochNumber, NetworkId, PayoutLeaf, Price, TimeMs, merkle};
 use cairn_verifier::archive::{ArchiveError, EpochArchive};
+use cairn_verifier::objects::HttpArchive;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tokio::runtime::Runtime;

@@ -1,9 +1,9 @@
 //! `cairn gateway`: the seller of a network's data as a process of its own.
 
+use cairn_verifier::objects::HttpArchive;
 use crate::error::Done;
 use crate::home::Home;
 use crate::output::Output;
-use crate::roles::archive::HttpArchive;
 use crate::roles::chain::{NodeChain, RemoteNode};
 use crate::roles::logs::Logs;
 use crate::roles::{gateway, until_stopped};

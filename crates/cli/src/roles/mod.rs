@@ -1,6 +1,5 @@
 //! The roles of a network, started in this process with what each asks of the others.
 
-pub mod archive;
 pub mod bonded;
 pub mod broker;
 pub mod chain;

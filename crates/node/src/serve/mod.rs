@@ -15,7 +15,7 @@ mod transactions;
 
 pub use chain::FORESEEN;
 pub use error::ApiError;
-pub use listener::HttpLimits;
+pub use listener::{Caller, HttpLimits, run as listen};
 pub use routes::{ROUTES, reading};
 pub use transactions::from_json;
 

@@ -2,13 +2,12 @@
 //! gives what only its verifier has; an anchored file is taken from whoever has it, under its hash. Nothing of it is believed here:
 //! whoever recomputes checks all of it.
 
-use crate::roles::archive::HttpArchive;
 use bytes::Bytes;
 use cairn_agent::routes::{is_address, is_inward};
 use cairn_types::hash;
 use cairn_verifier::archive::{EpochArchive, sealed_hash};
 use cairn_verifier::handed::File;
-use cairn_verifier::objects::{ObjectError, Objects};
+use cairn_verifier::objects::{HttpArchive, ObjectError, Objects};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 

@@ -1,7 +1,7 @@
-//! A verifier's archive over HTTP, read as any archive is. Whoever reads it checks what it finds.
+//! A verifier's archive over HTTP, read as any archive is: blocking, so never from a task. Whoever reads it checks what it finds.
 
-use cairn_verifier::limits::ARCHIVE_FILE_BYTES_MAX;
-use cairn_verifier::objects::{ObjectError, Objects};
+use super::{ObjectError, Objects};
+use crate::limits::ARCHIVE_FILE_BYTES_MAX;
 use std::time::Duration;
 use tokio::runtime::Handle;
 

@@ -1,0 +1,112 @@
+//! What operators should see: found by comparing a judged epoch with the one before, so that the same epochs give the same alerts in
+//! whatever order their archives came.
+
+use crate::db::{DbError, Row, Session, values};
+use crate::words;
+use cairn_types::{DeviceId, TimeMs};
+use cairn_verticals::kit::reasons::{BARRED, EXCLUDED};
+use serde_json::{Value, json};
+
+/// A kind of alert, and the devices of an epoch $2 of a network $1 that have it, with their operator and reason. `c` is the epoch, `p`
+/// the one before. Every one names reason $3 and $4 somewhere, so that all are asked alike.
+const KINDS: [(&str, &str); 5] = [
+    (
+        "device_silent",
+        "SELECT p.device, p.operator, 0 FROM device_epochs p WHERE p.network = $1 AND p.epoch = $2 - 1 AND p.operator IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM device_epochs c WHERE c.device = p.device AND c.network = $1 AND c.epoch = $2)
+         AND EXISTS (SELECT 1 FROM stays s WHERE s.network = $1 AND s.device = p.device AND s.joined <= $2
+         AND (s.left_after IS NULL OR s.left_after >= $2)) AND $3 <> $4",
+    ),
+    (
+        "device_refused",
+        "SELECT c.device, c.operator, c.reason FROM device_epochs c JOIN device_epochs p ON p.device = c.device AND p.network = $1
+         AND p.epoch = $2 - 1 WHERE c.network = $1 AND c.epoch = $2 AND c.accepted = 0 AND p.accepted > 0 AND c.operator IS NOT NULL
+         AND c.reason <> $3 AND c.reason <> $4",
+    ),
+    (
+        "device_excluded",
+        "SELECT c.device, c.operator, c.reason FROM device_epochs c WHERE c.network = $1 AND c.epoch = $2 AND c.reason = $3
+         AND c.operator IS NOT NULL AND NOT EXISTS (SELECT 1 FROM device_epochs p WHERE p.device = c.device AND p.network = $1
+         AND p.epoch = $2 - 1 AND p.reason = $3) AND $3 <> $4",
+    ),
+    (
+        "device_barred",
+        "SELECT c.device, c.operator, c.reason FROM device_epochs c WHERE c.network = $1 AND c.epoch = $2 AND c.reason = $4
+         AND c.operator IS NOT NULL AND NOT EXISTS (SELECT 1 FROM device_epochs p WHERE p.device = c.device AND p.network = $1
+         AND p.epoch = $2 - 1 AND p.reason = $4) AND $3 <> $4",
+    ),
+    (
+        "device_back",
+        "SELECT c.device, c.operator, 0 FROM device_epochs c WHERE c.network = $1 AND c.epoch = $2 AND c.units > 0
+         AND c.operator IS NOT NULL AND NOT EXISTS (SELECT 1 FROM device_epochs p WHERE p.device = c.device AND p.network = $1
+         AND p.epoch = $2 - 1 AND p.units > 0) AND EXISTS (SELECT 1 FROM device_epochs o WHERE o.device = c.device AND o.network = $1
+         AND o.epoch < $2 AND o.units > 0) AND $3 <> $4",
+    ),
+];
+
+/// Finds the alerts of an epoch and of the one after it, as far as what each is compared with is here; answers those of the first.
+pub fn find(network: u64, epoch: u64, session: &mut dyn Session) -> Result<Vec<(u64, Value)>, DbError> {
+    let found = compare(network, epoch, session)?;
+    compare(network, epoch + 1, session)?;
+    Ok(found)
+}
+
+fn is_here(network: u64, epoch: u64, session: &mut dyn Session) -> Result<bool, DbError> {
+    let sql = "SELECT 1 FROM network_epochs WHERE network = $1 AND epoch = $2 AND findings = 'here'";
+    Ok(session.one(sql, values![network, epoch])?.is_some())
+}
+
+fn compare(network: u64, epoch: u64, session: &mut dyn Session) -> Result<Vec<(u64, Value)>, DbError> {
+    let Some(before) = epoch.checked_sub(1) else {
+        return Ok(Vec::new());
+    };
+    if !is_here(network, epoch, session)? || !is_here(network, before, session)? {
+        return Ok(Vec::new());
+    }
+    let closed = session.one("SELECT ends, height FROM epochs WHERE number = $1", values![epoch])?;
+    let Some(closed) = closed else {
+        return Ok(Vec::new());
+    };
+    let (time, height) = (closed.count(0)?, closed.count(1)?);
+    let mut all = Vec::new();
+    for (kind, sql) in KINDS {
+        let devices = session.all(sql, values![network, epoch, EXCLUDED.0, BARRED.0])?;
+        for row in devices {
+            let (device, operator, reason) = (row.count(0)?, row.count(1)?, row.maybe_count(2));
+            let sql = "INSERT INTO alerts (network, epoch, device, kind, operator, time, height, detail)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (network, epoch, device, kind) DO NOTHING";
+            session.run(sql, values![network, epoch, device, kind, operator, time, height, reason])?;
+        }
+        let sql = format!("{SELECT} WHERE a.network = $1 AND a.epoch = $2 AND a.kind = $3 ORDER BY a.device");
+        let rows = session.all(&sql, values![network, epoch, kind])?;
+        for row in &rows {
+            all.push((row.count(4)?, face(row)?));
+        }
+    }
+    Ok(all)
+}
+
+/// An alert with the ids behind its numbers.
+pub const SELECT: &str = "SELECT a.epoch, a.device, a.kind, a.time, a.operator, a.height, a.detail, d.id, o.id, n.id, n.vertical, a.network
+    FROM alerts a JOIN devices d ON d.number = a.device JOIN accounts o ON o.number = a.operator JOIN networks n ON n.number = a.network";
+
+/// An alert as it is shown.
+pub fn face(row: &Row) -> Result<Value, DbError> {
+    let (epoch, kind) = (row.count(0)?, row.text(2)?);
+    let (device, operator, network) = (hex::encode(row.id(7)?), hex::encode(row.id(8)?), hex::encode(row.id(9)?));
+    let vertical = cairn_verticals::by_name(row.text(10)?);
+    let reason = row.maybe_count(6).and_then(|reason| u16::try_from(reason).ok());
+    let reason = reason.filter(|reason| *reason != 0).map(cairn_types::Reason);
+    let reason = reason.map(|reason| words::reason(vertical, reason).sentence);
+    Ok(json!({
+        "id": format!("{}-{epoch}-{}-{kind}", row.count(11)?, row.count(1)?),
+        "time": TimeMs(row.count(3)?).to_string(),
+        "height": row.count(5)?,
+        "epoch": epoch,
+        "kind": kind,
+        "operator": operator,
+        "device": DeviceId(row.id(7)?).to_string(),
+        "network": network,
+        "sentence": words::alert(kind, &device, epoch, reason),
+    }))
+}

@@ -1,0 +1,1 @@
+//! Findings out of archives: see the file above.

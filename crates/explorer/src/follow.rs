@@ -1,0 +1,280 @@
+//! Follows a node's final blocks into the index, in a thread of its own: fetches, checks, runs them, and commits whole blocks with the
+//! cursor. A kill at any moment leaves a block in or out. What does not hold is never taken in: it waits and says why.
+//!
+//! ```text
+//! cursor ─▶ blocks from the node ─▶ check: links, certificate ─▶ index::apply ─▶ commit ─▶ those who listen
+//! ```
+
+mod check;
+
+pub use check::{CheckError, certified};
+
+use crate::db::{DbError, Location, Session, schema};
+use crate::index::records::Cache;
+use crate::index::{self, Applied, ApplyError, Rules};
+use crate::live::{Live, Progress};
+use cairn_client::{Anchor, ClientError, Events, NodeClient, TakenBlock};
+use cairn_ledger::{Ledger, records::Chain, view};
+use futures::{StreamExt, TryStreamExt};
+use serde_json::json;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+/// Blocks of one transaction of the database while catching up.
+const BATCH_BLOCKS: usize = 64;
+/// Questions to the node at once.
+const ASKED_MAX: usize = 8;
+/// After something did not hold or was not there.
+const REST: Duration = Duration::from_secs(2);
+/// Between two looks where nothing tells of new blocks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Why following stands still.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    #[error(transparent)]
+    Node(#[from] ClientError),
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error("the index is of the chain {0}, and the node of another")]
+    OtherChain(String),
+    #[error("the genesis cannot be used: {0}")]
+    Genesis(String),
+    #[error("the node no longer keeps block {0}")]
+    Pruned(u64),
+}
+
+impl FollowError {
+    /// What to do about it.
+    pub fn hint(&self) -> &str {
+        match self {
+            Self::Node(error) => error.hint(),
+            Self::Check(_) => "ask another node: this one gives what the validators did not sign",
+            Self::Apply(error) => error.hint(),
+            Self::Db(error) => error.hint(),
+            Self::OtherChain(_) => "name another --database, or start with --rebuild",
+            Self::Genesis(_) => "check that the address is a node's, of the same version",
+            Self::Pruned(_) => "follow a node that keeps all blocks",
+        }
+    }
+}
+
+/// Follows one node into one index.
+pub struct Follower {
+    client: NodeClient,
+    anchor: Anchor,
+    location: Location,
+    live: Live,
+    rules: Rules,
+}
+
+/// An index that is open to be written, and what of it is at hand.
+pub struct Writing {
+    pub session: Box<dyn Session>,
+    pub cache: Cache,
+}
+
+impl Writing {
+    /// Opens the index, and makes it anew where it is of another form, or where that is wanted.
+    pub fn open(location: &Location, rebuild: bool) -> Result<Self, DbError> {
+        let mut session = location.open()?;
+        let version = schema::version(session.as_mut())?;
+        if rebuild || version != Some(schema::VERSION) {
+            if version.is_some() {
+                tracing::warn!(?version, "the index is made anew");
+            }
+            schema::make(session.as_mut())?;
+        }
+        Ok(Self {
+            session,
+            cache: Cache::default(),
+        })
+    }
+
+    /// Takes checked blocks in, all or none of them.
+    pub fn take(&mut self, rules: &Rules, blocks: &[TakenBlock]) -> Result<Vec<Applied>, ApplyError> {
+        self.session.begin()?;
+        let session = self.session.as_mut();
+        let cache = &mut self.cache;
+        let applied = blocks.iter().map(|block| index::apply::apply(rules, block, session, cache));
+        let done = applied
+            .collect::<Result<Vec<_>, _>>()
+            .and_then(|applied| self.session.commit().map(|()| applied).map_err(ApplyError::from));
+        if done.is_err() {
+            self.cache.forget();
+            self.session.rollback()?;
+        }
+        done
+    }
+}
+
+impl Follower {
+    /// Asks the node for the genesis, which the anchor's digest checks.
+    pub async fn new(client: NodeClient, location: Location, live: Live) -> Result<Self, FollowError> {
+        let anchor = client.anchor().cloned().ok_or(ClientError::NoAnchor)?;
+        let genesis = client.genesis().await?;
+        let ledger = Ledger::new(genesis).map_err(|error| FollowError::Genesis(error.to_string()))?;
+        let rules = Rules {
+            ledger,
+            era: anchor.era,
+        };
+        Ok(Self {
+            client,
+            anchor,
+            location,
+            live,
+            rules,
+        })
+    }
+
+    /// Follows until told to stop. Blocking: in a thread of its own.
+    pub fn run(self, mut writing: Writing, runtime: &Handle, stop: &watch::Receiver<bool>) {
+        let mut stopped = stop.clone();
+        let mut news: Option<Events> = None;
+        while !*stop.borrow() {
+            let step = self.step(&mut writing, runtime);
+            let rest = match step {
+                Ok(0) => LOOK_EVERY,
+                Ok(_) => continue,
+                Err(error) => {
+                    let trouble = format!("{error} ({})", error.hint());
+                    if self.live.progress().trouble.as_ref() != Some(&trouble) {
+                        tracing::warn!(%error, "following waits");
+                        self.live.tell("trouble", json!({ "message": trouble }), None);
+                    }
+                    self.live.set(Progress {
+                        state: "waiting",
+                        trouble: Some(trouble),
+                        node_height: self.live.progress().node_height,
+                    });
+                    news = None;
+                    REST
+                }
+            };
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = stopped.wait_for(|stop| *stop) => {}
+                    () = tokio::time::sleep(rest) => {}
+                    () = self.told(&mut news) => {}
+                }
+            });
+        }
+    }
+
+    /// Returns once the node tells of a block.
+    async fn told(&self, news: &mut Option<Events>) {
+        if news.is_none() {
+            *news = self.client.events(None).await.ok();
+        }
+        let Some(events) = news else {
+            return std::future::pending().await;
+        };
+        loop {
+            match events.next().await {
+                Ok(Some(cairn_client::Told::Block { .. })) => return,
+                Ok(Some(cairn_client::Told::Event { .. })) => {}
+                _ => {
+                    *news = None;
+                    return std::future::pending().await;
+                }
+            }
+        }
+    }
+
+    /// Takes in what the node has; answers how many blocks.
+    fn step(&self, writing: &mut Writing, runtime: &Handle) -> Result<usize, FollowError> {
+        let cursor = index::cursor(writing.session.as_mut())?;
+        let status = runtime.block_on(self.client.status())?;
+        let next = match &cursor {
+            Some(cursor) if cursor.over => 0,
+            Some(cursor) => cursor.height + 1,
+            None => self.first(runtime, status.height)?,
+        };
+        let behind = (status.height + 1).saturating_sub(next);
+        self.live.set(Progress {
+            state: if behind > 2 { "catching_up" } else { "following" },
+            trouble: None,
+            node_height: Some(status.height),
+        });
+        if behind == 0 || next == 0 {
+            return Ok(0);
+        }
+        let last = status.height.min(next + BATCH_BLOCKS as u64 - 1);
+        let blocks = runtime.block_on(self.fetch(next, last))?;
+        if blocks.is_empty() {
+            return Err(FollowError::Pruned(next));
+        }
+        let before = cursor.as_ref().map(|cursor| cursor.digest);
+        let mut count = certified(&self.anchor, before, next, &blocks)?;
+        if count == 0 {
+            count = runtime.block_on(self.proven(&blocks))?;
+        }
+        let applied = writing.take(&self.rules, &blocks[..count])?;
+        for block in &applied {
+            self.tell(block);
+        }
+        Ok(applied.len())
+    }
+
+    /// The height of the chain's first block: after the era's base.
+    fn first(&self, runtime: &Handle, newest: u64) -> Result<u64, FollowError> {
+        if newest == 0 {
+            return Ok(1);
+        }
+        let newest = runtime.block_on(self.client.block(newest))?;
+        Ok(newest.map_or(0, |block| block.header.base) + 1)
+    }
+
+    async fn fetch(&self, first: u64, last: u64) -> Result<Vec<TakenBlock>, ClientError> {
+        let asked = futures::stream::iter(first..=last).map(|height| self.client.block(height));
+        let blocks: Vec<Option<TakenBlock>> = asked.buffered(ASKED_MAX).try_collect().await?;
+        Ok(blocks.into_iter().map_while(|block| block).collect())
+    }
+
+    /// How many of these blocks, linked already, stand up to the one under which the node proves its newest state: blocks without a
+    /// certificate of their own are final through a later one.
+    async fn proven(&self, blocks: &[TakenBlock]) -> Result<usize, FollowError> {
+        let key = view::key::<Chain>(&());
+        let proof = self.client.proof(&key).await?;
+        let proven = cairn_client::verify::bytes(&self.anchor, &key, &proof)?.header;
+        let same = blocks.iter().position(|block| block.header.digest() == proven.digest());
+        Ok(same.map_or(0, |at| at + 1))
+    }
+
+    fn tell(&self, block: &Applied) {
+        let data = json!({
+            "height": block.height,
+            "time": block.time.to_string(),
+            "transactions": block.transactions,
+            "events": block.events,
+        });
+        self.live.tell("block", data, None);
+        if let Some(number) = block.closed {
+            let clock = self.rules.ledger.genesis().clock();
+            let epoch = cairn_types::EpochNumber(number);
+            let (start, end) = (clock.start(epoch).to_string(), clock.end(epoch).to_string());
+            let data = json!({ "number": number, "start": start, "end": end });
+            self.live.tell("epoch", data, None);
+        }
+        for (network, epoch, operators, token, stable) in &block.paid {
+            let data = json!({
+                "network": network, "epoch": epoch, "operators": operators,
+                "token": token.to_string(), "stable": stable.to_string(),
+            });
+            self.live.tell("payout", data, None);
+        }
+    }
+
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+}

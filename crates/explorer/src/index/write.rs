@@ -1,0 +1,111 @@
+//! Small writes that several kinds of facts share: the cursor, numbers behind ids, rows of people, networks and devices.
+
+use crate::db::{DbError, Session, values};
+use cairn_engine::Header;
+use cairn_types::TimeMs;
+
+/// How far the index is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub height: u64,
+    pub time: TimeMs,
+    pub digest: [u8; 32],
+    /// Whether the era has ended with that block.
+    pub over: bool,
+}
+
+/// The last block in the index; none before the first.
+pub fn cursor(session: &mut dyn Session) -> Result<Option<Cursor>, DbError> {
+    let row = session.one("SELECT bytes FROM meta WHERE name = 'cursor'", values![])?;
+    let Some(row) = row else { return Ok(None) };
+    let header = Header::decode(row.bytes(0)?).map_err(|_| DbError::Column("a header expected"))?;
+    Ok(Some(Cursor {
+        height: header.height,
+        time: TimeMs(header.time_ms),
+        digest: header.digest(),
+        over: header.is_over(),
+    }))
+}
+
+/// Moves the cursor from the block before. Whoever comes second with the same block changes nothing: two who follow into one index do
+/// not mix.
+pub fn set_cursor(session: &mut dyn Session, header: &Header) -> Result<(), DbError> {
+    let before = header.height.saturating_sub(1);
+    let encoded = header.encode();
+    let moved = session.run(
+        "UPDATE meta SET number = $1, bytes = $2 WHERE name = 'cursor' AND number = $3",
+        values![header.height, &encoded[..], before],
+    )?;
+    if moved == 1 {
+        return Ok(());
+    }
+    let held = session.one("SELECT number FROM meta WHERE name = 'cursor'", values![])?;
+    if held.is_some() {
+        return Err(DbError::Failed("another program follows into this index".to_owned()));
+    }
+    session.run(
+        "INSERT INTO meta (name, number, bytes) VALUES ('cursor', $1, $2)",
+        values![header.height, &encoded[..]],
+    )?;
+    Ok(())
+}
+
+/// Whether all records of the era before are here, of a chain that began with some.
+pub fn is_taken_over(session: &mut dyn Session) -> Result<bool, DbError> {
+    let row = session.one("SELECT number FROM meta WHERE name = 'taken_over'", values![])?;
+    Ok(row.is_some())
+}
+
+pub fn set_taken_over(session: &mut dyn Session, height: u64) -> Result<(), DbError> {
+    let sql = "INSERT INTO meta (name, number) VALUES ('taken_over', $1) ON CONFLICT (name) DO NOTHING";
+    session.run(sql, values![height]).map(drop)
+}
+
+/// What somebody is, as bits of `accounts.roles`.
+pub mod roles {
+    pub const OPERATOR: u64 = 1;
+    pub const CUSTOMER: u64 = 2;
+    pub const FOUNDER: u64 = 4;
+    pub const VERIFIER: u64 = 8;
+    pub const PROVIDER: u64 = 16;
+    pub const ISSUER: u64 = 32;
+}
+
+pub fn account(session: &mut dyn Session, number: u64, id: [u8; 32], opened: u64) -> Result<(), DbError> {
+    let sql = "INSERT INTO accounts (number, id, opened, roles, devices, units, token, stable, usd, availability_usd, usage_usd,
+        customers_paid, bought_stable, bought_burned, burned_token, refunded, spent, orders, slashed)
+        VALUES ($1, $2, $3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT (number) DO NOTHING";
+    session.run(sql, values![number, id, opened]).map(drop)
+}
+
+pub fn role(session: &mut dyn Session, number: u64, role: u64) -> Result<(), DbError> {
+    let sql = "UPDATE accounts SET roles = roles | $2 WHERE number = $1";
+    session.run(sql, values![number, role]).map(drop)
+}
+
+pub fn network(
+    session: &mut dyn Session,
+    number: u64,
+    id: [u8; 32],
+    name: &str,
+    vertical: &str,
+    founder: u64,
+) -> Result<(), DbError> {
+    let sql = "INSERT INTO networks (number, id, name, vertical, founder, devices, reporting, accepted, refused, units, availability,
+        usage, cash, customers_paid, token, usd, availability_usd, usage_usd, open_orders)
+        VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT (number) DO NOTHING";
+    session.run(sql, values![number, id, name, vertical, founder])?;
+    role(session, founder, roles::FOUNDER)
+}
+
+pub fn device(session: &mut dyn Session, number: u64, id: [u8; 32], owner: u64) -> Result<(), DbError> {
+    let sql = "INSERT INTO devices (number, id, owner, units, accepted, refused, state) VALUES ($1, $2, $3, 0, 0, 0, 'new')
+        ON CONFLICT (number) DO NOTHING";
+    if session.run(sql, values![number, id, owner])? == 1 {
+        session.run(
+            "UPDATE accounts SET devices = devices + 1, roles = roles | $2 WHERE number = $1",
+            values![owner, roles::OPERATOR],
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! The explorer against a real node, in a file and in a database server.
+
+mod follow;
+mod killed;
+mod server;
+mod world;

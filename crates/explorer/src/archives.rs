@@ -5,11 +5,11 @@
 //! released epoch ─▶ verifier by verifier: inputs, findings, payouts, reports ─▶ roots = the ledger's? ─▶ rows, totals, alerts
 //! ```
 
-mod alerts;
+pub mod alerts;
 mod check;
 mod write;
 
-pub use check::{Believed, Disbelieved, believe};
+pub use check::{Believed, Disbelieved, believe, is_accepted, readings, sealed_reports as believe_reports};
 
 use crate::db::{DbError, Location, Row, Session, values};
 use crate::index::records::look;

@@ -18,4 +18,12 @@ pub mod archives;
 
 pub mod words;
 
+pub mod api;
+
+pub mod page;
+
+mod serve;
+
 pub mod content;
+
+pub use serve::{Handle, Settings, StartError, start, system_time};

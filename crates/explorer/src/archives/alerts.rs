@@ -15,7 +15,7 @@ const KINDS: [(&str, &str); 5] = [
         "SELECT p.device, p.operator, 0 FROM device_epochs p WHERE p.network = $1 AND p.epoch = $2 - 1 AND p.operator IS NOT NULL
          AND NOT EXISTS (SELECT 1 FROM device_epochs c WHERE c.device = p.device AND c.network = $1 AND c.epoch = $2)
          AND EXISTS (SELECT 1 FROM stays s WHERE s.network = $1 AND s.device = p.device AND s.joined <= $2
-         AND (s.left_after IS NULL OR s.left_after >= $2)) AND $3 <> $4",
+         AND (s.left_after IS NULL OR s.left_after >= $2)) AND ($3 + 0) <> ($4 + 0)",
     ),
     (
         "device_refused",
@@ -27,20 +27,20 @@ const KINDS: [(&str, &str); 5] = [
         "device_excluded",
         "SELECT c.device, c.operator, c.reason FROM device_epochs c WHERE c.network = $1 AND c.epoch = $2 AND c.reason = $3
          AND c.operator IS NOT NULL AND NOT EXISTS (SELECT 1 FROM device_epochs p WHERE p.device = c.device AND p.network = $1
-         AND p.epoch = $2 - 1 AND p.reason = $3) AND $3 <> $4",
+         AND p.epoch = $2 - 1 AND p.reason = $3) AND ($3 + 0) <> ($4 + 0)",
     ),
     (
         "device_barred",
         "SELECT c.device, c.operator, c.reason FROM device_epochs c WHERE c.network = $1 AND c.epoch = $2 AND c.reason = $4
          AND c.operator IS NOT NULL AND NOT EXISTS (SELECT 1 FROM device_epochs p WHERE p.device = c.device AND p.network = $1
-         AND p.epoch = $2 - 1 AND p.reason = $4) AND $3 <> $4",
+         AND p.epoch = $2 - 1 AND p.reason = $4) AND ($3 + 0) <> ($4 + 0)",
     ),
     (
         "device_back",
         "SELECT c.device, c.operator, 0 FROM device_epochs c WHERE c.network = $1 AND c.epoch = $2 AND c.units > 0
          AND c.operator IS NOT NULL AND NOT EXISTS (SELECT 1 FROM device_epochs p WHERE p.device = c.device AND p.network = $1
          AND p.epoch = $2 - 1 AND p.units > 0) AND EXISTS (SELECT 1 FROM device_epochs o WHERE o.device = c.device AND o.network = $1
-         AND o.epoch < $2 AND o.units > 0) AND $3 <> $4",
+         AND o.epoch < $2 AND o.units > 0) AND ($3 + 0) <> ($4 + 0)",
     ),
 ];
 

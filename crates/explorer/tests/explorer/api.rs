@@ -1,0 +1,281 @@
+//! `openapi.json` says what the router does: the same routes, and answers of a furnished explorer that fit their schemas; and what holds
+//! for every answer.
+
+use crate::schema::check;
+use crate::world::{CUSTOMER, Furniture, OPERATOR, World, account};
+use cairn_explorer::{Handle, Settings, api, start};
+use cairn_types::TimeMs;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+fn document() -> Value {
+    serde_json::from_str(include_str!("../../openapi.json")).unwrap()
+}
+
+#[test]
+fn every_route_is_described_and_every_description_is_routed() {
+    let document = document();
+    let described: BTreeSet<(String, String)> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap().keys();
+            methods.map(move |method| (method.clone(), path.clone()))
+        })
+        .collect();
+    assert_eq!(described, api::routes().into_iter().collect());
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+/// An explorer of a world, and what asks it.
+pub struct Asking {
+    pub explorer: Handle,
+    pub http: reqwest::Client,
+}
+
+impl Asking {
+    pub async fn start(world: &World) -> Self {
+        Self::on(world, world.file("explorer.db")).await
+    }
+
+    pub async fn on(world: &World, database: cairn_explorer::db::Location) -> Self {
+        let settings = Settings {
+            node: world.node.url(),
+            anchor: world.node.chain().anchor().clone(),
+            gateway: None,
+            verifiers: Vec::new(),
+            database,
+            rebuild: false,
+            listen: "127.0.0.1:0".parse().unwrap(),
+            allow_origin: Some("https://elsewhere.example".to_owned()),
+            webhooks: false,
+            clock: || TimeMs(1_500_090_000_000),
+        };
+        let explorer = start(settings).await.unwrap();
+        let http = reqwest::Client::new();
+        Self { explorer, http }
+    }
+
+    pub async fn ask(&self, path: &str) -> reqwest::Response {
+        let url = format!("{}{path}", self.explorer.url());
+        self.http.get(url).send().await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        let response = self.ask(path).await;
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// Returns once a block is indexed: told by the stream, not looked for again and again.
+    pub async fn has(&self, height: u64) {
+        let mut stream = self.ask("/v1/live").await;
+        while self.get("/v1/chain").await.1["height"].as_u64() < Some(height) {
+            stream.chunk().await.unwrap().expect("the stream goes on");
+        }
+    }
+}
+
+fn fill(path: &str, made: &Furniture) -> String {
+    let id = match path.split('/').nth(2).unwrap_or_default().split('.').next().unwrap_or_default() {
+        "accounts" | "customers" => account(CUSTOMER).to_string(),
+        "operators" => account(OPERATOR).to_string(),
+        "networks" => made.network.to_string(),
+        "devices" => made.device.to_string(),
+        "orders" => made.order.to_string(),
+        _ => made.transfer.to_string(),
+    };
+    let key = cairn_ledger::view::key::<cairn_ledger::records::Account>(&account(CUSTOMER)).0;
+    let path = path
+        .replace("{id}", &id)
+        .replace("{key}", &hex::encode(key))
+        .replace("{height}", "3")
+        .replace("{epoch}", "0")
+        .replace("/series/{name}", "/series/supply")
+        .replace("{vertical}", "sensors");
+    match path.as_str() {
+        "/v1/search" => format!("{path}?q={}", &id[..8]),
+        path if path.contains("/readings") => format!("{path}?field=rain"),
+        path => path.to_owned(),
+    }
+}
+
+async fn answers_fit(database: cairn_explorer::db::Location, world: &World, made: &Furniture) {
+    let document = document();
+    let asking = Asking::on(world, database).await;
+    asking.has(world.height()).await;
+    for (method, path) in api::routes() {
+        let streams = ["/v1/live", "/v1/networks/{id}/epochs/{epoch}/archive/{name}"];
+        if method != "get" || streams.contains(&path.as_str()) {
+            continue;
+        }
+        let asked = fill(&path, made);
+        let (status, answer) = asking.get(&asked).await;
+        assert_eq!(status, 200, "{asked}: {answer}");
+        let content = &document["paths"][&path]["get"]["responses"]["200"]["content"];
+        for form in ["application/json", "application/geo+json"] {
+            if let Some(schema) = content[form].get("schema") {
+                check(&document, schema, &answer).unwrap_or_else(|error| panic!("{asked}: {error}\n{answer:#}"));
+            }
+        }
+        if path.ends_with(".csv") {
+            assert!(answer.as_str().is_some_and(|csv| csv.contains(',')), "{asked}: {answer}");
+        }
+    }
+    for (path, status) in [
+        ("/v1/nothing", 404),
+        ("/v1/devices/zz", 400),
+        ("/v1/devices/999999", 404),
+        ("/v1/networks?cursor=x", 400),
+        ("/v1/networks?limit=x", 400),
+        ("/v1/devices?state=sleepy", 400),
+        ("/v1/series/luck", 404),
+        ("/v1/search", 400),
+        ("/v1/blocks/0", 404),
+        ("/v1/transactions/00", 400),
+        ("/assets/none.js", 404),
+    ] {
+        let (got, answer) = asking.get(path).await;
+        assert_eq!(got, status, "{path}: {answer}");
+        check(&document, &document["components"]["schemas"]["Error"], &answer).unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+    asking.explorer.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_of_a_furnished_explorer_fit_their_schemas_whatever_the_database() {
+    let world = World::new().await;
+    let made = world.furnish().await;
+    answers_fit(world.file("explorer.db"), &world, &made).await;
+    if let Some(server) = crate::server::Server::start("the API out of PostgreSQL") {
+        answers_fit(server.location().clone(), &world, &made).await;
+    }
+    world.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_follow_each_other_and_what_a_reader_has_is_not_sent_again() {
+    let world = World::new().await;
+    let made = world.furnish().await;
+    let asking = Asking::start(&world).await;
+    asking.has(world.height()).await;
+    // Page by page it is the list as a whole, each item once, in its order.
+    for list in [
+        "/v1/events",
+        "/v1/transactions",
+        "/v1/blocks",
+        "/v1/accounts",
+        "/v1/devices",
+        "/v1/epochs",
+        "/v1/orders",
+        "/v1/networks",
+        &format!("/v1/accounts/{}/transactions", account(OPERATOR)),
+        &format!("/v1/operators/{}/alerts", account(OPERATOR)),
+        &format!("/v1/operators/{}/tax", account(CUSTOMER)),
+    ] {
+        let (_, whole) = asking.get(&format!("{list}?limit=500")).await;
+        let whole = whole["items"].as_array().unwrap().clone();
+        assert!(!whole.is_empty(), "{list}");
+        let (mut items, mut next) = (Vec::new(), String::new());
+        loop {
+            let (status, page) = asking.get(&format!("{list}?limit=2{next}")).await;
+            assert_eq!(status, 200, "{list}: {page}");
+            items.extend(page["items"].as_array().unwrap().clone());
+            match page["next_cursor"].as_str() {
+                Some(cursor) => next = format!("&cursor={cursor}"),
+                None => break,
+            }
+        }
+        assert_eq!(items, whole, "{list}");
+        let csv = asking.ask(&format!("{list}.csv")).await.text().await.unwrap();
+        let rows = csv::Reader::from_reader(csv.as_bytes()).records().count();
+        assert_eq!(rows, whole.len(), "{list}");
+    }
+    let first = asking.ask("/v1/networks?limit=1").await;
+    let tag = first.headers()["etag"].clone();
+    let url = format!("{}/v1/networks?limit=1", asking.explorer.url());
+    let again = asking.http.get(url).header("if-none-match", tag).send().await.unwrap();
+    assert_eq!((again.status().as_u16(), again.text().await.unwrap()), (304, String::new()));
+    let linked = asking.ask("/v1/accounts?limit=1").await.headers()["link"].to_str().unwrap().to_owned();
+    assert!(linked.starts_with("</v1/accounts?limit=1&cursor=") && linked.ends_with("; rel=\"next\""), "{linked}");
+    // What the pages rest on.
+    let (_, device) = asking.get(&format!("/v1/devices/{}", made.device)).await;
+    assert_eq!(device["memberships"].as_array().unwrap().len(), 2, "it moved: {device:#}");
+    let (_, network) = asking.get(&format!("/v1/networks/{}", made.network)).await;
+    assert_eq!((&network["devices"], &network["open_orders"]), (&json!(1), &json!(1)), "{network:#}");
+    let (_, alerts) = asking.get(&format!("/v1/operators/{}/alerts", account(OPERATOR))).await;
+    assert_eq!(alerts["items"][0]["kind"], "device_moved");
+    world.node.shutdown().await;
+    asking.explorer.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_is_told_what_a_page_may_do_and_other_pages_may_do_nothing() {
+    let world = World::new().await;
+    let asking = Asking::start(&world).await;
+    for path in ["/", "/v1/chain", "/v1/nothing", "/devices/7"] {
+        let answer = asking.ask(path).await;
+        let policy = answer.headers()["content-security-policy"].to_str().unwrap();
+        assert_eq!(policy, api::CONTENT_POLICY);
+        assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        assert!(!answer.headers().contains_key("access-control-allow-origin"), "{path}");
+    }
+    let url = format!("{}/v1/chain", asking.explorer.url());
+    let from = |origin: &str| asking.http.get(&url).header("origin", origin).send();
+    let other = from("https://other.example").await.unwrap();
+    assert!(!other.headers().contains_key("access-control-allow-origin"));
+    let allowed = from("https://elsewhere.example").await.unwrap();
+    assert_eq!(allowed.headers()["access-control-allow-origin"], "https://elsewhere.example");
+    let audit = format!("{}/v1/networks/0/epochs/0/audit", asking.explorer.url());
+    let foreign = asking.http.post(&audit).header("sec-fetch-site", "cross-site").send().await.unwrap();
+    assert_eq!(foreign.status().as_u16(), 403);
+    // Whoever asks too much is sent away for a while.
+    let mut refused = None;
+    for _ in 0..2_000 {
+        let answer = asking.ask("/v1/fields/sensors").await;
+        if answer.status().as_u16() == 429 {
+            refused = Some(answer.headers().contains_key("retry-after"));
+            break;
+        }
+    }
+    assert_eq!(refused, Some(true));
+    world.node.shutdown().await;
+    asking.explorer.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_is_tried_passed_on_and_found() {
+    let world = World::new().await;
+    let asking = Asking::start(&world).await;
+    asking.has(1).await;
+    let (id, bytes) = world.signed(CUSTOMER, World::transfer(9));
+    let preview = |bytes: &[u8]| {
+        let body = json!({ "transaction": hex::encode(bytes) });
+        let url = format!("{}/v1/transactions/preview", asking.explorer.url());
+        asking.http.post(url).json(&body).send()
+    };
+    let document = document();
+    let tried: Value = preview(&bytes).await.unwrap().json().await.unwrap();
+    check(&document, &document["components"]["schemas"]["Preview"], &tried).unwrap();
+    assert_eq!((&tried["accepted"], &tried["id"]), (&json!(true), &json!(id.to_string())));
+    assert!(tried["sentence"].as_str().unwrap().contains("0.000009 token"), "{tried}");
+    let (_, dear) = world.signed(CUSTOMER, World::transfer(u64::MAX / 2));
+    let tried: Value = preview(&dear).await.unwrap().json().await.unwrap();
+    assert_eq!(tried["refusal"]["code"], "token_insufficient", "{tried}");
+    let url = format!("{}/v1/transactions?wait=final", asking.explorer.url());
+    let sent = asking.http.post(&url).header("content-type", "application/cbor").body(bytes).send().await.unwrap();
+    assert_eq!(sent.status().as_u16(), 200);
+    let refused = asking.http.post(&url).body(dear).send().await.unwrap();
+    assert_eq!(refused.status().as_u16(), 422);
+    asking.has(world.height()).await;
+    let (_, found) = asking.get(&format!("/v1/transactions/{id}")).await;
+    assert_eq!((&found["state"], &found["kind"]), (&json!("final"), &json!("transfer")), "{found}");
+    let (_, proof) = asking.get(&format!("/v1/transactions/{id}/proof")).await;
+    assert!(proof["finality"].is_string());
+    world.node.shutdown().await;
+    asking.explorer.shutdown().await;
+}

@@ -130,6 +130,8 @@ enum Command {
     Gateway(commands::gateway::Command),
     #[command(subcommand)]
     Router(commands::router::Command),
+    #[command(subcommand)]
+    Explorer(commands::explorer::Command),
     Query(commands::query::Args),
     #[command(subcommand)]
     Coverage(commands::coverage::Command),
@@ -167,6 +169,7 @@ fn main() -> ExitCode {
         Command::Agent(command) => commands::agent::run(command, &cli.home, out),
         Command::Gateway(command) => commands::gateway::run(command, &cli.home, out),
         Command::Router(command) => commands::router::run(command, &cli.home, out),
+        Command::Explorer(command) => commands::explorer::run(command, &cli.home, out),
         Command::Query(args) => commands::query::run(args, &cli.home, out),
         Command::Coverage(command) => commands::coverage::run(command, out),
         Command::Explain(args) => commands::explain::run(args, &cli.home, out),

@@ -74,13 +74,13 @@ pub struct Shared {
     pub streams: Arc<Semaphore>,
     pub webhooks: Option<Webhooks>,
     pub answered: AtomicU64,
-    pub clock: fn() -> TimeMs,
+    pub clock: crate::serve::Clock,
     pub stop: watch::Receiver<bool>,
 }
 
 impl Shared {
     pub fn now(&self) -> TimeMs {
-        (self.clock)()
+        (self.clock.0)()
     }
 
     pub fn places() -> Semaphore {

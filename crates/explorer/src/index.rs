@@ -15,6 +15,8 @@ pub use notes::device_state;
 pub use apply::{Applied, ApplyError, Rules};
 pub use records::{Reader, Records};
 pub use write::{Cursor, cursor, set_cursor};
+#[cfg(test)]
+pub use write::{device as put_device, network as put_network, put_account};
 
 /// Bits of a transaction's place in its block.
 pub const TX_BITS: u32 = 13;

@@ -26,4 +26,4 @@ mod serve;
 
 pub mod content;
 
-pub use serve::{Handle, Settings, StartError, start, system_time};
+pub use serve::{Clock, Handle, Settings, StartError, start, system_time};

@@ -38,7 +38,42 @@ pub struct Settings {
     pub allow_origin: Option<String>,
     pub webhooks: bool,
     /// The time that the chain goes by, where it is not this computer's: a demo's.
-    pub clock: fn() -> TimeMs,
+    pub clock: Clock,
+}
+
+/// What says the time.
+#[derive(Clone)]
+pub struct Clock(pub Arc<dyn Fn() -> TimeMs + Send + Sync>);
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Clock({})", (self.0)())
+    }
+}
+
+impl Default for Clock {
+    /// This computer's.
+    fn default() -> Self {
+        Self(Arc::new(system_time))
+    }
+}
+
+impl Settings {
+    /// Of one node alone: nothing is passed on, and nobody else may read.
+    pub fn of(node: &str, anchor: Anchor, database: Location, listen: SocketAddr) -> Self {
+        Self {
+            node: node.to_owned(),
+            anchor,
+            gateway: None,
+            verifiers: Vec::new(),
+            database,
+            rebuild: false,
+            listen,
+            allow_origin: None,
+            webhooks: false,
+            clock: Clock::default(),
+        }
+    }
 }
 
 /// This computer's time.
@@ -151,7 +186,7 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         webhooks: webhooks.clone(),
         answered: Default::default(),
-        clock: settings.clock,
+        clock: settings.clock.clone(),
         stop: stopped.clone(),
     });
     let mut threads = Vec::new();
@@ -160,12 +195,12 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
     let fetcher = Fetcher::new(location.clone(), sources.clone(), live.clone());
     let (handle, halt) = (runtime.clone(), stopped.clone());
     threads.push(thread("explorer-archives", move || fetcher.run(&handle, &halt))?);
-    let (audits, mut halt, now) = (shared.audits.clone(), stopped.clone(), settings.clock);
+    let (audits, mut halt, clock) = (shared.audits.clone(), stopped.clone(), settings.clock.clone());
     let handle = runtime.clone();
     threads.push(thread("explorer-audits", move || {
         while !*halt.borrow() {
             audits_wanted.mark_unchanged();
-            if audits.run_next(&location, &genesis, sources.as_ref(), now) {
+            if audits.run_next(&location, &genesis, sources.as_ref(), || (clock.0)()) {
                 continue;
             }
             handle.block_on(async {

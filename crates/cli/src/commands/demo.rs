@@ -16,7 +16,7 @@ use std::time::Instant;
 /// Days of what is made unless told otherwise.
 const DAYS_DEFAULT: u64 = 3;
 const DAY_MS: u64 = 86_400_000;
-/// Where the demo's node listens if the port is free; verifier and gateway follow.
+/// Where the demo's node listens if the port is free; verifier, gateway and explorer follow.
 const FIRST_PORT: u16 = 8640;
 
 /// Play a whole network in this process: a city of rain gauges or a town of radio hotspots, paid by a real ledger.
@@ -73,12 +73,18 @@ async fn demo(args: Args, out: Output) -> Done {
     let mut findings = FindingsFile::create(args.findings.as_deref(), &scene)?;
     let folder = Folder::new(args.keep.as_deref())?;
     out.say(scene.title(epochs));
-    let first_port = crate::roles::three_ports(FIRST_PORT);
-    let first_port = first_port.ok_or_else(|| Failure::new(Kind::Files, "no three ports in a row are free"))?;
+    let first_port = crate::roles::ports_in_a_row(FIRST_PORT);
+    let first_port = first_port.ok_or_else(|| Failure::new(Kind::Files, "no four ports in a row are free"))?;
     let bar = out.progress(0, "register");
     let mut world = world::start(&scene, folder.path(), first_port, &bar).await?;
     bar.finish_and_clear();
-    for (role, url) in urls(&world) {
+    // Nobody looks at what ends with the data.
+    let explorer = match args.once {
+        true => None,
+        false => Some(world.explorer(folder.path(), first_port).await?),
+    };
+    let explorer_url = explorer.as_ref().map(|explorer| explorer.url().to_owned());
+    for (role, url) in urls(&world, explorer_url.as_deref()) {
         out.say(format!("  {role:<9} {url}"));
     }
     let bar = out.progress(epochs, "epochs");
@@ -100,7 +106,7 @@ async fn demo(args: Args, out: Output) -> Done {
     answer["audit"] = json!({ "epochs": epochs, "matching": matching });
     answer["seconds"] = json!((seconds * 1_000.0).round() / 1_000.0);
     answer["reports_per_second"] = json!((tally.received as f64 / seconds * 10.0).round() / 10.0);
-    answer["urls"] = urls(&world)
+    answer["urls"] = urls(&world, explorer_url.as_deref())
         .into_iter()
         .map(|(role, url)| (role.to_owned(), Value::from(url)))
         .collect();
@@ -125,6 +131,9 @@ async fn demo(args: Args, out: Output) -> Done {
         ));
         crate::roles::until_stopped().await;
     }
+    if let Some(explorer) = explorer {
+        explorer.shutdown().await;
+    }
     world.stop().await;
     folder.close()
 }
@@ -141,12 +150,14 @@ async fn supply(world: &World) -> Result<Value, Failure> {
     }))
 }
 
-fn urls(world: &World) -> [(&'static str, String); 3] {
-    [
+fn urls(world: &World, explorer: Option<&str>) -> Vec<(&'static str, String)> {
+    let mut urls = vec![
         ("node", world.node.url()),
         ("verifier", world.verifier.url()),
         ("gateway", world.gateway.url().to_owned()),
-    ]
+    ];
+    urls.extend(explorer.map(|url| ("explorer", url.to_owned())));
+    urls
 }
 
 /// The story's end, for people.

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod device;
 pub mod dispute;
 pub mod explain;
+pub mod explorer;
 pub mod export;
 pub mod gateway;
 pub mod genesis;

@@ -14,7 +14,7 @@ use cairn_types::{MicroUsd, Price};
 use serde_json::json;
 use std::path::Path;
 
-/// Run a whole network: node, verifier and gateway in this process, or several of them, each in a process of its own.
+/// Run a whole network: node, verifier, gateway and explorer in this process, or several of them, each in a process of its own.
 ///
 /// The first run makes keys (founder, verifier, issuer, gateway), a chain and a network of sensors; later runs go on where the last
 /// one ended, however it ended. Every network of the ledger is judged, new ones too. Ends at Ctrl-C or SIGTERM. The stablecoin is
@@ -31,7 +31,7 @@ use std::path::Path;
     "cairn up --validators 4 --verifiers 3 --dispute-seconds 60 --home several",
 ])]
 pub struct Args {
-    /// Where the node listens, on this computer only; verifier and gateway take the next two ports. 0: any.
+    /// Where the node listens, on this computer only; verifier, gateway and explorer take the next three ports. 0: any.
     #[arg(long, value_name = "PORT", default_value_t = 8640)]
     port: u16,
     /// Length of an epoch in seconds, for a new chain; an hour, unless told otherwise.
@@ -75,7 +75,7 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
     };
     let home = Home::at(home);
     crate::roles::runtime()?.block_on(async {
-        out.say("starting node, verifier and gateway …");
+        out.say("starting node, verifier, gateway and explorer …");
         let stopped = until_stopped();
         let up = up::start(&home, &options).await?;
         let answer = json!({
@@ -85,6 +85,7 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
             "node": up.settings.node,
             "verifier": up.settings.verifier,
             "gateway": up.settings.gateway,
+            "explorer": up.explorer.url(),
             "networks": up.verifier.networks().iter().map(ToString::to_string).collect::<Vec<_>>(),
         });
         out.answer(&answer, || {
@@ -98,6 +99,7 @@ pub fn run(args: Args, home: &Path, out: Output) -> Done {
                 format!("node      {}", text("node")),
                 format!("verifier  {}", text("verifier")),
                 format!("gateway   {}", text("gateway")),
+                format!("explorer  {}", text("explorer")),
                 "Next: cairn key new · cairn account open · cairn device register NAME --lat DEGREES --lng DEGREES"
                     .to_owned(),
             ]

@@ -25,6 +25,7 @@ use cairn_node::genesis::{Solo, solo};
 use cairn_node::{ManualClock, NodeConfig, NodeHandle};
 use cairn_types::{ChainId, MicroUsd, NetworkId, Price, TimeMs, Token};
 use cairn_verifier::chain::ChainView;
+use cairn_verifier::clock::Clock as _;
 use cairn_verifier::objects::{Objects, Remote};
 use cairn_verifier::price::FixedPrice;
 use cairn_verifier::submit::Submitter;
@@ -318,6 +319,19 @@ fn open_agent(
 }
 
 impl World {
+    /// An explorer beside the others, which goes by data time.
+    pub async fn explorer(&self, folder: &Path, first_port: u16) -> Result<cairn_explorer::Handle, Failure> {
+        let clock = self.time.verifier.clone();
+        let wanted = crate::roles::explorer::beside(
+            [&self.node.url(), &self.verifier.url(), self.gateway.url()],
+            self.node.chain().anchor(),
+            cairn_explorer::db::Location::Sqlite(folder.join("explorer.db")),
+            listen(first_port, 3),
+            cairn_explorer::Clock(Arc::new(move || clock.now())),
+        );
+        crate::roles::explorer::start(wanted).await
+    }
+
     /// The chain for blocking questions.
     pub fn view(&self) -> Arc<dyn ChainView> {
         self.chain.clone()

@@ -4,6 +4,7 @@ pub mod bonded;
 pub mod broker;
 pub mod chain;
 pub mod challenge;
+pub mod explorer;
 mod first_run;
 pub mod fleet;
 pub mod gateway;
@@ -92,12 +93,12 @@ pub fn beside(node: &str, places: u16) -> Result<String, Failure> {
     Ok(format!("{host}:{}", port.checked_add(places).ok_or_else(odd)?))
 }
 
-/// The first of three free ports in a row, from a port upwards: where node, verifier and gateway listen.
-pub fn three_ports(from: u16) -> Option<u16> {
+/// Where node, verifier, gateway and explorer listen: the first of as many free ports in a row, from a port upwards.
+pub fn ports_in_a_row(from: u16) -> Option<u16> {
     let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    (from..from.saturating_add(300))
-        .step_by(3)
-        .find(|first| (*first..first.saturating_add(3)).all(free))
+    (from..from.saturating_add(400))
+        .step_by(4)
+        .find(|first| (*first..first.saturating_add(4)).all(free))
 }
 
 #[cfg(test)]

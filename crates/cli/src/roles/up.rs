@@ -1,16 +1,19 @@
-//! A whole network in this process, on the real clock, with its data in a folder: node, verifier and gateway. Starts again on what is
+//! A whole network in this process, on the real clock, with its data in a folder: node, verifier, gateway and explorer. Starts again on what is
 //! there; loses nothing when it ends at any moment.
 //!
 //! ```text
 //! account.keys   founder, verifier, issuer, gateway      node/   chain and genesis      verifier/   log
 //! settings.json  where they listen, which chain           archive/   sealed epochs       gateway/    journal
+//! explorer.db    what the explorer indexed: may be removed, it is made again
 //! ```
 
 use super::chain::{LocalNode, NodeChain};
 use super::wallet::Wallet;
-use super::{first_run, gateway, verifier};
+use super::{explorer, first_run, gateway, verifier};
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::home::{AnchorText, Home, Settings};
+use cairn_explorer::Clock;
+use cairn_explorer::db::Location;
 use cairn_ledger::Genesis;
 use cairn_node::{NodeConfig, NodeHandle};
 use cairn_types::Price;
@@ -26,7 +29,7 @@ pub struct Options {
     pub chain: String,
     /// For a new chain; one that is there keeps its own.
     pub epoch_ms: Option<u64>,
-    /// Of the node; verifier and gateway take the next two. 0: any.
+    /// Of the node; verifier, gateway and explorer take the next three. 0: any.
     pub port: u16,
     /// What the verifier says a token is worth.
     pub price: Price,
@@ -38,6 +41,7 @@ pub struct Up {
     chain: Arc<NodeChain>,
     pub verifier: verifier::Service,
     pub gateway: cairn_gateway::Handle,
+    pub explorer: cairn_explorer::Handle,
     pub settings: Settings,
 }
 
@@ -85,6 +89,14 @@ pub async fn start(home: &Home, options: &Options) -> Result<Up, Failure> {
         listen(options.port, 2),
     )
     .await?;
+    let wanted = explorer::beside(
+        [&node.url(), &verifier.url(), gateway.url()],
+        node.chain().anchor(),
+        Location::Sqlite(folder.join("explorer.db")),
+        listen(options.port, 3),
+        Clock::default(),
+    );
+    let explorer = explorer::start(wanted).await?;
     let settings = Settings {
         node: Some(node.url()),
         verifier: Some(verifier.url()),
@@ -99,6 +111,7 @@ pub async fn start(home: &Home, options: &Options) -> Result<Up, Failure> {
         chain,
         verifier,
         gateway,
+        explorer,
         settings,
     })
 }
@@ -139,11 +152,13 @@ impl Up {
     async fn stop(self) {
         let Self {
             gateway,
+            explorer,
             mut verifier,
             chain,
             node,
             ..
         } = self;
+        explorer.shutdown().await;
         gateway.shutdown().await;
         // Its threads end with it; one that failed has said so in the log.
         let _ = verifier.stop().await;

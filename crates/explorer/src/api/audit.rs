@@ -67,6 +67,15 @@ impl ChainView for IndexChain {
         self.look(|store| records::settlement(store, network, epoch))
     }
 
+    fn is_stalled(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
+        let (limits, epoch_ms) = (&self.facts.limits, self.facts.clock.epoch_ms);
+        self.look(|store| records::is_stalled(store, limits, epoch_ms, network, epoch))
+    }
+
+    fn is_decided(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
+        self.look(|store| records::is_decided(store, network, epoch))
+    }
+
     fn is_releasable(&self, network: &NetworkId, epoch: EpochNumber) -> Result<bool, ChainError> {
         self.look(|store| records::is_releasable(store, &self.facts.limits, network, epoch))
     }

@@ -59,8 +59,8 @@ pub fn chain(ask: &mut Ask<'_>) -> Answer<Value> {
     };
     let counts = json!({
         "blocks": ask.at.as_ref().map_or(0, |at| at.height),
-        "transactions": count(ask, "SELECT COUNT(*) FROM transactions")?,
-        "events": count(ask, "SELECT COUNT(*) FROM events")?,
+        "transactions": count(ask, "SELECT all_txs FROM blocks ORDER BY height DESC LIMIT 1")?,
+        "events": count(ask, "SELECT all_events FROM blocks ORDER BY height DESC LIMIT 1")?,
         "accounts": chain.as_ref().map_or(0, |chain| chain.accounts),
         "devices": chain.as_ref().map_or(0, |chain| chain.devices),
         "networks": chain.as_ref().map_or(0, |chain| chain.networks),
@@ -177,7 +177,7 @@ pub fn overview(ask: &mut Ask<'_>) -> Answer<Value> {
     );
     let refused = ask.all(&sql, values![only])?;
     let refused: Vec<Value> = refused.iter().map(|row| faces::reason_count(row, 3, 1, 2)).collect::<Answer<_>>()?;
-    let sql = format!("{ROWS} AND ($1 = -1 OR n.network = $1) GROUP BY e.number, e.start, e.emission, e.burned, e.price ORDER BY e.number DESC LIMIT 25");
+    let sql = format!("{ROWS} AND ($1 = -1 OR n.network = $1) WHERE e.number > (SELECT MAX(number) FROM epochs) - 26 GROUP BY e.number, e.start, e.emission, e.burned, e.price ORDER BY e.number DESC LIMIT 25");
     let mut rows = ask.all(&casted(&sql), values![only])?;
     rows.reverse();
     let whole = rows.len() > 24;

@@ -158,6 +158,7 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
             usd.saturating_add(of("usd_micro")),
         )
     });
+    let reputation = reputation(ask, number)?;
     let barred = ask.look(|store| {
         let open = view::chain(store)?.map(|chain| chain.epoch);
         match open {
@@ -168,13 +169,47 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
     let extra = json!({
         "key": device.key.to_string(), "registered": device.registered.0, "retired": device.retired.map(|epoch| epoch.0),
         "barred_until": barred.map(|epoch| epoch.0), "memberships": memberships, "epochs": epochs, "reasons": reasons,
-        "reputation": json!([]), "advice": advice,
+        "reputation": reputation, "advice": advice,
         "earned": { "token": text(earned.0), "stable": text(earned.1), "usd_micro": text(earned.2) },
         "proof_key": hex::encode(view::key::<records::Device>(&id).0),
         "definitions": faces::definitions(DEVICE), "at": ask.place(), "checked": ROOT,
     });
     merge(&mut face, extra);
     Ok(face)
+}
+
+/// How the device stands where it is a member, by what its newest judged epoch was judged with.
+fn reputation(ask: &mut Ask<'_>, number: u64) -> Answer<Vec<Value>> {
+    let sql = "SELECT n.id, j.epoch, j.inputs, n.vertical FROM members m JOIN judged j ON j.network = m.network
+        JOIN networks n ON n.number = m.network WHERE m.device = $1 AND m.left_after IS NULL ORDER BY m.network LIMIT 8";
+    let mut all = Vec::new();
+    for row in ask.all(sql, values![number])? {
+        let inputs: Option<cairn_verifier::archive::Inputs> = minicbor::decode(row.bytes(2)?).ok();
+        let (Some(inputs), Some(vertical)) = (inputs, cairn_verticals::by_name(row.text(3)?)) else {
+            continue;
+        };
+        let device = cairn_types::DeviceNumber(u32::try_from(number).unwrap_or(u32::MAX));
+        let epoch = cairn_verifier::assess::epoch(&inputs, &[]);
+        let Ok(standing) = cairn_verifier::standing::standing(vertical, &epoch, device) else {
+            continue;
+        };
+        let excluded = match &standing["excluded"] {
+            Value::Object(excluded) => {
+                let of = |name: &str| excluded.get(name).cloned().unwrap_or(Value::Null);
+                json!({
+                    "rule": of("rule"), "sentence": of("sentence"), "measured": of("measured"), "limit": of("limit"),
+                    "unit": of("unit"), "from_epoch": of("from_epoch"), "until_epoch": of("until_epoch"), "until": of("until"),
+                    "evidence": of("evidence"),
+                })
+            }
+            _ => Value::Null,
+        };
+        all.push(json!({
+            "network": hex::encode(row.id(0)?), "epoch": row.count(1)?, "score": standing["score"], "paid": standing["paid"],
+            "of": standing["of"], "excluded": excluded,
+        }));
+    }
+    Ok(all)
 }
 
 fn situation(ask: &mut Ask<'_>, number: u64, row: &Row, face: &Value, reasons: &[Value]) -> Answer<Situation> {

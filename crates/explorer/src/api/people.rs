@@ -84,6 +84,7 @@ fn dispute_face(ask: &mut Ask<'_>, row: &Row) -> Answer<Value> {
         DisputeState::Rejected => "rejected",
         DisputeState::Upheld => "upheld",
         DisputeState::Completed => "completed",
+        DisputeState::Settled => "settled",
     };
     Ok(json!({
         "network": id.to_string(), "epoch": epoch.0, "state": state, "disputer": dispute.disputer.to_string(),

@@ -99,6 +99,9 @@ pub fn write(
     session.run(sql, values![network, counts.accepted, counts.refused, counts.units])?;
     let sql = "UPDATE networks SET last_epoch = $2, reporting = $3 WHERE number = $1 AND (last_epoch IS NULL OR last_epoch < $2)";
     if session.run(sql, values![network, epoch, counts.devices])? == 1 {
+        let sql = "INSERT INTO judged (network, epoch, inputs) VALUES ($1, $2, $3) ON CONFLICT (network)
+            DO UPDATE SET epoch = excluded.epoch, inputs = excluded.inputs";
+        session.run(sql, values![network, epoch, codec::encode(&believed.inputs)])?;
         states(network, epoch, &operators, &devices, session)?;
     }
     Ok(Some(counts))

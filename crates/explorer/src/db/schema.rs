@@ -15,7 +15,8 @@ pub const TABLES: &[(&str, &str)] = &[
     (
         "blocks",
         "height BIGINT PRIMARY KEY, time BIGINT NOT NULL, digest BYTES NOT NULL, header BYTES NOT NULL, certificate BYTES,
-         txs BIGINT NOT NULL, events BIGINT NOT NULL, bytes BIGINT NOT NULL, leader BYTES NOT NULL, view BIGINT NOT NULL",
+         txs BIGINT NOT NULL, events BIGINT NOT NULL, bytes BIGINT NOT NULL, leader BYTES NOT NULL, view BIGINT NOT NULL,
+         all_txs BIGINT NOT NULL, all_events BIGINT NOT NULL",
     ),
     (
         "transactions",
@@ -96,6 +97,8 @@ pub const TABLES: &[(&str, &str)] = &[
         "network BIGINT NOT NULL, epoch BIGINT NOT NULL, place BIGINT NOT NULL, device BIGINT NOT NULL, report BYTES NOT NULL,
          units BIGINT NOT NULL, reason BIGINT, spans BYTES NOT NULL, PRIMARY KEY (network, epoch, place)",
     ),
+    // What the newest judged epoch was judged by: roster and memory.
+    ("judged", "network BIGINT PRIMARY KEY, epoch BIGINT NOT NULL, inputs BYTES NOT NULL"),
     (
         "device_epochs",
         "device BIGINT NOT NULL, network BIGINT NOT NULL, epoch BIGINT NOT NULL, operator BIGINT, accepted BIGINT NOT NULL,

@@ -267,12 +267,7 @@ impl<'a> Notes<'a> {
                 let fields = values![network, epoch.0, totals.units, availability, usage, cash, paid, time, tx_at];
                 session.run(sql, fields)?;
             }
-            Event::EpochReleased { network, epoch, .. } => {
-                let network = known_network(network, records)?;
-                let sql = "UPDATE network_epochs SET state = 'released', findings = 'awaited' WHERE network = $1 AND epoch = $2";
-                records.session.run(sql, values![network, epoch.0])?;
-                self.applied.settled = true;
-            }
+            Event::EpochReleased { network, epoch, .. } => self.released(network, *epoch, records)?,
             Event::EpochExpired { network, epoch, .. } => state(network, *epoch, "expired", records)?,
             Event::PayoutsCompleted { network, epoch } => state(network, *epoch, "paid", records)?,
             Event::SettlementWithdrawn { network, epoch } => state(network, *epoch, "closed", records)?,
@@ -432,6 +427,21 @@ impl<'a> Notes<'a> {
         Ok(())
     }
 
+    /// The result can no longer be replaced: its totals are those that are paid, whoever decided it.
+    fn released(&mut self, id: &NetworkId, epoch: EpochNumber, records: &mut Records<'_>) -> Result<(), DbError> {
+        let network = known_network(id, records)?;
+        let settlement = records.look(|store| view::settlement(store, id, epoch))?;
+        let totals = settlement.map(|settlement| settlement.totals).unwrap_or_default();
+        let sql = "UPDATE network_epochs SET state = 'released', findings = 'awaited', units = $3, availability = $4, usage = $5, cash = $6,
+            customers_paid = $7, settled_time = COALESCE(settled_time, $8) WHERE network = $1 AND epoch = $2";
+        let (availability, usage, cash) = (totals.availability.0, totals.usage.0, totals.cash.0);
+        let (paid, time) = (totals.customers_paid.0, self.time());
+        let fields = values![network, epoch.0, totals.units, availability, usage, cash, paid, time];
+        records.session.run(sql, fields)?;
+        self.applied.settled = true;
+        Ok(())
+    }
+
     /// Leaves that were paid.
     fn paid(
         &mut self,
@@ -484,13 +494,16 @@ impl<'a> Notes<'a> {
         self.applied.events = self.events;
         let bytes: usize = self.block.txs.iter().map(Vec::len).sum();
         let (txs, events, bytes) = (self.block.txs.len() as u64, self.events as u64, bytes as u64);
-        let sql = "INSERT INTO blocks (height, time, digest, header, certificate, txs, events, bytes, leader, view)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        let before = records.session.one("SELECT all_txs, all_events FROM blocks ORDER BY height DESC LIMIT 1", values![])?;
+        let before = before.unwrap_or_default();
+        let (all_txs, all_events) = (before.sum(0) + txs, before.sum(1) + events);
+        let sql = "INSERT INTO blocks (height, time, digest, header, certificate, txs, events, bytes, leader, view, all_txs, all_events)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
         let encoded = header.encode();
         let (height, time, view) = (header.height, header.time_ms, header.view);
         let certificate = self.block.certificate.clone();
         let fields = values![
-            height, time, header.digest(), &encoded[..], certificate, txs, events, bytes, header.leader, view
+            height, time, header.digest(), &encoded[..], certificate, txs, events, bytes, header.leader, view, all_txs, all_events
         ];
         records.session.run(sql, fields)?;
         Ok(self.applied)

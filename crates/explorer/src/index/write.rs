@@ -109,3 +109,9 @@ pub fn device(session: &mut dyn Session, number: u64, id: [u8; 32], owner: u64) 
     }
     Ok(())
 }
+
+/// An account of a test.
+#[cfg(test)]
+pub fn put_account(session: &mut dyn Session, number: u64, id: [u8; 32]) -> Result<(), DbError> {
+    account(session, number, id, 1)
+}

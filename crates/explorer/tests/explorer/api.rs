@@ -3,10 +3,11 @@
 
 use crate::schema::check;
 use crate::world::{CUSTOMER, Furniture, OPERATOR, World, account};
-use cairn_explorer::{Handle, Settings, api, start};
+use cairn_explorer::{Clock, Handle, Settings, api, start};
 use cairn_types::TimeMs;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 fn document() -> Value {
     serde_json::from_str(include_str!("../../openapi.json")).unwrap()
@@ -42,16 +43,14 @@ impl Asking {
 
     pub async fn on(world: &World, database: cairn_explorer::db::Location) -> Self {
         let settings = Settings {
-            node: world.node.url(),
-            anchor: world.node.chain().anchor().clone(),
-            gateway: None,
-            verifiers: Vec::new(),
-            database,
-            rebuild: false,
-            listen: "127.0.0.1:0".parse().unwrap(),
             allow_origin: Some("https://elsewhere.example".to_owned()),
-            webhooks: false,
-            clock: || TimeMs(1_500_090_000_000),
+            clock: Clock(Arc::new(|| TimeMs(1_500_090_000_000))),
+            ..Settings::of(
+                &world.node.url(),
+                world.node.chain().anchor().clone(),
+                database,
+                "127.0.0.1:0".parse().unwrap(),
+            )
         };
         let explorer = start(settings).await.unwrap();
         let http = reqwest::Client::new();

@@ -28,7 +28,11 @@ fn main() {
         });
         let packed = packed.unwrap_or_else(|| "None".to_owned());
         let path = path.canonicalize().expect("a file that was read is there");
-        writeln!(list, "    File {{ path: {name:?}, bytes: include_bytes!({path:?}), packed: {packed} }},").expect("into memory");
+        writeln!(
+            list,
+            "    File {{ path: {name:?}, bytes: include_bytes!({path:?}), packed: {packed} }},"
+        )
+        .expect("into memory");
     }
     list += "];\n";
     fs::write(out.join("page_files.rs"), list).expect("the build folder can be written");

@@ -31,8 +31,12 @@ impl Demo {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let demo = Self(child);
-        let mut told = lines.map_while(Result::ok).filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        let answer = told.find(|answer| answer["urls"].is_object()).expect("the demo ends its story");
+        let mut told = lines
+            .map_while(Result::ok)
+            .filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        let answer = told
+            .find(|answer| answer["urls"].is_object())
+            .expect("the demo ends its story");
         (demo, answer)
     }
 }
@@ -69,20 +73,38 @@ async fn what_the_explorer_shows_of_a_demo_is_what_the_demo_counted() {
     let base = told["urls"]["explorer"].as_str().unwrap().to_owned();
     let http = reqwest::Client::new();
     let overview = until(&http, &base, "/v1/overview", |overview| {
-        let all = overview["reports_accepted"].as_u64().zip(overview["reports_refused"].as_u64());
-        overview["awaited"] == 0 && all.map(|(accepted, refused)| accepted + refused) == told["reports"]["received"].as_u64()
+        let all = overview["reports_accepted"]
+            .as_u64()
+            .zip(overview["reports_refused"].as_u64());
+        overview["awaited"] == 0
+            && all.map(|(accepted, refused)| accepted + refused) == told["reports"]["received"].as_u64()
     })
     .await;
-    assert_eq!(overview["reports_accepted"], told["reports"]["accepted"], "{overview:#}");
+    assert_eq!(
+        overview["reports_accepted"], told["reports"]["accepted"],
+        "{overview:#}"
+    );
     let network = told["network"].as_str().unwrap().to_owned();
     let (_, devices) = get(&http, &format!("{base}/v1/networks/{network}/devices?limit=500")).await;
     let devices = devices["items"].as_array().unwrap().clone();
-    let refused = devices.iter().find(|device| device["refused"].as_u64() > Some(3)).expect("a cheat");
+    let refused = devices
+        .iter()
+        .find(|device| device["refused"].as_u64() > Some(3))
+        .expect("a cheat");
     let operator = devices[0]["owner"].as_str().unwrap();
     let device = refused["id"].as_str().unwrap();
-    let customer = get(&http, &format!("{base}/v1/customers")).await.1["items"][0]["id"].as_str().unwrap().to_owned();
-    let order = get(&http, &format!("{base}/v1/orders")).await.1["items"][0]["id"].as_str().unwrap().to_owned();
-    let transaction = get(&http, &format!("{base}/v1/transactions")).await.1["items"][0]["id"].as_str().unwrap().to_owned();
+    let customer = get(&http, &format!("{base}/v1/customers")).await.1["items"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let order = get(&http, &format!("{base}/v1/orders")).await.1["items"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let transaction = get(&http, &format!("{base}/v1/transactions")).await.1["items"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     // Every answer fits, with something in each list.
     let document: Value = serde_json::from_str(include_str!("../../explorer/openapi.json")).unwrap();
     let mut empty = BTreeSet::new();
@@ -118,19 +140,31 @@ async fn what_the_explorer_shows_of_a_demo_is_what_the_demo_counted() {
         for form in ["application/json", "application/geo+json"] {
             let schema = &of["responses"]["200"]["content"][form]["schema"];
             if schema.is_object() {
-                schema::check(&document, schema, &answer).unwrap_or_else(|error| panic!("{asked}: {error}\n{answer:#}"));
+                schema::check(&document, schema, &answer)
+                    .unwrap_or_else(|error| panic!("{asked}: {error}\n{answer:#}"));
             }
         }
         if answer["items"].as_array().is_some_and(Vec::is_empty) {
             empty.insert(path.clone());
         }
     }
-    let nothing = ["/v1/disputes", "/v1/slashes", "/v1/networks/{id}/epochs/{epoch}/differences"];
+    let nothing = [
+        "/v1/disputes",
+        "/v1/slashes",
+        "/v1/networks/{id}/epochs/{epoch}/differences",
+    ];
     let nothing: BTreeSet<String> = nothing.map(str::to_owned).into_iter().collect();
     assert!(empty.is_subset(&nothing), "nothing in {empty:?}");
     let (_, readings) = get(&http, &format!("{base}/v1/devices/{device}/readings?field=rain")).await;
-    assert!(readings["values"].as_array().is_some_and(|values| values.len() > 100), "{readings}");
-    assert!(readings["stretches"][0]["sentence"].as_str().is_some_and(|sentence| sentence.len() > 20));
+    assert!(
+        readings["values"].as_array().is_some_and(|values| values.len() > 100),
+        "{readings}"
+    );
+    assert!(
+        readings["stretches"][0]["sentence"]
+            .as_str()
+            .is_some_and(|sentence| sentence.len() > 20)
+    );
     // Judged again here, it is the same.
     let audit = format!("{base}/v1/networks/{network}/epochs/12/audit");
     let asked = http.post(&audit).send().await.unwrap();
@@ -138,5 +172,9 @@ async fn what_the_explorer_shows_of_a_demo_is_what_the_demo_counted() {
     let path = format!("/v1/networks/{network}/epochs/12/audit");
     let audit = until(&http, &base, &path, |audit| audit["ended"].is_string()).await;
     assert_eq!(audit["state"], "equal", "{audit:#}");
-    assert!(audit["steps"].as_array().is_some_and(|steps| steps.iter().all(|step| step["equal"] == true)));
+    assert!(
+        audit["steps"]
+            .as_array()
+            .is_some_and(|steps| steps.iter().all(|step| step["equal"] == true))
+    );
 }

@@ -41,7 +41,11 @@ impl NodeClient {
         Ok(Some(TakenBlock {
             header,
             certificate: body.certificate.as_ref().map(unhex).transpose()?,
-            txs: body.transactions.iter().map(|tx| unhex(&tx.bytes)).collect::<Result<_, _>>()?,
+            txs: body
+                .transactions
+                .iter()
+                .map(|tx| unhex(&tx.bytes))
+                .collect::<Result<_, _>>()?,
         }))
     }
 

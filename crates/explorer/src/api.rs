@@ -131,20 +131,48 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("get", "/v1/epochs/{epoch}", One(epochs::one)),
     ("get", "/v1/networks/{id}/epochs", List(epochs::of_network, false)),
     ("get", "/v1/networks/{id}/epochs/{epoch}", One(epochs::network_one)),
-    ("get", "/v1/networks/{id}/epochs/{epoch}/findings", List(devices::findings_of_epoch, false)),
-    ("get", "/v1/networks/{id}/epochs/{epoch}/payouts", List(epochs::payouts, false)),
-    ("get", "/v1/networks/{id}/epochs/{epoch}/differences", Other(|| get(pass::differences))),
-    ("get", "/v1/networks/{id}/epochs/{epoch}/differences.csv", Other(|| get(pass::differences))),
+    (
+        "get",
+        "/v1/networks/{id}/epochs/{epoch}/findings",
+        List(devices::findings_of_epoch, false),
+    ),
+    (
+        "get",
+        "/v1/networks/{id}/epochs/{epoch}/payouts",
+        List(epochs::payouts, false),
+    ),
+    (
+        "get",
+        "/v1/networks/{id}/epochs/{epoch}/differences",
+        Other(|| get(pass::differences)),
+    ),
+    (
+        "get",
+        "/v1/networks/{id}/epochs/{epoch}/differences.csv",
+        Other(|| get(pass::differences)),
+    ),
     ("get", "/v1/networks/{id}/epochs/{epoch}/audit", One(audit_face)),
-    ("post", "/v1/networks/{id}/epochs/{epoch}/audit", Other(|| post(begin_audit))),
-    ("get", "/v1/networks/{id}/epochs/{epoch}/archive/{name}", Other(|| get(pass::archive))),
+    (
+        "post",
+        "/v1/networks/{id}/epochs/{epoch}/audit",
+        Other(|| post(begin_audit)),
+    ),
+    (
+        "get",
+        "/v1/networks/{id}/epochs/{epoch}/archive/{name}",
+        Other(|| get(pass::archive)),
+    ),
     ("get", "/v1/blocks", List(blocks::list, false)),
     ("get", "/v1/blocks/{height}", One(blocks::one)),
     ("get", "/v1/transactions", List(blocks::transactions, false)),
     ("post", "/v1/transactions", Other(|| post(pass::transaction))),
     ("post", "/v1/transactions/preview", Other(|| post(pass::preview))),
     ("get", "/v1/transactions/{id}", Other(|| get(pass::one_transaction))),
-    ("get", "/v1/transactions/{id}/proof", Other(|| get(pass::transaction_proof))),
+    (
+        "get",
+        "/v1/transactions/{id}/proof",
+        Other(|| get(pass::transaction_proof)),
+    ),
     ("get", "/v1/events", List(blocks::events, false)),
     ("get", "/v1/accounts", List(accounts::list, false)),
     ("get", "/v1/accounts/{id}", Other(|| get(pass::account))),
@@ -284,11 +312,20 @@ async fn list(head: Head, of: ListFn, path: &'static str) -> Result<Response, Ap
 async fn readings_of(head: Head) -> Result<Response, ApiError> {
     let is_csv = answer::form_of(head.uri.path(), &head.headers) == Form::Csv;
     let wanted = head.read(move |ask| readings::wanted(ask, is_csv)).await?;
-    let busy = || ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "as many charts are read as may be", "ask again soon");
+    let busy = || {
+        ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "busy",
+            "as many charts are read as may be",
+            "ask again soon",
+        )
+    };
     let _place = head.shared.charts.try_acquire().map_err(|_| busy())?;
     let shared = head.shared.clone();
     let read = tokio::task::spawn_blocking(move || readings::read(&wanted, &shared));
-    let found = read.await.map_err(|_| ApiError::unavailable("the archive could not be read"))?;
+    let found = read
+        .await
+        .map_err(|_| ApiError::unavailable("the archive could not be read"))?;
     match found["csv"].as_str() {
         Some(csv) => Ok(head.respond(answer::Made {
             bytes: csv.as_bytes().to_vec(),
@@ -317,7 +354,12 @@ async fn begin_audit(head: Head) -> Result<Response, ApiError> {
     if !shared.audits.begin(network, epoch) {
         let hint = "ask again when it is done; GET the same path says how far it is";
         let message = "an epoch is being judged here and another waits";
-        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "audit_busy", message, hint));
+        return Err(ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "audit_busy",
+            message,
+            hint,
+        ));
     }
     shared.audit_asked.send_modify(|asked| *asked += 1);
     let face = shared.audits.face(network, epoch);
@@ -325,5 +367,9 @@ async fn begin_audit(head: Head) -> Result<Response, ApiError> {
 }
 
 async fn openapi(State(_): State<Serve>) -> Response {
-    ([(axum::http::header::CONTENT_TYPE, "application/json")], answer::OPENAPI).into_response()
+    (
+        [(axum::http::header::CONTENT_TYPE, "application/json")],
+        answer::OPENAPI,
+    )
+        .into_response()
 }

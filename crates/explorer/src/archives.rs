@@ -123,7 +123,11 @@ impl Fetcher {
         }
     }
 
-    fn round(&mut self, session: &mut Option<Box<dyn Session>>, stop: &watch::Receiver<bool>) -> Result<usize, DbError> {
+    fn round(
+        &mut self,
+        session: &mut Option<Box<dyn Session>>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<usize, DbError> {
         let session = match session {
             Some(session) => session,
             none => none.insert(self.location.open()?),
@@ -190,7 +194,11 @@ impl Fetcher {
         let mut told = Vec::new();
         for (id, _) in verifiers {
             let profile = look(session, |store| view::profile(store, &id))?;
-            told.extend(profile.filter(|profile| !profile.url.is_empty()).map(|profile| (id, profile.url)));
+            told.extend(
+                profile
+                    .filter(|profile| !profile.url.is_empty())
+                    .map(|profile| (id, profile.url)),
+            );
         }
         let mut differs = false;
         for source in self.sources.of(&told) {
@@ -201,11 +209,21 @@ impl Fetcher {
                     return self.take(awaited, &believed, by, session).map(|()| true);
                 }
                 Err(Disbelieved::Differs(what)) => {
-                    tracing::warn!(epoch = awaited.epoch, url = source.url, what, "an archive is not what was attested");
+                    tracing::warn!(
+                        epoch = awaited.epoch,
+                        url = source.url,
+                        what,
+                        "an archive is not what was attested"
+                    );
                     differs = true;
                 }
                 Err(Disbelieved::NotThere(why)) => {
-                    tracing::debug!(epoch = awaited.epoch, url = source.url, why, "an archive is not to be had");
+                    tracing::debug!(
+                        epoch = awaited.epoch,
+                        url = source.url,
+                        why,
+                        "an archive is not to be had"
+                    );
                 }
             }
         }

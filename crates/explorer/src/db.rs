@@ -107,7 +107,9 @@ impl Row {
 
     /// Thirty-two bytes.
     pub fn id(&self, place: usize) -> Result<[u8; 32], DbError> {
-        self.bytes(place)?.try_into().map_err(|_| DbError::Column("an id expected"))
+        self.bytes(place)?
+            .try_into()
+            .map_err(|_| DbError::Column("an id expected"))
     }
 }
 

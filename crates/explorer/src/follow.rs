@@ -101,7 +101,9 @@ impl Writing {
         self.session.begin()?;
         let session = self.session.as_mut();
         let cache = &mut self.cache;
-        let applied = blocks.iter().map(|block| index::apply::apply(rules, block, session, cache));
+        let applied = blocks
+            .iter()
+            .map(|block| index::apply::apply(rules, block, session, cache));
         let done = applied
             .collect::<Result<Vec<_>, _>>()
             .and_then(|applied| self.session.commit().map(|()| applied).map_err(ApplyError::from));

@@ -11,8 +11,8 @@ mod parties;
 pub mod records;
 mod write;
 
-pub use notes::device_state;
 pub use apply::{Applied, ApplyError, Rules};
+pub use notes::device_state;
 pub use records::{Reader, Records};
 pub use write::{Cursor, cursor, set_cursor};
 #[cfg(test)]

@@ -73,7 +73,13 @@ impl Live {
         let messages = self.messages();
         let first = messages.front().map_or(1, |first| first.number);
         let whole = number + 1 >= first;
-        whole.then(|| messages.iter().filter(|message| message.number > number).cloned().collect())
+        whole.then(|| {
+            messages
+                .iter()
+                .filter(|message| message.number > number)
+                .cloned()
+                .collect()
+        })
     }
 
     pub fn newest(&self) -> watch::Receiver<u64> {

@@ -50,11 +50,19 @@ pub async fn serve(State(_): State<Arc<Shared>>, request: Request) -> Response {
     }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let hint = "GET /v1/openapi.json lists every path with its methods";
-        return ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "pages are only read", hint).into_response();
+        return ApiError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "pages are only read",
+            hint,
+        )
+        .into_response();
     }
     let name = path.trim_start_matches('/');
     let packs = request.headers().get(header::ACCEPT_ENCODING);
-    let packs = packs.and_then(|packs| packs.to_str().ok()).is_some_and(|packs| packs.contains("gzip"));
+    let packs = packs
+        .and_then(|packs| packs.to_str().ok())
+        .is_some_and(|packs| packs.contains("gzip"));
     let find = |name: &str| FILES.iter().find(|file| file.path == name);
     if let Some(file) = find(name) {
         return respond(file, packs, name.starts_with("assets/"));

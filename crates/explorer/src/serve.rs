@@ -154,7 +154,9 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
     let writing = opened.map_err(|error| DbError::Failed(error.to_string()))??;
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.map_err(|error| StartError::Listen(settings.listen, error))?;
-    let address = listener.local_addr().map_err(|error| StartError::Listen(settings.listen, error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| StartError::Listen(settings.listen, error))?;
     let runtime = Runtime::current();
     let sources: Arc<dyn Sources> = Arc::new(HttpSources {
         named: settings.verifiers.clone(),
@@ -191,7 +193,9 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
     });
     let mut threads = Vec::new();
     let (handle, halt) = (runtime.clone(), stopped.clone());
-    threads.push(thread("explorer-follow", move || follower.run(writing, &handle, &halt))?);
+    threads.push(thread("explorer-follow", move || {
+        follower.run(writing, &handle, &halt)
+    })?);
     let fetcher = Fetcher::new(location.clone(), sources.clone(), live.clone());
     let (handle, halt) = (runtime.clone(), stopped.clone());
     threads.push(thread("explorer-archives", move || fetcher.run(&handle, &halt))?);

@@ -14,8 +14,8 @@ use cairn_types::{
 };
 use cairn_verifier::archive::{EpochArchive, Inputs};
 use cairn_verifier::assess;
-use cairn_verifier::standing::standing;
 use cairn_verifier::objects::HttpArchive;
+use cairn_verifier::standing::standing;
 use cairn_verticals::Vertical;
 use cairn_verticals::kit::reasons::{self, STANDING};
 use serde_json::{Value, json};

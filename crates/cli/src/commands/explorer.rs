@@ -63,7 +63,8 @@ pub struct Run {
 }
 
 fn location(text: &str) -> Result<Location, String> {
-    text.parse().map_err(|error: cairn_explorer::db::DbError| format!("{error}: {}", error.hint()))
+    text.parse()
+        .map_err(|error: cairn_explorer::db::DbError| format!("{error}: {}", error.hint()))
 }
 
 pub fn run(command: Command, home: &Path, out: Output) -> Done {
@@ -102,7 +103,11 @@ async fn serve(args: Run, home: &Path, out: Output) -> Done {
     };
     let wanted = Wanted {
         gateway: args.gateway.or(settings.gateway.clone().filter(|_| own)),
-        verifiers: if args.verifier.is_empty() { vec![origin.verifier.clone()] } else { args.verifier },
+        verifiers: if args.verifier.is_empty() {
+            vec![origin.verifier.clone()]
+        } else {
+            args.verifier
+        },
         rebuild: args.rebuild,
         allow_origin: args.allow_origin,
         webhooks: args.webhooks,

@@ -1,6 +1,5 @@
 //! `cairn gateway`: the seller of a network's data as a process of its own.
 
-use cairn_verifier::objects::HttpArchive;
 use crate::error::Done;
 use crate::home::Home;
 use crate::output::Output;
@@ -8,6 +7,7 @@ use crate::roles::chain::{NodeChain, RemoteNode};
 use crate::roles::logs::Logs;
 use crate::roles::{gateway, until_stopped};
 use crate::session::Session;
+use cairn_verifier::objects::HttpArchive;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

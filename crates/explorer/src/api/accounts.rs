@@ -17,7 +17,9 @@ const ROLES: [&str; 6] = ["operator", "customer", "founder", "verifier", "provid
 
 fn row_face(ask: &mut Ask<'_>, row: &Row) -> Answer<Value> {
     let id = AccountId(row.id(1)?);
-    let account = ask.look(|store| view::account(store, &id))?.ok_or_else(|| ApiError::not_found("account"))?;
+    let account = ask
+        .look(|store| view::account(store, &id))?
+        .ok_or_else(|| ApiError::not_found("account"))?;
     let credits = account.credits.stable.0.saturating_add(account.credits.burned.0);
     Ok(json!({
         "id": id.to_string(), "number": row.count(0)?, "token": text(account.token.0), "stable": text(account.stable.0),
@@ -35,17 +37,35 @@ pub fn list(ask: &mut Ask<'_>) -> Answer<Page> {
 pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
     let number = ask.account("id")?;
     let sql = "SELECT number, id, roles, devices, orders FROM accounts WHERE number = $1";
-    let row = ask.one(sql, values![number])?.ok_or_else(|| ApiError::not_found("account"))?;
+    let row = ask
+        .one(sql, values![number])?
+        .ok_or_else(|| ApiError::not_found("account"))?;
     let mut face = row_face(ask, &row)?;
     let id = AccountId(row.id(1)?);
-    let account = ask.look(|store| view::account(store, &id))?.ok_or_else(|| ApiError::not_found("account"))?;
+    let account = ask
+        .look(|store| view::account(store, &id))?
+        .ok_or_else(|| ApiError::not_found("account"))?;
     let bits = row.count(2)?;
-    let mut roles: Vec<&str> = (0..).zip(ROLES).filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, role)| role).collect();
-    if ask.look(|store| view::validators(store))?.iter().any(|one| one.account == id) {
+    let mut roles: Vec<&str> = (0..)
+        .zip(ROLES)
+        .filter(|(bit, _)| bits >> bit & 1 == 1)
+        .map(|(_, role)| role)
+        .collect();
+    if ask
+        .look(|store| view::validators(store))?
+        .iter()
+        .any(|one| one.account == id)
+    {
         roles.push("validator");
     }
-    let networks = ask.all("SELECT id FROM networks WHERE founder = $1 ORDER BY number LIMIT 100", values![number])?;
-    let networks: Vec<String> = networks.iter().map(|row| row.id(0).map(hex::encode)).collect::<Result<_, _>>()?;
+    let networks = ask.all(
+        "SELECT id FROM networks WHERE founder = $1 ORDER BY number LIMIT 100",
+        values![number],
+    )?;
+    let networks: Vec<String> = networks
+        .iter()
+        .map(|row| row.id(0).map(hex::encode))
+        .collect::<Result<_, _>>()?;
     let count = ask.one("SELECT COUNT(*) FROM touches WHERE account = $1", values![number])?;
     let choice = account.payout_choice;
     let extra = json!({
@@ -59,11 +79,14 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
     Ok(face)
 }
 
-const CUSTOMERS: &str = "number, id, bought_stable, bought_burned, burned_token, refunded, spent, orders, last_order FROM accounts";
+const CUSTOMERS: &str =
+    "number, id, bought_stable, bought_burned, burned_token, refunded, spent, orders, last_order FROM accounts";
 
 fn customer_face(ask: &mut Ask<'_>, row: &Row) -> Answer<Value> {
     let id = AccountId(row.id(1)?);
-    let account = ask.look(|store| view::account(store, &id))?.ok_or_else(|| ApiError::not_found("customer"))?;
+    let account = ask
+        .look(|store| view::account(store, &id))?
+        .ok_or_else(|| ApiError::not_found("customer"))?;
     let credits = account.credits.stable.0.saturating_add(account.credits.burned.0);
     Ok(json!({
         "id": id.to_string(), "number": row.count(0)?, "credits": text(credits),
@@ -80,21 +103,35 @@ pub fn customers(ask: &mut Ask<'_>) -> Answer<Page> {
          ORDER BY spent DESC, number LIMIT $3"
     );
     let rows = ask.all(&sql, values![spent, number, ask.fetch()])?;
-    ask.page(rows, RECOMPUTED, |row| Ok(vec![row.int(6)?, row.int(0)?]), customer_face)
+    ask.page(
+        rows,
+        RECOMPUTED,
+        |row| Ok(vec![row.int(6)?, row.int(0)?]),
+        customer_face,
+    )
 }
 
 pub fn customer(ask: &mut Ask<'_>) -> Answer<Value> {
     let number = ask.account("id")?;
     let sql = format!("SELECT {CUSTOMERS} WHERE number = $1");
-    let row = ask.one(&sql, values![number])?.ok_or_else(|| ApiError::not_found("customer"))?;
+    let row = ask
+        .one(&sql, values![number])?
+        .ok_or_else(|| ApiError::not_found("customer"))?;
     let mut face = customer_face(ask, &row)?;
     let id = account_id(ask, number)?;
-    let account = ask.look(|store| view::account(store, &id))?.ok_or_else(|| ApiError::not_found("customer"))?;
+    let account = ask
+        .look(|store| view::account(store, &id))?
+        .ok_or_else(|| ApiError::not_found("customer"))?;
     let mut held = 0u64;
-    for row in ask.all("SELECT id FROM orders WHERE customer = $1 AND state = 'open' LIMIT 1000", values![number])? {
+    for row in ask.all(
+        "SELECT id FROM orders WHERE customer = $1 AND state = 'open' LIMIT 1000",
+        values![number],
+    )? {
         let order = OrderId(row.id(0)?);
         if let Some(order) = ask.look(|store| view::order(store, &order))? {
-            held = held.saturating_add(order.held.stable.0).saturating_add(order.held.burned.0);
+            held = held
+                .saturating_add(order.held.stable.0)
+                .saturating_add(order.held.burned.0);
         }
     }
     let sql = "SELECT day, bought, spent FROM customer_days WHERE customer = $1 ORDER BY day DESC LIMIT 90";
@@ -119,7 +156,9 @@ const ORDERS: &str = "o.at, o.id, n.id, c.id, p.id, o.state, o.opened, o.returne
 
 fn order_face(ask: &mut Ask<'_>, row: &Row) -> Answer<Value> {
     let id = OrderId(row.id(1)?);
-    let order = ask.look(|store| view::order(store, &id))?.ok_or_else(|| ApiError::not_found("order"))?;
+    let order = ask
+        .look(|store| view::order(store, &id))?
+        .ok_or_else(|| ApiError::not_found("order"))?;
     Ok(json!({
         "id": id.to_string(), "network": hex::encode(row.id(2)?), "customer": hex::encode(row.id(3)?),
         "provider": hex::encode(row.id(4)?), "state": row.text(5)?, "shape": faces::shape_of(order.shape),
@@ -163,7 +202,9 @@ pub fn orders_of(ask: &mut Ask<'_>) -> Answer<Page> {
 pub fn order(ask: &mut Ask<'_>) -> Answer<Value> {
     let id: String = ask.need("id")?;
     let sql = format!("SELECT {ORDERS} WHERE o.id = $1");
-    let row = ask.one(&sql, values![hex_to(&id)])?.ok_or_else(|| ApiError::not_found("order"))?;
+    let row = ask
+        .one(&sql, values![hex_to(&id)])?
+        .ok_or_else(|| ApiError::not_found("order"))?;
     order_face(ask, &row)
 }
 

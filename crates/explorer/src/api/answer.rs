@@ -87,7 +87,10 @@ pub fn list(ask: &mut Ask<'_>, of: ListFn, path: &str, form: Form) -> Result<Mad
 /// The names of a list's columns, in the contract's order.
 fn columns(path: &str) -> Vec<String> {
     let list = &DOCUMENT["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
-    let item = list.as_str().and_then(|list| list.strip_suffix("List")).unwrap_or_default();
+    let item = list
+        .as_str()
+        .and_then(|list| list.strip_suffix("List"))
+        .unwrap_or_default();
     let item = item.rsplit('/').next().unwrap_or_default();
     let required = &DOCUMENT["components"]["schemas"][item]["required"];
     let names = required.as_array().map_or(&[][..], Vec::as_slice);

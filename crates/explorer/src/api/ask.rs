@@ -59,7 +59,12 @@ impl<'a> Ask<'a> {
             cursor: asked.query.get("cursor").cloned(),
             at,
         };
-        if asked.query.values().chain(asked.path.values()).any(|text| text.len() > PARAMETER_MAX) {
+        if asked
+            .query
+            .values()
+            .chain(asked.path.values())
+            .any(|text| text.len() > PARAMETER_MAX)
+        {
             let hint = "GET /v1/openapi.json lists the parameters of every path";
             return Err(ApiError::bad("too_long", "a parameter is too long", hint));
         }
@@ -113,7 +118,11 @@ impl<'a> Ask<'a> {
             Some(word) => Ok(Some(word)),
             None => {
                 let message = format!("{name} is one of {}", words.join(", "));
-                Err(ApiError::bad("bad_parameter", message, "choose one of them, or leave it out"))
+                Err(ApiError::bad(
+                    "bad_parameter",
+                    message,
+                    "choose one of them, or leave it out",
+                ))
             }
         }
     }
@@ -128,9 +137,13 @@ impl<'a> Ask<'a> {
     pub fn after<const N: usize>(&self, start: [i64; N]) -> Answer<[i64; N]> {
         let Some(cursor) = &self.cursor else { return Ok(start) };
         let numbers: Option<Vec<i64>> = cursor.split('.').map(|text| text.parse().ok()).collect();
-        numbers
-            .and_then(|numbers| numbers.try_into().ok())
-            .ok_or_else(|| ApiError::bad("bad_cursor", "the cursor is not one of this list", "begin again without it"))
+        numbers.and_then(|numbers| numbers.try_into().ok()).ok_or_else(|| {
+            ApiError::bad(
+                "bad_cursor",
+                "the cursor is not one of this list",
+                "begin again without it",
+            )
+        })
     }
 
     pub fn all(&mut self, sql: &str, values: &[Column]) -> Result<Vec<Row>, DbError> {
@@ -180,7 +193,13 @@ impl<'a> Ask<'a> {
                 self.one(&sql, values![id])?
             }
             None => {
-                let bad = || ApiError::bad("bad_id", "neither an id nor a number", "an id has 64 hexadecimal digits");
+                let bad = || {
+                    ApiError::bad(
+                        "bad_id",
+                        "neither an id nor a number",
+                        "an id has 64 hexadecimal digits",
+                    )
+                };
                 let number: u64 = name.parse().map_err(|_| bad())?;
                 let sql = format!("SELECT number FROM {table} WHERE number = $1");
                 self.one(&sql, values![number])?
@@ -225,7 +244,11 @@ impl<'a> Ask<'a> {
     fn id_in(&mut self, table: &str, number: u64) -> Result<String, DbError> {
         let sql = format!("SELECT id FROM {table} WHERE number = $1");
         let row = self.one(&sql, values![number])?;
-        Ok(row.map(|row| row.id(0)).transpose()?.map(hex::encode).unwrap_or_default())
+        Ok(row
+            .map(|row| row.id(0))
+            .transpose()?
+            .map(hex::encode)
+            .unwrap_or_default())
     }
 
     pub fn account_id(&mut self, number: u64) -> Result<String, DbError> {
@@ -295,5 +318,6 @@ pub fn corners(cell: u64) -> Value {
     };
     let corners = index.boundary();
     let ring = corners.iter().chain(corners.first());
-    ring.map(|corner| json!([round(corner.lng()), round(corner.lat())])).collect()
+    ring.map(|corner| json!([round(corner.lng()), round(corner.lat())]))
+        .collect()
 }

@@ -4,14 +4,14 @@
 use crate::archives::Sources;
 use crate::db::{DbError, Location, Session};
 use crate::index::records::look;
+use cairn_ledger::records::{ExchangeBook, Roots, Settlement};
 use cairn_ledger::store::{Missing, Store};
 use cairn_ledger::{Genesis, view};
-use cairn_ledger::records::{ExchangeBook, Roots, Settlement};
 use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey, TimeMs};
 use cairn_verifier::audit::{AuditError, Audited, audit};
 use cairn_verifier::chain::{
-    AccountAt, Anchoring, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder, Verifiers,
-    records,
+    AccountAt, Anchoring, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
+    Verifiers, records,
 };
 use cairn_verifier::exchange::Choice;
 use serde_json::{Value, json};
@@ -147,7 +147,11 @@ impl Audits {
     pub fn begin(&self, network: NetworkId, epoch: u64) -> bool {
         let mut jobs = self.jobs();
         let is_open = |job: &&Job| ["queued", "running"].contains(&job.state);
-        if jobs.iter().filter(is_open).any(|job| (job.network, job.epoch) == (network, epoch)) {
+        if jobs
+            .iter()
+            .filter(is_open)
+            .any(|job| (job.network, job.epoch) == (network, epoch))
+        {
             return true;
         }
         if jobs.iter().filter(is_open).count() > WAITING_MAX {
@@ -207,7 +211,11 @@ impl Audits {
             job.ended = Some(now());
             match done {
                 Ok((audited, roots)) => {
-                    job.state = if audited.difference.is_none() { "equal" } else { "differs" };
+                    job.state = if audited.difference.is_none() {
+                        "equal"
+                    } else {
+                        "differs"
+                    };
                     job.reports = Some(audited.reports);
                     job.progress = "done".to_owned();
                     job.result = Some(audited.result.to_string());
@@ -305,7 +313,11 @@ fn judged(
     let mut told = Vec::new();
     for (id, _) in verifiers {
         let profile = look(session.as_mut(), |store| view::profile(store, &id)).map_err(words)?;
-        told.extend(profile.filter(|profile| !profile.url.is_empty()).map(|profile| (id, profile.url)));
+        told.extend(
+            profile
+                .filter(|profile| !profile.url.is_empty())
+                .map(|profile| (id, profile.url)),
+        );
     }
     let chain = IndexChain {
         session: Mutex::new(session),

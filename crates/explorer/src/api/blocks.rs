@@ -1,8 +1,8 @@
 //! Blocks, transactions and events, with what each means.
 
+use super::ApiError;
 use super::ask::{Answer, Ask, CERTIFICATE, Page, RECOMPUTED, text, time};
 use super::networks::merge;
-use super::ApiError;
 use crate::db::{Row, Value as Column, values};
 use crate::index::{EVENT_BITS, TX_BITS, event_place, tx_place};
 use crate::words;
@@ -37,7 +37,9 @@ pub fn list(ask: &mut Ask<'_>) -> Answer<Page> {
 pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
     let height: u64 = ask.need("height")?;
     let sql = format!("SELECT {BLOCKS} WHERE height = $1");
-    let row = ask.one(&sql, values![height])?.ok_or_else(|| ApiError::not_found("block"))?;
+    let row = ask
+        .one(&sql, values![height])?
+        .ok_or_else(|| ApiError::not_found("block"))?;
     let mut face = block_face(ask, &row)?;
     let header = Header::decode(row.bytes(3)?).map_err(|_| ApiError::unavailable("a header cannot be read"))?;
     // From this header to the one that is certified.
@@ -137,7 +139,8 @@ fn page_of(ask: &mut Ask<'_>, mut sql: String, mut values: Vec<Column>) -> Answe
 pub fn transaction(ask: &mut Ask<'_>) -> Answer<Option<Value>> {
     let name: String = ask.need("id")?;
     let id = hex::decode(&name).ok().filter(|id| id.len() == 32);
-    let id = id.ok_or_else(|| ApiError::bad("bad_id", "not the id of a transaction", "it has 64 hexadecimal digits"))?;
+    let id =
+        id.ok_or_else(|| ApiError::bad("bad_id", "not the id of a transaction", "it has 64 hexadecimal digits"))?;
     let sql = format!("SELECT {TXS} WHERE t.id = $1");
     let Some(row) = ask.one(&sql, values![id])? else {
         return Ok(None);
@@ -176,7 +179,8 @@ fn fields(transaction: &Transaction) -> Value {
     super::cbor::value(&mut decoder, 0).unwrap_or(Value::Null)
 }
 
-pub const EVENTS: &str = "e.at, e.tx, e.time, e.kind, e.bytes, x.id FROM events e LEFT JOIN transactions x ON x.at = e.tx";
+pub const EVENTS: &str =
+    "e.at, e.tx, e.time, e.kind, e.bytes, x.id FROM events e LEFT JOIN transactions x ON x.at = e.tx";
 
 pub fn event_face(ask: &mut Ask<'_>, row: &Row) -> Answer<Value> {
     let (height, place) = event_place(row.count(0)?);
@@ -220,7 +224,13 @@ pub fn events(ask: &mut Ask<'_>) -> Answer<Page> {
 
 /// What a transaction is and would come to, tried on the records of this answer.
 pub fn preview(ask: &mut Ask<'_>, bytes: &[u8]) -> Answer<Value> {
-    let unreadable = || ApiError::bad("bad_body", "these bytes are no transaction", "send its CBOR in hexadecimal digits");
+    let unreadable = || {
+        ApiError::bad(
+            "bad_body",
+            "these bytes are no transaction",
+            "send its CBOR in hexadecimal digits",
+        )
+    };
     let signed: Option<Signed> = minicbor::decode(bytes).ok();
     let signed = match signed {
         Some(signed) => signed,
@@ -240,7 +250,10 @@ pub fn preview(ask: &mut Ask<'_>, bytes: &[u8]) -> Answer<Value> {
     let ledger = Ledger::new((*ask.shared.genesis).clone());
     let ledger = ledger.map_err(|_| ApiError::unavailable("the genesis cannot be used"))?;
     let fee = cairn_ledger::tx::fee(&ledger.genesis().fees, &transaction.body);
-    let at = ask.at.clone().ok_or_else(|| ApiError::unavailable("nothing is indexed yet"))?;
+    let at = ask
+        .at
+        .clone()
+        .ok_or_else(|| ApiError::unavailable("nothing is indexed yet"))?;
     let block = cairn_ledger::Block {
         height: at.height + 1,
         time: at.time.max(ask.shared.now()),

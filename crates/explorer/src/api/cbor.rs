@@ -63,7 +63,10 @@ mod tests {
     #[test]
     fn what_a_transaction_holds_can_be_looked_at_and_depth_has_an_end() {
         let bytes = [0x83, 0x01, 0x42, 0xab, 0xcd, 0x81, 0xf6];
-        assert_eq!(value(&mut Decoder::new(&bytes), 0).ok(), Some(json!([1, "abcd", [null]])));
+        assert_eq!(
+            value(&mut Decoder::new(&bytes), 0).ok(),
+            Some(json!([1, "abcd", [null]]))
+        );
         assert!(value(&mut Decoder::new(&[0x81; 64]), 0).is_err());
     }
 }

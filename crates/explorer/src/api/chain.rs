@@ -9,16 +9,35 @@ use cairn_types::{EpochNumber, TimeMs};
 use serde_json::{Value, json};
 
 /// Until a bridge exists.
-const STABLE_NOTE: &str =
-    "until a bridge exists, the stablecoin is the promise of the bonded issuers named in genesis";
+const STABLE_NOTE: &str = "until a bridge exists, the stablecoin is the promise of the bonded issuers named in genesis";
 
 /// What is known how.
 const CHECKS: [(&str, &str, &str); 5] = [
-    ("blocks", "certificate", "The validators' threshold signature over each block's header is checked by this explorer; the page checks it again."),
-    ("records", "recomputed", "Balances, devices, epochs and events come from running every transaction through the ledger's rules here, with the receipts that the certified headers name."),
-    ("findings", "root", "Findings and cell values come out of a verifier's archive whose roots are those on the ledger."),
-    ("payouts", "recomputed", "What operators received is in final payments, proven under the attested root before the ledger paid."),
-    ("differences", "served", "What verifiers say of each other is their word."),
+    (
+        "blocks",
+        "certificate",
+        "The validators' threshold signature over each block's header is checked by this explorer; the page checks it again.",
+    ),
+    (
+        "records",
+        "recomputed",
+        "Balances, devices, epochs and events come from running every transaction through the ledger's rules here, with the receipts that the certified headers name.",
+    ),
+    (
+        "findings",
+        "root",
+        "Findings and cell values come out of a verifier's archive whose roots are those on the ledger.",
+    ),
+    (
+        "payouts",
+        "recomputed",
+        "What operators received is in final payments, proven under the attested root before the ledger paid.",
+    ),
+    (
+        "differences",
+        "served",
+        "What verifiers say of each other is their word.",
+    ),
 ];
 
 pub fn clock(ask: &mut Ask<'_>) -> Answer<Value> {
@@ -54,9 +73,8 @@ pub fn chain(ask: &mut Ask<'_>) -> Answer<Value> {
     let genesis = shared.genesis.clone();
     let chain = ask.look(|store| view::chain(store))?;
     let protocol = ask.look(|store| view::protocol(store))?;
-    let count = |ask: &mut Ask<'_>, sql: &str| -> Answer<u64> {
-        Ok(ask.one(sql, values![])?.map_or(0, |row| row.sum(0)))
-    };
+    let count =
+        |ask: &mut Ask<'_>, sql: &str| -> Answer<u64> { Ok(ask.one(sql, values![])?.map_or(0, |row| row.sum(0))) };
     let counts = json!({
         "blocks": ask.at.as_ref().map_or(0, |at| at.height),
         "transactions": count(ask, "SELECT all_txs FROM blocks ORDER BY height DESC LIMIT 1")?,
@@ -176,8 +194,13 @@ pub fn overview(ask: &mut Ask<'_>) -> Answer<Value> {
          WHERE ($1 = -1 OR r.network = $1) GROUP BY r.network, r.reason, n.vertical ORDER BY 3 DESC LIMIT 24",
     );
     let refused = ask.all(&sql, values![only])?;
-    let refused: Vec<Value> = refused.iter().map(|row| faces::reason_count(row, 3, 1, 2)).collect::<Answer<_>>()?;
-    let sql = format!("{ROWS} AND ($1 = -1 OR n.network = $1) WHERE e.number > (SELECT MAX(number) FROM epochs) - 26 GROUP BY e.number, e.start, e.emission, e.burned, e.price ORDER BY e.number DESC LIMIT 25");
+    let refused: Vec<Value> = refused
+        .iter()
+        .map(|row| faces::reason_count(row, 3, 1, 2))
+        .collect::<Answer<_>>()?;
+    let sql = format!(
+        "{ROWS} AND ($1 = -1 OR n.network = $1) WHERE e.number > (SELECT MAX(number) FROM epochs) - 26 GROUP BY e.number, e.start, e.emission, e.burned, e.price ORDER BY e.number DESC LIMIT 25"
+    );
     let mut rows = ask.all(&casted(&sql), values![only])?;
     rows.reverse();
     let whole = rows.len() > 24;
@@ -191,9 +214,8 @@ pub fn overview(ask: &mut Ask<'_>) -> Answer<Value> {
     }
     let (availability_usd, usage_usd) = (sums.sum(8), sums.sum(9));
     let all = availability_usd.saturating_add(usage_usd);
-    let count = |ask: &mut Ask<'_>, sql: &str| -> Answer<u64> {
-        Ok(ask.one(sql, values![])?.map_or(0, |row| row.sum(0)))
-    };
+    let count =
+        |ask: &mut Ask<'_>, sql: &str| -> Answer<u64> { Ok(ask.one(sql, values![])?.map_or(0, |row| row.sum(0))) };
     let operators = match network {
         None => count(ask, "SELECT COUNT(*) FROM accounts WHERE devices > 0")?,
         Some(network) => {
@@ -205,8 +227,13 @@ pub fn overview(ask: &mut Ask<'_>) -> Answer<Value> {
     let stable = ask.one(&stable, values![only])?.map_or(0, |row| row.sum(0));
     let credits = ask.look(|store| view::credits(store))?.unwrap_or_default();
     let books = ask.look(|store| view::emission(store))?.unwrap_or_default().supply;
-    let supply = books.premine.0.saturating_add(books.minted.0).saturating_sub(books.burned.0);
-    let sql = "SELECT COUNT(*) FROM network_epochs WHERE findings IN ('awaited', 'differs') AND ($1 = -1 OR network = $1)";
+    let supply = books
+        .premine
+        .0
+        .saturating_add(books.minted.0)
+        .saturating_sub(books.burned.0);
+    let sql =
+        "SELECT COUNT(*) FROM network_epochs WHERE findings IN ('awaited', 'differs') AND ($1 = -1 OR network = $1)";
     let awaited = ask.one(sql, values![only])?.map_or(0, |row| row.sum(0));
     let id = network.map(|network| ask.network_id(network)).transpose()?;
     Ok(json!({
@@ -299,7 +326,10 @@ pub fn series(ask: &mut Ask<'_>) -> Answer<Value> {
                     None => days.push((day, epoch, start, value)),
                 }
             }
-            points.extend(days.iter().map(|(_, epoch, start, value)| point(*epoch, *start, *value)));
+            points.extend(
+                days.iter()
+                    .map(|(_, epoch, start, value)| point(*epoch, *start, *value)),
+            );
         }
         _ => {
             for row in &rows {

@@ -17,15 +17,20 @@ const STATES: [&str; 9] = [
     "new", "earning", "silent", "refused", "moved", "excluded", "barred", "retired", "left",
 ];
 
-const COLUMNS: &str = "d.number, d.id, o.id, d.owner, d.units, d.accepted, d.refused, d.last_epoch, d.state FROM devices d
+const COLUMNS: &str =
+    "d.number, d.id, o.id, d.owner, d.units, d.accepted, d.refused, d.last_epoch, d.state FROM devices d
     JOIN accounts o ON o.number = d.owner";
 
 fn row_face(ask: &mut Ask<'_>, row: &Row) -> Answer<Value> {
     let number = row.count(0)?;
-    let sql = "SELECT n.id, m.cell, m.joined, m.network, n.last_epoch FROM members m JOIN networks n ON n.number = m.network
+    let sql =
+        "SELECT n.id, m.cell, m.joined, m.network, n.last_epoch FROM members m JOIN networks n ON n.number = m.network
         WHERE m.device = $1 AND m.left_after IS NULL ORDER BY m.network";
     let stays = ask.all(sql, values![number])?;
-    let networks: Vec<String> = stays.iter().map(|stay| stay.id(0).map(hex::encode)).collect::<Result<_, _>>()?;
+    let networks: Vec<String> = stays
+        .iter()
+        .map(|stay| stay.id(0).map(hex::encode))
+        .collect::<Result<_, _>>()?;
     let first = stays.first().cloned().unwrap_or_default();
     let (cell, lat, lng) = faces::place_of(&first, 1);
     let (mut due, mut reported, mut units) = (0u64, 0u64, 0u64);
@@ -119,10 +124,14 @@ pub fn of_network(ask: &mut Ask<'_>) -> Answer<Page> {
 pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
     let number = ask.device()?;
     let sql = format!("SELECT {COLUMNS} WHERE d.number = $1");
-    let row = ask.one(&sql, values![number])?.ok_or_else(|| ApiError::not_found("device"))?;
+    let row = ask
+        .one(&sql, values![number])?
+        .ok_or_else(|| ApiError::not_found("device"))?;
     let mut face = row_face(ask, &row)?;
     let id = DeviceId(row.id(1)?);
-    let device = ask.look(|store| view::device(store, &id))?.ok_or_else(|| ApiError::not_found("device"))?;
+    let device = ask
+        .look(|store| view::device(store, &id))?
+        .ok_or_else(|| ApiError::not_found("device"))?;
     let sql = "SELECT n.id, n.name, n.vertical, s.entry, s.cell, s.joined, s.left_after FROM stays s JOIN networks n
         ON n.number = s.network WHERE s.device = $1 ORDER BY s.network, s.entry LIMIT 200";
     let stays = ask.all(sql, values![number])?;
@@ -144,14 +153,22 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
     let sql = "SELECT n.vertical, r.reason, r.count FROM device_reasons r JOIN networks n ON n.number = r.network
         WHERE r.device = $1 ORDER BY r.count DESC LIMIT 16";
     let reasons = ask.all(sql, values![number])?;
-    let reasons: Vec<Value> = reasons.iter().map(|row| faces::reason_count(row, 0, 1, 2)).collect::<Answer<_>>()?;
+    let reasons: Vec<Value> = reasons
+        .iter()
+        .map(|row| faces::reason_count(row, 0, 1, 2))
+        .collect::<Answer<_>>()?;
     let situation = situation(ask, number, &row, &face, &reasons)?;
     let advice: Vec<Value> = words::advice(&situation)
         .into_iter()
         .map(|(code, sentence)| json!({ "code": code, "sentence": sentence }))
         .collect();
     let earned = epochs.iter().fold((0u64, 0u64, 0u64), |(token, stable, usd), epoch| {
-        let of = |name: &str| epoch[name].as_str().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let of = |name: &str| {
+            epoch[name]
+                .as_str()
+                .and_then(|text| text.parse::<u64>().ok())
+                .unwrap_or(0)
+        };
         (
             token.saturating_add(of("token")),
             stable.saturating_add(of("stable")),
@@ -289,7 +306,8 @@ fn part(ask: &mut Ask<'_>, device: u64, network: u64, epoch: u64, units: u64) ->
 }
 
 fn epoch_face(ask: &mut Ask<'_>, device: u64, network: u64, epoch: u64) -> Answer<Value> {
-    let sql = "SELECT accepted, refused, units, reason FROM device_epochs WHERE device = $1 AND network = $2 AND epoch = $3";
+    let sql =
+        "SELECT accepted, refused, units, reason FROM device_epochs WHERE device = $1 AND network = $2 AND epoch = $3";
     let row = ask.one(sql, values![device, network, epoch])?.unwrap_or_default();
     let part = part(ask, device, network, epoch, row.sum(2))?;
     let (_, vertical) = faces::vertical_of(ask, network)?;
@@ -334,13 +352,17 @@ pub fn earnings(ask: &mut Ask<'_>) -> Answer<Page> {
     })
 }
 
-const FINDINGS: &str = "f.network, f.epoch, f.place, f.device, f.report, f.units, f.reason, f.spans, d.id, n.id, n.vertical
+const FINDINGS: &str =
+    "f.network, f.epoch, f.place, f.device, f.report, f.units, f.reason, f.spans, d.id, n.id, n.vertical
     FROM findings f JOIN devices d ON d.number = f.device JOIN networks n ON n.number = f.network";
 
 fn finding_face(_: &mut Ask<'_>, row: &Row) -> Answer<Value> {
     let vertical = cairn_verticals::by_name(row.text(10)?);
     let spans: Vec<Span> = minicbor::decode(row.bytes(7)?).unwrap_or_default();
-    let reason = row.maybe_count(6).and_then(|reason| u16::try_from(reason).ok()).map(Reason);
+    let reason = row
+        .maybe_count(6)
+        .and_then(|reason| u16::try_from(reason).ok())
+        .map(Reason);
     let finding = Finding {
         report: ReportId(row.id(4)?),
         device: cairn_types::DeviceNumber(u32::try_from(row.count(3)?).unwrap_or_default()),
@@ -422,7 +444,10 @@ pub fn near(ask: &mut Ask<'_>, device: u64, network: u64, epoch: u64) -> Answer<
     /// Neighbours shown beside a chart.
     const SHOWN: usize = 24;
     let sql = "SELECT cell FROM members WHERE device = $1 AND network = $2";
-    let Some(cell) = ask.one(sql, values![device, network])?.and_then(|row| row.maybe_count(0)) else {
+    let Some(cell) = ask
+        .one(sql, values![device, network])?
+        .and_then(|row| row.maybe_count(0))
+    else {
         return Ok(Vec::new());
     };
     let Ok(own) = cairn_types::CellId::new(cell) else {

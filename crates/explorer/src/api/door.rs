@@ -12,7 +12,7 @@ use cairn_verifier::http::{Rate, Rates};
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a page from here may do: nothing but talk to where it came from. Workers of the map are made of its own code.
 pub const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; \
@@ -31,6 +31,9 @@ const HEADERS: [(&str, &str); 7] = [
         "camera=(), microphone=(), geolocation=(), payment=(), publickey-credentials-get=(self), publickey-credentials-create=(self)",
     ),
 ];
+
+/// For an answer to begin: longer than a node lets anybody wait for finality.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(90);
 
 /// Who may ask how much.
 #[derive(Clone, Debug)]
@@ -72,7 +75,7 @@ async fn pass(State(kept): State<Arc<Kept>>, request: Request, next: Next) -> Re
     let mut response = match kept.refused(caller, &request, allowed) {
         Some(refusal) => refusal,
         None if request.method() == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-        None => next.run(request).await,
+        None => in_time(next.run(request)).await,
     };
     kept.shared.answered.fetch_add(1, Ordering::Relaxed);
     let fields = response.headers_mut();
@@ -85,7 +88,10 @@ async fn pass(State(kept): State<Arc<Kept>>, request: Request, next: Next) -> Re
             header::ACCESS_CONTROL_ALLOW_HEADERS,
             HeaderValue::from_static("content-type, if-none-match, last-event-id"),
         );
-        fields.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag, link"));
+        fields.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("etag, link"),
+        );
         fields.insert(header::VARY, HeaderValue::from_static("accept, origin"));
         fields.insert(
             HeaderName::from_static("cross-origin-resource-policy"),
@@ -93,6 +99,21 @@ async fn pass(State(kept): State<Arc<Kept>>, request: Request, next: Next) -> Re
         );
     }
     response
+}
+
+/// Ends what takes too long: an answer has to begin some time.
+async fn in_time(answer: impl Future<Output = Response>) -> Response {
+    let late = |_| {
+        let hint = "ask again, or for less";
+        ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            "the answer was not found in time",
+            hint,
+        )
+        .into_response()
+    };
+    tokio::time::timeout(ANSWER_WAIT_MAX, answer).await.unwrap_or_else(late)
 }
 
 impl Kept {

@@ -44,10 +44,16 @@ pub fn list(ask: &mut Ask<'_>) -> Answer<Page> {
     let [before] = ask.after([i64::MAX])?;
     let sql = "SELECT number FROM epochs WHERE number < $1 ORDER BY number DESC LIMIT $2";
     let rows = ask.all(sql, values![before, ask.fetch()])?;
-    ask.page(rows, RECOMPUTED, |row| Ok(vec![row.int(0)?]), |ask, row| epoch_face(ask, row.count(0)?))
+    ask.page(
+        rows,
+        RECOMPUTED,
+        |row| Ok(vec![row.int(0)?]),
+        |ask, row| epoch_face(ask, row.count(0)?),
+    )
 }
 
-const COLUMNS: &str = "e.network, e.epoch, n.id, e.state, e.findings, e.reports, e.accepted, e.refused, e.devices, e.operators, e.units,
+const COLUMNS: &str =
+    "e.network, e.epoch, n.id, e.state, e.findings, e.reports, e.accepted, e.refused, e.devices, e.operators, e.units,
     e.availability, e.usage, e.cash, e.customers_paid, e.disputed, e.settled_time FROM network_epochs e
     JOIN networks n ON n.number = e.network";
 
@@ -147,7 +153,10 @@ pub fn network_one(ask: &mut Ask<'_>) -> Answer<Value> {
          AND r.epoch = $2 ORDER BY r.count DESC LIMIT 32",
         values![network, number],
     )?;
-    let reasons: Vec<Value> = reasons.iter().map(|row| faces::reason_count(row, 0, 1, 2)).collect::<Answer<_>>()?;
+    let reasons: Vec<Value> = reasons
+        .iter()
+        .map(|row| faces::reason_count(row, 0, 1, 2))
+        .collect::<Answer<_>>()?;
     let settled = ask.one(
         "SELECT settled_at, verifier FROM network_epochs WHERE network = $1 AND epoch = $2",
         values![network, number],
@@ -180,7 +189,9 @@ fn archive(ask: &mut Ask<'_>, id: &NetworkId, epoch: u64, by: Option<u64>) -> An
         }
         None => None,
     };
-    let url = url.filter(|url| !url.is_empty()).or_else(|| ask.shared.verifiers.first().cloned());
+    let url = url
+        .filter(|url| !url.is_empty())
+        .or_else(|| ask.shared.verifiers.first().cloned());
     let Some(url) = url else { return Ok(Value::Null) };
     let files: Vec<Value> = cairn_verifier::archive::FILES
         .iter()
@@ -213,4 +224,3 @@ pub fn payouts(ask: &mut Ask<'_>) -> Answer<Page> {
         }))
     })
 }
-

@@ -39,7 +39,12 @@ impl ApiError {
 
     pub fn not_found(what: &str) -> Self {
         let hint = "check the id; GET /v1/search?q= finds what is known, and GET /v1/chain says how far the index is";
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"), hint)
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("there is no such {what}"),
+            hint,
+        )
     }
 
     pub fn unavailable(message: impl Into<String>) -> Self {
@@ -60,7 +65,9 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.face())).into_response();
         if let Some(later) = self.later {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(later));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(later));
         }
         response
     }

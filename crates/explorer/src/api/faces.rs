@@ -64,7 +64,10 @@ pub fn shape(shape: Shape) -> &'static str {
 
 /// The same of the ledger's tag.
 pub fn shape_of(tag: u8) -> &'static str {
-    ["query", "stream", "lease", "task", "trade"].get(usize::from(tag)).copied().unwrap_or("other")
+    ["query", "stream", "lease", "task", "trade"]
+        .get(usize::from(tag))
+        .copied()
+        .unwrap_or("other")
 }
 
 /// Why a report is refused in a network, with how often.

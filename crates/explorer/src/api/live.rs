@@ -25,7 +25,12 @@ pub async fn stream(head: Head) -> Result<Response, ApiError> {
     let places = head.shared.streams.clone();
     let full = || {
         let hint = "ask again later, or close another";
-        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "streams_full", "as many streams are open as may be", hint)
+        ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "streams_full",
+            "as many streams are open as may be",
+            hint,
+        )
     };
     let place = places.try_acquire_owned().map_err(|_| full())?;
     let live = &head.shared.live;
@@ -42,7 +47,9 @@ pub async fn stream(head: Head) -> Result<Response, ApiError> {
         head,
         _place: place,
     };
-    Ok(Sse::new(messages(reader)).keep_alive(KeepAlive::default()).into_response())
+    Ok(Sse::new(messages(reader))
+        .keep_alive(KeepAlive::default())
+        .into_response())
 }
 
 fn messages(reader: Reader) -> impl Stream<Item = Result<Event, Infallible>> {

@@ -44,11 +44,17 @@ pub fn list(ask: &mut Ask<'_>) -> Answer<Page> {
 pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
     let number = ask.network()?;
     let sql = format!("SELECT {COLUMNS} WHERE n.number = $1");
-    let row = ask.one(&sql, values![number])?.ok_or_else(|| ApiError::not_found("network"))?;
+    let row = ask
+        .one(&sql, values![number])?
+        .ok_or_else(|| ApiError::not_found("network"))?;
     let mut face = row_face(ask, &row)?;
     let id = NetworkId(row.id(1)?);
     let (network, terms, usage) = ask.look(|store| {
-        Ok((view::network(store, &id)?, view::terms(store, &id)?, view::usage(store, &id)?))
+        Ok((
+            view::network(store, &id)?,
+            view::terms(store, &id)?,
+            view::usage(store, &id)?,
+        ))
     })?;
     let (Some(network), Some(terms)) = (network, terms) else {
         return Err(ApiError::not_found("network"));
@@ -56,7 +62,10 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
     let usage = usage.unwrap_or_default();
     let parameters = ask.look(|store| view::parameters(store, &id, terms.current.version))?;
     let vertical = cairn_verticals::by_name(&network.vertical);
-    let counts = ask.all("SELECT reason, count FROM network_reasons WHERE network = $1", values![number])?;
+    let counts = ask.all(
+        "SELECT reason, count FROM network_reasons WHERE network = $1",
+        values![number],
+    )?;
     let counts: BTreeMap<u64, u64> = counts.iter().map(|row| (row.sum(0), row.sum(1))).collect();
     let newest = ask.one(
         "SELECT epoch FROM network_epochs WHERE network = $1 ORDER BY epoch DESC LIMIT 1",
@@ -67,7 +76,10 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
         Some(epoch) => ask.look(|store| view::pool(store, &id, EpochNumber(epoch)))?,
         None => None,
     };
-    let operators = ask.one("SELECT COUNT(DISTINCT operator) FROM members WHERE network = $1", values![number])?;
+    let operators = ask.one(
+        "SELECT COUNT(DISTINCT operator) FROM members WHERE network = $1",
+        values![number],
+    )?;
     let (fresh, stale) = freshness(ask, number)?;
     let extra = json!({
         "treasurer": network.treasurer.to_string(), "bond": text(network.bond.0),
@@ -132,7 +144,10 @@ const OPERATORS_MAX: u64 = 20_000;
 const DAYS: u64 = 7;
 
 fn income(ask: &mut Ask<'_>, network: u64) -> Answer<Value> {
-    let last = ask.one("SELECT MAX(day) FROM operator_days WHERE network = $1", values![network])?;
+    let last = ask.one(
+        "SELECT MAX(day) FROM operator_days WHERE network = $1",
+        values![network],
+    )?;
     let Some(last) = last.and_then(|row| row.maybe_count(0)) else {
         return Ok(Value::Null);
     };
@@ -146,7 +161,9 @@ fn income(ask: &mut Ask<'_>, network: u64) -> Answer<Value> {
 pub fn cells(ask: &mut Ask<'_>) -> Answer<Page> {
     let network = ask.network()?;
     let id = NetworkId(hex_id(&ask.network_id(network)?));
-    let own = ask.look(|store| view::network(store, &id))?.map_or(8, |network| network.resolution);
+    let own = ask
+        .look(|store| view::network(store, &id))?
+        .map_or(8, |network| network.resolution);
     let resolution = match ask.maybe::<u8>("res")? {
         None => own,
         Some(wanted) if wanted <= own => wanted,
@@ -214,9 +231,20 @@ fn unjudged_cells(ask: &mut Ask<'_>, network: u64, resolution: u8) -> Answer<Pag
     let sql = "SELECT cell, COUNT(*) FROM members WHERE network = $1 AND left_after IS NULL AND cell > $2 GROUP BY cell
         ORDER BY cell LIMIT $3";
     let rows = ask.all(sql, values![network, after, ask.fetch()])?;
-    ask.page(rows, RECOMPUTED, |row| Ok(vec![row.int(0)?]), |_, row| {
-        Ok(cell_face(row.count(0)?, resolution, [row.count(1)?, 0, 0, 0, 0], None, Vec::new()))
-    })
+    ask.page(
+        rows,
+        RECOMPUTED,
+        |row| Ok(vec![row.int(0)?]),
+        |_, row| {
+            Ok(cell_face(
+                row.count(0)?,
+                resolution,
+                [row.count(1)?, 0, 0, 0, 0],
+                None,
+                Vec::new(),
+            ))
+        },
+    )
 }
 
 /// Cells read for a coarser picture.
@@ -239,7 +267,9 @@ fn coarse_cells(ask: &mut Ask<'_>, network: u64, epoch: u64, resolution: u8) -> 
     }
     let [after] = ask.after([-1])?;
     let after = u64::try_from(after).ok();
-    let mut left = coarse.into_iter().filter(|(cell, _)| after.is_none_or(|after| *cell > after));
+    let mut left = coarse
+        .into_iter()
+        .filter(|(cell, _)| after.is_none_or(|after| *cell > after));
     let limit = usize::try_from(ask.limit).unwrap_or(usize::MAX);
     let taken: Vec<_> = left.by_ref().take(limit).collect();
     let more = left.next().is_some();

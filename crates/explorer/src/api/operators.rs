@@ -53,9 +53,12 @@ pub fn list(ask: &mut Ask<'_>) -> Answer<Page> {
 
 pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
     let number = ask.account("id")?;
-    let sql = "SELECT number, id, devices, units, token, stable, usd, last_epoch, availability_usd, usage_usd, customers_paid
+    let sql =
+        "SELECT number, id, devices, units, token, stable, usd, last_epoch, availability_usd, usage_usd, customers_paid
         FROM accounts WHERE number = $1";
-    let row = ask.one(sql, values![number])?.ok_or_else(|| ApiError::not_found("operator"))?;
+    let row = ask
+        .one(sql, values![number])?
+        .ok_or_else(|| ApiError::not_found("operator"))?;
     let mut face = row_face(ask, &row)?;
     let id = AccountId(row.id(1)?);
     let genesis = ask.shared.genesis.clone();
@@ -136,9 +139,12 @@ pub fn income(ask: &mut Ask<'_>) -> Answer<Page> {
     if ask.word("step", &["epoch", "day"])? != Some("epoch") {
         let count = ask.fetch();
         let rows = day_rows(ask, operator, network, after, count)?;
-        return ask.page(rows, RECOMPUTED, |row| Ok(vec![row.int(0)?]), |_, row| {
-            Ok(income_face(row, row.count(0)?, None))
-        });
+        return ask.page(
+            rows,
+            RECOMPUTED,
+            |row| Ok(vec![row.int(0)?]),
+            |_, row| Ok(income_face(row, row.count(0)?, None)),
+        );
     }
     let only = network.map_or(-1, |network| i64::try_from(network).unwrap_or(-1));
     let sql = format!(
@@ -146,9 +152,12 @@ pub fn income(ask: &mut Ask<'_>) -> Answer<Page> {
          ORDER BY epoch DESC LIMIT $4"
     );
     let rows = ask.all(&sql, values![operator, only, after, ask.fetch()])?;
-    ask.page(rows, RECOMPUTED, |row| Ok(vec![row.int(0)?]), |_, row| {
-        Ok(income_face(row, crate::index::day_of(row.sum(9)), Some(row.count(0)?)))
-    })
+    ask.page(
+        rows,
+        RECOMPUTED,
+        |row| Ok(vec![row.int(0)?]),
+        |_, row| Ok(income_face(row, crate::index::day_of(row.sum(9)), Some(row.count(0)?))),
+    )
 }
 
 /// What an operator should see, the newest first.
@@ -170,7 +179,11 @@ pub fn alerts(ask: &mut Ask<'_>) -> Answer<Page> {
             let same = taken.iter().filter(|row| row.int(0) == Ok(of)).count() as i64;
             let before = if of == epoch { skip } else { 0 };
             // All rows of a page may be of the epoch that it began in, after those that were skipped.
-            let begun = if of == epoch || taken.iter().all(|row| row.int(0) == Ok(of)) { skip } else { before };
+            let begun = if of == epoch || taken.iter().all(|row| row.int(0) == Ok(of)) {
+                skip
+            } else {
+                before
+            };
             Some(format!("{of}.{}", begun + same))
         }
         None => None,

@@ -36,7 +36,12 @@ impl FromRequest<super::Serve> for Handed {
         let head = Head::from_request_parts(&mut parts, shared).await?;
         let body = Bytes::from_request(axum::extract::Request::from_parts(parts, body), shared).await;
         let body = body.map_err(|rejection| {
-            ApiError::new(rejection.status(), "bad_body", rejection.body_text(), "send at most 512 KiB")
+            ApiError::new(
+                rejection.status(),
+                "bad_body",
+                rejection.body_text(),
+                "send at most 512 KiB",
+            )
         })?;
         Ok(Self { head, body })
     }
@@ -46,7 +51,14 @@ impl FromRequest<super::Serve> for Handed {
 async fn pass(request: reqwest::RequestBuilder, who: &str) -> Result<Response, ApiError> {
     let gone = |_| ApiError::unavailable(format!("the {who} cannot be reached"));
     let sent = tokio::time::timeout(ANSWER_WAIT_MAX, request.send()).await;
-    let late = |_| ApiError::new(StatusCode::GATEWAY_TIMEOUT, "too_slow", format!("the {who} has not answered"), "ask again");
+    let late = |_| {
+        ApiError::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "too_slow",
+            format!("the {who} has not answered"),
+            "ask again",
+        )
+    };
     let answer = sent.map_err(late)?.map_err(gone)?;
     let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     if answer.content_length().is_some_and(|length| length > ANSWER_BYTES_MAX) {
@@ -54,7 +66,10 @@ async fn pass(request: reqwest::RequestBuilder, who: &str) -> Result<Response, A
     }
     let mut fields = HeaderMap::new();
     for name in [header::CONTENT_TYPE, header::CONTENT_DISPOSITION, header::RETRY_AFTER] {
-        let value = answer.headers().get(name.as_str()).map(|value| HeaderValue::from_bytes(value.as_bytes()));
+        let value = answer
+            .headers()
+            .get(name.as_str())
+            .map(|value| HeaderValue::from_bytes(value.as_bytes()));
         if let Some(Ok(value)) = value {
             fields.insert(name, value);
         }
@@ -62,7 +77,9 @@ async fn pass(request: reqwest::RequestBuilder, who: &str) -> Result<Response, A
     let mut left = ANSWER_BYTES_MAX;
     let bytes = answer.bytes_stream().map(move |piece| {
         let piece = piece.map_err(std::io::Error::other)?;
-        left = left.checked_sub(piece.len() as u64).ok_or_else(|| std::io::Error::other("too long"))?;
+        left = left
+            .checked_sub(piece.len() as u64)
+            .ok_or_else(|| std::io::Error::other("too long"))?;
         Ok::<Bytes, std::io::Error>(piece)
     });
     Ok((status, fields, Body::from_stream(bytes)).into_response())
@@ -86,14 +103,27 @@ pub async fn transaction(Handed { head, body }: Handed) -> Result<Response, ApiE
     };
     let url = join(&head.shared.node, &format!("/v1/transactions{wait}"));
     let kind = content_type(&head.headers);
-    pass(head.shared.http.post(url).header("content-type", kind).body(body), "node").await
+    pass(
+        head.shared.http.post(url).header("content-type", kind).body(body),
+        "node",
+    )
+    .await
 }
 
 /// What a transaction is and would come to.
 pub async fn preview(Handed { head, body }: Handed) -> Result<Response, ApiError> {
-    let unreadable = || ApiError::bad("bad_body", "the body is not {\"transaction\": \"HEX\"}", "send its CBOR in hexadecimal digits");
+    let unreadable = || {
+        ApiError::bad(
+            "bad_body",
+            "the body is not {\"transaction\": \"HEX\"}",
+            "send its CBOR in hexadecimal digits",
+        )
+    };
     let read: Value = serde_json::from_slice(&body).map_err(|_| unreadable())?;
-    let bytes = read["transaction"].as_str().and_then(|text| hex::decode(text).ok()).ok_or_else(unreadable)?;
+    let bytes = read["transaction"]
+        .as_str()
+        .and_then(|text| hex::decode(text).ok())
+        .ok_or_else(unreadable)?;
     let face = head.read(move |ask| blocks::preview(ask, &bytes)).await?;
     Ok(axum::Json(face).into_response())
 }
@@ -166,21 +196,38 @@ pub async fn account(head: Head) -> Result<Response, ApiError> {
 fn gateway(head: &Head, path: &str) -> Result<String, ApiError> {
     let none = || {
         let hint = "start the explorer with --gateway URL, or ask a gateway itself";
-        ApiError::new(StatusCode::NOT_FOUND, "no_gateway", "this explorer knows no gateway", hint)
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            "no_gateway",
+            "this explorer knows no gateway",
+            hint,
+        )
     };
-    head.shared.gateway.as_deref().map(|base| join(base, path)).ok_or_else(none)
+    head.shared
+        .gateway
+        .as_deref()
+        .map(|base| join(base, path))
+        .ok_or_else(none)
 }
 
 pub async fn quote(Handed { head, body }: Handed) -> Result<Response, ApiError> {
     let url = gateway(&head, "/v1/quotes")?;
     let kind = content_type(&head.headers);
-    pass(head.shared.http.post(url).header("content-type", kind).body(body), "gateway").await
+    pass(
+        head.shared.http.post(url).header("content-type", kind).body(body),
+        "gateway",
+    )
+    .await
 }
 
 pub async fn query(Handed { head, body }: Handed) -> Result<Response, ApiError> {
     let url = gateway(&head, "/v1/queries")?;
     let kind = content_type(&head.headers);
-    pass(head.shared.http.post(url).header("content-type", kind).body(body), "gateway").await
+    pass(
+        head.shared.http.post(url).header("content-type", kind).body(body),
+        "gateway",
+    )
+    .await
 }
 
 /// The verifier whose word on an epoch is asked for: the one that gave its archive, else one that was named, else any.
@@ -189,15 +236,23 @@ async fn verifier_of(head: &Head) -> Result<(NetworkId, u64, Option<String>), Ap
         let (id, epoch) = network_epoch(ask)?;
         let network = ask.network()?;
         let sql = "SELECT verifier FROM network_epochs WHERE network = $1 AND epoch = $2";
-        let by = ask.one(sql, values![network, epoch])?.and_then(|row| row.maybe_count(0));
+        let by = ask
+            .one(sql, values![network, epoch])?
+            .and_then(|row| row.maybe_count(0));
         let mut urls = Vec::new();
         if let Some(by) = by {
             let account = cairn_types::AccountId(hex_to(&ask.account_id(by)?));
-            urls.extend(ask.look(|store| view::profile(store, &account))?.map(|profile| profile.url));
+            urls.extend(
+                ask.look(|store| view::profile(store, &account))?
+                    .map(|profile| profile.url),
+            );
         }
         urls.extend(ask.shared.verifiers.iter().cloned());
         for (account, _) in ask.look(|store| view::verifiers(store))? {
-            urls.extend(ask.look(|store| view::profile(store, &account))?.map(|profile| profile.url));
+            urls.extend(
+                ask.look(|store| view::profile(store, &account))?
+                    .map(|profile| profile.url),
+            );
         }
         Ok((id, epoch, urls.into_iter().find(|url| url.starts_with("http://"))))
     })
@@ -229,7 +284,10 @@ pub async fn differences(head: Head) -> Result<Response, ApiError> {
             Ok(told) if told.content_length().is_none_or(|length| length < 1 << 20) => told.json::<Value>().await.ok(),
             _ => None,
         };
-        let rows = told.as_ref().and_then(|told| told["differences"].as_array().cloned()).unwrap_or_default();
+        let rows = told
+            .as_ref()
+            .and_then(|told| told["differences"].as_array().cloned())
+            .unwrap_or_default();
         for row in rows.iter().take(500) {
             let first = &row["first_finding"];
             items.push(json!({
@@ -240,7 +298,17 @@ pub async fn differences(head: Head) -> Result<Response, ApiError> {
         }
     }
     if head.uri.path().ends_with(".csv") {
-        let columns = ["verifier", "their_result", "our_result", "fields", "row", "report", "field", "ours", "theirs"];
+        let columns = [
+            "verifier",
+            "their_result",
+            "our_result",
+            "fields",
+            "row",
+            "report",
+            "field",
+            "ours",
+            "theirs",
+        ];
         let csv = super::faces::table(&columns, &items);
         return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], csv).into_response());
     }

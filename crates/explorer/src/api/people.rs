@@ -49,7 +49,10 @@ pub fn verifiers(ask: &mut Ask<'_>) -> Answer<Page> {
     let mut known = Vec::new();
     for (id, verifier) in all {
         let profile = ask.look(|store| view::profile(store, &id))?.unwrap_or_default();
-        let slashed = ask.one("SELECT slashed FROM accounts WHERE number = $1", values![verifier.number.0])?;
+        let slashed = ask.one(
+            "SELECT slashed FROM accounts WHERE number = $1",
+            values![verifier.number.0],
+        )?;
         known.push((id, verifier, profile, slashed.map_or(0, |row| row.sum(0))));
     }
     part(ask, known, |(id, verifier, profile, slashed)| {
@@ -117,27 +120,33 @@ pub fn slashes(ask: &mut Ask<'_>) -> Answer<Page> {
     let sql = "SELECT s.at, s.time, s.tx, e.bytes, e.kind FROM slashes s JOIN events e ON e.at = s.at WHERE s.at < $1
         ORDER BY s.at DESC LIMIT $2";
     let rows = ask.all(sql, values![before, ask.fetch()])?;
-    ask.page(rows, RECOMPUTED, |row| Ok(vec![row.int(0)?]), |ask, row| {
-        let event: Event = minicbor::decode(row.bytes(3)?).map_err(|_| ApiError::unavailable("an event cannot be read"))?;
-        let (who, burned, cover, reporter, rewarded) = match &event {
-            Event::VerifierSlashed {
-                verifier,
-                burned,
-                cover,
-                reporter,
-                rewarded,
-            } => (verifier.to_string(), burned.0, cover.0, Some(*reporter), rewarded.0),
-            Event::ReceiptBroken { verifier, .. } => (verifier.to_string(), 0, 0, None, 0),
-            Event::DeviceBarred { device, reporter, .. } => (device.to_string(), 0, 0, Some(*reporter), 0),
-            _ => (String::new(), 0, 0, None, 0),
-        };
-        Ok(json!({
-            "height": event_place(row.count(0)?).0, "time": time(row.count(1)?), "kind": row.text(4)?, "who": who,
-            "burned": text(burned), "cover": text(cover), "reporter": reporter.map(|id| id.to_string()),
-            "rewarded": text(rewarded), "sentence": words::event(&event, ask.words()),
-            "transaction": ask.tx_id(row.maybe_count(2))?,
-        }))
-    })
+    ask.page(
+        rows,
+        RECOMPUTED,
+        |row| Ok(vec![row.int(0)?]),
+        |ask, row| {
+            let event: Event =
+                minicbor::decode(row.bytes(3)?).map_err(|_| ApiError::unavailable("an event cannot be read"))?;
+            let (who, burned, cover, reporter, rewarded) = match &event {
+                Event::VerifierSlashed {
+                    verifier,
+                    burned,
+                    cover,
+                    reporter,
+                    rewarded,
+                } => (verifier.to_string(), burned.0, cover.0, Some(*reporter), rewarded.0),
+                Event::ReceiptBroken { verifier, .. } => (verifier.to_string(), 0, 0, None, 0),
+                Event::DeviceBarred { device, reporter, .. } => (device.to_string(), 0, 0, Some(*reporter), 0),
+                _ => (String::new(), 0, 0, None, 0),
+            };
+            Ok(json!({
+                "height": event_place(row.count(0)?).0, "time": time(row.count(1)?), "kind": row.text(4)?, "who": who,
+                "burned": text(burned), "cover": text(cover), "reporter": reporter.map(|id| id.to_string()),
+                "rewarded": text(rewarded), "sentence": words::event(&event, ask.words()),
+                "transaction": ask.tx_id(row.maybe_count(2))?,
+            }))
+        },
+    )
 }
 
 /// An account's id as the ledger's type.

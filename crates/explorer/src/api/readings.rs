@@ -40,25 +40,32 @@ pub fn wanted(ask: &mut Ask<'_>, csv: bool) -> Answer<Wanted> {
         None => {
             let sql = "SELECT network FROM members WHERE device = $1 ORDER BY left_after IS NOT NULL, network LIMIT 1";
             let row = ask.one(sql, values![device])?;
-            row.ok_or_else(|| ApiError::not_found("network of this device"))?.count(0)?
+            row.ok_or_else(|| ApiError::not_found("network of this device"))?
+                .count(0)?
         }
     };
     let (vertical, known) = faces::vertical_of(ask, network)?;
     let field: String = ask.need("field")?;
     let quantities = known.map_or(&[][..], |vertical| vertical.quantities());
     let quantity = quantities.iter().find(|text| text.name == field);
-    let quantity = quantity.ok_or_else(|| ApiError::not_found("quantity of this kind of network"))?.quantity;
+    let quantity = quantity
+        .ok_or_else(|| ApiError::not_found("quantity of this kind of network"))?
+        .quantity;
     let last = ask.one("SELECT last_epoch FROM networks WHERE number = $1", values![network])?;
     let newest = last.and_then(|row| row.maybe_count(0)).unwrap_or(0);
     let to = ask.number("to")?.unwrap_or(newest).min(newest);
     let from = ask.number("from")?.unwrap_or((to + 1).saturating_sub(EPOCHS_MAX));
     let from = from.max((to + 1).saturating_sub(EPOCHS_MAX));
     let id = NetworkId(devices::hex_to(&ask.network_id(network)?));
-    let sql = "SELECT epoch, report, units, reason, spans FROM findings WHERE device = $1 AND network = $2 AND epoch >= $3
+    let sql =
+        "SELECT epoch, report, units, reason, spans FROM findings WHERE device = $1 AND network = $2 AND epoch >= $3
         AND epoch <= $4 ORDER BY epoch, place";
     let mut findings: BTreeMap<u64, BTreeMap<ReportId, Finding>> = BTreeMap::new();
     for row in ask.all(sql, values![device, network, from, to])? {
-        let reason = row.maybe_count(3).and_then(|reason| u16::try_from(reason).ok()).map(Reason);
+        let reason = row
+            .maybe_count(3)
+            .and_then(|reason| u16::try_from(reason).ok())
+            .map(Reason);
         let spans: Vec<Span> = minicbor::decode(row.bytes(4)?).unwrap_or_default();
         let finding = Finding {
             report: ReportId(row.id(1)?),
@@ -67,7 +74,10 @@ pub fn wanted(ask: &mut Ask<'_>, csv: bool) -> Answer<Wanted> {
             reason,
             spans,
         };
-        findings.entry(row.count(0)?).or_default().insert(finding.report, finding);
+        findings
+            .entry(row.count(0)?)
+            .or_default()
+            .insert(finding.report, finding);
     }
     let mut epochs = Vec::new();
     for (epoch, of) in findings {
@@ -77,7 +87,11 @@ pub fn wanted(ask: &mut Ask<'_>, csv: bool) -> Answer<Wanted> {
     let mut verifiers = Vec::new();
     for (account, _) in ask.look(|store| view::verifiers(store))? {
         let profile = ask.look(|store| view::profile(store, &account))?;
-        verifiers.extend(profile.filter(|profile| !profile.url.is_empty()).map(|profile| (account, profile.url)));
+        verifiers.extend(
+            profile
+                .filter(|profile| !profile.url.is_empty())
+                .map(|profile| (account, profile.url)),
+        );
     }
     Ok(Wanted {
         device,
@@ -132,7 +146,12 @@ pub fn read(wanted: &Wanted, shared: &Shared) -> Value {
     points.sort_unstable();
     let text = words::quantity(vertical, wanted.quantity);
     let field = vertical.map(|vertical| faces::fields(vertical, |_| None));
-    let field = field.and_then(|all| all.as_array()?.iter().find(|one| one["quantity"] == text.quantity).cloned());
+    let field = field.and_then(|all| {
+        all.as_array()?
+            .iter()
+            .find(|one| one["quantity"] == text.quantity)
+            .cloned()
+    });
     if wanted.csv {
         let rows: Vec<Value> = points
             .iter()

@@ -12,10 +12,26 @@ const DIGITS_MIN: usize = 6;
 
 /// Tables with ids: kind, page, title.
 const IDS: [(&str, &str, &str); 4] = [
-    ("account", "accounts", "SELECT id FROM accounts WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3"),
-    ("device", "devices", "SELECT id FROM devices WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3"),
-    ("transaction", "transactions", "SELECT id FROM transactions WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3"),
-    ("order", "orders", "SELECT id FROM orders WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3"),
+    (
+        "account",
+        "accounts",
+        "SELECT id FROM accounts WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3",
+    ),
+    (
+        "device",
+        "devices",
+        "SELECT id FROM devices WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3",
+    ),
+    (
+        "transaction",
+        "transactions",
+        "SELECT id FROM transactions WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3",
+    ),
+    (
+        "order",
+        "orders",
+        "SELECT id FROM orders WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3",
+    ),
 ];
 
 /// The ids that begin with these digits: from one to before another.
@@ -39,11 +55,27 @@ pub fn search(ask: &mut Ask<'_>) -> Answer<Value> {
     let text = query.trim().trim_start_matches("0x").to_owned();
     let mut items = Vec::new();
     if let Ok(number) = text.parse::<u64>() {
-        if ask.one("SELECT height FROM blocks WHERE height = $1", values![number])?.is_some() {
-            items.push(found("block", &text, format!("Block {number}"), format!("/blocks/{number}")));
+        if ask
+            .one("SELECT height FROM blocks WHERE height = $1", values![number])?
+            .is_some()
+        {
+            items.push(found(
+                "block",
+                &text,
+                format!("Block {number}"),
+                format!("/blocks/{number}"),
+            ));
         }
-        if ask.one("SELECT number FROM epochs WHERE number = $1", values![number])?.is_some() {
-            items.push(found("epoch", &text, format!("Epoch {number}"), format!("/epochs/{number}")));
+        if ask
+            .one("SELECT number FROM epochs WHERE number = $1", values![number])?
+            .is_some()
+        {
+            items.push(found(
+                "epoch",
+                &text,
+                format!("Epoch {number}"),
+                format!("/epochs/{number}"),
+            ));
         }
     }
     let pattern = format!("%{}%", text.to_lowercase().replace(['%', '_', '\\'], ""));
@@ -51,14 +83,24 @@ pub fn search(ask: &mut Ask<'_>) -> Answer<Value> {
         let sql = "SELECT id, name FROM networks WHERE LOWER(name) LIKE $1 ORDER BY number LIMIT $2";
         for row in ask.all(sql, values![pattern, EACH])? {
             let id = hex::encode(row.id(0)?);
-            items.push(found("network", &id, row.text(1)?.to_owned(), format!("/networks/{id}")));
+            items.push(found(
+                "network",
+                &id,
+                row.text(1)?.to_owned(),
+                format!("/networks/{id}"),
+            ));
         }
     }
     if let Some((first, last)) = range(&text.to_lowercase()) {
         let sql = "SELECT id, name FROM networks WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
         for row in ask.all(sql, values![first.as_slice(), last.as_slice(), EACH])? {
             let id = hex::encode(row.id(0)?);
-            items.push(found("network", &id, row.text(1)?.to_owned(), format!("/networks/{id}")));
+            items.push(found(
+                "network",
+                &id,
+                row.text(1)?.to_owned(),
+                format!("/networks/{id}"),
+            ));
         }
         for (kind, page, sql) in IDS {
             let rows: Vec<Row> = ask.all(sql, values![first.as_slice(), last.as_slice(), EACH])?;
@@ -81,7 +123,6 @@ pub fn fields(ask: &mut Ask<'_>) -> Answer<Value> {
         "fields": faces::fields(vertical, |_| None), "reasons": faces::rules(vertical, |_| 0),
     }))
 }
-
 
 #[cfg(test)]
 mod tests {

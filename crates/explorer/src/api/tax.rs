@@ -1,8 +1,8 @@
 //! What an operator received and disposed of, first in, first out: the lots that a disposal uses up are the oldest that are left.
 //! Rounds costs down, so that gains are never understated.
 
-use super::ask::{Answer, Ask, Page, RECOMPUTED, maybe_amount, text, time};
 use super::ApiError;
+use super::ask::{Answer, Ask, Page, RECOMPUTED, maybe_amount, text, time};
 use crate::db::{Row, values};
 use crate::index::tx_at;
 use crate::words;
@@ -100,7 +100,9 @@ fn worth(ask: &mut Ask<'_>, tokens: u64, time: u64) -> Answer<u64> {
     let scale = ask.shared.genesis.economics.scale();
     let worth = price.zip(scale.ok());
     let worth = worth.and_then(|(price, scale)| {
-        scale.credits_for(cairn_types::Token(tokens), cairn_types::Price(price)).ok()
+        scale
+            .credits_for(cairn_types::Token(tokens), cairn_types::Price(price))
+            .ok()
     });
     Ok(worth.map_or(0, |credits| credits.0))
 }
@@ -196,7 +198,10 @@ fn of_event(ask: &mut Ask<'_>, id: &[u8; 32], row: &Row, moves: &mut Vec<Move>) 
 /// The year of a moment, in UTC.
 fn year_of(ms: u64) -> u64 {
     let text = cairn_types::TimeMs(ms).to_string();
-    text.split('-').next().and_then(|year| year.parse().ok()).unwrap_or_default()
+    text.split('-')
+        .next()
+        .and_then(|year| year.parse().ok())
+        .unwrap_or_default()
 }
 
 /// The export, the oldest first. Lots are counted over all years; `year` only narrows what is shown.
@@ -204,7 +209,11 @@ pub fn list(ask: &mut Ask<'_>) -> Answer<Page> {
     let number = ask.account("id")?;
     let year = ask.number("year")?;
     if year.is_some_and(|year| !(1970..=9999).contains(&year)) {
-        return Err(ApiError::bad("bad_parameter", "year cannot be read", "write it like 2026"));
+        return Err(ApiError::bad(
+            "bad_parameter",
+            "year cannot be read",
+            "write it like 2026",
+        ));
     }
     let [skip] = ask.after([0])?;
     let all = lines(moves(ask, number)?);
@@ -229,7 +238,9 @@ pub fn list(ask: &mut Ask<'_>) -> Answer<Page> {
 
 fn face(ask: &mut Ask<'_>, line: &Line) -> Answer<Value> {
     let of = &line.of;
-    let gain = line.cost.map(|cost| (i128::from(of.usd) - i128::from(cost)).to_string());
+    let gain = line
+        .cost
+        .map(|cost| (i128::from(of.usd) - i128::from(cost)).to_string());
     Ok(json!({
         "time": time(of.time), "kind": if of.came { "received" } else { "disposed" },
         "asset": if of.token { "token" } else { "stable" }, "amount": text(of.amount), "usd_micro": text(of.usd),

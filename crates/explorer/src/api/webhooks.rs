@@ -79,9 +79,20 @@ pub fn is_public(address: IpAddr) -> bool {
 pub async fn add(Handed { head, body }: Handed) -> Result<Response, ApiError> {
     let Some(hooks) = head.shared.webhooks.clone() else {
         let hint = "start the explorer with --webhooks, or read GET /v1/operators/{id}/alerts";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "webhooks_off", "this explorer posts nothing", hint));
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "webhooks_off",
+            "this explorer posts nothing",
+            hint,
+        ));
     };
-    let bad = || ApiError::bad("bad_body", "the body is not a webhook", "GET /v1/openapi.json says its form");
+    let bad = || {
+        ApiError::bad(
+            "bad_body",
+            "the body is not a webhook",
+            "GET /v1/openapi.json says its form",
+        )
+    };
     let asked: Value = serde_json::from_slice(&body).map_err(|_| bad())?;
     let text = |name: &str| asked[name].as_str().ok_or_else(bad);
     let url = text("url")?.to_owned();
@@ -93,7 +104,11 @@ pub async fn add(Handed { head, body }: Handed) -> Result<Response, ApiError> {
     let witness = hex::decode(text("witness")?).map_err(|_| bad())?;
     let witness: Witness = cairn_types::codec::decode_canonical(&witness).map_err(|_| bad())?;
     if url.len() > 512 || !(url.is_empty() || url.starts_with("https://") || url.starts_with("http://")) {
-        return Err(ApiError::bad("bad_url", "the address is not one that can be posted to", "write it like https://host/path"));
+        return Err(ApiError::bad(
+            "bad_url",
+            "the address is not one that can be posted to",
+            "write it like https://host/path",
+        ));
     }
     let (number, id, rule) = head
         .read(|ask| {
@@ -111,14 +126,24 @@ pub async fn add(Handed { head, body }: Handed) -> Result<Response, ApiError> {
     let holds = batch::verify(&signed).iter().all(|one| *one);
     if !fresh || witness.rule.hash() != rule || !witness.is_complete() || !holds {
         let hint = "sign the words again, now, with the account's keys in force";
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "not_signed", "the account has not signed this", hint));
+        return Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "not_signed",
+            "the account has not signed this",
+            hint,
+        ));
     }
     let mut all = hooks.0.lock().expect("no holder of the lock panics");
     if url.is_empty() {
         all.remove(&number);
     } else if all.len() >= HOOKS_MAX && !all.contains_key(&number) {
         let hint = "ask another explorer, or read the alerts";
-        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "webhooks_full", "no more webhooks are kept", hint));
+        return Err(ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "webhooks_full",
+            "no more webhooks are kept",
+            hint,
+        ));
     } else {
         let hook = Hook {
             url: url.clone(),
@@ -144,7 +169,12 @@ impl Webhooks {
             heard = *newest.borrow();
             for message in messages.iter().filter(|message| message.kind == "alert") {
                 let Some(operator) = message.operator else { continue };
-                let hook = self.0.lock().expect("no holder of the lock panics").get(&operator).cloned();
+                let hook = self
+                    .0
+                    .lock()
+                    .expect("no holder of the lock panics")
+                    .get(&operator)
+                    .cloned();
                 let Some(hook) = hook else { continue };
                 let done = post(&hook, &message.data).await;
                 let mut all = self.0.lock().expect("no holder of the lock panics");
@@ -160,7 +190,9 @@ impl Webhooks {
 
 /// Posts one alert; whether it was taken. The address is looked up here, so that it is the public one that is asked.
 async fn post(hook: &Hook, alert: &Value) -> bool {
-    let Ok(url) = reqwest::Url::parse(&hook.url) else { return false };
+    let Ok(url) = reqwest::Url::parse(&hook.url) else {
+        return false;
+    };
     let (Some(host), Some(port)) = (url.host_str().map(str::to_owned), url.port_or_known_default()) else {
         return false;
     };
@@ -191,7 +223,18 @@ mod tests {
 
     #[test]
     fn nothing_near_this_computer_is_asked() {
-        for near in ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "::1", "fe80::1", "fd00::1", "::ffff:10.0.0.1"] {
+        for near in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "192.168.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "::1",
+            "fe80::1",
+            "fd00::1",
+            "::ffff:10.0.0.1",
+        ] {
             assert!(!is_public(near.parse().unwrap()), "{near}");
         }
         for far in ["1.1.1.1", "100.63.0.1", "2606:4700::1"] {

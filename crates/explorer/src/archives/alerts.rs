@@ -75,7 +75,10 @@ fn compare(network: u64, epoch: u64, session: &mut dyn Session) -> Result<Vec<(u
             let (device, operator, reason) = (row.count(0)?, row.count(1)?, row.maybe_count(2));
             let sql = "INSERT INTO alerts (network, epoch, device, kind, operator, time, height, detail)
                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (network, epoch, device, kind) DO NOTHING";
-            session.run(sql, values![network, epoch, device, kind, operator, time, height, reason])?;
+            session.run(
+                sql,
+                values![network, epoch, device, kind, operator, time, height, reason],
+            )?;
         }
         let sql = format!("{SELECT} WHERE a.network = $1 AND a.epoch = $2 AND a.kind = $3 ORDER BY a.device");
         let rows = session.all(&sql, values![network, epoch, kind])?;
@@ -93,7 +96,11 @@ pub const SELECT: &str = "SELECT a.epoch, a.device, a.kind, a.time, a.operator, 
 /// An alert as it is shown.
 pub fn face(row: &Row) -> Result<Value, DbError> {
     let (epoch, kind) = (row.count(0)?, row.text(2)?);
-    let (device, operator, network) = (hex::encode(row.id(7)?), hex::encode(row.id(8)?), hex::encode(row.id(9)?));
+    let (device, operator, network) = (
+        hex::encode(row.id(7)?),
+        hex::encode(row.id(8)?),
+        hex::encode(row.id(9)?),
+    );
     let vertical = cairn_verticals::by_name(row.text(10)?);
     let reason = row.maybe_count(6).and_then(|reason| u16::try_from(reason).ok());
     let reason = reason.filter(|reason| *reason != 0).map(cairn_types::Reason);

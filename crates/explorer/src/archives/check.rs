@@ -99,18 +99,24 @@ pub fn readings(vertical: &str, row: &Sealed) -> Vec<Reading> {
 
 /// Whether a reading was believed: no run of its quantity around it was refused, and the report earned.
 pub fn is_accepted(finding: &Finding, reading: &Reading) -> bool {
-    let around = |span: &&Span| {
-        span.quantity == reading.quantity && span.start <= reading.time && reading.time < span.end
-    };
+    let around =
+        |span: &&Span| span.quantity == reading.quantity && span.start <= reading.time && reading.time < span.end;
     finding.spans.iter().filter(around).all(|span| span.reason.is_none()) && finding.reason.is_none()
 }
 
 fn cells(inputs: &Inputs, findings: &[Finding], reports: &[Sealed]) -> BTreeMap<(CellId, u16), Values> {
-    let of_device: BTreeMap<DeviceNumber, CellId> =
-        inputs.roster.iter().map(|member| (member.number, member.cell)).collect();
+    let of_device: BTreeMap<DeviceNumber, CellId> = inputs
+        .roster
+        .iter()
+        .map(|member| (member.number, member.cell))
+        .collect();
     let mut values: BTreeMap<(CellId, u16), Vec<i64>> = BTreeMap::new();
     // Both are sorted by report.
-    for (finding, report) in findings.iter().zip(reports).filter(|(one, other)| one.report == other.id) {
+    for (finding, report) in findings
+        .iter()
+        .zip(reports)
+        .filter(|(one, other)| one.report == other.id)
+    {
         let Some(cell) = of_device.get(&finding.device) else {
             continue;
         };
@@ -129,5 +135,8 @@ fn cells(inputs: &Inputs, findings: &[Finding], reports: &[Sealed]) -> BTreeMap<
             highest: values[values.len() - 1],
         }
     };
-    values.into_iter().map(|(place, values)| (place, sum_up(values))).collect()
+    values
+        .into_iter()
+        .map(|(place, values)| (place, sum_up(values)))
+        .collect()
 }

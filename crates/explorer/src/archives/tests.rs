@@ -12,8 +12,8 @@ use cairn_ledger::store::Store;
 use cairn_ledger::view;
 use cairn_types::attestation::Totals;
 use cairn_types::{
-    AccountId, AccountNumber, Credit, DeviceNumber, EpochNumber, Finding, Hash, MicroUsd, NetworkId, PayoutLeaf, Reason, ReportId,
-    SecretKey, Span, TimeMs, Token, codec, finding, merkle,
+    AccountId, AccountNumber, Credit, DeviceNumber, EpochNumber, Finding, Hash, MicroUsd, NetworkId, PayoutLeaf,
+    Reason, ReportId, SecretKey, Span, TimeMs, Token, codec, finding, merkle,
 };
 use cairn_verifier::archive::{EpochArchive, FINDINGS, INPUTS, Inputs, PAYOUTS};
 use cairn_verifier::objects::{Memory, Objects};
@@ -207,10 +207,19 @@ fn only_what_has_the_ledgers_roots_is_believed_and_any_verifier_may_give_it() {
     assert_eq!(states(session.as_mut()), ["here"; 3]);
     // A second time nothing is counted again.
     assert_eq!(round(&location, Kept(vec![honest])), 0);
-    let sums = session.one("SELECT accepted, refused, units, last_epoch, reporting FROM networks", &[]).unwrap().unwrap();
+    let sums = session
+        .one(
+            "SELECT accepted, refused, units, last_epoch, reporting FROM networks",
+            &[],
+        )
+        .unwrap()
+        .unwrap();
     let sums: Vec<i64> = (0..5).map(|at| sums.int(at).unwrap()).collect();
     assert_eq!(sums, [7, 1, 7_000_000, 2, 3]);
-    assert_eq!(text(session.as_mut(), "SELECT state FROM devices ORDER BY number"), ["earning"; 3]);
+    assert_eq!(
+        text(session.as_mut(), "SELECT state FROM devices ORDER BY number"),
+        ["earning"; 3]
+    );
     let alerts = "SELECT kind FROM alerts ORDER BY epoch, device, kind";
     let told = ["device_silent", "device_refused", "device_back", "device_back"];
     assert_eq!(text(session.as_mut(), alerts), told);

@@ -45,7 +45,9 @@ pub fn write(
     by: Option<AccountId>,
     session: &mut dyn Session,
 ) -> Result<Option<Counts>, DbError> {
-    let account = by.map(|id| look(session, |store| view::account(store, &id))).transpose()?;
+    let account = by
+        .map(|id| look(session, |store| view::account(store, &id)))
+        .transpose()?;
     let account = account.flatten().map(|account| account.number.0);
     let sql = "UPDATE network_epochs SET findings = 'here', verifier = $3 WHERE network = $1 AND epoch = $2
         AND findings IN ('awaited', 'differs')";
@@ -77,7 +79,8 @@ pub fn write(
     for (reason, count) in &reasons {
         let sql = "INSERT INTO reasons (network, epoch, reason, count) VALUES ($1, $2, $3, $4)";
         session.run(sql, values![network, epoch, *reason, *count])?;
-        let sql = "INSERT INTO network_reasons (network, reason, count) VALUES ($1, $2, $3) ON CONFLICT (network, reason)
+        let sql =
+            "INSERT INTO network_reasons (network, reason, count) VALUES ($1, $2, $3) ON CONFLICT (network, reason)
             DO UPDATE SET count = network_reasons.count + excluded.count";
         session.run(sql, values![network, *reason, *count])?;
     }
@@ -94,8 +97,12 @@ pub fn write(
     write_cells(network, epoch, believed, &operators, &devices, session)?;
     let sql = "UPDATE network_epochs SET reports = $3, accepted = $4, refused = $5, devices = $6 WHERE network = $1 AND epoch = $2";
     let reports = believed.findings.len() as u64;
-    session.run(sql, values![network, epoch, reports, counts.accepted, counts.refused, counts.devices])?;
-    let sql = "UPDATE networks SET accepted = accepted + $2, refused = refused + $3, units = units + $4 WHERE number = $1";
+    session.run(
+        sql,
+        values![network, epoch, reports, counts.accepted, counts.refused, counts.devices],
+    )?;
+    let sql =
+        "UPDATE networks SET accepted = accepted + $2, refused = refused + $3, units = units + $4 WHERE number = $1";
     session.run(sql, values![network, counts.accepted, counts.refused, counts.units])?;
     let sql = "UPDATE networks SET last_epoch = $2, reporting = $3 WHERE number = $1 AND (last_epoch IS NULL OR last_epoch < $2)";
     if session.run(sql, values![network, epoch, counts.devices])? == 1 {
@@ -112,7 +119,16 @@ fn put(network: u64, epoch: u64, place: u64, finding: &Finding, session: &mut dy
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let reason = finding.reason.map(|reason| reason.0);
     let spans = codec::encode(&finding.spans);
-    let fields = values![network, epoch, place, finding.device.0, finding.report.0, finding.units, reason, spans];
+    let fields = values![
+        network,
+        epoch,
+        place,
+        finding.device.0,
+        finding.report.0,
+        finding.units,
+        reason,
+        spans
+    ];
     session.run(sql, fields).map(drop)
 }
 
@@ -124,11 +140,23 @@ fn device(
     operator: Option<u32>,
     session: &mut dyn Session,
 ) -> Result<(), DbError> {
-    let most = of.reasons.iter().max_by_key(|(reason, count)| (**count, std::cmp::Reverse(**reason)));
+    let most = of
+        .reasons
+        .iter()
+        .max_by_key(|(reason, count)| (**count, std::cmp::Reverse(**reason)));
     let sql = "INSERT INTO device_epochs (device, network, epoch, operator, accepted, refused, units, reason)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let reason = most.map(|(reason, _)| *reason);
-    let fields = values![number.0, network, epoch, operator, of.accepted, of.refused, of.units, reason];
+    let fields = values![
+        number.0,
+        network,
+        epoch,
+        operator,
+        of.accepted,
+        of.refused,
+        of.units,
+        reason
+    ];
     session.run(sql, fields)?;
     let sql = "UPDATE devices SET units = units + $2, accepted = accepted + $3, refused = refused + $4,
         last_epoch = CASE WHEN last_epoch IS NULL OR last_epoch < $5 THEN $5 ELSE last_epoch END WHERE number = $1";
@@ -164,7 +192,16 @@ fn write_cells(
         let cell = cell.get();
         let sql = "INSERT INTO cell_epochs (network, epoch, cell, devices, reporting, accepted, refused, units)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let fields = values![network, epoch, cell, of.devices, of.reporting, of.accepted, of.refused, of.units];
+        let fields = values![
+            network,
+            epoch,
+            cell,
+            of.devices,
+            of.reporting,
+            of.accepted,
+            of.refused,
+            of.units
+        ];
         session.run(sql, fields)?;
         if of.accepted > 0 {
             let sql = "INSERT INTO cells (network, cell, fresh) VALUES ($1, $2, $3) ON CONFLICT (network, cell)
@@ -175,7 +212,16 @@ fn write_cells(
     for ((cell, quantity), of) in &believed.cells {
         let sql = "INSERT INTO cell_values (network, epoch, cell, quantity, count, median, lowest, highest)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let fields = values![network, epoch, cell.get(), *quantity, of.count, of.median, of.lowest, of.highest];
+        let fields = values![
+            network,
+            epoch,
+            cell.get(),
+            *quantity,
+            of.count,
+            of.median,
+            of.lowest,
+            of.highest
+        ];
         session.run(sql, fields)?;
     }
     Ok(())

@@ -74,9 +74,13 @@ impl ToSql for Value {
 fn value(row: &postgres::Row, at: usize, kind: &Type) -> Result<Value, DbError> {
     let found = match *kind {
         Type::INT8 => row.try_get::<_, Option<i64>>(at).map(|number| number.map(Value::Int)),
-        Type::INT4 => row.try_get::<_, Option<i32>>(at).map(|number| number.map(|number| Value::Int(number.into()))),
+        Type::INT4 => row
+            .try_get::<_, Option<i32>>(at)
+            .map(|number| number.map(|number| Value::Int(number.into()))),
         Type::TEXT | Type::VARCHAR => row.try_get::<_, Option<String>>(at).map(|text| text.map(Value::Text)),
-        Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(at).map(|bytes| bytes.map(Value::Bytes)),
+        Type::BYTEA => row
+            .try_get::<_, Option<Vec<u8>>>(at)
+            .map(|bytes| bytes.map(Value::Bytes)),
         _ => return Err(DbError::Column("a column of a kind that is never written")),
     };
     Ok(found.map_err(failed)?.unwrap_or(Value::Null))

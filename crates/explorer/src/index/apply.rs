@@ -39,7 +39,9 @@ impl ApplyError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Db(error) => error.hint(),
-            Self::OtherTransactions(_) => "ask another node: this one gives blocks that are not those the validators signed",
+            Self::OtherTransactions(_) => {
+                "ask another node: this one gives blocks that are not those the validators signed"
+            }
             Self::Refused(_) | Self::OtherReceipts(_) => {
                 "check that this program is of the validators' version, then start it with --rebuild"
             }

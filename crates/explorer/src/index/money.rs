@@ -69,7 +69,11 @@ impl PayBefore {
             Some(price) => scale.credits_for(tokens, price).map(|credits| credits.0),
             None => Ok(0),
         };
-        let wants = |at: usize| pay.choices.as_ref().and_then(|choices| choices.wants.get(at).copied().flatten());
+        let wants = |at: usize| {
+            pay.choices
+                .as_ref()
+                .and_then(|choices| choices.wants.get(at).copied().flatten())
+        };
         let mut leaves = Vec::with_capacity(pay.leaves.len());
         for (at, leaf) in pay.leaves.iter().enumerate() {
             let earned = Earned::of(leaf).ok_or(Error::Overflow)?;
@@ -162,7 +166,10 @@ impl Leaf {
             ON CONFLICT (operator, network) DO UPDATE SET units = operator_networks.units + excluded.units,
             token = operator_networks.token + excluded.token, stable = operator_networks.stable + excluded.stable,
             usd = operator_networks.usd + excluded.usd";
-        session.run(sql, values![operator.0, network, units, self.token, self.stable, self.usd])?;
+        session.run(
+            sql,
+            values![operator.0, network, units, self.token, self.stable, self.usd],
+        )?;
         let sql = "INSERT INTO operator_days (operator, day, network, units, availability, usage, token, stable, usd, usage_usd,
             customers_paid) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
             ON CONFLICT (operator, day, network) DO UPDATE SET units = operator_days.units + excluded.units,

@@ -88,7 +88,16 @@ impl<'a> Notes<'a> {
         let at = tx_at(self.height(), row.place);
         let sql = "INSERT INTO transactions (at, id, time, kind, account, fee, events, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let events = row.events as u64;
-        let fields = values![at, row.id, self.time(), row.kind, row.account, row.fee.0, events, row.bytes];
+        let fields = values![
+            at,
+            row.id,
+            self.time(),
+            row.kind,
+            row.account,
+            row.fee.0,
+            events,
+            row.bytes
+        ];
         session.run(sql, fields).map(drop)
     }
 
@@ -173,7 +182,16 @@ impl<'a> Notes<'a> {
             let tx_at = tx.map(|place| tx_at(self.height(), place));
             let account = numbers.accounts.first().copied();
             let bytes = codec::encode(event);
-            let fields = values![at, tx_at, self.time(), kind, numbers.network, account, numbers.device, bytes];
+            let fields = values![
+                at,
+                tx_at,
+                self.time(),
+                kind,
+                numbers.network,
+                account,
+                numbers.device,
+                bytes
+            ];
             records.session.run(sql, fields)?;
             touched.extend(numbers.accounts);
         }
@@ -260,11 +278,22 @@ impl<'a> Notes<'a> {
                 network, epoch, totals, ..
             } => {
                 let network = known_network(network, records)?;
-                let sql = "UPDATE network_epochs SET state = 'settled', units = $3, availability = $4, usage = $5, cash = $6,
+                let sql =
+                    "UPDATE network_epochs SET state = 'settled', units = $3, availability = $4, usage = $5, cash = $6,
                     customers_paid = $7, settled_time = $8, settled_at = $9 WHERE network = $1 AND epoch = $2";
                 let (paid, session) = (totals.customers_paid.0, &mut *records.session);
                 let (availability, usage, cash) = (totals.availability.0, totals.usage.0, totals.cash.0);
-                let fields = values![network, epoch.0, totals.units, availability, usage, cash, paid, time, tx_at];
+                let fields = values![
+                    network,
+                    epoch.0,
+                    totals.units,
+                    availability,
+                    usage,
+                    cash,
+                    paid,
+                    time,
+                    tx_at
+                ];
                 session.run(sql, fields)?;
             }
             Event::EpochReleased { network, epoch, .. } => self.released(network, *epoch, records)?,
@@ -281,7 +310,9 @@ impl<'a> Notes<'a> {
                 let disputer = known_account(disputer, records)?;
                 let sql = "INSERT INTO disputes (network, epoch, at, time, disputer) VALUES ($1, $2, $3, $4, $5)
                     ON CONFLICT (network, epoch) DO NOTHING";
-                records.session.run(sql, values![network, epoch.0, at, time, disputer])?;
+                records
+                    .session
+                    .run(sql, values![network, epoch.0, at, time, disputer])?;
                 let sql = "UPDATE network_epochs SET disputed = 1 WHERE network = $1 AND epoch = $2";
                 records.session.run(sql, values![network, epoch.0])?;
             }
@@ -310,18 +341,33 @@ impl<'a> Notes<'a> {
                 let Some([network, customer, provider]) = found else {
                     return Ok(());
                 };
-                let epoch = records.look(|store| view::chain(store))?.map_or(0, |chain| chain.epoch.0);
+                let epoch = records
+                    .look(|store| view::chain(store))?
+                    .map_or(0, |chain| chain.epoch.0);
                 let session = &mut *records.session;
                 let sql = "INSERT INTO bills (at, order_id, network, customer, provider, time, epoch, paid, cumulative, meters, tx)
                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
                 let tx_at = tx_at.unwrap_or_default();
                 let fields = values![
-                    at, order.0, network, customer, provider, time, epoch, paid.0, cumulative.0, meters.0, tx_at
+                    at,
+                    order.0,
+                    network,
+                    customer,
+                    provider,
+                    time,
+                    epoch,
+                    paid.0,
+                    cumulative.0,
+                    meters.0,
+                    tx_at
                 ];
                 session.run(sql, fields)?;
                 let sql = "UPDATE accounts SET spent = spent + $2 WHERE number = $1";
                 session.run(sql, values![customer, paid.0])?;
-                session.run("UPDATE orders SET vouchers = vouchers + 1 WHERE id = $1", values![order.0])?;
+                session.run(
+                    "UPDATE orders SET vouchers = vouchers + 1 WHERE id = $1",
+                    values![order.0],
+                )?;
                 customer_day(session, customer, time, 0, paid.0)?;
             }
             Event::OrderClosed { order, returned } => ended(order, "closed", returned.0, records)?,
@@ -396,7 +442,14 @@ impl<'a> Notes<'a> {
             let found = records.look(|store| view::network_by_number(store, NetworkNumber(number)))?;
             let Some((id, network)) = found else { continue };
             let founder = known_account(&network.founder, records)?;
-            write::network(records.session, number.into(), id.0, &network.name, &network.vertical, founder)?;
+            write::network(
+                records.session,
+                number.into(),
+                id.0,
+                &network.name,
+                &network.vertical,
+                founder,
+            )?;
             for entry in 0..network.roster {
                 let stay = records.look(|store| view::record::<RosterEntry>(store, &(id, entry)))?;
                 if let Some(stay) = stay {
@@ -414,13 +467,24 @@ impl<'a> Notes<'a> {
         };
         let books = records.look(|store| view::emission(store))?.unwrap_or_default().supply;
         let supply = (books.premine.0.saturating_add(books.minted.0)).saturating_sub(books.burned.0);
-        let sql = "INSERT INTO epochs (number, start, ends, height, time, emission, price, networks, supply, minted, burned)
+        let sql =
+            "INSERT INTO epochs (number, start, ends, height, time, emission, price, networks, supply, minted, burned)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (number) DO NOTHING";
         let price = epoch.price_mid.map(|price| price.0);
         let (start, end, closed) = (epoch.start.0, epoch.end.0, epoch.closed_time.0);
         let (height, emission, networks) = (epoch.closed_height, epoch.emission.0, epoch.networks);
         let fields = values![
-            number.0, start, end, height, closed, emission, price, networks, supply, books.minted.0, books.burned.0
+            number.0,
+            start,
+            end,
+            height,
+            closed,
+            emission,
+            price,
+            networks,
+            supply,
+            books.minted.0,
+            books.burned.0
         ];
         records.session.run(sql, fields)?;
         self.applied.closed = Some(number.0);
@@ -494,7 +558,10 @@ impl<'a> Notes<'a> {
         self.applied.events = self.events;
         let bytes: usize = self.block.txs.iter().map(Vec::len).sum();
         let (txs, events, bytes) = (self.block.txs.len() as u64, self.events as u64, bytes as u64);
-        let before = records.session.one("SELECT all_txs, all_events FROM blocks ORDER BY height DESC LIMIT 1", values![])?;
+        let before = records.session.one(
+            "SELECT all_txs, all_events FROM blocks ORDER BY height DESC LIMIT 1",
+            values![],
+        )?;
         let before = before.unwrap_or_default();
         let (all_txs, all_events) = (before.sum(0) + txs, before.sum(1) + events);
         let sql = "INSERT INTO blocks (height, time, digest, header, certificate, txs, events, bytes, leader, view, all_txs, all_events)
@@ -503,7 +570,18 @@ impl<'a> Notes<'a> {
         let (height, time, view) = (header.height, header.time_ms, header.view);
         let certificate = self.block.certificate.clone();
         let fields = values![
-            height, time, header.digest(), &encoded[..], certificate, txs, events, bytes, header.leader, view, all_txs, all_events
+            height,
+            time,
+            header.digest(),
+            &encoded[..],
+            certificate,
+            txs,
+            events,
+            bytes,
+            header.leader,
+            view,
+            all_txs,
+            all_events
         ];
         records.session.run(sql, fields)?;
         Ok(self.applied)
@@ -533,9 +611,12 @@ fn slash(session: &mut dyn Session, at: u64, time: u64, tx: Option<u64>) -> Resu
 }
 
 fn customer_day(session: &mut dyn Session, customer: u64, time: u64, bought: u64, spent: u64) -> Result<(), DbError> {
-    let sql = "INSERT INTO customer_days (customer, day, bought, spent) VALUES ($1, $2, $3, $4) ON CONFLICT (customer, day)
+    let sql =
+        "INSERT INTO customer_days (customer, day, bought, spent) VALUES ($1, $2, $3, $4) ON CONFLICT (customer, day)
         DO UPDATE SET bought = customer_days.bought + excluded.bought, spent = customer_days.spent + excluded.spent";
-    session.run(sql, values![customer, day_of(time), bought, spent]).map(drop)
+    session
+        .run(sql, values![customer, day_of(time), bought, spent])
+        .map(drop)
 }
 
 fn state(network: &NetworkId, epoch: EpochNumber, state: &str, records: &mut Records<'_>) -> Result<(), DbError> {
@@ -548,7 +629,8 @@ fn state(network: &NetworkId, epoch: EpochNumber, state: &str, records: &mut Rec
 fn parties_of(order: &OrderId, records: &mut Records<'_>) -> Result<Option<[u64; 3]>, DbError> {
     let sql = "SELECT network, customer, provider FROM orders WHERE id = $1";
     let row = records.session.one(sql, values![order.0])?;
-    row.map(|row| Ok([row.count(0)?, row.count(1)?, row.count(2)?])).transpose()
+    row.map(|row| Ok([row.count(0)?, row.count(1)?, row.count(2)?]))
+        .transpose()
 }
 
 fn ended(order: &OrderId, state: &str, returned: u64, records: &mut Records<'_>) -> Result<(), DbError> {
@@ -567,7 +649,12 @@ fn put_stay(network: u64, entry: u32, stay: &RosterEntry, session: &mut dyn Sess
         ON CONFLICT (network, entry) DO UPDATE SET left_after = excluded.left_after";
     let (device, operator, cell) = (stay.device.0, stay.operator.0, stay.cell.get());
     let left = stay.left.map(|left| left.0);
-    session.run(sql, values![network, entry, device, operator, cell, stay.joined.0, left]).map(drop)
+    session
+        .run(
+            sql,
+            values![network, entry, device, operator, cell, stay.joined.0, left],
+        )
+        .map(drop)
 }
 
 /// A device's stays in a network, as the ledger has them now.
@@ -601,7 +688,10 @@ fn member(network: &NetworkId, device: &DeviceId, records: &mut Records<'_>) -> 
         state = excluded.state";
     let (operator, cell, left) = (stay.operator.0, stay.cell.get(), stay.left.map(|left| left.0));
     let session = &mut *records.session;
-    session.run(sql, values![number, of, entry, operator, cell, stay.joined.0, left, state])?;
+    session.run(
+        sql,
+        values![number, of, entry, operator, cell, stay.joined.0, left, state],
+    )?;
     let sql = match (was_there, is_there) {
         (false, true) => "UPDATE networks SET devices = devices + 1 WHERE number = $1",
         (true, false) => "UPDATE networks SET devices = devices - 1 WHERE number = $1",
@@ -620,7 +710,10 @@ pub fn device_state(device: u64, session: &mut dyn Session) -> Result<(), DbErro
 }
 
 fn retired(device: &DeviceId, records: &mut Records<'_>) -> Result<(), DbError> {
-    let Some(number) = records.look(|store| view::device(store, device))?.map(|device| device.number) else {
+    let Some(number) = records
+        .look(|store| view::device(store, device))?
+        .map(|device| device.number)
+    else {
         return Ok(());
     };
     let sql = "SELECT n.id FROM members m JOIN networks n ON n.number = m.network WHERE m.device = $1 AND m.left_after IS NULL";
@@ -660,8 +753,12 @@ fn numbers(parties: &Parties, records: &mut Records<'_>) -> Result<Numbers, DbEr
         let device = records.look(|store| view::device(store, device))?;
         numbers.device = device.map(|device| device.number.0.into());
     }
-    if let Some([network, customer, provider]) =
-        parties.order.as_ref().map(|order| parties_of(order, records)).transpose()?.flatten()
+    if let Some([network, customer, provider]) = parties
+        .order
+        .as_ref()
+        .map(|order| parties_of(order, records))
+        .transpose()?
+        .flatten()
     {
         numbers.network = Some(network);
         numbers.accounts = vec![customer, provider];

@@ -99,7 +99,8 @@ pub fn network(
 }
 
 pub fn device(session: &mut dyn Session, number: u64, id: [u8; 32], owner: u64) -> Result<(), DbError> {
-    let sql = "INSERT INTO devices (number, id, owner, units, accepted, refused, state) VALUES ($1, $2, $3, 0, 0, 0, 'new')
+    let sql =
+        "INSERT INTO devices (number, id, owner, units, accepted, refused, state) VALUES ($1, $2, $3, 0, 0, 0, 'new')
         ON CONFLICT (number) DO NOTHING";
     if session.run(sql, values![number, id, owner])? == 1 {
         session.run(

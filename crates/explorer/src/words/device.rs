@@ -28,7 +28,10 @@ pub fn advice(of: &Situation) -> Vec<(&'static str, String)> {
         _ => {}
     }
     if of.idle && of.state != "retired" {
-        say("no_network", "It is in no network. Let it join one: `cairn device join`.".to_owned());
+        say(
+            "no_network",
+            "It is in no network. Let it join one: `cairn device join`.".to_owned(),
+        );
     }
     if let Some((name, sentence)) = &of.refused_for {
         let sentence = format!("Most of what was refused lately was refused because {sentence}.");
@@ -42,10 +45,18 @@ pub fn advice(of: &Situation) -> Vec<(&'static str, String)> {
     }
     if let Some(bps) = of.uptime_bps.filter(|bps| *bps < 9_500) {
         let percent = bps / 100;
-        say("uptime", format!("It reported in {percent} % of the last epochs. Each epoch without a report earns nothing."));
+        say(
+            "uptime",
+            format!("It reported in {percent} % of the last epochs. Each epoch without a report earns nothing."),
+        );
     }
     if let Some((devices, target)) = of.crowd.filter(|(devices, target)| devices > target) {
-        say("crowded", format!("Its cell has {devices} devices, which share what {target} earn. A cell without devices pays more."));
+        say(
+            "crowded",
+            format!(
+                "Its cell has {devices} devices, which share what {target} earn. A cell without devices pays more."
+            ),
+        );
     }
     if all.is_empty() {
         all.push(("well", "It earns all it can where it stands.".to_owned()));

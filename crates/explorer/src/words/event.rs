@@ -8,13 +8,19 @@ use cairn_types::{PublicKey, Token};
 pub fn event(event: &Event, words: Words) -> String {
     match event {
         Event::GenesisWritten { .. } => "The chain began.".to_owned(),
-        Event::FeePaid { payer, fee } => format!("{} paid a fee of {}, which was burned.", short(payer), words.token(*fee)),
+        Event::FeePaid { payer, fee } => format!(
+            "{} paid a fee of {}, which was burned.",
+            short(payer),
+            words.token(*fee)
+        ),
         Event::AllowanceSpent { network, fee } => format!(
             "Network {} paid a fee of {} out of its allowance.",
             short(network),
             words.token(*fee)
         ),
-        Event::AccountOpened { account, number } => format!("Account {} was opened as number {number}.", short(account)),
+        Event::AccountOpened { account, number } => {
+            format!("Account {} was opened as number {number}.", short(account))
+        }
         Event::KeysRotated { account, .. } => format!("Account {} changed its keys.", short(account)),
         Event::Transferred { from, to, amount } => {
             format!("{} gave {} to {}.", short(from), words.asset(*amount), short(to))
@@ -39,7 +45,11 @@ pub fn event(event: &Event, words: Words) -> String {
             paid,
             burned,
         } => {
-            let price = if paid.0 > 0 { stable(*paid) } else { words.token(*burned) };
+            let price = if paid.0 > 0 {
+                stable(*paid)
+            } else {
+                words.token(*burned)
+            };
             format!("{} bought {} for {price}.", short(account), credits(bought.0))
         }
         Event::CreditsRefunded {
@@ -59,7 +69,9 @@ pub fn event(event: &Event, words: Words) -> String {
             words.token(*burned),
             stable(*paid)
         ),
-        Event::VerifierBonded { verifier, amount } => format!("Verifier {} bonded {}.", short(verifier), words.token(*amount)),
+        Event::VerifierBonded { verifier, amount } => {
+            format!("Verifier {} bonded {}.", short(verifier), words.token(*amount))
+        }
         Event::VerifierUnbonding {
             verifier,
             amount,
@@ -70,7 +82,11 @@ pub fn event(event: &Event, words: Words) -> String {
             short(verifier)
         ),
         Event::VerifierUnbonded { verifier, amount } => {
-            format!("Verifier {} got {} of its bond back.", short(verifier), words.token(*amount))
+            format!(
+                "Verifier {} got {} of its bond back.",
+                short(verifier),
+                words.token(*amount)
+            )
         }
         Event::VerifierSlashed {
             verifier,
@@ -87,8 +103,14 @@ pub fn event(event: &Event, words: Words) -> String {
             words.token(*rewarded),
             short(reporter)
         ),
-        Event::PricePosted { verifier, price: said, .. } => {
-            format!("Verifier {} said that a token is worth {} US dollars.", short(verifier), price(*said))
+        Event::PricePosted {
+            verifier, price: said, ..
+        } => {
+            format!(
+                "Verifier {} said that a token is worth {} US dollars.",
+                short(verifier),
+                price(*said)
+            )
         }
         Event::PriceAccepted { price: held, .. } => format!("A token counts as {} US dollars.", price(*held)),
         Event::ReceiptBroken {
@@ -282,7 +304,10 @@ pub fn event(event: &Event, words: Words) -> String {
             PublicKey::Ed25519(key.0)
         ),
         Event::ValidatorAdded { key, address, .. } => {
-            format!("Validator {} was voted in, reached at {address}.", PublicKey::Ed25519(key.0))
+            format!(
+                "Validator {} was voted in, reached at {address}.",
+                PublicKey::Ed25519(key.0)
+            )
         }
         Event::ValidatorRemoved { key } => format!("Validator {} was voted out.", PublicKey::Ed25519(key.0)),
         Event::DisputeVoted {
@@ -302,20 +327,24 @@ pub fn event(event: &Event, words: Words) -> String {
             blame,
             ..
         } => {
-            let (network, outcome) = (short(network), match (upheld, blame) {
-                (true, true) => "the attested result was wrong; who signed it loses its bond",
-                (true, false) => "the result is completed, and nobody is to blame",
-                (false, _) => "the attested result was right",
-            });
+            let (network, outcome) = (
+                short(network),
+                match (upheld, blame) {
+                    (true, true) => "the attested result was wrong; who signed it loses its bond",
+                    (true, false) => "the result is completed, and nobody is to blame",
+                    (false, _) => "the attested result was right",
+                },
+            );
             format!("Validators decided the dispute of epoch {epoch} of network {network}: {outcome}.")
         }
         Event::SettlementWithdrawn { network, epoch } => format!(
             "Epoch {epoch} of network {} built on a result that was replaced: verifiers attest it anew.",
             short(network)
         ),
-        Event::UpgradeVoted {
-            version, validator, ..
-        } => format!("Validator {} voted about version {version} of the rules.", short(validator)),
+        Event::UpgradeVoted { version, validator, .. } => format!(
+            "Validator {} voted about version {version} of the rules.",
+            short(validator)
+        ),
         Event::UpgradeAnnounced { version, height } => {
             format!("Version {version} of the rules holds from block {height} on.")
         }

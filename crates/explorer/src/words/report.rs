@@ -57,7 +57,11 @@ pub fn span_sentence(vertical: Option<&dyn Vertical>, span: &Span) -> String {
     let of = if of.name == "standing" { "the device" } else { of.name };
     let limits = match (text.unit, span.measured, span.limit) {
         ("", 0, 0) => String::new(),
-        (unit, measured, limit) => format!(" (measured {}, limit {})", with_unit(measured, unit), with_unit(limit, unit)),
+        (unit, measured, limit) => format!(
+            " (measured {}, limit {})",
+            with_unit(measured, unit),
+            with_unit(limit, unit)
+        ),
     };
     format!("{of}: {}{limits}.", text.sentence)
 }

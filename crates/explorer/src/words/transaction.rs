@@ -1,9 +1,9 @@
 //! Every kind of transaction: its name, and what it asks for in a sentence. A new one does not compile until it has both.
 
 use super::figures::{Words, credits, decimal, price, short, stable};
+use cairn_ledger::tx::Body;
 use cairn_ledger::tx::buy_credits::Payment;
 use cairn_ledger::tx::vote_validator::Change;
-use cairn_ledger::tx::Body;
 use cairn_types::PublicKey;
 
 /// Every kind there is, as they are listed.
@@ -157,8 +157,16 @@ pub fn transaction(body: &Body, words: Words) -> String {
             decimal(body.price_micro_usd, 6)
         ),
         Body::FundTreasury(body) => {
-            let to = if body.allowance { "allowance for fees" } else { "treasury" };
-            format!("Give {} to the {to} of network {}.", words.asset(body.amount), short(body.network))
+            let to = if body.allowance {
+                "allowance for fees"
+            } else {
+                "treasury"
+            };
+            format!(
+                "Give {} to the {to} of network {}.",
+                words.asset(body.amount),
+                short(body.network)
+            )
         }
         Body::WithdrawTreasury(body) => format!(
             "Draw {} from the treasury of network {}.",
@@ -211,7 +219,11 @@ pub fn transaction(body: &Body, words: Words) -> String {
             short(body.network)
         ),
         Body::AnchorEpoch(body) => {
-            let reports: u64 = body.anchors.iter().map(|anchor| anchor.count).fold(0, u64::saturating_add);
+            let reports: u64 = body
+                .anchors
+                .iter()
+                .map(|anchor| anchor.count)
+                .fold(0, u64::saturating_add);
             format!(
                 "Bind itself to the {reports} reports it has of epoch {}, in {} networks.",
                 body.epoch,
@@ -227,7 +239,11 @@ pub fn transaction(body: &Body, words: Words) -> String {
             "Vote for a result of epoch {} of network {}{}.",
             body.result.epoch,
             short(body.result.network),
-            if body.blame { ", and blame who signed another" } else { "" }
+            if body.blame {
+                ", and blame who signed another"
+            } else {
+                ""
+            }
         ),
         Body::OpenOrder(body) => format!(
             "Hold {} until {} for an order from {} in network {}.",

@@ -79,7 +79,14 @@ impl Asking {
 }
 
 fn fill(path: &str, made: &Furniture) -> String {
-    let id = match path.split('/').nth(2).unwrap_or_default().split('.').next().unwrap_or_default() {
+    let id = match path
+        .split('/')
+        .nth(2)
+        .unwrap_or_default()
+        .split('.')
+        .next()
+        .unwrap_or_default()
+    {
         "accounts" | "customers" => account(CUSTOMER).to_string(),
         "operators" => account(OPERATOR).to_string(),
         "networks" => made.network.to_string(),
@@ -121,7 +128,10 @@ async fn answers_fit(database: cairn_explorer::db::Location, world: &World, made
             }
         }
         if path.ends_with(".csv") {
-            assert!(answer.as_str().is_some_and(|csv| csv.contains(',')), "{asked}: {answer}");
+            assert!(
+                answer.as_str().is_some_and(|csv| csv.contains(',')),
+                "{asked}: {answer}"
+            );
         }
     }
     for (path, status) in [
@@ -139,7 +149,8 @@ async fn answers_fit(database: cairn_explorer::db::Location, world: &World, made
     ] {
         let (got, answer) = asking.get(path).await;
         assert_eq!(got, status, "{path}: {answer}");
-        check(&document, &document["components"]["schemas"]["Error"], &answer).unwrap_or_else(|error| panic!("{path}: {error}"));
+        check(&document, &document["components"]["schemas"]["Error"], &answer)
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
     }
     asking.explorer.shutdown().await;
 }
@@ -197,14 +208,31 @@ async fn pages_follow_each_other_and_what_a_reader_has_is_not_sent_again() {
     let tag = first.headers()["etag"].clone();
     let url = format!("{}/v1/networks?limit=1", asking.explorer.url());
     let again = asking.http.get(url).header("if-none-match", tag).send().await.unwrap();
-    assert_eq!((again.status().as_u16(), again.text().await.unwrap()), (304, String::new()));
-    let linked = asking.ask("/v1/accounts?limit=1").await.headers()["link"].to_str().unwrap().to_owned();
-    assert!(linked.starts_with("</v1/accounts?limit=1&cursor=") && linked.ends_with("; rel=\"next\""), "{linked}");
+    assert_eq!(
+        (again.status().as_u16(), again.text().await.unwrap()),
+        (304, String::new())
+    );
+    let linked = asking.ask("/v1/accounts?limit=1").await.headers()["link"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        linked.starts_with("</v1/accounts?limit=1&cursor=") && linked.ends_with("; rel=\"next\""),
+        "{linked}"
+    );
     // What the pages rest on.
     let (_, device) = asking.get(&format!("/v1/devices/{}", made.device)).await;
-    assert_eq!(device["memberships"].as_array().unwrap().len(), 2, "it moved: {device:#}");
+    assert_eq!(
+        device["memberships"].as_array().unwrap().len(),
+        2,
+        "it moved: {device:#}"
+    );
     let (_, network) = asking.get(&format!("/v1/networks/{}", made.network)).await;
-    assert_eq!((&network["devices"], &network["open_orders"]), (&json!(1), &json!(1)), "{network:#}");
+    assert_eq!(
+        (&network["devices"], &network["open_orders"]),
+        (&json!(1), &json!(1)),
+        "{network:#}"
+    );
     let (_, alerts) = asking.get(&format!("/v1/operators/{}/alerts", account(OPERATOR))).await;
     assert_eq!(alerts["items"][0]["kind"], "device_moved");
     world.node.shutdown().await;
@@ -228,9 +256,18 @@ async fn a_browser_is_told_what_a_page_may_do_and_other_pages_may_do_nothing() {
     let other = from("https://other.example").await.unwrap();
     assert!(!other.headers().contains_key("access-control-allow-origin"));
     let allowed = from("https://elsewhere.example").await.unwrap();
-    assert_eq!(allowed.headers()["access-control-allow-origin"], "https://elsewhere.example");
+    assert_eq!(
+        allowed.headers()["access-control-allow-origin"],
+        "https://elsewhere.example"
+    );
     let audit = format!("{}/v1/networks/0/epochs/0/audit", asking.explorer.url());
-    let foreign = asking.http.post(&audit).header("sec-fetch-site", "cross-site").send().await.unwrap();
+    let foreign = asking
+        .http
+        .post(&audit)
+        .header("sec-fetch-site", "cross-site")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(foreign.status().as_u16(), 403);
     // Whoever asks too much is sent away for a while.
     let mut refused = None;
@@ -260,19 +297,36 @@ async fn a_transaction_is_tried_passed_on_and_found() {
     let document = document();
     let tried: Value = preview(&bytes).await.unwrap().json().await.unwrap();
     check(&document, &document["components"]["schemas"]["Preview"], &tried).unwrap();
-    assert_eq!((&tried["accepted"], &tried["id"]), (&json!(true), &json!(id.to_string())));
-    assert!(tried["sentence"].as_str().unwrap().contains("0.000009 token"), "{tried}");
+    assert_eq!(
+        (&tried["accepted"], &tried["id"]),
+        (&json!(true), &json!(id.to_string()))
+    );
+    assert!(
+        tried["sentence"].as_str().unwrap().contains("0.000009 token"),
+        "{tried}"
+    );
     let (_, dear) = world.signed(CUSTOMER, World::transfer(u64::MAX / 2));
     let tried: Value = preview(&dear).await.unwrap().json().await.unwrap();
     assert_eq!(tried["refusal"]["code"], "token_insufficient", "{tried}");
     let url = format!("{}/v1/transactions?wait=final", asking.explorer.url());
-    let sent = asking.http.post(&url).header("content-type", "application/cbor").body(bytes).send().await.unwrap();
+    let sent = asking
+        .http
+        .post(&url)
+        .header("content-type", "application/cbor")
+        .body(bytes)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(sent.status().as_u16(), 200);
     let refused = asking.http.post(&url).body(dear).send().await.unwrap();
     assert_eq!(refused.status().as_u16(), 422);
     asking.has(world.height()).await;
     let (_, found) = asking.get(&format!("/v1/transactions/{id}")).await;
-    assert_eq!((&found["state"], &found["kind"]), (&json!("final"), &json!("transfer")), "{found}");
+    assert_eq!(
+        (&found["state"], &found["kind"]),
+        (&json!("final"), &json!("transfer")),
+        "{found}"
+    );
     let (_, proof) = asking.get(&format!("/v1/transactions/{id}/proof")).await;
     assert!(proof["finality"].is_string());
     world.node.shutdown().await;

@@ -63,7 +63,10 @@ async fn blocks_that_are_not_what_the_validators_signed_are_never_taken_in() {
     assert_eq!(certified(&anchor, None, 1, &cut), Ok(3));
     let mut gap = blocks.clone();
     gap.remove(4);
-    assert!(matches!(certified(&anchor, None, 1, &gap), Err(CheckError::OtherHeight { .. })));
+    assert!(matches!(
+        certified(&anchor, None, 1, &gap),
+        Err(CheckError::OtherHeight { .. })
+    ));
     let mut other = blocks.clone();
     other[2].header.state_root[0] ^= 1;
     assert_eq!(certified(&anchor, None, 1, &other), Err(CheckError::Link(4)));
@@ -71,7 +74,10 @@ async fn blocks_that_are_not_what_the_validators_signed_are_never_taken_in() {
     let last = forged.last_mut().unwrap();
     last.header.tx_root[0] ^= 1;
     let height = last.header.height;
-    assert_eq!(certified(&anchor, None, 1, &forged), Err(CheckError::OtherBlock(height)));
+    assert_eq!(
+        certified(&anchor, None, 1, &forged),
+        Err(CheckError::OtherBlock(height))
+    );
     let mut swapped = blocks.clone();
     let certificate = swapped.last_mut().unwrap().certificate.as_mut().unwrap();
     let end = certificate.len() - 1;

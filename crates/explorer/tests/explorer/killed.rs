@@ -80,7 +80,10 @@ fn look(session: &mut dyn Session) -> u64 {
     session.begin_reading().unwrap();
     let height = index::cursor(session).unwrap().map_or(0, |cursor| cursor.height);
     let row = session
-        .one("SELECT COUNT(*), COALESCE(MAX(height), 0), COALESCE(SUM(events), 0), COALESCE(SUM(txs), 0) FROM blocks", &[])
+        .one(
+            "SELECT COUNT(*), COALESCE(MAX(height), 0), COALESCE(SUM(events), 0), COALESCE(SUM(txs), 0) FROM blocks",
+            &[],
+        )
         .unwrap()
         .unwrap();
     let events = session.one("SELECT COUNT(*) FROM events", &[]).unwrap().unwrap();
@@ -106,7 +109,9 @@ async fn killed_at_any_moment_it_holds_whole_blocks_and_ends_with_all_of_them() 
         let looked = tokio::task::spawn_blocking(move || {
             let mut explorer = explorer;
             let lines = BufReader::new(explorer.0.stdout.take().unwrap()).lines();
-            let news = lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("news ")?.parse::<u64>().ok());
+            let news = lines
+                .map_while(Result::ok)
+                .filter_map(|line| line.strip_prefix("news ")?.parse::<u64>().ok());
             let enough = if kill % 4 == 0 { 0 } else { 1 };
             assert!(news.into_iter().any(|number| number >= enough), "it goes on");
             drop(explorer);

@@ -20,7 +20,10 @@ fn programs() -> Option<PathBuf> {
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = installed.map(|entry| entry.path().join("bin")).collect();
     found.sort();
-    named.into_iter().chain(found.into_iter().rev()).find(|bin| bin.join("initdb").exists())
+    named
+        .into_iter()
+        .chain(found.into_iter().rev())
+        .find(|bin| bin.join("initdb").exists())
 }
 
 /// Whom a server may run as: not root.
@@ -72,17 +75,34 @@ impl Server {
         };
         let data = folder.path().join("data");
         let made = as_other("initdb")
-            .args(["--username=cairn", "--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8", "-D"])
+            .args([
+                "--username=cairn",
+                "--auth=trust",
+                "--no-sync",
+                "--locale=C",
+                "--encoding=UTF8",
+                "-D",
+            ])
             .arg(&data)
             .output()
             .map_err(|error| error.to_string())?;
         if !made.status.success() {
-            return Err(format!("initdb fails: {}", String::from_utf8_lossy(&made.stderr).trim()));
+            return Err(format!(
+                "initdb fails: {}",
+                String::from_utf8_lossy(&made.stderr).trim()
+            ));
         }
         let child = as_other("postgres")
             .arg("-D")
             .arg(&data)
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "unix_socket_directories=."])
+            .args([
+                "-c",
+                "listen_addresses=",
+                "-c",
+                "fsync=off",
+                "-c",
+                "unix_socket_directories=.",
+            ])
             .arg("-k")
             .arg(folder.path())
             .stdout(Stdio::null())

@@ -118,7 +118,8 @@ impl World {
     pub async fn furnish(&self) -> Furniture {
         let chain = "cairn-test".parse().unwrap();
         let price = Price(50_000_000);
-        self.send(VERIFIER, Body::PostPrice(post_price::PostPrice { price })).await;
+        self.send(VERIFIER, Body::PostPrice(post_price::PostPrice { price }))
+            .await;
         let create = create_network::CreateNetwork {
             name: "rain".into(),
             vertical: "sensors".into(),

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! first run   plan (ports) ─▶ keys ─▶ draft ─▶ ceremony among the validators' own processes
-//! each run    validators ─▶ first network, addresses ─▶ verifiers ─▶ gateway, watchers of disputes      ended the other way round
+//! each run    validators ─▶ first network, addresses ─▶ verifiers ─▶ gateway, explorer, watchers of disputes      ended the other way round
 //!
 //! account.keys   founder, issuer, gateway     validator-1/ …  keys, genesis.json, chain     up.json   which processes run
 //! settings.json  where they listen            verifier-1/ …   keys, settings, log, archive  gateway/  journal
@@ -120,6 +120,7 @@ impl Fleet {
         self.board.any_ready(&verifiers).await;
         home.save(&settings(plan, founding, 0)?)?;
         let mut last = vec![plan.gateway(folder, options)];
+        last.extend(plan.explorer(folder, options));
         let ledger = founding.ledger().or_fail(Kind::Files, "the genesis file")?;
         if ledger.limits.dispute_window_ms > 0 {
             for at in 0..plan.validators.len() {
@@ -200,6 +201,7 @@ fn answer(folder: &Path, plan: &Plan, founding: &Founding) -> Value {
         "node": plan.node_url(0),
         "verifier": plan.verifier_url(0),
         "gateway": plan.gateway_url(),
+        "explorer": plan.explorer_url(),
         "nodes": urls(plan.validators.len(), &|at| plan.node_url(at)),
         "verifiers": urls(plan.verifiers.len(), &|at| plan.verifier_url(at)),
     })
@@ -219,6 +221,7 @@ fn lines(answer: &Value) -> Vec<String> {
         format!("nodes      {}", all("nodes")),
         format!("verifiers  {}", all("verifiers")),
         format!("gateway    {}", answer["gateway"].as_str().unwrap_or_default()),
+        format!("explorer   {}", answer["explorer"].as_str().unwrap_or("none")),
         "Next: cairn key new · cairn account open · cairn device register NAME --lat DEGREES --lng DEGREES".to_owned(),
     ]
 }

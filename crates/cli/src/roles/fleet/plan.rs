@@ -13,6 +13,7 @@ const FILE: &str = "fleet.json";
 const STRIDE: u16 = 10;
 const PEERS: u16 = 9;
 const WATCH: u16 = 3;
+const EXPLORER: u16 = 4;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +21,9 @@ pub struct Plan {
     pub validators: Vec<Ports>,
     pub verifiers: Vec<u16>,
     pub gateway: u16,
+    /// 0: none, in plans of old.
+    #[serde(default)]
+    pub explorer: u16,
 }
 
 /// Where a validator listens.
@@ -93,13 +97,16 @@ impl Plan {
             validators: validators?,
             verifiers: verifiers?,
             gateway: port(0, 2)?,
+            explorer: port(0, EXPLORER)?,
         })
     }
 
     /// Refuses ports that others have: a plan keeps its ports for ever.
     fn check_free(&self) -> Result<(), Failure> {
         let nodes = self.validators.iter().flat_map(|one| [one.api, one.peers, one.watch]);
-        let all = nodes.chain(self.verifiers.iter().copied()).chain([self.gateway]);
+        let all = nodes
+            .chain(self.verifiers.iter().copied())
+            .chain([self.gateway, self.explorer]);
         let mut taken = all.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_err());
         match taken.next() {
             None => Ok(()),
@@ -186,6 +193,18 @@ impl Plan {
         self.spec("gateway".to_owned(), folder, self.gateway_url(), line, options)
     }
 
+    pub fn explorer_url(&self) -> Option<String> {
+        (self.explorer != 0).then(|| url(self.explorer))
+    }
+
+    /// Follows the first node, which keeps all blocks.
+    pub fn explorer(&self, folder: &Path, options: &Options) -> Option<Spec> {
+        let mut line = words(&["explorer", "run"]);
+        line.extend(["--listen".to_owned(), address(self.explorer)]);
+        let url = self.explorer_url()?;
+        Some(self.spec("explorer".to_owned(), folder, url, line, options))
+    }
+
     fn spec(&self, name: String, folder: &Path, url: String, mut line: Vec<String>, options: &Options) -> Spec {
         line.extend(["--log-format".to_owned(), options.log_format.to_owned()]);
         Spec {
@@ -262,8 +281,8 @@ mod tests {
             .collect();
         assert_eq!(ports, [8_640, 8_643, 8_649, 8_650, 8_653, 8_659]);
         assert_eq!(
-            (plan.verifiers.as_slice(), plan.gateway),
-            (&[8_641, 8_651, 8_661][..], 8_642)
+            (plan.verifiers.as_slice(), plan.gateway, plan.explorer),
+            (&[8_641, 8_651, 8_661][..], 8_642, 8_644)
         );
         assert_eq!(plan.node_url(2), "http://127.0.0.1:8640");
         assert!(Plan::new(&options(65_000, 60, 1)).is_err());

@@ -88,6 +88,9 @@ pub fn apply(
     let begin = begin(rules, header, &context, &mut records)?;
     receipts.push(begin.as_deref().map_or_else(Vec::new, |events| receipt(events)));
     let begun = begin.is_some();
+    if begun {
+        notes.begun(&mut records)?;
+    }
     notes.events(None, &begin.unwrap_or_default(), &mut records)?;
     for (place, bytes) in block.txs.iter().enumerate() {
         if is_own(bytes) {

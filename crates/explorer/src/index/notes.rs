@@ -62,6 +62,14 @@ impl<'a> Notes<'a> {
         self.block.header.time_ms
     }
 
+    /// A later era's first block after all records are here: whom they know is listed before anything happens.
+    pub fn begun(&mut self, records: &mut Records<'_>) -> Result<(), DbError> {
+        match self.block.header.base > 0 && is_first_begun(records)? {
+            true => self.seed(records),
+            false => Ok(()),
+        }
+    }
+
     /// A transaction of the engine's own: it is listed, and touches nobody.
     pub fn own(&mut self, place: usize, bytes: &[u8], session: &mut dyn Session) -> Result<(), DbError> {
         let taken = cairn_engine::records::records_in(bytes);
@@ -552,9 +560,6 @@ impl<'a> Notes<'a> {
     /// The block itself.
     pub fn finish(mut self, records: &mut Records<'_>) -> Result<Applied, ApplyError> {
         let header = &self.block.header;
-        if header.base > 0 && self.block.txs.is_empty() && is_first_begun(records)? {
-            self.seed(records)?;
-        }
         self.applied.events = self.events;
         let bytes: usize = self.block.txs.iter().map(Vec::len).sum();
         let (txs, events, bytes) = (self.block.txs.len() as u64, self.events as u64, bytes as u64);

@@ -12,7 +12,13 @@ fn main() {
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     let dist = root.join("../../web/dist");
-    println!("cargo:rerun-if-changed={}", dist.display());
+    // A path that is not there counts as changed each time: then the folder it will be in is watched.
+    let there = [dist.clone(), root.join("../../web")]
+        .into_iter()
+        .find(|path| path.exists());
+    if let Some(path) = there {
+        println!("cargo:rerun-if-changed={}", path.display());
+    }
     println!("cargo:rerun-if-changed=build.rs");
     let mut files = Vec::new();
     walk(&dist, "", &mut files);

@@ -59,11 +59,20 @@ pub fn is_records(tx: &[u8]) -> bool {
     tx.starts_with(MARK)
 }
 
-/// What a transaction brings of the records of the era before: the place of its chunk, how many there are, and the records in it. For
-/// those who follow a chain without its state.
-pub fn records_in(tx: &[u8]) -> Option<(u64, u64, Vec<(Key, Value)>)> {
+/// Some of the records of the era before, as a transaction brings them.
+pub struct Part {
+    pub records: Vec<(Key, Value)>,
+    /// Whether there are none after these.
+    pub is_last: bool,
+}
+
+/// The records in a transaction that brings them. For those who follow a chain without its state.
+pub fn records_in(tx: &[u8]) -> Option<Part> {
     let brought = Brought::read(tx)?;
-    Some((brought.proof.start, brought.proof.count, parse(&brought.chunk)?))
+    Some(Part {
+        records: parse(&brought.chunk)?,
+        is_last: brought.proof.count.checked_sub(1) == Some(brought.proof.start),
+    })
 }
 
 /// Adds a record to a chunk; false when it has no room left.

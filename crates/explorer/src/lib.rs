@@ -26,4 +26,4 @@ mod serve;
 
 pub mod content;
 
-pub use serve::{Clock, Handle, Settings, StartError, start, system_time};
+pub use serve::{Clock, Handle, Settings, StartError, page_url, start, system_time};

@@ -9,7 +9,7 @@ use crate::live::Live;
 use cairn_client::{Anchor, ClientError, NodeClient};
 use cairn_node::HttpLimits;
 use cairn_types::TimeMs;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -115,10 +115,29 @@ pub struct Handle {
     url: String,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
-    door: tokio::task::JoinHandle<()>,
+    doors: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// As a person is told where it is: on this computer by name, for a browser's passkeys belong to a name and to no number.
+pub fn page_url(address: SocketAddr) -> String {
+    match address.ip().is_loopback() {
+        true => format!("http://localhost:{}", address.port()),
+        false => format!("http://{address}"),
+    }
+}
+
+/// The other place at which a browser looks for `localhost`, where this computer has it and it is free.
+async fn beside(address: SocketAddr) -> Option<TcpListener> {
+    let is_first = address.ip().is_loopback() && address.is_ipv4();
+    let other = SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()));
+    match is_first {
+        true => TcpListener::bind(other).await.ok(),
+        false => None,
+    }
 }
 
 impl Handle {
+    /// Where its page is.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -126,7 +145,10 @@ impl Handle {
     /// Ends everything; what is committed stays.
     pub async fn shutdown(self) {
         self.stop.send_replace(true);
-        let _ = self.door.await;
+        for door in self.doors {
+            // One that panicked has said so.
+            let _ = door.await;
+        }
         let threads = self.threads;
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {
@@ -227,12 +249,14 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
         answer_wait_max: Duration::from_secs(90),
         ..HttpLimits::default()
     };
-    let door = tokio::spawn(cairn_node::listen(listener, router, limits, stopped));
+    let listeners = [Some(listener), beside(address).await];
+    let door = |listener| tokio::spawn(cairn_node::listen(listener, router.clone(), limits, stopped.clone()));
+    let doors = listeners.into_iter().flatten().map(door).collect();
     Ok(Handle {
-        url: format!("http://{address}"),
+        url: page_url(address),
         stop,
         threads,
-        door,
+        doors,
     })
 }
 

@@ -39,8 +39,8 @@ const KINDS: [(&str, &str); 5] = [
         "device_back",
         "SELECT c.device, c.operator, 0 FROM device_epochs c WHERE c.network = $1 AND c.epoch = $2 AND c.units > 0
          AND c.operator IS NOT NULL AND NOT EXISTS (SELECT 1 FROM device_epochs p WHERE p.device = c.device AND p.network = $1
-         AND p.epoch = $2 - 1 AND p.units > 0) AND EXISTS (SELECT 1 FROM device_epochs o WHERE o.device = c.device AND o.network = $1
-         AND o.epoch < $2 AND o.units > 0) AND ($3 + 0) <> ($4 + 0)",
+         AND p.epoch = $2 - 1 AND p.units > 0) AND EXISTS (SELECT 1 FROM stays s WHERE s.network = $1 AND s.device = c.device
+         AND s.joined < $2) AND ($3 + 0) <> ($4 + 0)",
     ),
 ];
 

@@ -86,7 +86,7 @@ pub fn apply(
     let mut notes = notes::Notes::new(rules, block);
     let mut receipts = Vec::with_capacity(block.txs.len() + 1);
     let begin = begin(rules, header, &context, &mut records)?;
-    receipts.push(begin.as_deref().map_or_else(Vec::new, |events| receipt(events)));
+    receipts.push(begin.as_deref().map_or_else(Vec::new, receipt));
     let begun = begin.is_some();
     if begun {
         notes.begun(&mut records)?;
@@ -159,7 +159,7 @@ fn receipt(events: &[Event]) -> Vec<u8> {
 
 /// A chunk of the records of the era before, if the transaction brings one.
 fn take_records(tx: &[u8], records: &mut Records<'_>) {
-    for (key, value) in records_in(tx).into_iter().flat_map(|(_, _, records)| records) {
+    for (key, value) in records_in(tx).into_iter().flat_map(|part| part.records) {
         match unpad(&value) {
             Some(value) => records.put(Key(key), value.to_vec()),
             None => records.delete(&Key(key)),

@@ -73,7 +73,7 @@ impl<'a> Notes<'a> {
     /// A transaction of the engine's own: it is listed, and touches nobody.
     pub fn own(&mut self, place: usize, bytes: &[u8], session: &mut dyn Session) -> Result<(), DbError> {
         let taken = cairn_engine::records::records_in(bytes);
-        if taken.is_some_and(|(start, count, _)| start + 1 == count) {
+        if taken.is_some_and(|taken| taken.is_last) {
             write::set_taken_over(session, self.height())?;
         }
         let kind = match cairn_engine::records::is_records(bytes) {

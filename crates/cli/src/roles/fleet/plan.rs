@@ -5,7 +5,7 @@ use super::{Options, program};
 use crate::error::{Failure, Kind, OrFail};
 use crate::home::Home;
 use serde::{Deserialize, Serialize};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
 const FILE: &str = "fleet.json";
@@ -193,8 +193,10 @@ impl Plan {
         self.spec("gateway".to_owned(), folder, self.gateway_url(), line, options)
     }
 
+    /// Where its page is.
     pub fn explorer_url(&self) -> Option<String> {
-        (self.explorer != 0).then(|| url(self.explorer))
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.explorer));
+        (self.explorer != 0).then(|| cairn_explorer::page_url(address))
     }
 
     /// Follows the first node, which keeps all blocks.

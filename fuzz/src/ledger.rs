@@ -58,7 +58,11 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "transaction",
         run: transaction,
-        seeds: || signed_bodies().iter().map(Signed::bytes).collect(),
+        seeds: || {
+            let by_passkeys = golden(include_str!("../../crates/ledger/golden/passkeys.hex"));
+            let signed = signed_bodies();
+            signed.iter().map(Signed::bytes).chain([by_passkeys]).collect()
+        },
     },
     Target {
         name: "genesis",

@@ -9,6 +9,7 @@ use cairn_types::{
     envelope::Envelope,
     intake::{ENVELOPES_MAX, IntakeAnswer, split_sequence},
     merkle::{AbsenceProof, RangeProof, leaf},
+    passkey::{Assertion, SoftPasskey},
 };
 
 use crate::{Target, golden, value};
@@ -72,7 +73,12 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "public_key",
         run: public_key,
-        seeds: golden!("public_key_ed25519", "public_key_p256"),
+        seeds: golden!("public_key_ed25519", "public_key_p256", "public_key_passkey"),
+    },
+    Target {
+        name: "assertion",
+        run: assertion,
+        seeds: golden!("assertion"),
     },
     Target {
         name: "signature_batch",
@@ -201,6 +207,23 @@ pub fn public_key(bytes: &[u8]) -> bool {
     true
 }
 
+/// What is out of its bounds, or over something else, is never signed by anybody.
+pub fn assertion(bytes: &[u8]) -> bool {
+    let Some(assertion) = value::<Assertion>(bytes) else {
+        return false;
+    };
+    let passkey = SoftPasskey::new([1; 32]).expect("a scalar");
+    let holds = |message: &[u8]| {
+        let signature = passkey.sign_assertion(&assertion);
+        passkey.public().verify_asserted(message, &signature, Some(&assertion))
+    };
+    let (message, other) = ([0x2a; 32], [0x2b; 32]);
+    let may = assertion.is_bounded() && assertion.is_over(&message);
+    assert_eq!(holds(&message), may);
+    assert!(!may || !holds(&other));
+    may
+}
+
 /// 96 bytes a signature: Ed25519 key, R, S. A batch says of each what a single check says.
 pub fn signature_batch(bytes: &[u8]) -> bool {
     let signed: Vec<Signed<'_>> = bytes
@@ -209,18 +232,12 @@ pub fn signature_batch(bytes: &[u8]) -> bool {
         .map(|chunk| {
             let (key, signature) = chunk.split_at(32);
             let key = PublicKey::Ed25519(key.try_into().expect("cut at 32"));
-            Signed {
-                key,
-                message: b"message",
-                signature: Signature(signature.try_into().expect("64 are left")),
-            }
+            let signature = Signature(signature.try_into().expect("64 are left"));
+            Signed::plain(key, b"message", signature)
         })
         .collect();
     let together = batch::verify(&signed);
-    let apart: Vec<bool> = signed
-        .iter()
-        .map(|each| each.key.verify(each.message, &each.signature))
-        .collect();
+    let apart: Vec<bool> = signed.iter().map(Signed::holds).collect();
     assert_eq!(together, apart);
     together.contains(&true)
 }

@@ -95,9 +95,9 @@ pub fn rule(home: &Home, threshold: Option<u8>, wanted: &[String]) -> Result<Rul
             (None, Ok(key)) => key,
             (None, Err(_)) if wanted.contains(':') => {
                 let failure = Failure::new(Kind::Usage, format!("{wanted} is no public key"));
-                return Err(
-                    failure.hint("a public key is written ed25519:HEX or p256:HEX; `cairn key show` prints one")
-                );
+                return Err(failure.hint(
+                    "a public key is written ed25519:HEX, p256:HEX or passkey:HEX; `cairn key show` prints one",
+                ));
             }
             (None, Err(_)) => home.account_key(wanted)?.public(),
         });

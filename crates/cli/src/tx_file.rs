@@ -5,10 +5,11 @@
 use crate::accounts::RuleText;
 use crate::error::{Done, Failure, Kind, OrFail};
 use crate::home::write_whole;
-use cairn_ledger::account::{Rule, Witness};
+use cairn_ledger::account::Rule;
 use cairn_ledger::tx::TX_BYTES_MAX;
 use cairn_ledger::{Signed, Transaction};
 use cairn_types::codec::{decode_canonical, encode};
+use cairn_types::passkey::Assertion;
 use cairn_types::{PublicKey, SecretKey, Signature};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,15 +18,15 @@ use std::path::Path;
 /// What such a file says it is.
 const FORM: &str = "cairn/transaction/1";
 /// Two digits a byte, and room for keys and signatures.
-const FILE_BYTES_MAX: u64 = 2 * TX_BYTES_MAX as u64 + 16 * 1024;
+const FILE_BYTES_MAX: u64 = 2 * TX_BYTES_MAX as u64 + 48 * 1024;
 
 /// A transaction and who has signed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TxFile {
     pub transaction: Transaction,
     pub rule: Rule,
-    /// By keys of the rule; every one of them holds.
-    pub signatures: BTreeMap<PublicKey, Signature>,
+    /// By keys of the rule, passkeys with what they signed; every one of them holds.
+    pub signatures: BTreeMap<PublicKey, (Signature, Option<Assertion>)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -36,6 +37,17 @@ struct Face {
     transaction: String,
     rule: RuleText,
     signatures: BTreeMap<String, String>,
+    /// Of passkeys, by the key: what each signed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    assertions: BTreeMap<String, AssertionFace>,
+}
+
+/// In hexadecimal digits, as the browser gave them.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AssertionFace {
+    authenticator_data: String,
+    client_data: String,
 }
 
 impl TxFile {
@@ -76,11 +88,15 @@ impl TxFile {
         }
         let transaction: Transaction = decode_canonical(&bytes).map_err(|error| format!("the transaction: {error}"))?;
         let mut file = Self::new(transaction, face.rule.rule().map_err(|failure| failure.message)?);
+        if let Some(key) = face.assertions.keys().find(|key| !face.signatures.contains_key(*key)) {
+            return Err(format!("what {key} signed is here, and no signature of it"));
+        }
         for (key, signature) in &face.signatures {
+            let assertion = face.assertions.get(key).map(AssertionFace::read).transpose()?;
             let key: PublicKey = key.parse().map_err(|error| format!("{key}: {error}"))?;
             let mut bytes = [0; 64];
             hex::decode_to_slice(signature, &mut bytes).map_err(|error| format!("the signature of {key}: {error}"))?;
-            if !file.take(key, Signature(bytes)) {
+            if !file.take(key, Signature(bytes), assertion) {
                 return Err(format!("the signature of {key} does not hold"));
             }
         }
@@ -95,7 +111,12 @@ impl TxFile {
             signatures: self
                 .signatures
                 .iter()
-                .map(|(key, signature)| (key.to_string(), hex::encode(signature.0)))
+                .map(|(key, (signature, _))| (key.to_string(), hex::encode(signature.0)))
+                .collect(),
+            assertions: self
+                .signatures
+                .iter()
+                .filter_map(|(key, (_, assertion))| Some((key.to_string(), AssertionFace::of(assertion.as_ref()?))))
                 .collect(),
         };
         let text = serde_json::to_string_pretty(&face).or_fail(Kind::Internal, "the transaction")?;
@@ -103,24 +124,25 @@ impl TxFile {
     }
 
     /// Takes a signature that holds, by a key of the rule.
-    fn take(&mut self, key: PublicKey, signature: Signature) -> bool {
-        let holds = self.rule.keys.contains(&key) && key.verify(&self.transaction.id().0, &signature);
+    fn take(&mut self, key: PublicKey, signature: Signature, assertion: Option<Assertion>) -> bool {
+        let message = self.transaction.id().0;
+        let holds = self.rule.keys.contains(&key) && key.verify_asserted(&message, &signature, assertion.as_ref());
         if holds {
-            self.signatures.insert(key, signature);
+            self.signatures.insert(key, (signature, assertion));
         }
         holds
     }
 
     /// Signs; whether the rule names the key.
     pub fn sign(&mut self, secret: &SecretKey) -> bool {
-        self.take(secret.public(), secret.sign(&self.transaction.id().0))
+        self.take(secret.public(), secret.sign(&self.transaction.id().0), None)
     }
 
     /// Takes over the signatures of another copy; whether it is one.
     pub fn gather(&mut self, copy: &Self) -> bool {
         let same = self.transaction == copy.transaction && self.rule == copy.rule;
         if same {
-            self.signatures.extend(&copy.signatures);
+            self.signatures.extend(copy.signatures.clone());
         }
         same
     }
@@ -136,19 +158,30 @@ impl TxFile {
 
     /// The transaction as it is submitted: with exactly as many signatures as the rule asks for.
     pub fn signed(&self) -> Signed {
-        let signatures = (0u8..)
-            .zip(&self.rule.keys)
-            .filter_map(|(index, key)| Some((index, *self.signatures.get(key)?)))
-            .take(usize::from(self.rule.threshold))
-            .collect();
         Signed {
             transaction: self.transaction.clone(),
-            witness: Witness {
-                rule: self.rule.clone(),
-                signatures,
-            },
+            witness: self.rule.witness_by(|key| self.signatures.get(key).cloned()),
             sponsor: None,
         }
+    }
+}
+
+impl AssertionFace {
+    fn of(assertion: &Assertion) -> Self {
+        Self {
+            authenticator_data: hex::encode(&assertion.authenticator_data),
+            client_data: hex::encode(&assertion.client_data),
+        }
+    }
+
+    /// Its place in the rule is given to it when the transaction is put together.
+    fn read(&self) -> Result<Assertion, String> {
+        let bytes = |hex: &str| hex::decode(hex).map_err(|error| format!("what a passkey signed: {error}"));
+        Ok(Assertion {
+            index: 0,
+            authenticator_data: bytes(&self.authenticator_data)?,
+            client_data: bytes(&self.client_data)?,
+        })
     }
 }
 
@@ -157,6 +190,7 @@ mod tests {
     use super::*;
     use cairn_ledger::tx::transfer::Transfer;
     use cairn_ledger::tx::{Asset, Body};
+    use cairn_types::passkey::SoftPasskey;
     use cairn_types::{AccountId, Token};
 
     fn secrets() -> [SecretKey; 3] {
@@ -208,6 +242,48 @@ mod tests {
         assert!(
             !one.sign(&SecretKey::ed25519([8; 32])),
             "a key that the rule does not name"
+        );
+    }
+
+    #[test]
+    fn a_passkey_signs_beside_a_key_for_recovery() {
+        let passkey = SoftPasskey::new([9; 32]).unwrap();
+        let recovery = SecretKey::ed25519([1; 32]);
+        let mut file = unsigned();
+        file.rule = Rule::any_of(2, vec![passkey.public(), recovery.public(), secrets()[1].public()]);
+        file.transaction.account = file.rule.account_id();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rotate.tx");
+        assert!(file.sign(&recovery));
+        file.write(&path).unwrap();
+        // What a page adds to the file.
+        let (signature, assertion) = passkey.sign(&file.transaction.id().0);
+        let mut face: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let key = passkey.public().to_string();
+        face["signatures"][&key] = hex::encode(signature.0).into();
+        assert!(
+            TxFile::parse(&face.to_string()).is_err(),
+            "a signature without what was signed"
+        );
+        let mut other = face.clone();
+        face["assertions"][&key] = serde_json::to_value(AssertionFace::of(&assertion)).unwrap();
+        let read = TxFile::parse(&face.to_string()).unwrap();
+        assert!(read.is_complete());
+        read.write(&path).unwrap();
+        assert_eq!(TxFile::read(&path).unwrap(), read);
+        assert_eq!(cairn_ledger::check(&[&read.signed().bytes()]), [Ok(read.signed())]);
+
+        face["signatures"].as_object_mut().unwrap().remove(&key);
+        assert!(
+            TxFile::parse(&face.to_string()).is_err(),
+            "what was signed without a signature"
+        );
+        let by_recovery = recovery.public().to_string();
+        other["signatures"].as_object_mut().unwrap().remove(&key);
+        other["assertions"][&by_recovery] = serde_json::to_value(AssertionFace::of(&assertion)).unwrap();
+        assert!(
+            TxFile::parse(&other.to_string()).is_err(),
+            "of a key that is no passkey"
         );
     }
 

@@ -2,10 +2,16 @@
 //!
 //! An account's id is the hash of the rule that opened it and stays for ever; the rule in force may be rotated. The ledger
 //! keeps the rule's hash only: whoever signs shows the rule.
+//!
+//! ```text
+//! witness  [rule, [[index, signature], …]]                                                        as long as no passkey signs
+//!          [rule, [[index, signature], …], [[index, authenticator data, client data], …]]         for each signature by a passkey
+//! ```
 
 use cairn_types::batch;
 use cairn_types::codec;
 use cairn_types::hash::{self, Hash};
+use cairn_types::passkey::Assertion;
 use cairn_types::{AccountId, PublicKey, SecretKey, Signature};
 use minicbor::{CborLen, Decode, Encode};
 
@@ -23,7 +29,8 @@ pub struct Rule {
     pub keys: Vec<PublicKey>,
 }
 
-/// A rule shown, and signatures that satisfy it: exactly `threshold`, by rising index of the key.
+/// A rule shown, and signatures that satisfy it: exactly `threshold`, by rising index of the key. It is no part of what is signed, and of the
+/// transaction's name neither.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(array)]
 pub struct Witness {
@@ -31,6 +38,9 @@ pub struct Witness {
     pub rule: Rule,
     #[n(1)]
     pub signatures: Vec<(u8, Signature)>,
+    /// What passkeys signed: one for each of their signatures, by rising index.
+    #[cbor(n(2), skip_if = "Vec::is_empty")]
+    pub assertions: Vec<Assertion>,
 }
 
 impl Rule {
@@ -66,23 +76,35 @@ impl Rule {
 
     /// A witness by these secrets; those whose key is not in the rule, and more than the threshold, are left out.
     pub fn witness(&self, message: &[u8], secrets: &[SecretKey]) -> Witness {
-        let mut signatures: Vec<(u8, Signature)> = Vec::new();
-        for (index, key) in (0u8..).zip(&self.keys) {
-            let wanted = signatures.len() < usize::from(self.threshold);
-            if let Some(secret) = secrets.iter().find(|secret| wanted && secret.public() == *key) {
-                signatures.push((index, secret.sign(message)));
-            }
-        }
+        self.witness_by(|key| {
+            let secret = secrets.iter().find(|secret| secret.public() == *key)?;
+            Some((secret.sign(message), None))
+        })
+    }
+
+    /// A witness by those keys that sign when asked, passkeys with an assertion; more than the threshold are not asked.
+    pub fn witness_by(&self, mut sign: impl FnMut(&PublicKey) -> Option<(Signature, Option<Assertion>)>) -> Witness {
+        let signed = (0u8..).zip(&self.keys).filter_map(|(index, key)| {
+            let (signature, assertion) = sign(key)?;
+            Some(((index, signature), assertion.map(|given| Assertion { index, ..given })))
+        });
+        let (signatures, assertions): (_, Vec<_>) = signed.take(usize::from(self.threshold)).unzip();
         Witness {
             rule: self.clone(),
             signatures,
+            assertions: assertions.into_iter().flatten().collect(),
         }
     }
 }
 
 impl Witness {
-    /// Whether the right number of signatures by different keys of the rule is there. Not whether they hold.
+    /// Whether all is there that must be, and nothing else. Not whether the signatures hold.
     pub fn is_complete(&self) -> bool {
+        self.has_signatures() && self.has_assertions()
+    }
+
+    /// Whether the right number of signatures by different keys of the rule is there.
+    pub fn has_signatures(&self) -> bool {
         self.signatures.len() == usize::from(self.rule.threshold)
             && self.signatures.windows(2).all(|pair| pair[0].0 < pair[1].0)
             && self
@@ -91,14 +113,23 @@ impl Witness {
                 .all(|(index, _)| usize::from(*index) < self.rule.keys.len())
     }
 
+    /// Whether each signature by a passkey has its assertion, in its bounds, and nothing else has one.
+    pub fn has_assertions(&self) -> bool {
+        let key = |index: u8| self.rule.keys.get(usize::from(index));
+        let asserted = |index: &u8| key(*index).is_some_and(PublicKey::is_passkey);
+        let wanted = self.signatures.iter().map(|(index, _)| *index).filter(asserted);
+        wanted.eq(self.assertions.iter().map(|assertion| assertion.index))
+            && self.assertions.iter().all(Assertion::is_bounded)
+    }
+
     /// The signatures of a complete witness, to be checked in a batch.
     pub fn signed<'a>(&'a self, message: &'a [u8]) -> impl Iterator<Item = batch::Signed<'a>> {
         self.signatures.iter().filter_map(move |(index, signature)| {
-            let key = *self.rule.keys.get(usize::from(*index))?;
             Some(batch::Signed {
-                key,
+                key: *self.rule.keys.get(usize::from(*index))?,
                 message,
                 signature: *signature,
+                assertion: self.assertions.iter().find(|assertion| assertion.index == *index),
             })
         })
     }
@@ -135,13 +166,7 @@ mod tests {
         let rule = rule(2, 3);
         let witness = rule.witness(b"message", &secrets(3));
         assert!(witness.is_complete());
-        assert_eq!(
-            witness
-                .signed(b"message")
-                .filter(|s| s.key.verify(s.message, &s.signature))
-                .count(),
-            2
-        );
+        assert_eq!(witness.signed(b"message").filter(batch::Signed::holds).count(), 2);
         assert!(!rule.witness(b"message", &secrets(1)).is_complete());
         let mut twice = witness.clone();
         twice.signatures[1] = twice.signatures[0];

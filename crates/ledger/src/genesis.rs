@@ -217,6 +217,8 @@ pub enum GenesisError {
     RuleInvalid(usize),
     #[error("{0} stands twice, or not among the allocations")]
     AccountWrong(AccountId),
+    #[error("the key of verifier {0} is a passkey, which signs for accounts only")]
+    PasskeyNotAllowed(AccountId),
     #[error("validator key {0} stands twice")]
     ValidatorTwice(ValidatorKey),
     #[error("tokens allocated and bonded sum to {found}, the premine is {premine}")]
@@ -351,6 +353,9 @@ impl Genesis {
         self.check_names(&accounts, self.verifiers.iter().map(|verifier| verifier.account))?;
         self.check_names(&accounts, self.issuers.iter().map(|issuer| issuer.account))?;
         self.check_names(&accounts, self.validators.iter().map(|validator| validator.account))?;
+        if let Some(wrong) = self.verifiers.iter().find(|verifier| verifier.key.is_passkey()) {
+            return Err(GenesisError::PasskeyNotAllowed(wrong.account));
+        }
         let mut keys = BTreeSet::new();
         if let Some(twice) = self.validators.iter().find(|validator| !keys.insert(validator.key)) {
             return Err(GenesisError::ValidatorTwice(twice.key));

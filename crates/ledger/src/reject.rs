@@ -18,6 +18,9 @@ pub enum Reject {
     SignaturesIncomplete = 5,
     SignatureWrong = 6,
     SponsorWitnessWrong = 7,
+    AssertionsIncomplete = 8,
+    AssertionWrong = 9,
+    PasskeyNotAllowed = 10,
     // Who asks, and for what fee.
     WrongChain = 20,
     AccountUnknown = 21,

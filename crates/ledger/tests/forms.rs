@@ -162,6 +162,10 @@ fn a_genesis_that_does_not_add_up_is_refused() {
         GenesisError::AccountWrong(id("alice"))
     );
     assert_eq!(
+        refuse(&|g| g.verifiers[0].key = public("passkey-vera")),
+        GenesisError::PasskeyNotAllowed(id("vera"))
+    );
+    assert_eq!(
         refuse(&|g| g.verifiers[0].account = id("nobody")),
         GenesisError::AccountWrong(id("nobody"))
     );

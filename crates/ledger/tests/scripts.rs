@@ -114,6 +114,7 @@ fn every_refusal_is_shown_by_a_script() {
 fn every_refusal_that_no_script_shows_is_shown_by_a_test() {
     let tests = [
         include_str!("forms.rs"),
+        include_str!("passkeys.rs"),
         include_str!("forged.rs"),
         include_str!("release.rs"),
     ]
@@ -135,6 +136,9 @@ const NOT_IN_SCRIPTS: &[&str] = &[
     "SignaturesIncomplete",
     "SignatureWrong",
     "SponsorWitnessWrong",
+    // What passkeys sign: tests/passkeys.rs.
+    "AssertionsIncomplete",
+    "AssertionWrong",
     "ChunkTooLong",
     // Need a state that no chain lives to see: tests/forged.rs.
     "RosterFull",

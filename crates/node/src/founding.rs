@@ -507,7 +507,7 @@ impl FromFace for Bytes {
 fn ed25519(key: PublicKey) -> Result<[u8; 32], FaceError> {
     match key {
         PublicKey::Ed25519(key) => Ok(key),
-        PublicKey::P256(_) => Err(FaceError::Expected("a key, ed25519:HEX").within("key")),
+        PublicKey::P256(_) | PublicKey::Passkey(_) => Err(FaceError::Expected("a key, ed25519:HEX").within("key")),
     }
 }
 

@@ -275,7 +275,7 @@ mod tests {
             (
                 "\"ed25519:",
                 "\"rsa:",
-                "allocations: [0]: rule: keys: [0]: a key, ed25519:HEX or p256:HEX expected",
+                "allocations: [0]: rule: keys: [0]: a key, ed25519:HEX, p256:HEX or passkey:HEX expected",
             ),
             (
                 "\"floor_bps\": ",

@@ -4,6 +4,7 @@
 //! function of the input and needs no source of randomness. A batch that fails is halved until the bad ones are found.
 
 use crate::keys::{PublicKey, Signature};
+use crate::passkey::Assertion;
 use ed25519_zebra::batch::{Item, Verifier};
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
@@ -21,19 +22,38 @@ pub struct Signed<'a> {
     pub key: PublicKey,
     pub message: &'a [u8],
     pub signature: Signature,
+    /// What a passkey signed instead of the message.
+    pub assertion: Option<&'a Assertion>,
 }
 
-/// Whether each signature holds, in the order given. Equal to `PublicKey::verify` on each.
+impl<'a> Signed<'a> {
+    /// By a key that signs bytes as they are.
+    pub fn plain(key: PublicKey, message: &'a [u8], signature: Signature) -> Self {
+        Self {
+            key,
+            message,
+            signature,
+            assertion: None,
+        }
+    }
+
+    /// Whether it holds, on its own.
+    pub fn holds(&self) -> bool {
+        self.key.verify_asserted(self.message, &self.signature, self.assertion)
+    }
+}
+
+/// Whether each signature holds, in the order given. Equal to `Signed::holds` on each.
 pub fn verify(batch: &[Signed<'_>]) -> Vec<bool> {
     let mut holds = vec![false; batch.len()];
     let mut items: Vec<(usize, Item)> = Vec::with_capacity(batch.len().min(BATCH_MAX));
     for (at, signed) in batch.iter().enumerate() {
-        match signed.key {
-            PublicKey::P256(_) => holds[at] = signed.key.verify(signed.message, &signed.signature),
-            PublicKey::Ed25519(key) => {
+        match (signed.key, signed.assertion) {
+            (PublicKey::Ed25519(key), None) => {
                 let signature = ed25519_zebra::Signature::from(signed.signature.0);
                 items.push((at, Item::from((key.into(), signature, &signed.message))));
             }
+            _ => holds[at] = signed.holds(),
         }
         if items.len() == BATCH_MAX {
             settle(batch, &items, &mut holds);
@@ -107,13 +127,9 @@ mod tests {
             }
             let batch: Vec<_> = made
                 .iter()
-                .map(|(key, message, signature)| Signed {
-                    key: *key,
-                    message,
-                    signature: *signature,
-                })
+                .map(|(key, message, signature)| Signed::plain(*key, message, *signature))
                 .collect();
-            let singles: Vec<_> = batch.iter().map(|s| s.key.verify(s.message, &s.signature)).collect();
+            let singles: Vec<_> = batch.iter().map(Signed::holds).collect();
             assert_eq!(verify(&batch), singles);
             assert_eq!(singles.iter().filter(|holds| !**holds).count(), bad.len());
         }

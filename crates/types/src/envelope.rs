@@ -78,7 +78,7 @@ impl Envelope {
     /// The bytes of `report`, signed by a device's key.
     pub fn seal(report: &Report, key: &SecretKey) -> Vec<u8> {
         let public = key.public();
-        let algorithm = Algorithm::of(&public);
+        let algorithm = Algorithm::of(&public).expect("a secret key that is here is no passkey");
         let protected = protected(algorithm, &public.device_id());
         let payload = codec::encode(report);
         let signature = key.sign(&signed_bytes(&protected, &payload));
@@ -130,15 +130,17 @@ impl Envelope {
 
     /// Whether the envelope names this key and its algorithm; its signature may still be wrong.
     pub fn is_of(&self, key: &PublicKey) -> bool {
-        key.device_id() == self.device && Algorithm::of(key) == self.algorithm
+        key.device_id() == self.device && Algorithm::of(key) == Some(self.algorithm)
     }
 }
 
 impl Algorithm {
-    pub fn of(key: &PublicKey) -> Self {
+    /// What a key signs envelopes with; a passkey never does.
+    pub fn of(key: &PublicKey) -> Option<Self> {
         match key {
-            PublicKey::Ed25519(_) => Self::EdDsa,
-            PublicKey::P256(_) => Self::Es256,
+            PublicKey::Ed25519(_) => Some(Self::EdDsa),
+            PublicKey::P256(_) => Some(Self::Es256),
+            PublicKey::Passkey(_) => None,
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Keys and signatures: Ed25519 (ZIP-215 rules, so that batch and single checks agree) and P-256 (what secure elements and
-//! passkeys have). A secret never prints and is wiped when dropped.
+//! Keys and signatures: Ed25519 (ZIP-215 rules, so that batch and single checks agree), P-256 (what secure elements have) and passkeys
+//! (P-256 in a browser, which signs in a form of its own: `passkey`). A secret never prints and is wiped when dropped.
 
 use crate::hash;
 use crate::ids::DeviceId;
+use crate::passkey::Assertion;
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::encoding::{AsBigEndian, EcPublicKeyCompressedBin};
 use aws_lc_rs::rand::SystemRandom;
@@ -12,13 +13,17 @@ use minicbor::{CborLen, Decode, Encode};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// A public key: 32 bytes of Ed25519 or 33 bytes of P-256 (SEC1, compressed).
+/// A public key: 32 bytes of Ed25519 or 33 bytes of P-256 (SEC1, compressed). A passkey's is of P-256 too, and another key all the same:
+/// what the one signs never holds for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen)]
 pub enum PublicKey {
     #[n(0)]
     Ed25519(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]),
     #[n(1)]
     P256(#[cbor(n(0), with = "minicbor::bytes")] [u8; 33]),
+    /// Signs for accounts only.
+    #[n(2)]
+    Passkey(#[cbor(n(0), with = "minicbor::bytes")] [u8; 33]),
 }
 
 /// A signature of either kind: 64 bytes (R and S, or r and s).
@@ -31,7 +36,7 @@ pub struct Signature(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 64]);
 pub enum KeyError {
     #[error("not a secret key of this kind")]
     BadSecret,
-    #[error("a key is written ed25519:HEX or p256:HEX")]
+    #[error("a key is written ed25519:HEX, p256:HEX or passkey:HEX")]
     BadText,
 }
 
@@ -42,7 +47,7 @@ impl PublicKey {
         DeviceId(hash::domain("cairn/device/1", &[&[kind], bytes]).0)
     }
 
-    /// Whether `signature` is this key's over `message`. For many, `batch::verify` is three times faster.
+    /// Whether `signature` is this key's over `message`; never for a passkey. For many, `batch::verify` is three times faster.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> bool {
         match self {
             Self::Ed25519(key) => VerificationKey::try_from(*key).is_ok_and(|key| {
@@ -52,14 +57,30 @@ impl PublicKey {
             Self::P256(key) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
                 .verify(message, &signature.0)
                 .is_ok(),
+            Self::Passkey(_) => false,
         }
     }
 
-    /// 0 and 32 bytes for Ed25519, 1 and 33 bytes for P-256.
+    /// Whether `signature` is this key's over `message`, by way of an assertion if it is a passkey, and as it is otherwise.
+    pub fn verify_asserted(&self, message: &[u8], signature: &Signature, assertion: Option<&Assertion>) -> bool {
+        match (self, assertion) {
+            (Self::Passkey(key), Some(assertion)) => assertion.verify(key, message, signature),
+            (_, None) => self.verify(message, signature),
+            (_, Some(_)) => false,
+        }
+    }
+
+    /// Whether it signs nothing but assertions: then it can be no key of a device, a verifier or vouchers.
+    pub fn is_passkey(&self) -> bool {
+        matches!(self, Self::Passkey(_))
+    }
+
+    /// 0 and 32 bytes for Ed25519, 1 and 33 bytes for P-256, 2 and 33 bytes for a passkey.
     pub fn parts(&self) -> (u8, &[u8]) {
         match self {
             Self::Ed25519(key) => (0, key),
             Self::P256(key) => (1, key),
+            Self::Passkey(key) => (2, key),
         }
     }
 }
@@ -67,7 +88,12 @@ impl PublicKey {
 impl std::fmt::Display for PublicKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (kind, bytes) = self.parts();
-        write!(f, "{}:{}", ["ed25519", "p256"][usize::from(kind)], hex::encode(bytes))
+        write!(
+            f,
+            "{}:{}",
+            ["ed25519", "p256", "passkey"][usize::from(kind)],
+            hex::encode(bytes)
+        )
     }
 }
 
@@ -79,6 +105,7 @@ impl std::str::FromStr for PublicKey {
         match kind {
             "ed25519" => bytes.try_into().map(Self::Ed25519).map_err(|_| KeyError::BadText),
             "p256" => bytes.try_into().map(Self::P256).map_err(|_| KeyError::BadText),
+            "passkey" => bytes.try_into().map(Self::Passkey).map_err(|_| KeyError::BadText),
             _ => Err(KeyError::BadText),
         }
     }
@@ -180,7 +207,9 @@ mod tests {
         for key in both() {
             assert_eq!(key.public().to_string().parse(), Ok(key.public()));
         }
-        for bad in ["", "ed25519:", "ed25519:07", "rsa:07", "p256:zz"] {
+        let passkey = PublicKey::Passkey([2; 33]);
+        assert_eq!(passkey.to_string().parse(), Ok(passkey));
+        for bad in ["", "ed25519:", "ed25519:07", "rsa:07", "p256:zz", "passkey:02"] {
             assert_eq!(bad.parse::<PublicKey>(), Err(KeyError::BadText), "{bad}");
         }
     }

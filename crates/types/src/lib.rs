@@ -15,6 +15,7 @@ pub mod intake;
 pub mod keys;
 pub mod merkle;
 pub mod money;
+pub mod passkey;
 pub mod receipt;
 pub mod time;
 

@@ -4,6 +4,7 @@ use cairn_types::attestation::Totals;
 use cairn_types::codec::{decode_canonical, encode};
 use cairn_types::hash::Hash;
 use cairn_types::merkle::{AbsenceProof, Tree, leaf};
+use cairn_types::passkey::SoftPasskey;
 use cairn_types::*;
 use minicbor::{Decode, Encode};
 use std::path::Path;
@@ -81,6 +82,9 @@ fn keys_and_signatures() {
     check("public_key_ed25519", &ed.public());
     check("public_key_p256", &p256.public());
     check("signature", &ed.sign(b"golden"));
+    let passkey = SoftPasskey::new([1; 32]).expect("a scalar");
+    check("public_key_passkey", &passkey.public());
+    check("assertion", &passkey.sign(&[0x2a; 32]).1);
 }
 
 #[test]

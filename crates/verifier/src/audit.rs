@@ -355,11 +355,7 @@ impl Audit<'_> {
         }
         let batch: Vec<Signed<'_>> = signed
             .iter()
-            .map(|(key, envelope)| Signed {
-                key: *key,
-                message: envelope.signed_bytes(),
-                signature: envelope.signature,
-            })
+            .map(|(key, envelope)| Signed::plain(*key, envelope.signed_bytes(), envelope.signature))
             .collect();
         if let Some(row) = batch::verify(&batch).iter().position(|holds| !holds) {
             let archived = hex(&signed[row].1.signature.0);

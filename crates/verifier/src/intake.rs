@@ -178,7 +178,7 @@ impl Intake {
             return Err(refused(refusal, envelope.device.to_string()));
         };
         // The member was found by the id of its key, so only the algorithm can differ.
-        if Algorithm::of(&member.key) != envelope.algorithm {
+        if Algorithm::of(&member.key) != Some(envelope.algorithm) {
             return Err(refused(
                 IntakeRefusal::WrongKey,
                 format!("the device has {}", member.key),
@@ -241,11 +241,11 @@ impl Intake {
                     .verify(one.envelope.signed_bytes(), &one.envelope.signature);
             } else {
                 places.push(place);
-                together.push(Signed {
-                    key: one.member.key,
-                    message: one.envelope.signed_bytes(),
-                    signature: one.envelope.signature,
-                });
+                together.push(Signed::plain(
+                    one.member.key,
+                    one.envelope.signed_bytes(),
+                    one.envelope.signature,
+                ));
             }
         }
         for (place, good) in places.into_iter().zip(batch::verify(&together)) {

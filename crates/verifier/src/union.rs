@@ -178,11 +178,9 @@ impl Held<'_> {
         let holds = if is_own {
             vec![true; known.len()]
         } else {
-            let signed = known.iter().map(|(key, envelope, _)| Signed {
-                key: *key,
-                message: envelope.signed_bytes(),
-                signature: envelope.signature,
-            });
+            let signed = known
+                .iter()
+                .map(|(key, envelope, _)| Signed::plain(*key, envelope.signed_bytes(), envelope.signature));
             batch::verify(&signed.collect::<Vec<_>>())
         };
         let rows: Vec<Sealed> = known

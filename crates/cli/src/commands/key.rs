@@ -37,7 +37,7 @@ pub struct New {
     /// For a device instead of an account.
     #[arg(long)]
     device: bool,
-    /// The kind of key: p256 is what secure elements and passkeys have.
+    /// The kind of key: p256 is what secure elements have.
     #[arg(long, value_enum, default_value = "ed25519")]
     kind: Kinds,
     /// Seal the file of keys under a passphrase, unless it is sealed already.

@@ -140,7 +140,7 @@ fn config(args: &Run, founding: &Founding) -> Result<(NodeConfig, [u8; 32]), Fai
 fn ed25519(key: &PublicKey) -> Result<[u8; 32], Failure> {
     match key {
         PublicKey::Ed25519(key) => Ok(*key),
-        PublicKey::P256(_) => {
+        PublicKey::P256(_) | PublicKey::Passkey(_) => {
             let failure = Failure::new(Kind::Usage, format!("{key} is not the key of a node"));
             Err(failure.hint("`cairn node key` shows it on the follower's machine"))
         }

@@ -86,7 +86,7 @@ pub fn run(command: Command, home: &Path, out: Output) -> Done {
 fn validator_key(key: &PublicKey) -> Result<ValidatorKey, Failure> {
     match key {
         PublicKey::Ed25519(key) => Ok(ValidatorKey(*key)),
-        PublicKey::P256(_) => {
+        PublicKey::P256(_) | PublicKey::Passkey(_) => {
             let failure = Failure::new(Kind::Usage, format!("{key} is no validator's key"));
             Err(failure.hint("a validator's key begins with ed25519:"))
         }

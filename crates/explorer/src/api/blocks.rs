@@ -242,6 +242,7 @@ pub fn preview(ask: &mut Ask<'_>, bytes: &[u8]) -> Answer<Value> {
                     keys: Vec::new(),
                 },
                 signatures: Vec::new(),
+                assertions: Vec::new(),
             },
             sponsor: None,
         },

@@ -43,6 +43,21 @@ pub(super) const TABLE: &[Row] = &[
         "A sponsoring account must sign, and nobody else may in its place.",
         "Add the sponsor's signature, or name no sponsor.",
     ),
+    (
+        Reject::AssertionsIncomplete,
+        "Each signature by a passkey needs its assertion, by rising index and in its bounds, and nothing else has one.",
+        "Add what the passkey signed: 37 to 256 bytes of authenticator data, at most 1,024 of client data.",
+    ),
+    (
+        Reject::AssertionWrong,
+        "What the passkey signed is not an assertion over this transaction by a person it made sure of.",
+        "Ask it with the transaction's id as the challenge and user verification required; update a browser of before 2025.",
+    ),
+    (
+        Reject::PasskeyNotAllowed,
+        "A passkey signs for accounts only: no device, verifier or voucher can have it as its key.",
+        "Give a key that is written ed25519:HEX or p256:HEX.",
+    ),
     // Who asks, and for what fee.
     (
         Reject::WrongChain,

@@ -54,10 +54,19 @@ impl Read {
         let named = matches!(signed.transaction.sponsor, Some(Sponsor::Account(_)));
         for witness in std::iter::once(&signed.witness).chain(&signed.sponsor) {
             ensure(witness.rule.is_valid(), Reject::RuleInvalid)?;
-            ensure(witness.is_complete(), Reject::SignaturesIncomplete)?;
+            ensure(witness.has_signatures(), Reject::SignaturesIncomplete)?;
+            ensure(witness.has_assertions(), Reject::AssertionsIncomplete)?;
         }
         ensure(named == signed.sponsor.is_some(), Reject::SponsorWitnessWrong)?;
+        ensure(!shows_passkey(&signed.transaction.body), Reject::PasskeyNotAllowed)?;
         let message = Transaction::id_of(transaction_bytes(bytes).ok_or(Reject::Malformed)?).0;
+        let mut assertions = std::iter::once(&signed.witness)
+            .chain(&signed.sponsor)
+            .flat_map(|witness| &witness.assertions);
+        ensure(
+            assertions.all(|assertion| assertion.is_over(&message)),
+            Reject::AssertionWrong,
+        )?;
         let inner = Inner::of(&signed);
         Ok(Self { signed, message, inner })
     }
@@ -69,13 +78,24 @@ impl Read {
 
     fn signatures(&self) -> impl Iterator<Item = batch::Signed<'_>> {
         let witnesses = std::iter::once(&self.signed.witness).chain(&self.signed.sponsor);
-        let inner = self.inner.iter().map(|inner| batch::Signed {
-            key: inner.key,
-            message: &inner.message,
-            signature: inner.signature,
-        });
+        let inner = self
+            .inner
+            .iter()
+            .map(|inner| batch::Signed::plain(inner.key, &inner.message, inner.signature));
         witnesses.flat_map(|witness| witness.signed(&self.message)).chain(inner)
     }
+}
+
+/// Whether a body names a passkey for what signs bytes as they are: it could never sign there.
+fn shows_passkey(body: &Body) -> bool {
+    let key = match body {
+        Body::RegisterDevice(body) => &body.key,
+        Body::BondVerifier(body) => &body.key,
+        Body::OpenOrder(body) => &body.voucher_key,
+        Body::SettleOrder(body) => &body.key,
+        _ => return false,
+    };
+    key.is_passkey()
 }
 
 /// The part of a signed transaction's one byte form that is the transaction: encoding it again would cost more than the rest.

@@ -140,11 +140,8 @@ impl SettleEpoch {
             verifiers.push(verifier);
         }
         let result = self.attestation.result.signed_bytes();
-        let over = |message, at: usize, signature: &Signature| batch::Signed {
-            key: verifiers[at].key,
-            message,
-            signature: *signature,
-        };
+        let over =
+            |message, at: usize, signature: &Signature| batch::Signed::plain(verifiers[at].key, message, *signature);
         let mut batch: Vec<batch::Signed<'_>> = signatures
             .iter()
             .enumerate()

@@ -4,11 +4,12 @@
 
 pub mod words;
 
-use cairn_ledger::account::Rule;
+use cairn_ledger::account::{Rule, Witness};
 use cairn_ledger::economics::{Parameters, Schedule};
 use cairn_ledger::genesis::{Allocation, Fees, GenesisIssuer, GenesisValidator, GenesisVerifier, Limits};
 use cairn_ledger::tx::{Body, Signed, Sponsor, Transaction};
 use cairn_ledger::*;
+use cairn_types::passkey::SoftPasskey;
 use cairn_types::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,8 +23,8 @@ pub struct World {
     pub store: MemoryStore,
     pub block: Block,
     pub events: Vec<Event>,
-    /// Rules in force of named accounts that are not single keys of their name.
-    pub rules: BTreeMap<String, (AccountId, Rule, Vec<SecretKey>)>,
+    /// Rules in force of named accounts that are not single keys of their name, and the names of their keys.
+    pub rules: BTreeMap<String, (AccountId, Rule, Vec<String>)>,
     pub orders: BTreeMap<String, OrderId>,
     /// Leaves attested in a settlement, by network and epoch.
     pub leaves: BTreeMap<(NetworkId, u64), Vec<PayoutLeaf>>,
@@ -79,17 +80,46 @@ pub fn load_and_call<T>(
     panic!("more than {ROUNDS_MAX} rounds of loading");
 }
 
+/// The key of a name that signs bytes as they are.
 pub fn secret(name: &str) -> SecretKey {
-    let seed = hash::domain("test", &[name.as_bytes()]).0;
     if name.starts_with("p256") {
-        SecretKey::p256(seed).expect("a scalar")
+        SecretKey::p256(seed(name)).expect("a scalar")
     } else {
-        SecretKey::ed25519(seed)
+        SecretKey::ed25519(seed(name))
+    }
+}
+
+fn seed(name: &str) -> [u8; 32] {
+    hash::domain("test", &[name.as_bytes()]).0
+}
+
+pub fn passkey(name: &str) -> SoftPasskey {
+    SoftPasskey::new(seed(name)).expect("a scalar")
+}
+
+pub fn public(name: &str) -> PublicKey {
+    match name.starts_with("passkey") {
+        true => passkey(name).public(),
+        false => secret(name).public(),
     }
 }
 
 pub fn rule(name: &str) -> Rule {
-    Rule::single(secret(name).public())
+    Rule::single(public(name))
+}
+
+/// By those of these names whose keys the rule has.
+pub fn witness(rule: &Rule, message: &[u8], names: &[String]) -> Witness {
+    rule.witness_by(|key| {
+        let name = names.iter().find(|name| public(name) == *key)?;
+        Some(match key.is_passkey() {
+            true => {
+                let (signature, assertion) = passkey(name).sign(message);
+                (signature, Some(assertion))
+            }
+            false => (secret(name).sign(message), None),
+        })
+    })
 }
 
 pub fn id(name: &str) -> AccountId {
@@ -273,9 +303,15 @@ impl World {
     }
 
     pub fn sign(&self, name: &str, transaction: Transaction) -> Signed {
-        match self.rules.get(name) {
-            Some((_, rule, secrets)) => transaction.sign_by(rule, secrets),
-            None => transaction.sign(&secret(name)),
+        let message = transaction.id().0;
+        let witness = match self.rules.get(name) {
+            Some((_, rule, names)) => witness(rule, &message, names),
+            None => witness(&rule(name), &message, &[name.to_owned()]),
+        };
+        Signed {
+            transaction,
+            witness,
+            sponsor: None,
         }
     }
 

@@ -52,12 +52,12 @@ fn number(word: &str) -> u64 {
 }
 
 /// `2/alice,bob` or a single name.
-fn rule_of(text: &str) -> (Rule, Vec<SecretKey>) {
+fn rule_of(text: &str) -> (Rule, Vec<String>) {
     let (threshold, names) = text.split_once('/').unwrap_or(("1", text));
-    let secrets: Vec<SecretKey> = names.split(',').map(secret).collect();
+    let keys = names.split(',').map(public).collect();
     (
-        Rule::any_of(number(threshold) as u8, secrets.iter().map(SecretKey::public).collect()),
-        secrets,
+        Rule::any_of(number(threshold) as u8, keys),
+        names.split(',').map(str::to_owned).collect(),
     )
 }
 
@@ -99,8 +99,8 @@ impl World {
 
     fn transact(&mut self, who: &str, words: &Words<'_>) -> Result<Vec<Event>, Reject> {
         if words.word(1) == "open_account" && words.named("rule").is_some() {
-            let (rule, secrets) = rule_of(words.named("rule").expect("named"));
-            self.rules.insert(who.to_owned(), (rule.account_id(), rule, secrets));
+            let (rule, names) = rule_of(words.named("rule").expect("named"));
+            self.rules.insert(who.to_owned(), (rule.account_id(), rule, names));
         }
         let body = self.body(who, words);
         let mut transaction = self.transaction(who, body);
@@ -115,19 +115,33 @@ impl World {
             None => None,
         };
         let signer = words.named("signer").unwrap_or(who);
-        let mut signed = self.sign(signer, transaction);
+        let mut signed = match words.named("signers") {
+            // Some of the keys of the account's rule.
+            Some(names) => {
+                let names: Vec<String> = names.split(',').map(str::to_owned).collect();
+                let rule = &self.rules.get(signer).expect("an account of several keys").1;
+                let witness = witness(rule, &transaction.id().0, &names);
+                Signed {
+                    transaction,
+                    witness,
+                    sponsor: None,
+                }
+            }
+            None => self.sign(signer, transaction),
+        };
         if let Some(name) = words.named("sponsor").filter(|name| !name.starts_with("net:")) {
             let name = words.named("sponsor_signer").unwrap_or(name);
-            signed = signed.sponsored_by(&rule(name), &[secret(name)]);
+            let message = signed.transaction.id().0;
+            signed.sponsor = Some(witness(&rule(name), &message, &[name.to_owned()]));
         }
         if let Some(order) = words.named("as") {
             self.orders.insert(order.to_owned(), open_order::order_id(&signed));
         }
         let answer = self.submit(&signed);
         if let (Ok(_), Body::RotateKeys(_)) = (&answer, &signed.transaction.body) {
-            let (rule, secrets) = rule_of(words.word(2));
+            let (rule, names) = rule_of(words.word(2));
             self.rules
-                .insert(who.to_owned(), (signed.transaction.account, rule, secrets));
+                .insert(who.to_owned(), (signed.transaction.account, rule, names));
         }
         answer
     }
@@ -170,7 +184,10 @@ impl World {
             }),
             "bond_verifier" => Body::BondVerifier(bond_verifier::BondVerifier {
                 amount: Token(words.number(2)),
-                key: verifier_key(words.named("key").unwrap_or(who)).public(),
+                key: match words.named("key").filter(|key| key.starts_with("passkey")) {
+                    Some(key) => public(key),
+                    None => verifier_key(words.named("key").unwrap_or(who)).public(),
+                },
             }),
             "unbond_verifier" => Body::UnbondVerifier(unbond_verifier::UnbondVerifier {
                 amount: Token(words.number(2)),
@@ -242,11 +259,11 @@ impl World {
             }),
             "register_device" => {
                 let owner = self.account_id(words.named("for").unwrap_or(who));
-                Body::RegisterDevice(register_device::RegisterDevice::by_device(
-                    &chain(),
-                    &owner,
-                    &secret(words.word(2)),
-                ))
+                let by_device = register_device::RegisterDevice::by_device(&chain(), &owner, &secret(words.word(2)));
+                Body::RegisterDevice(register_device::RegisterDevice {
+                    key: public(words.word(2)),
+                    ..by_device
+                })
             }
             "join_network" => Body::JoinNetwork(join_network::JoinNetwork {
                 device: Self::device_id(words.word(2)),
@@ -275,7 +292,7 @@ impl World {
                 terms: Hash([9; 32]),
                 hold: Credit(words.number(4)),
                 expires: self.block.time.plus_ms(words.named_number("ms", 10 * HOUR_MS)),
-                voucher_key: voucher_key(who).public(),
+                voucher_key: words.named("voucher").map_or_else(|| voucher_key(who).public(), public),
             }),
             "settle_order" => {
                 let voucher = settle_order::Voucher {

@@ -139,7 +139,7 @@ text_faces!(
     Hash: "64 hexadecimal digits",
     CellId: "an H3 cell",
     ChainId: "a chain id of a-z, 0-9 and -",
-    PublicKey: "a key, ed25519:HEX or p256:HEX",
+    PublicKey: "a key, ed25519:HEX, p256:HEX or passkey:HEX",
     TimeMs: "a time, 2017-07-15T00:00:00Z",
     String: "text",
 );

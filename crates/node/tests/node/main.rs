@@ -7,5 +7,6 @@ mod export;
 mod follow;
 mod killed;
 mod openapi;
+mod passkey;
 mod schema;
 mod world;

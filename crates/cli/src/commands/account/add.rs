@@ -14,7 +14,7 @@ use serde_json::json;
 /// The ledger keeps only the hash of an account's rule, so whoever acts for it must know the rule: how many of which keys sign. What
 /// is noted is held against that hash, once the account is open.
 #[derive(clap::Args)]
-#[command(after_help = examples!["cairn account add team --threshold 2 --key ed25519:HEX --key me --key p256:HEX"])]
+#[command(after_help = examples!["cairn account add team --threshold 2 --key ed25519:HEX --key me --key passkey:HEX"])]
 pub struct Add {
     /// The name it gets here.
     name: String,

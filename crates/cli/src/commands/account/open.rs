@@ -18,7 +18,7 @@ use serde_json::json;
 #[derive(clap::Args)]
 #[command(after_help = examples![
     "cairn account open",
-    "cairn account open --name team --threshold 2 --key me --key ed25519:HEX --key p256:HEX --export team.tx",
+    "cairn account open --name team --threshold 2 --key me --key ed25519:HEX --key passkey:HEX --export team.tx",
 ])]
 #[command(visible_alias = "create")]
 pub struct Open {

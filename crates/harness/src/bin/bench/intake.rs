@@ -83,10 +83,8 @@ fn measure(devices: &mut Devices, case: &Case) -> Result<Row, Box<dyn Error>> {
         let signed: Vec<Signed<'_>> = parsed
             .iter()
             .enumerate()
-            .map(|(at, envelope)| Signed {
-                key: devices.public(places(at)),
-                message: envelope.signed_bytes(),
-                signature: envelope.signature,
+            .map(|(at, envelope)| {
+                Signed::plain(devices.public(places(at)), envelope.signed_bytes(), envelope.signature)
             })
             .collect();
         let slices: Vec<&[u8]> = envelopes.iter().map(Vec::as_slice).collect();

@@ -55,11 +55,7 @@ pub fn part() -> Section {
         let bare: Vec<Signature<'_>> = made
             .iter()
             .zip(&messages)
-            .map(|(signed, message)| Signature {
-                key: signed.witness.rule.keys[0],
-                message,
-                signature: signed.witness.signatures[0].1,
-            })
+            .flat_map(|(signed, message)| signed.witness.signed(message))
             .collect();
         let done: Result<(), Box<dyn Error>> = turns.turn(
             || assert!(batch::verify(&bare).into_iter().all(|holds| holds), "rightly signed"),

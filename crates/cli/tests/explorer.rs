@@ -5,6 +5,7 @@
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 #[path = "../../explorer/tests/explorer/schema.rs"]
@@ -193,4 +194,29 @@ async fn what_the_explorer_shows_of_a_demo_is_what_the_demo_counted() {
             .as_array()
             .is_some_and(|steps| steps.iter().all(|step| step["equal"] == true))
     );
+    let home = told["home"].as_str().unwrap().to_owned();
+    tokio::task::spawn_blocking(move || a_newcomer_begins(home.as_ref()))
+        .await
+        .unwrap();
+}
+
+/// Who has nothing opens an account all the same, and is given the first token by somebody of the demo.
+fn a_newcomer_begins(home: &Path) {
+    let said = |line: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
+        command.env_remove("CAIRN_PASSPHRASE_FILE").env("CAIRN_HOME", home);
+        command.arg("--json").args(line.split(' '));
+        let said = command.output().unwrap();
+        assert!(
+            said.status.success(),
+            "{line}: {}",
+            String::from_utf8_lossy(&said.stderr)
+        );
+        serde_json::from_slice::<Value>(&said.stdout).unwrap()
+    };
+    said("key new");
+    assert_eq!(said("account open")["proven"], true);
+    said("account transfer me --token 5 --key founder");
+    said("account transfer customer --token 1");
+    assert!(said("account show")["token"].to_string().contains("3999000"));
 }

@@ -83,6 +83,10 @@ async fn demo(args: Args, out: Output) -> Done {
         true => None,
         false => Some(world.explorer(folder.path(), first_port).await?),
     };
+    let home = match args.once {
+        true => None,
+        false => Some(world.home(folder.path())?.display().to_string()),
+    };
     let explorer_url = explorer.as_ref().map(|explorer| explorer.url().to_owned());
     for (role, url) in urls(&world, explorer_url.as_deref()) {
         out.say(format!("  {role:<9} {url}"));
@@ -111,6 +115,7 @@ async fn demo(args: Args, out: Output) -> Done {
         .map(|(role, url)| (role.to_owned(), Value::from(url)))
         .collect();
     answer["network"] = world.network.to_string().into();
+    answer["home"] = home.clone().into();
     answer["archive"] = args
         .keep
         .as_ref()
@@ -119,10 +124,10 @@ async fn demo(args: Args, out: Output) -> Done {
     if matching != epochs {
         return Err(Failure::new(Kind::Differs, differences.join("\n")));
     }
-    if !args.once {
+    if let Some(home) = home {
         let program = std::env::current_exe().map_or("cairn".to_owned(), |path| path.display().to_string());
         out.say(format!(
-            "\nStill serving; Ctrl-C ends it. Try, in another window:\n  {program} explain {} --epoch {} --from {}\n  {program} audit --archive {} --from {}",
+            "\nStill serving; Ctrl-C ends it. Try, in another window:\n  {program} explain {} --epoch {} --from {}\n  {program} audit --archive {} --from {}\n  {program} --home {home} account transfer ID --token 5 --key founder",
             tally.stations[0].device,
             epochs.saturating_sub(1),
             world.node.url(),

@@ -5,6 +5,7 @@ use super::city::Station;
 use super::people::{self, People};
 use super::scene::Scene;
 use crate::error::{Failure, Kind, OrFail};
+use crate::home::{AnchorText, Home, Settings, keys_failed};
 use crate::roles::chain::{LocalNode, NodeChain};
 use crate::roles::wallet::Wallet;
 use cairn_agent::agent::{Agent, Parts};
@@ -330,6 +331,24 @@ impl World {
             cairn_explorer::Clock(Arc::new(move || clock.now())),
         );
         crate::roles::explorer::start(wanted).await
+    }
+
+    /// A folder of commands for this network, in which they act for its founder and its customer: a newcomer's account begins with nothing,
+    /// and somebody has to give it the first token.
+    pub fn home(&self, folder: &Path) -> Result<PathBuf, Failure> {
+        let home = Home::at(&folder.join("home"));
+        home.save(&Settings {
+            node: Some(self.node.url()),
+            verifier: Some(self.verifier.url()),
+            gateway: Some(self.gateway.url().to_owned()),
+            anchor: Some(AnchorText::from(self.node.chain().anchor())),
+            decimals: Some(self.genesis.economics.decimals),
+        })?;
+        let people = [("founder", &self.people.founder), ("customer", &self.people.customer)];
+        let mut keys = home.account_keys()?;
+        keys.insert(people.map(|(name, person)| (name, person.key.clone())))
+            .map_err(keys_failed)?;
+        home.absolute()
     }
 
     /// The chain for blocking questions.

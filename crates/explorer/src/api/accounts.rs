@@ -150,7 +150,7 @@ pub fn customer(ask: &mut Ask<'_>) -> Answer<Value> {
     Ok(face)
 }
 
-const ORDERS: &str = "o.at, o.id, n.id, c.id, p.id, o.state, o.opened, o.returned, o.vouchers, e.tx FROM orders o
+const ORDERS: &str = "o.at, o.id, n.id, c.id, p.id, o.state, o.opened, o.returned, o.vouchers, e.tx, n.name FROM orders o
     JOIN networks n ON n.number = o.network JOIN accounts c ON c.number = o.customer JOIN accounts p ON p.number = o.provider
     JOIN events e ON e.at = o.at";
 
@@ -165,7 +165,7 @@ fn order_face(ask: &mut Ask<'_>, row: &Row) -> Answer<Value> {
         "held": text(order.held.stable.0.saturating_add(order.held.burned.0)), "settled": text(order.settled.0),
         "opened": time(row.count(6)?), "expires": order.expires.to_string(), "opened_height": event_place(row.count(0)?).0,
         "transaction": ask.tx_id(row.maybe_count(9))?, "terms": order.terms.to_string(), "returned": amount(row, 7),
-        "vouchers": row.sum(8),
+        "vouchers": row.sum(8), "network_name": row.text(10)?,
     }))
 }
 
@@ -211,7 +211,7 @@ pub fn order(ask: &mut Ask<'_>) -> Answer<Value> {
 pub fn bills(ask: &mut Ask<'_>) -> Answer<Page> {
     let customer = ask.account("id")?;
     let [before] = ask.after([i64::MAX])?;
-    let sql = "SELECT b.at, b.order_id, n.id, c.id, p.id, b.time, b.epoch, b.paid, b.cumulative, b.meters, b.tx FROM bills b
+    let sql = "SELECT b.at, b.order_id, n.id, c.id, p.id, b.time, b.epoch, b.paid, b.cumulative, b.meters, b.tx, n.name FROM bills b
         JOIN networks n ON n.number = b.network JOIN accounts c ON c.number = b.customer JOIN accounts p ON p.number = b.provider
         WHERE b.customer = $1 AND b.at < $2 ORDER BY b.at DESC LIMIT $3";
     let rows = ask.all(sql, values![customer, before, ask.fetch()])?;
@@ -220,7 +220,7 @@ pub fn bills(ask: &mut Ask<'_>) -> Answer<Page> {
             "order": hex::encode(row.id(1)?), "network": hex::encode(row.id(2)?), "customer": hex::encode(row.id(3)?),
             "provider": hex::encode(row.id(4)?), "time": time(row.count(5)?), "height": event_place(row.count(0)?).0,
             "epoch": row.count(6)?, "paid": amount(row, 7), "cumulative": amount(row, 8), "meters": hex::encode(row.id(9)?),
-            "transaction": ask.tx_id(row.maybe_count(10))?,
+            "transaction": ask.tx_id(row.maybe_count(10))?, "network_name": row.text(11)?,
         }))
     })
 }

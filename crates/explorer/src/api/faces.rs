@@ -71,11 +71,16 @@ pub fn shape_of(tag: u8) -> &'static str {
 }
 
 /// Why a report is refused in a network, with how often.
-pub fn rules(vertical: &dyn Vertical, counts: impl Fn(u16) -> u64) -> Value {
+pub fn rules(
+    vertical: &dyn Vertical,
+    limits: impl Fn(Reason) -> Option<(String, &'static str)>,
+    counts: impl Fn(u16) -> u64,
+) -> Value {
     let all = vertical.reasons().iter().chain(cairn_verticals::kit::reasons::REASONS);
     let rule = |text: &cairn_verticals::kit::ReasonText| {
+        let (limit, unit) = limits(text.reason).map_or((None, text.unit), |(limit, unit)| (Some(limit), unit));
         json!({
-            "code": text.reason.0, "name": text.name, "sentence": text.sentence, "limit": null, "unit": text.unit,
+            "code": text.reason.0, "name": text.name, "sentence": text.sentence, "limit": limit, "unit": unit,
             "blame_percent": text.blame, "count": counts(text.reason.0),
         })
     };

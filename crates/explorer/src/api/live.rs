@@ -14,6 +14,8 @@ struct Reader {
     head: Head,
     /// The last message it heard.
     heard: u64,
+    /// Whose alerts it wants, and nothing else.
+    operator: Option<u64>,
     newest: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
     /// It cannot be told all that it missed.
@@ -22,6 +24,7 @@ struct Reader {
 }
 
 pub async fn stream(head: Head) -> Result<Response, ApiError> {
+    let operator = head.read(|ask| ask.maybe_account("operator")).await?;
     let places = head.shared.streams.clone();
     let full = || {
         let hint = "ask again later, or close another";
@@ -41,6 +44,7 @@ pub async fn stream(head: Head) -> Result<Response, ApiError> {
     let heard = heard.flatten().unwrap_or(*newest.borrow());
     let reader = Reader {
         heard,
+        operator,
         newest,
         stop: head.shared.stop.clone(),
         lost,
@@ -79,7 +83,8 @@ impl Reader {
                     let event = Event::default().event(message.kind).id(live.name(message.number));
                     event.data(message.data.to_string())
                 };
-                Some(messages.iter().map(of).collect())
+                let wanted = |message: &&Message| self.operator.is_none() || message.operator == self.operator;
+                Some(messages.iter().filter(wanted).map(of).collect())
             }
             None => {
                 self.heard = *self.newest.borrow();

@@ -29,6 +29,7 @@ fn row_face(ask: &mut Ask<'_>, row: &Row) -> Answer<Value> {
         "accepted": row.count(8)?, "refused": row.count(9)?, "units": amount(row, 10),
         "availability": amount(row, 11), "usage": amount(row, 12), "cash": amount(row, 13), "customers_paid": amount(row, 14),
         "usd_micro": amount(row, 15), "open_orders": row.sum(16),
+        "allowance": text(network.allowance.0),
     }))
 }
 
@@ -84,14 +85,15 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
     let extra = json!({
         "treasurer": network.treasurer.to_string(), "bond": text(network.bond.0),
         "treasury_token": text(network.treasury_token.0), "treasury_stable": text(network.treasury_stable.0),
-        "allowance": text(network.allowance.0), "carry_token": text(network.carry_token.0),
+        "carry_token": text(network.carry_token.0),
         "carry_stable": text(network.carry_stable.0), "unsettled": network.unsettled.0, "unreleased": network.unreleased.0,
         "terms_version": terms.current.version,
         "parameters": super::parameters::in_words(&network.vertical, &parameters),
         "parameters_hex": hex::encode(&parameters), "parameters_hash": terms.current.hash.to_string(),
         "next_terms_from": terms.next.map(|next| next.from.0),
         "rules": vertical.map_or(json!([]), |vertical| {
-            faces::rules(vertical, |code| counts.get(&code.into()).copied().unwrap_or(0))
+            let limit = |rule| super::parameters::limit(&network.vertical, &parameters, rule);
+            faces::rules(vertical, limit, |code| counts.get(&code.into()).copied().unwrap_or(0))
         }),
         "fields": vertical.map_or(json!([]), |vertical| {
             faces::fields(vertical, |quantity| super::parameters::is_paid(&network.vertical, &parameters, quantity))

@@ -120,7 +120,7 @@ pub fn fields(ask: &mut Ask<'_>) -> Answer<Value> {
     let vertical = cairn_verticals::by_name(&name).ok_or_else(|| ApiError::not_found("kind of network"))?;
     Ok(json!({
         "vertical": name, "unit": vertical.unit(), "shape": faces::shape(vertical.shape()),
-        "fields": faces::fields(vertical, |_| None), "reasons": faces::rules(vertical, |_| 0),
+        "fields": faces::fields(vertical, |_| None), "reasons": faces::rules(vertical, |_| None, |_| 0),
     }))
 }
 

@@ -90,7 +90,7 @@ fn compare(network: u64, epoch: u64, session: &mut dyn Session) -> Result<Vec<(u
 }
 
 /// An alert with the ids behind its numbers.
-pub const SELECT: &str = "SELECT a.epoch, a.device, a.kind, a.time, a.operator, a.height, a.detail, d.id, o.id, n.id, n.vertical, a.network
+pub const SELECT: &str = "SELECT a.epoch, a.device, a.kind, a.time, a.operator, a.height, a.detail, d.id, o.id, n.id, n.vertical, a.network, n.name
     FROM alerts a JOIN devices d ON d.number = a.device JOIN accounts o ON o.number = a.operator JOIN networks n ON n.number = a.network";
 
 /// An alert as it is shown.
@@ -114,6 +114,7 @@ pub fn face(row: &Row) -> Result<Value, DbError> {
         "operator": operator,
         "device": DeviceId(row.id(7)?).to_string(),
         "network": network,
+        "network_name": row.text(12)?,
         "sentence": words::alert(kind, &device, epoch, reason),
     }))
 }

@@ -75,6 +75,10 @@ pub const DEVICE: &[(&str, &str)] = &[
         "usd_micro",
         "Its part of what its operator was paid for the epoch, by units: the ledger pays operators, not devices.",
     ),
+    (
+        "reputation",
+        "What of its reports was believed lately, of 10,000, refusals weighed by their blame and the past forgotten little by little; below the network's line it is excluded for a time.",
+    ),
 ];
 
 /// Name, unit, decimals (none: those of the token), sentence.

@@ -34,14 +34,16 @@ fn scaled(value: i64, text: &QuantityText) -> String {
 
 /// What a vertical's bytes say. A new vertical has a place here, or its networks have no words for their numbers.
 enum Known {
-    Sensors(Sensors),
+    Sensors(Box<Sensors>),
     Wireless(Wireless),
 }
 
 impl Known {
     fn of(vertical: &str, bytes: &[u8]) -> Option<Self> {
         match vertical {
-            "sensors" => Sensors::decode(bytes).ok().map(Self::Sensors),
+            "sensors" => Sensors::decode(bytes)
+                .ok()
+                .map(|params| Self::Sensors(Box::new(params))),
             "wireless" => Wireless::decode(bytes).ok().map(Self::Wireless),
             _ => None,
         }

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// Bytes of an answer that is passed back.
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Bytes of what a verifier says of others.
+const DIFFERENCES_BYTES_MAX: usize = 1 << 20;
 /// For an answer to begin: a node may wait for finality.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(75);
 
@@ -64,10 +66,11 @@ async fn pass(request: reqwest::RequestBuilder, who: &str) -> Result<Response, A
     if answer.content_length().is_some_and(|length| length > ANSWER_BYTES_MAX) {
         return Err(ApiError::unavailable(format!("the {who}'s answer is too long")));
     }
+    let told = answer.headers();
     let mut fields = HeaderMap::new();
-    for name in [header::CONTENT_TYPE, header::CONTENT_DISPOSITION, header::RETRY_AFTER] {
-        let value = answer
-            .headers()
+    fields.insert(header::CONTENT_TYPE, data_type(told.get("content-type")));
+    for name in [header::CONTENT_DISPOSITION, header::RETRY_AFTER] {
+        let value = told
             .get(name.as_str())
             .map(|value| HeaderValue::from_bytes(value.as_bytes()));
         if let Some(Ok(value)) = value {
@@ -83,6 +86,24 @@ async fn pass(request: reqwest::RequestBuilder, who: &str) -> Result<Response, A
         Ok::<Bytes, std::io::Error>(piece)
     });
     Ok((status, fields, Body::from_stream(bytes)).into_response())
+}
+
+/// Kinds of data that are passed back as such.
+const DATA: [&str; 6] = [
+    "application/json",
+    "application/cbor",
+    "application/geo+json",
+    "application/x-ndjson",
+    "application/vnd.apache.parquet",
+    "text/csv; charset=utf-8",
+];
+
+/// The kind of an answer, if it is data: what another says is a page or a script would run as if it were from here.
+fn data_type(told: Option<&reqwest::header::HeaderValue>) -> HeaderValue {
+    let told = told.and_then(|told| told.to_str().ok()).unwrap_or_default();
+    let essence = |kind: &str| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let known = DATA.iter().find(|known| essence(known) == essence(told));
+    HeaderValue::from_static(known.copied().unwrap_or("application/octet-stream"))
 }
 
 fn content_type(headers: &HeaderMap) -> String {
@@ -272,6 +293,18 @@ pub async fn archive(head: Head) -> Result<Response, ApiError> {
     pass(head.shared.http.get(url), "verifier").await
 }
 
+/// An answer's body, if it is no longer than it may be.
+async fn bounded(mut answer: reqwest::Response, bytes_max: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = answer.chunk().await.ok()? {
+        if bytes.len() + piece.len() > bytes_max {
+            return None;
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Some(bytes)
+}
+
 /// Who says something else of an epoch than the verifier that is asked.
 pub async fn differences(head: Head) -> Result<Response, ApiError> {
     let (network, epoch, url) = verifier_of(&head).await?;
@@ -281,9 +314,10 @@ pub async fn differences(head: Head) -> Result<Response, ApiError> {
         let url = join(&url, &format!("/v1/differences/{network}/{epoch}"));
         let asked = head.shared.http.get(url).timeout(Duration::from_secs(10)).send().await;
         let told = match asked {
-            Ok(told) if told.content_length().is_none_or(|length| length < 1 << 20) => told.json::<Value>().await.ok(),
-            _ => None,
+            Ok(told) => bounded(told, DIFFERENCES_BYTES_MAX).await,
+            Err(_) => None,
         };
+        let told = told.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
         let rows = told
             .as_ref()
             .and_then(|told| told["differences"].as_array().cloned())
@@ -313,4 +347,27 @@ pub async fn differences(head: Head) -> Result<Response, ApiError> {
         return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], csv).into_response());
     }
     Ok(head.json(&json!({ "items": items, "next_cursor": null, "at": at, "checked": SERVED })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_passed_back_is_data_and_never_a_page_or_a_script() {
+        let kind = |told: &'static str| data_type(Some(&HeaderValue::from_static(told)));
+        assert_eq!(kind("application/json; charset=utf-8"), "application/json");
+        assert_eq!(kind("text/csv"), "text/csv; charset=utf-8");
+        for told in [
+            "text/html",
+            "text/javascript",
+            "application/javascript",
+            "image/svg+xml",
+            "",
+            "application/xhtml+xml",
+        ] {
+            assert_eq!(kind(told), "application/octet-stream", "{told}");
+        }
+        assert_eq!(data_type(None), "application/octet-stream");
+    }
 }

@@ -486,7 +486,9 @@ impl Model {
         let mut reward = DISPUTE_BOND;
         for (who, _) in signers.into_iter().filter(|_| is_blamed) {
             let stake = self.verifiers.get(&who).map_or(0, Verifier::at_stake);
-            reward += self.slash(who, stake, disputer);
+            if stake > 0 {
+                reward += self.slash(who, stake, disputer);
+            }
         }
         self.give(disputer, 0, reward);
         // Whatever was built on it is attested anew.

@@ -1,0 +1,21 @@
+/** What stays in this browser: theme, costs an operator entered, public halves of passkeys. Never a secret. */
+const PREFIX = 'cairn.';
+
+export function kept<T>(name: string): T | undefined {
+  try {
+    const text = localStorage.getItem(PREFIX + name);
+    return text === null ? undefined : (JSON.parse(text) as T);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Keeps it, or forgets it when there is nothing. A browser that keeps nothing is no error. */
+export function keep(name: string, value: unknown): void {
+  try {
+    if (value === undefined) localStorage.removeItem(PREFIX + name);
+    else localStorage.setItem(PREFIX + name, JSON.stringify(value));
+  } catch {
+    // Private windows may refuse; the page works on without it.
+  }
+}

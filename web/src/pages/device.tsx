@@ -1,0 +1,136 @@
+/** One device: where it stands, what it measured, what was refused and why, what it earned, and what would earn more. */
+import { useLocation, useRoute } from 'preact-iso';
+import { useGet } from '../api/use';
+import type { Schemas } from '../api/client';
+import { useToken } from '../chain';
+import { count, decimal, percent, toNumber } from '../format/amounts';
+import { useTitle } from '../title';
+import { Block, Card, Empty, Subject, sentence } from '../ui/block';
+import { Chart, short } from '../ui/chart';
+import { Pager, Pairs, Stat, Stats, Table } from '../ui/table';
+import { Define, Id, Tag, Time, Token, Units, Usd, definition } from '../ui/values';
+import { Neighbours } from './device-neighbours';
+
+export function Device() {
+  const { id = '' } = useRoute().params;
+  const device = useGet('/v1/devices/{id}', { params: { path: { id } } });
+  useTitle(device.data ? `Device ${device.data.number}` : 'Device');
+  return <Subject from={device}>{(data) => <Page of={data} />}</Subject>;
+}
+
+function Page({ of }: { of: Schemas['Device'] }) {
+  const stay = of.memberships.find((one) => one.left === null) ?? of.memberships[0];
+  return (
+    <>
+      <div class="head">
+        <div>
+          <p class="crumbs">{stay ? <a href={`/networks/${stay.network}`}>{stay.name}</a> : 'In no network'}</p>
+          <h1>Device {of.number}</h1>
+          <p class="lead"><Id id={of.id} copy /> of <a href={`/operators/${of.owner}`}>account {of.owner_number}</a></p>
+        </div>
+        <Tag state={of.state} />
+      </div>
+      <Stats>
+        <Stat label="Uptime" define={<Define of="Uptime" text={definition(of.definitions, 'uptime_bps')} />} sub="of the last 24 epochs">{percent(of.uptime_bps)}</Stat>
+        <Stat label="Units in 24 epochs" sub={<>all <Units micro={of.units} /></>}><Units micro={of.units_day} /></Stat>
+        <Stat label="Reports accepted" sub={`${count(of.refused)} refused`}>{count(of.accepted)}</Stat>
+        <Stat label="Earned" define={<Define of="Earned" text={definition(of.definitions, 'usd_micro')} />} sub={<><Token base={of.earned.token} /> and <Usd micro={of.earned.stable} /></>}><Usd micro={of.earned.usd_micro} /></Stat>
+      </Stats>
+      <div class="grid">
+        <Card class="half" title="What would earn more">
+          {of.advice.length === 0 ? <Empty title="Nothing: it earns all it can here." /> : <ul class="feed">{of.advice.map((one) => <li key={one.code}><span aria-hidden="true">→</span><span>{sentence(one.sentence)}</span></li>)}</ul>}
+        </Card>
+        <Standing of={of} />
+        {stay && <ReadingCharts of={of} stay={stay} />}
+        <Neighbours of={of} stay={stay} />
+        <Earned of={of} />
+        <Findings of={of} />
+        <Card title="Where and since when">
+          <Pairs items={[
+            ...of.memberships.map((one): [string, preact.ComponentChildren] => [one.name, <>cell <code>{one.cell}</code>, epochs {count(one.joined)} to {one.left === null || one.left === undefined ? 'now' : count(one.left)}</>]),
+            ['Registered', `epoch ${count(of.registered)}`],
+            ['Key', <code>{of.key}</code>],
+          ]} />
+        </Card>
+      </div>
+    </>
+  );
+}
+
+function Standing({ of }: { of: Schemas['Device'] }) {
+  return (
+    <Card class="half" title="Reputation" tools={<Define of="Reputation" text={definition(of.definitions, 'reputation')} />}>
+      {of.reputation.length === 0 ? <Empty title="Nothing of it was judged yet." /> : of.reputation.map((one) => (
+        <div key={one.network}>
+          <Pairs items={[
+            ['Score', `${decimal(BigInt(one.score), 2)} of 100`],
+            ['Is paid', one.paid === one.of ? 'all of its units' : one.paid === 0 ? 'none of its units' : `${percent(Math.round((10_000 * one.paid) / one.of))} of its units`],
+          ]} />
+          {one.excluded && <p class="banner bad">{sentence(one.excluded.sentence)} It counts again from epoch {count(one.excluded.until_epoch)}, <Time at={one.excluded.until} />.</p>}
+        </div>
+      ))}
+    </Card>
+  );
+}
+
+/** One chart for each field of the network's kind: a new kind needs no code here. */
+function ReadingCharts({ of, stay }: { of: Schemas['Device']; stay: Schemas['Membership'] }) {
+  const fields = useGet('/v1/fields/{vertical}', { params: { path: { vertical: stay.vertical } } }, false);
+  return <>{fields.data?.fields.map((field) => <Reading key={field.quantity} of={of} stay={stay} field={field} />)}</>;
+}
+
+function Reading({ of, stay, field }: { of: Schemas['Device']; stay: Schemas['Membership']; field: Schemas['Field'] }) {
+  const readings = useGet('/v1/devices/{id}/readings', { params: { path: { id: of.id }, query: { network: stay.network, field: field.name } } });
+  const name = field.name.charAt(0).toUpperCase() + field.name.slice(1);
+  return (
+    <Block class="half" title={field.unit ? `${name}, ${field.unit}` : name} from={readings} tools={<Define of={name} text={`${sentence(field.sentence)}${field.paid ? ' The network pays for it.' : ''}`} />}
+      empty={(data) => (data.times_ms.length === 0 ? (
+        <Empty title={data.awaited.length ? 'The archive of these epochs is awaited.' : 'It measured nothing of this in the last epochs.'} />
+      ) : undefined)}>
+      {(data) => (
+        <>
+          <Chart label={`${name} over time`} height={170} times={data.times_ms.map((ms) => ms / 1000)} axis={short}
+            shades={data.stretches.map((one) => ({ from: Date.parse(one.start) / 1000, to: Date.parse(one.end) / 1000 }))}
+            lines={[{ name, tone: 1, kind: data.field.chart, text: (value) => `${value} ${data.field.unit}`, values: data.values.map((value) => value / 10 ** data.field.decimals) }]} />
+          {data.stretches.map((one) => <p key={one.start} class="small refused"><Tag state="refused" /> {sentence(one.sentence)}</p>)}
+          {data.awaited.length > 0 && <p class="hint">The archives of {data.awaited.length} epochs are awaited.</p>}
+        </>
+      )}
+    </Block>
+  );
+}
+
+function Earned({ of }: { of: Schemas['Device'] }) {
+  const { decimals, symbol } = useToken();
+  const rows = of.epochs;
+  return (
+    <Card title="Earnings per epoch" tools={<a class="small" href={`/v1/devices/${of.id}/earnings.csv`} download>Download CSV</a>}>
+      {rows.length === 0 ? <Empty title="No epoch was judged yet." /> : (
+        <Chart label="Earnings per epoch" times={rows.map((row) => Date.parse(row.start) / 1000)} axis={short} height={160}
+          lines={[{ name: `Token, ${symbol}`, kind: 'bar', tone: 1, text: (value) => `${value.toFixed(4)} ${symbol}`, values: rows.map((row) => toNumber(row.token, decimals)) }]} />
+      )}
+    </Card>
+  );
+}
+
+function Findings({ of }: { of: Schemas['Device'] }) {
+  const { query } = useLocation();
+  const refusedOnly = query.verdict === 'refused';
+  const list = useGet('/v1/devices/{id}/findings', { params: { path: { id: of.id }, query: { limit: 12, cursor: query.cursor, ...(refusedOnly && { verdict: 'refused' as const }) } } });
+  return (
+    <Block title="Findings" from={list} flush tools={<a class="small" href={`/devices/${of.id}${refusedOnly ? '' : '?verdict=refused'}`}>{refusedOnly ? 'Show all' : 'Only refused'}</a>}
+      empty={(data) => (data.items.length === 0 ? <Empty title={refusedOnly ? 'None of its reports was refused.' : 'None of its reports was judged yet.'} /> : undefined)}>
+      {(data) => (
+        <>
+          <Table label="Findings" rows={data.items} rowKey={(row) => row.report} columns={[
+            { head: 'Epoch', lead: true, cell: (row) => <><a href={`/audit/${row.network}/${row.epoch}`}>{count(row.epoch)}</a> <span class="muted small"><Time at={row.start} /></span></> },
+            { head: 'Verdict', cell: (row) => <Tag state={row.verdict} /> },
+            { head: 'Why', wrap: true, cell: (row) => row.sentence },
+            { head: 'Units', num: true, cell: (row) => <Units micro={row.micro_units} /> },
+          ]} />
+          <Pager next={data.next_cursor} csv={`/v1/devices/${of.id}/findings.csv`} />
+        </>
+      )}
+    </Block>
+  );
+}

@@ -1,0 +1,181 @@
+/** A chart over time (uPlot), in the theme's colours, with what is under the pointer and the same figures as a table. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { colour, useTheme } from '../theme';
+import { dateTime } from '../format/times';
+
+export interface Line {
+  name: string;
+  /** Which of the four colours; 1 unless told otherwise. */
+  tone?: 1 | 2 | 3 | 4;
+  values: (number | null)[];
+  kind?: 'bar' | 'line' | 'step';
+  text: (value: number) => string;
+}
+
+export interface Shade {
+  from: number;
+  to: number;
+}
+
+interface ChartProps {
+  label: string;
+  /** Seconds, rising. */
+  times: number[];
+  lines: Line[];
+  height?: number;
+  /** Bars stand on each other in the order given. */
+  stacked?: boolean;
+  shades?: Shade[];
+  /** The axis begins near the lowest value instead of at zero. */
+  near?: boolean;
+  /** For the axis: short. */
+  axis?: (value: number) => string;
+}
+
+const FONT = "12px 'Plex Sans', system-ui, sans-serif";
+
+export function Chart({ label, times, lines, height = 190, stacked = false, shades = [], near = false, axis }: ChartProps) {
+  const host = useRef<HTMLDivElement>(null);
+  const [at, setAt] = useState<{ index: number; left: number } | null>(null);
+  const theme = useTheme();
+
+  useEffect(() => {
+    const element = host.current;
+    if (!element || times.length === 0) return;
+    const plot = new uPlot(options(element.clientWidth, height, lines, shades, axis, times, near), data(times, lines, stacked), element);
+    plot.over.addEventListener('mouseleave', () => setAt(null));
+    plot.over.addEventListener('mousemove', () => {
+      const index = plot.cursor.idx;
+      setAt(index === null || index === undefined ? null : { index, left: plot.cursor.left ?? 0 });
+    });
+    const watch = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height }));
+    watch.observe(element);
+    return () => {
+      watch.disconnect();
+      plot.destroy();
+    };
+  }, [theme, JSON.stringify([times, lines.map((line) => line.values), shades, height])]);
+
+  const width = host.current?.clientWidth ?? 300;
+  return (
+    <figure aria-label={label}>
+      {lines.length > 1 && (
+        <ul class="chart-legend">{lines.map((line) => <li key={line.name}><i class={`swatch c${line.tone ?? 1}`} />{line.name}</li>)}</ul>
+      )}
+      <div class="chart" ref={host} aria-hidden="true">
+        <div class="chart-tip" hidden={at === null} style={at ? (at.left > width / 2 ? { left: '8px' } : { right: '8px' }) : {}}>
+          {at && times[at.index] !== undefined && (
+            <>
+              <b>{dateTime(times[at.index]! * 1000)}</b>
+              {lines.map((line) => <div key={line.name}>{line.name}: {shown(line, at.index)}</div>)}
+            </>
+          )}
+        </div>
+      </div>
+      <details class="as-table">
+        <summary>Show as a table</summary>
+        <div class="table-wrap" role="region" aria-label={`${label}, as a table`} tabIndex={0}>
+          <table>
+            <thead><tr><th scope="col">Time</th>{lines.map((line) => <th key={line.name} scope="col" class="num">{line.name}</th>)}</tr></thead>
+            <tbody>
+              {times.slice(-400).map((time, i, all) => {
+                const index = times.length - all.length + i;
+                return <tr key={time}><td>{dateTime(time * 1000)}</td>{lines.map((line) => <td key={line.name} class="num">{shown(line, index)}</td>)}</tr>;
+              })}
+            </tbody>
+          </table>
+        </div>
+      </details>
+    </figure>
+  );
+}
+
+function shown(line: Line, index: number): string {
+  const value = line.values[index];
+  return value === null || value === undefined ? '–' : line.text(value);
+}
+
+/** Stacked values are sums from below; drawn from the highest, so that lower ones stay in front. */
+function data(times: number[], lines: Line[], stacked: boolean): uPlot.AlignedData {
+  if (!stacked) return [times, ...lines.map((line) => line.values)] as uPlot.AlignedData;
+  const sums: number[] = times.map(() => 0);
+  const heights = lines.map((line) => times.map((_, i) => (sums[i] = sums[i]! + (line.values[i] ?? 0))));
+  return [times, ...heights.reverse()] as uPlot.AlignedData;
+}
+
+function options(width: number, height: number, lines: Line[], shades: Shade[], axis: ChartProps['axis'], times: number[], near: boolean): uPlot.Options {
+  const ink = colour('ink-3');
+  const stacked = lines.every((line) => line.kind === 'bar') && lines.length > 1;
+  const order = stacked ? [...lines].reverse() : lines;
+  const step = times.length > 1 ? times[1]! - times[0]! : 3600;
+  const bars = lines.some((line) => line.kind === 'bar');
+  return {
+    width,
+    height,
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: !bars } },
+    padding: [8, 16, 0, 0],
+    scales: {
+      x: { range: (_, min, max) => (bars ? [min - step * 0.6, max + step * 0.6] : [min, max]) },
+      y: near ? {} : { range: (_, min, max) => (bars || min >= 0 ? [0, max > 0 ? max * 1.08 : 1] : [min * 1.08, Math.max(0, max * 1.08)]) },
+    },
+    axes: [
+      { stroke: ink, font: FONT, grid: { show: false }, ticks: { show: false }, size: 32, gap: 9, space: 70, values: axisTimes },
+      { stroke: ink, font: FONT, grid: { stroke: colour('chart-grid'), width: 1 }, ticks: { show: false }, size: axisSize, space: 42, ...(axis && { values: (_: uPlot, ticks: number[]) => ticks.map(axis) }) },
+    ],
+    hooks: { drawClear: [(plot) => shade(plot, shades)] },
+    series: [
+      {},
+      ...order.map((line): uPlot.Series => {
+        const tone = colour(`chart-${line.tone ?? 1}`);
+        if (line.kind === 'bar') return { fill: tone, stroke: tone, width: 0, paths: uPlot.paths.bars!({ size: [0.62, 26], radius: 0.12 }), points: { show: false } };
+        return { stroke: tone, width: 1.8, points: { show: times.length < 3 }, ...(line.kind === 'step' && { paths: uPlot.paths.stepped!({ align: 1 }) }) };
+      }),
+    ],
+  };
+}
+
+/** Room for the longest label. */
+function axisSize(_: uPlot, values: string[] | null): number {
+  return 14 + 7 * Math.max(2, ...(values ?? []).map((value) => value.length));
+}
+
+const HOUR = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+function axisTimes(_: uPlot, ticks: number[]): string[] {
+  const days = ticks.length > 1 && ticks[1]! - ticks[0]! >= 86_400;
+  let before = '';
+  return ticks.map((tick) => {
+    const time = new Date(tick * 1000);
+    const day = DAY.format(time);
+    if (days) return day;
+    const text = time.getHours() === 0 && day !== before ? day : HOUR.format(time);
+    before = day;
+    return text;
+  });
+}
+
+/** Refused stretches: a tinted ground behind the line. */
+function shade(plot: uPlot, shades: Shade[]): void {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.fillStyle = colour('bad-soft');
+  for (const { from, to } of shades) {
+    const left = Math.max(bbox.left, plot.valToPos(from, 'x', true));
+    const right = Math.min(bbox.left + bbox.width, plot.valToPos(to, 'x', true));
+    if (right > left) ctx.fillRect(left, bbox.top, Math.max(2, right - left), bbox.height);
+  }
+  ctx.restore();
+}
+
+/** Short numbers for an axis: 12k, 3.25M. */
+export function short(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e9) return `${trim(value / 1e9)}G`;
+  if (size >= 1e6) return `${trim(value / 1e6)}M`;
+  if (size >= 1e4) return `${trim(value / 1e3)}k`;
+  return trim(value);
+}
+const trim = (value: number) => String(Number(value.toPrecision(5)));

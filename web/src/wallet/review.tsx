@@ -1,0 +1,57 @@
+/** What a signature does and costs, in plain words, before it is given. Nothing is signed that was not shown here. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { type Refusal, refusalOf, Refused } from '../api/client';
+import { sentence } from '../ui/block';
+import { Pairs } from '../ui/table';
+import { Id, Token } from '../ui/values';
+import { Icon } from '../ui/icon';
+import { type Prepared, type Wallet, isSame, signAndSend } from './wallet';
+
+interface ReviewProps {
+  wallet: Wallet;
+  prepared: Prepared;
+  onDone: (id: string) => void;
+  onCancel: () => void;
+}
+
+export function Review({ wallet, prepared, onDone, onCancel }: ReviewProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [busy, setBusy] = useState(false);
+  const [refusal, setRefusal] = useState<Refusal>();
+  useEffect(() => {
+    const element = dialog.current;
+    element?.showModal();
+    return () => element?.close();
+  }, []);
+  const { preview, transaction } = prepared;
+  const same = isSame(prepared);
+  const go = () => {
+    setBusy(true);
+    setRefusal(undefined);
+    signAndSend(wallet, prepared).then(onDone, (error: unknown) => {
+      setBusy(false);
+      setRefusal(error instanceof Refused ? refusalOf(error) : { code: 'unsigned', message: 'nothing was signed', hint: 'The device did not sign. You may try again.' });
+    });
+  };
+  return (
+    <dialog ref={dialog} aria-labelledby="review-title" onCancel={onCancel}>
+      <h2 id="review-title">Sign this?</h2>
+      <p class="review-words">{sentence(preview.sentence)}</p>
+      <Pairs items={[
+        ['Fee', <><Token base={preview.fee} exact />, burned{transaction.sponsor && '; a network pays it for you'}</>],
+        ['At most', <Token base={String(transaction.feeMax)} exact />],
+        ['Number', <Id id={preview.id} />],
+      ]} />
+      {preview.events.length > 0 && (
+        <details class="as-table"><summary>What will be announced</summary><ul class="feed">{preview.events.map((event) => <li key={event.index}><span aria-hidden="true">·</span><span>{sentence(event.sentence)}</span></li>)}</ul></details>
+      )}
+      {!same && <p class="banner bad" role="alert">The explorer read something else than this page made. Nothing can be signed here.</p>}
+      {same && !preview.accepted && preview.refusal && <p class="banner bad" role="alert"><b>The ledger would refuse it: {sentence(preview.refusal.message)}</b> {sentence(preview.refusal.hint)}</p>}
+      {refusal && <p class="banner bad" role="alert">{sentence(refusal.message)} {sentence(refusal.hint)}</p>}
+      <div class="dialog-actions">
+        <button type="button" onClick={onCancel} disabled={busy}>Cancel</button>
+        <button type="button" class="primary" onClick={go} disabled={busy || !same || !preview.accepted}><Icon name="key" size={16} />{busy ? 'Waiting for your device…' : 'Sign with your passkey'}</button>
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,19 @@
+/** Builds the page; with `--mode fixture` also serves it with made-up answers of the API, for tests. */
+import preact from '@preact/preset-vite';
+import { defineConfig } from 'vitest/config';
+import { fixture } from './tests/fixtures/server';
+
+export default defineConfig(({ mode }) => ({
+  plugins: [preact({ devToolsEnabled: false, prefreshEnabled: false }), ...(mode === 'fixture' ? [fixture()] : [])],
+  worker: { format: 'es' },
+  build: {
+    target: 'es2022',
+    // No inlined files: the page's policy allows none.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 1200,
+  },
+  server: { proxy: (process.env.CAIRN_URL ? { '/v1': process.env.CAIRN_URL } : {}) as Record<string, string> },
+  // The first use of the curve makes its tables: seconds, where the machine is busy.
+  test: { include: ['tests/unit/**/*.test.{ts,tsx}'], testTimeout: 60_000 },
+}));

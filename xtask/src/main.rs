@@ -12,15 +12,18 @@ mod simulate;
 mod suite;
 mod tally;
 mod tidy;
+mod web;
 
 const HELP: &str = "\
 cargo xtask <command>
 
   check                 what a change must pass before it is shown: tidy, formatting, lints
-  test [arguments]      tidy, then every test of the workspace, then what was skipped and why
+  test [arguments]      tidy, then every test of the workspace and of the page, then what was skipped and why
                         (arguments go to `cargo test` instead of --workspace, e.g. `-p cairn-ledger`)
-  demo [arguments]      build the program and run `cairn demo`: a whole network in one process, from
-                        signed reports to paid operators and an audit (`cargo xtask demo --help`)
+  web                   build the page and run its tests alone
+  demo [arguments]      build the page (where there is Node with npm) and the program, and run `cairn demo`: a whole
+                        network in one process, from signed reports to paid operators and an audit
+                        (`cargo xtask demo --help`)
   simulate [arguments]  play towns with faults from seeds: --seeds N [--from S], --seed S --verbose for the story of
                         one, --plant NAME with a planted bug (`cargo xtask simulate --help`)
   bench                 build for speed, measure, and write docs/performance.md
@@ -34,6 +37,8 @@ Each works from a fresh clone with Rust and a C compiler. Some tests need more, 
   a foreign CBOR/COSE library and an S3 server   python3 with venv; installed into target/venv from xtask/requirements.txt
                                                  (or CAIRN_PYTHON, an interpreter that has them)
   a real MQTT client                             mosquitto_pub in PATH
+  the page in a browser                          Node 20.19 or later with npm, or python3 with venv; packages and Chromium
+                                                 come from the npm registry into web/node_modules
   measured data                                  ../shared/data, or CAIRN_DATA
 
 Random cases are the same in every run. PROPTEST_RNG_SEED=N draws others, PROPTEST_CASES=N more of them.
@@ -48,6 +53,7 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "check" => check(),
         "test" => suite::run(&rest),
+        "web" => suite::of_page(),
         "demo" => demo(&rest),
         "bench" => bench::run(),
         "kill" => kill(&rest),
@@ -90,6 +96,11 @@ fn check() -> io::Result<u8> {
 
 /// Words of ours go to stderr: stdout belongs to the program.
 fn demo(arguments: &[String]) -> io::Result<u8> {
+    match web::Web::here(&root()).and_then(|web| web.build()) {
+        Ok(()) => {}
+        Err(web::Missing::Machine(why)) => eprintln!("without the page, for which Node with npm is needed ({why})"),
+        Err(web::Missing::Broken(why)) => eprintln!("without the page: {why}"),
+    }
     eprintln!(
         "building cairn for speed (minutes the first time, seconds after), then: cairn demo {}",
         arguments.join(" ")

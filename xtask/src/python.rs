@@ -1,5 +1,5 @@
 //! The Python that optional tests speak to: an environment under the target folder with the pinned packages. Made once, made again when
-//! the pins change. Never touches the machine's own Python.
+//! the pins change. Node comes the same way where the machine has none. Never touches the machine's own Python.
 
 use std::{
     env, fs, io,
@@ -15,7 +15,11 @@ pub fn environment(target: &Path, requirements: &Path) -> Result<PathBuf, String
     if let Some(given) = env::var_os(VARIABLE) {
         return Ok(PathBuf::from(given));
     }
-    let folder = target.join("venv");
+    made(&target.join("venv"), requirements)
+}
+
+/// The interpreter of the environment in `folder` with every package of `requirements`, made where it is not there yet.
+pub fn made(folder: &Path, requirements: &Path) -> Result<PathBuf, String> {
     let python = folder.join(if cfg!(windows) {
         "Scripts/python.exe"
     } else {
@@ -30,7 +34,7 @@ pub fn environment(target: &Path, requirements: &Path) -> Result<PathBuf, String
     done(
         Command::new("python3")
             .args(["-m", "venv", "--clear"])
-            .arg(&folder)
+            .arg(folder)
             .output(),
         "python3 -m venv",
     )?;
@@ -51,7 +55,7 @@ pub fn environment(target: &Path, requirements: &Path) -> Result<PathBuf, String
 }
 
 /// The last thing a failed command said is the reason.
-fn done(output: io::Result<Output>, command: &str) -> Result<(), String> {
+pub fn done(output: io::Result<Output>, command: &str) -> Result<(), String> {
     let output = output.map_err(|error| format!("{command}: {error}"))?;
     if output.status.success() {
         return Ok(());

@@ -1,5 +1,5 @@
-//! `cargo xtask test`: the house's rules, then every test, then what was skipped and why, then the sums. Installs nothing outside the
-//! target folder.
+//! `cargo xtask test`: the house's rules, then every test, the page's last, then what was skipped and why, then the sums. Installs nothing
+//! outside the target folder and the page's own.
 
 use std::{
     env, fs,
@@ -12,7 +12,13 @@ use std::{
     time::Duration,
 };
 
-use crate::{cargo, python, root, tally::Tally, target, tidy, with};
+use crate::{
+    cargo, python, root,
+    tally::Tally,
+    target, tidy,
+    web::{self, Missing, Web},
+    with,
+};
 
 /// A file to which tests may append the lines of what they skipped.
 const SKIP_LOG: &str = "CAIRN_SKIP_LOG";
@@ -47,18 +53,71 @@ pub fn run(arguments: &[String]) -> io::Result<u8> {
         command.env(DATA, fs::canonicalize(data)?);
     }
 
-    let passed = watch(command, &mut tally)?;
+    // Before the tests: the page that is there is built into the program.
+    let page = match of_everything(arguments) {
+        true => Some(page()),
+        false => None,
+    };
+    let passed = watch(command, |line| tally.line(line))?;
     tally.log(&fs::read_to_string(&log)?);
+    let page_well = match page {
+        None => true,
+        Some(Ok(web)) => test_page(&web, &mut tally)?,
+        Some(Err(Missing::Machine(why))) => {
+            tally.reason(&format!("tests of the page: {why}"));
+            true
+        }
+        Some(Err(Missing::Broken(why))) => {
+            println!("the page: {why}");
+            false
+        }
+    };
     if !tidy {
         println!("tidy found places to mend: see the first lines, or `cargo xtask tidy`");
     }
     println!("{}", tally.closing());
-    Ok(u8::from(!(tidy && passed)))
+    Ok(u8::from(!(tidy && passed && page_well)))
 }
 
-/// Runs the tests and shows their lines as they come; answers whether all passed. Ends when the tests do, even if a process they left
-/// behind still holds their output open.
-fn watch(mut command: Command, tally: &mut Tally) -> io::Result<bool> {
+/// `cargo xtask web`: the page's tests alone. Here a machine that lacks something is a failure: nothing else was asked for.
+pub fn of_page() -> io::Result<u8> {
+    let web = match page() {
+        Ok(web) => web,
+        Err(Missing::Machine(why) | Missing::Broken(why)) => return Err(io::Error::other(why)),
+    };
+    let mut tally = Tally::default();
+    let well = test_page(&web, &mut tally)?;
+    println!("{}", tally.closing());
+    Ok(u8::from(!well))
+}
+
+/// Whether these arguments ask for all tests there are.
+fn of_everything(arguments: &[String]) -> bool {
+    arguments.is_empty()
+}
+
+/// The page, built.
+fn page() -> Result<Web, Missing> {
+    let web = Web::here_or_fetched(&root(), &target())?;
+    web.build()?;
+    Ok(web)
+}
+
+/// Components first: they take seconds. Both run even when one fails.
+fn test_page(web: &Web, tally: &mut Tally) -> io::Result<bool> {
+    let mut well = true;
+    for command in [web.component_tests(), web.browser_tests(web::free_port()?)] {
+        well &= watch(command, |line| {
+            tally.page_line(line);
+            true
+        })?;
+    }
+    Ok(well)
+}
+
+/// Runs tests and shows those of their lines that `show` wants shown, as they come; answers whether all passed. Ends when the tests do,
+/// even if a process they left behind still holds their output open.
+fn watch(mut command: Command, mut show: impl FnMut(&str) -> bool) -> io::Result<bool> {
     let mut tests = command.stdout(Stdio::piped()).spawn()?;
     let mut printed = BufReader::new(tests.stdout.take().expect("stdout is piped"));
     let (sender, lines) = mpsc::sync_channel(LINES_AHEAD_MAX);
@@ -71,7 +130,7 @@ fn watch(mut command: Command, tally: &mut Tally) -> io::Result<bool> {
     loop {
         match lines.recv_timeout(SILENCE) {
             Ok(line) => {
-                if tally.line(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r'])) {
+                if show(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r'])) {
                     io::stdout().write_all(&line)?;
                 }
             }

@@ -44,6 +44,19 @@ impl Tally {
         !self.in_captured
     }
 
+    /// Takes the next line of a test of the page: Vitest's and Playwright's sums count. A person wants to see all of them.
+    pub fn page_line(&mut self, line: &str) {
+        let line = line.trim();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let sums = line.starts_with("Tests ")
+            || matches!(words[..], [number, "passed" | "failed" | "skipped", ..] if number.parse::<u64>().is_ok());
+        if sums {
+            self.ended_well += number_before(line, " passed");
+            self.failed += number_before(line, " failed");
+            self.not_run += number_before(line, " skipped");
+        }
+    }
+
     /// Takes the lines that tests wrote to the log of skipped things; what was not seen before counts.
     pub fn log(&mut self, text: &str) {
         for reason in text.lines().filter_map(|line| line.trim().strip_prefix(SKIPPED)) {
@@ -79,7 +92,9 @@ impl Tally {
 }
 
 fn number_before(line: &str, word: &str) -> u64 {
-    let before = line.split(word).next().unwrap_or_default();
+    let Some((before, _)) = line.split_once(word) else {
+        return 0;
+    };
     before
         .rsplit(' ')
         .next()
@@ -90,6 +105,22 @@ fn number_before(line: &str, word: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sums_of_the_page_are_counted() {
+        let mut tally = Tally::default();
+        for line in [
+            " Test Files  5 passed | 1 skipped (6)",
+            "      Tests  2 failed | 147 passed | 1 skipped (148)",
+            "  ✓  1 [fixture] › a test of 3 failed things (2.2s)",
+            "  1 failed",
+            "    [fixture] › something",
+            "  35 passed (3.3m)",
+        ] {
+            tally.page_line(line);
+        }
+        assert_eq!(tally.closing(), "182 passed, 3 failed, 1 skipped");
+    }
 
     const RUN: &str = "\
 running 3 tests

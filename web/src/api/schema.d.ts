@@ -5074,7 +5074,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    kind?: string;
+                    kind?: "open_account" | "rotate_keys" | "set_payout_choice" | "transfer" | "issue_stable" | "redeem_stable" | "buy_credits" | "refund_credits" | "sell_token" | "bond_verifier" | "unbond_verifier" | "slash_verifier" | "post_price" | "slash_receipt" | "set_verifier_url" | "create_network" | "set_parameters" | "fund_treasury" | "withdraw_treasury" | "close_network" | "register_device" | "join_network" | "leave_network" | "move_device" | "retire_device" | "bar_device" | "settle_epoch" | "pay" | "anchor_epoch" | "open_dispute" | "vote_dispute" | "open_order" | "settle_order" | "close_order" | "expire_order" | "vote_validator" | "vote_upgrade" | "take_over_records" | "end_era";
                     account?: string;
                     height?: number;
                     /** @description Items of a page, at most 500; 50 unless told otherwise. For .csv at most 100000, which is also what it gives unless told otherwise. */
@@ -5242,7 +5242,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    kind?: string;
+                    kind?: "open_account" | "rotate_keys" | "set_payout_choice" | "transfer" | "issue_stable" | "redeem_stable" | "buy_credits" | "refund_credits" | "sell_token" | "bond_verifier" | "unbond_verifier" | "slash_verifier" | "post_price" | "slash_receipt" | "set_verifier_url" | "create_network" | "set_parameters" | "fund_treasury" | "withdraw_treasury" | "close_network" | "register_device" | "join_network" | "leave_network" | "move_device" | "retire_device" | "bar_device" | "settle_epoch" | "pay" | "anchor_epoch" | "open_dispute" | "vote_dispute" | "open_order" | "settle_order" | "close_order" | "expire_order" | "vote_validator" | "vote_upgrade" | "take_over_records" | "end_era";
                     account?: string;
                     height?: number;
                     /** @description Items of a page, at most 500; 50 unless told otherwise. For .csv at most 100000, which is also what it gives unless told otherwise. */
@@ -7178,8 +7178,14 @@ export interface paths {
         /** What happens, as server-sent events */
         get: {
             parameters: {
-                query?: never;
-                header?: never;
+                query?: {
+                    /** @description Only the alerts of this operator. */
+                    operator?: string;
+                };
+                header?: {
+                    /** @description The id of the last event that was heard: those after it come first, or a `reset` when they are no longer at hand. */
+                    "Last-Event-ID"?: string;
+                };
                 path?: never;
                 cookie?: never;
             };
@@ -8018,6 +8024,11 @@ export interface components {
             /** Format: amount */
             usd_micro: string;
             open_orders: number;
+            /**
+             * Format: amount
+             * @description Out of which it pays fees of those who begin.
+             */
+            allowance: string;
         };
         /** @description One of a network's parameters. */
         Parameter: {
@@ -8031,7 +8042,7 @@ export interface components {
             code: number;
             name: string;
             sentence: string;
-            /** @description What it is held against, where the parameters fix that. */
+            /** @description What it is held against, where the parameters fix that; of several quantities each with its unit. */
             limit: string | null;
             unit: string;
             blame_percent: number;
@@ -8777,6 +8788,8 @@ export interface components {
             /** Format: id */
             network: string | null;
             sentence: string;
+            /** @description The network's name. */
+            network_name: string;
         };
         /** @description Where alerts of an operator are posted, signed by its account. */
         WebhookAsk: {
@@ -8907,6 +8920,8 @@ export interface components {
             /** Format: amount */
             returned: string;
             vouchers: number;
+            /** @description The network's name. */
+            network_name: string;
         };
         /** @description A payment out of an order. */
         BillRow: {
@@ -8930,6 +8945,8 @@ export interface components {
             meters: string;
             /** Format: id */
             transaction: string;
+            /** @description The network's name. */
+            network_name: string;
         };
         /** @description A closed epoch. */
         EpochRow: {
@@ -9081,7 +9098,7 @@ export interface components {
             network: string;
             epoch: number;
             /** @enum {string} */
-            state: "open" | "rejected" | "upheld" | "completed";
+            state: "open" | "rejected" | "upheld" | "completed" | "settled";
             /** Format: id */
             disputer: string;
             /** Format: amount */

@@ -83,7 +83,7 @@ function Page({ of }: { of: Schemas['NetworkEpoch'] }) {
 }
 
 function Dispute({ of }: { of: Schemas['DisputeRow'] }) {
-  const told = { open: 'The validators judge the epoch again.', rejected: 'The validators found the result right: the bond is lost.', upheld: 'The validators found it wrong and replaced the result.', completed: 'The validators completed it.' }[of.state];
+  const told = { open: 'The validators judge the epoch again.', rejected: 'The validators found the result right: the bond is lost.', upheld: 'The validators found it wrong and replaced the result.', completed: 'The validators completed it.', settled: 'Verifiers did not settle it in time: the validators did.' }[of.state];
   return (
     <Card title="Disputed" tools={<Tag state={of.state} />}>
       <p>{told}{of.blame && ' Those who signed what was wrong are punished.'}</p>

@@ -1,6 +1,7 @@
 /** The ledger: blocks, transactions as sentences, accounts, and who validates and verifies. */
 import { useLocation } from 'preact-iso';
 import { useGet } from '../api/use';
+import type { paths } from '../api/schema';
 import { useChain } from '../chain';
 import { bytes, count, decimal } from '../format/amounts';
 import { useTitle } from '../title';
@@ -65,9 +66,12 @@ function Blocks() {
   );
 }
 
+/** Another word in the address is refused by the explorer, in words. */
+type TransactionKind = NonNullable<paths['/v1/transactions']['get']['parameters']['query']>['kind'];
+
 function AllTransactions() {
   const { query } = useLocation();
-  const list = useGet('/v1/transactions', { params: { query: { limit: 25, cursor: query.cursor, kind: query.kind } } });
+  const list = useGet('/v1/transactions', { params: { query: { limit: 25, cursor: query.cursor, kind: query.kind as TransactionKind } } });
   return (
     <Block title={query.kind ? `Transactions: ${query.kind.replaceAll('_', ' ')}` : 'Transactions'} from={list} flush tools={query.kind && <a class="small" href="/ledger?view=transactions">Show all</a>}
       empty={(data) => (data.items.length === 0 ? <Empty title="There is no transaction yet." /> : undefined)}>

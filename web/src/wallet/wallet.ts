@@ -89,9 +89,5 @@ export async function signAndSend(wallet: Wallet, { transaction }: Prepared): Pr
 /** A network that pays for opening accounts: one with an allowance above the fee. */
 export async function findSponsor(fee: string): Promise<string | undefined> {
   const networks = await get('/v1/networks', { params: { query: { limit: 20 } } });
-  for (const { id, closes } of networks.items) {
-    const network = await get('/v1/networks/{id}', { params: { path: { id } } });
-    if ((closes === null || closes === undefined) && BigInt(network.allowance) >= BigInt(fee)) return id;
-  }
-  return undefined;
+  return networks.items.find(({ closes, allowance }) => (closes === null || closes === undefined) && BigInt(allowance) >= BigInt(fee))?.id;
 }

@@ -8,6 +8,7 @@ use cairn_router::server::tls;
 use cairn_secrets::file;
 use cairn_types::OrderId;
 use std::io::Read as _;
+use std::net::Ipv6Addr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -81,8 +82,13 @@ fn broker(text: &str) -> Result<Place, String> {
         Some((host, text)) if !text.ends_with(']') => (host, text.parse().map_err(|_| bad())?),
         _ => (place, port),
     };
-    let host = host.to_owned();
-    match host.is_empty() {
+    // An address of IPv6 stands in brackets, which are no part of it.
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host = match address {
+        Some(address) => address.parse::<Ipv6Addr>().map_err(|_| bad())?.to_string(),
+        None => host.to_owned(),
+    };
+    match host.is_empty() || address.is_none() && host.contains([':', '[', ']']) {
         true => Err(bad()),
         false => Ok(Place { secure, host, port }),
     }
@@ -167,7 +173,7 @@ mod tests {
             ("mqtt://127.0.0.1", place(false, "127.0.0.1", 1883)),
             ("mqtt://broker:1884/", place(false, "broker", 1884)),
             ("mqtts://broker.example.org", place(true, "broker.example.org", 8883)),
-            ("mqtts://[::1]:1", place(true, "[::1]", 1)),
+            ("mqtts://[::1]:1", place(true, "::1", 1)),
             ("mqtts://[::1]", place(true, "[::1]", 8883)),
             ("broker", None),
             ("mqtt://", None),

@@ -42,6 +42,7 @@ impl std::fmt::Debug for Login {
 /// A broker, and where its server looks.
 #[derive(Clone)]
 pub struct Broker {
+    /// A name or an address, one of IPv6 without brackets.
     pub host: String,
     pub port: u16,
     /// The region's name, usually: `eu868`.

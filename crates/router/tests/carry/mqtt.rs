@@ -35,7 +35,10 @@ struct Post {
 
 /// As much of a broker as one client needs: gives what is published, and publishes what it is given.
 async fn post(tls: Option<Arc<ServerConfig>>) -> Post {
-    let listener = TcpListener::bind(ANY).await.unwrap();
+    post_at(TcpListener::bind(ANY).await.unwrap(), tls)
+}
+
+fn post_at(listener: TcpListener, tls: Option<Arc<ServerConfig>>) -> Post {
     let port = listener.local_addr().unwrap().port();
     let (came, connects) = mpsc::channel(64);
     let (tell, told) = mpsc::channel(64);
@@ -226,6 +229,10 @@ struct Papers {
 }
 
 fn papers() -> Papers {
+    papers_of("localhost")
+}
+
+fn papers_of(broker: &str) -> Papers {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -240,7 +247,7 @@ fn papers() -> Papers {
         (params.signed_by(&key, &issuer).unwrap().pem(), key.serialize_pem())
     };
     Papers {
-        broker: signed("localhost", ExtendedKeyUsagePurpose::ServerAuth),
+        broker: signed(broker, ExtendedKeyUsagePurpose::ServerAuth),
         client: signed("router", ExtendedKeyUsagePurpose::ClientAuth),
         authority,
     }
@@ -312,6 +319,30 @@ async fn over_tls_both_sides_show_certificates_and_nobody_else_is_told_anything(
     }
 }
 
+#[tokio::test]
+async fn a_broker_may_be_named_by_an_address_of_ipv6() {
+    let papers = papers_of("::1");
+    for tls in [None, Some(papers.server())] {
+        let Ok(listener) = TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).await else {
+            println!("SKIPPED: a broker at an address of IPv6: there is none here");
+            return;
+        };
+        let secure = tls.is_some();
+        let mut post = post_at(listener, tls);
+        let mut broker = Broker {
+            host: "::1".into(),
+            ..papers.broker(post.port)
+        };
+        broker.tls = broker.tls.filter(|_| secure);
+        let (_words, heard) = mpsc::channel(1);
+        let (down, _asked) = mpsc::channel(1);
+        tokio::select! {
+            () = mqtt::serve(0, broker, heard, down) => panic!("the channel has not ended"),
+            connect = post.connects.recv() => assert_eq!(connect.unwrap().client_id, "router"),
+        }
+    }
+}
+
 /// A real broker that ends with the test.
 struct Mosquitto(std::process::Child);
 
@@ -324,13 +355,14 @@ impl Drop for Mosquitto {
 
 #[tokio::test]
 async fn mosquitto_takes_us_over_tls_with_certificate_and_password() {
-    if Command::new("mosquitto_passwd").stderr(Stdio::null()).status().is_err()
-        || Command::new("mosquitto")
-            .arg("-h")
+    let quiet = |name: &str| {
+        Command::new(name)
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .arg("-h")
             .status()
-            .is_err()
-    {
+    };
+    if quiet("mosquitto_passwd").is_err() || quiet("mosquitto").is_err() {
         println!("SKIPPED: a router at Mosquitto over TLS: mosquitto is not installed");
         return;
     }
@@ -359,8 +391,9 @@ async fn mosquitto_takes_us_over_tls_with_certificate_and_password() {
         .arg(path("conf"))
         .stderr(Stdio::null())
         .spawn();
-    let _mosquitto = Mosquitto(child.unwrap());
+    let mut mosquitto = Mosquitto(child.unwrap());
     while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        assert_eq!(mosquitto.0.try_wait().unwrap(), None, "it ended at once");
         tokio::task::yield_now().await;
     }
     // The network server: another client of the same broker.

@@ -3,7 +3,7 @@
 
 use super::book;
 use super::challenge::{Challenge, Challenger};
-use super::schedule::{Act, BeaconStatus, Hotspot, Net, Schedule};
+use super::schedule::{Act, BeaconStatus, Hotspot, Net, Schedule, Sent};
 use crate::carry::carrier::Said;
 use crate::carry::line::Ask;
 use crate::clock::Clock;
@@ -70,7 +70,7 @@ struct Running {
     mailbox: Mailbox,
     asks: mpsc::Sender<Ask>,
     asking: JoinSet<Answer>,
-    reports: JoinSet<()>,
+    reports: JoinSet<(Sent, bool)>,
 }
 
 impl Beaconer {
@@ -130,15 +130,28 @@ impl Beaconer {
                         Said::Sent { id, error, .. } => running.schedule.told(id, &error, now).into_iter().collect(),
                     }
                 }
-                Some(_) = running.reports.join_next(), if !running.reports.is_empty() => Vec::new(),
+                Some(reported) = running.reports.join_next(), if !running.reports.is_empty() => {
+                    running.reported(reported);
+                    Vec::new()
+                }
             };
             running.act(acts).await;
         }
-        while running.reports.join_next().await.is_some() {}
+        while let Some(reported) = running.reports.join_next().await {
+            running.reported(reported);
+        }
+        running.act(Vec::new()).await;
     }
 }
 
 impl Running {
+    /// A report came to its end. A task that panicked never says so: what it had is reported by the next process.
+    fn reported(&mut self, reported: Result<(Sent, bool), tokio::task::JoinError>) {
+        if let Ok((beacon, is_done)) = reported {
+            self.schedule.reported(beacon, is_done);
+        }
+    }
+
     /// Keeps the book, then does what was decided; nothing of it where the book cannot be kept.
     async fn act(&mut self, acts: Vec<Act>) {
         let mut is_kept = true;
@@ -173,8 +186,13 @@ impl Running {
                     let now = self.clock.now();
                     self.schedule.told(id, "DISK", now);
                 }
-                Act::Report { device, message } => {
-                    self.reports.spawn(report(self.mailbox.clone(), device, message));
+                Act::Report {
+                    device,
+                    message,
+                    beacon,
+                } => {
+                    let report = report(self.mailbox.clone(), device, message);
+                    self.reports.spawn(async move { (beacon, report.await) });
                 }
             }
         }
@@ -190,8 +208,8 @@ impl Running {
     }
 }
 
-/// Hands a report to the outbox, as soon as that has room.
-async fn report(mailbox: Mailbox, device: String, message: Vec<u8>) {
+/// Hands a report to the outbox, as soon as that has room; says whether that is done with. The outbox answers once it is on disk.
+async fn report(mailbox: Mailbox, device: String, message: Vec<u8>) -> bool {
     let message = Bytes::from(message);
     for _ in 0..TRIES_MAX {
         let taken = match mailbox.take(&device, message.clone()).await {
@@ -199,13 +217,14 @@ async fn report(mailbox: Mailbox, device: String, message: Vec<u8>) {
             Err(error) => Err(error),
         };
         match taken {
-            Ok(_) => return,
+            Ok(_) => return true,
             Err(error) if error.is_temporary() => sleep(RETRY).await,
             Err(error) => {
                 tracing::error!(device, %error, "a beacon is not reported");
-                return;
+                return true;
             }
         }
     }
     tracing::error!(device, "a beacon is not reported: the outbox has no room");
+    false
 }

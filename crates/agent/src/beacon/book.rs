@@ -15,10 +15,10 @@ const BYTES_MAX: u64 = 64 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(index_only)]
 pub enum Stage {
-    /// With the forwarder, which may have sent it.
+    /// With the forwarder, which may have sent it; the report of it is in no outbox yet, as far as the disk knows.
     #[n(0)]
     Handed,
-    /// Handed to the outbox, or about to be: never again.
+    /// In the outbox, or too old for it: never again.
     #[n(1)]
     Reported,
     /// The forwarder says that it was not sent.

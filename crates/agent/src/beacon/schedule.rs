@@ -10,7 +10,7 @@ use cairn_verticals::wireless::params::Params;
 use cairn_verticals::wireless::region::{self, CARRIER_OFF_HZ, Region, airtime_us};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// For so long a forwarder that says nothing is waited for; then the beacon is taken to be sent, and others say whether it was.
 const ANSWER_MS: u64 = 3_000;
@@ -51,8 +51,20 @@ pub enum Act {
     Ask { network: usize, epoch: EpochNumber },
     /// Hand a beacon to a forwarder.
     Send { forwarder: usize, id: u32, json: Vec<u8> },
-    /// Hand what was sent to a device's outbox.
-    Report { device: String, message: Vec<u8> },
+    /// Hand what was sent to a device's outbox, and say so by `Schedule::reported` once it is there.
+    Report {
+        device: String,
+        message: Vec<u8>,
+        beacon: Sent,
+    },
+}
+
+/// Which beacon a report is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sent {
+    pub device: DeviceId,
+    pub epoch: EpochNumber,
+    pub nonce: u64,
 }
 
 /// How a radio's beacon stands, for people.
@@ -117,6 +129,8 @@ pub struct Schedule {
     turns: Vec<Turn>,
     status: Vec<BeaconStatus>,
     book: Book,
+    /// Reports on their way to the outbox: until they are there, the book holds their beacons as handed over.
+    reporting: BTreeSet<Sent>,
     /// The book could not be read: in the epoch under way nothing is sent.
     blind: bool,
     is_changed: bool,
@@ -144,6 +158,7 @@ impl Schedule {
             status: hotspots.iter().map(status).collect(),
             blind: book.is_none(),
             book: book.unwrap_or_default(),
+            reporting: BTreeSet::new(),
             is_changed: false,
             next_id: 0,
             networks,
@@ -226,7 +241,8 @@ impl Schedule {
         }
     }
 
-    /// What a process that was killed had handed to a forwarder: it may be on the air, so it is reported, once.
+    /// What a process that was killed had handed to a forwarder: it may be on the air, so it is reported. Who is killed before the
+    /// book says that the outbox has it reports the same once more, which the judge takes for the same.
     fn report_unfinished(&mut self, now: TimeMs, acts: &mut Vec<Act>) {
         for (at, hotspot) in self.hotspots.iter().enumerate() {
             let is_handed = matches!(self.turns[at], Turn::Handed { .. });
@@ -234,13 +250,25 @@ impl Schedule {
             let Some(entry) = entry.filter(|entry| entry.stage == Stage::Handed && !is_handed) else {
                 continue;
             };
-            entry.stage = Stage::Reported;
-            self.is_changed = true;
             // What is older would be reported to another epoch than it was sent in.
             let clock = self.networks[hotspot.network].clock;
-            if now.since_ms(entry.time).max(entry.time.since_ms(now)) <= clock.epoch_ms / 4 {
+            if now.since_ms(entry.time).max(entry.time.since_ms(now)) > clock.epoch_ms / 4 {
+                entry.stage = Stage::Reported;
+                self.is_changed = true;
+            } else if self.reporting.insert(sent_of(entry)) {
                 acts.push(report(hotspot, entry));
             }
+        }
+    }
+
+    /// A report is in the outbox, on disk, or the outbox will never take it; or it was full for too long, and is asked again.
+    pub fn reported(&mut self, beacon: Sent, is_done: bool) {
+        self.reporting.remove(&beacon);
+        let entry = self.book.get_mut(&beacon.device);
+        let entry = entry.filter(|entry| sent_of(entry) == beacon && entry.stage == Stage::Handed);
+        if let Some(entry) = entry.filter(|_| is_done) {
+            entry.stage = Stage::Reported;
+            self.is_changed = true;
         }
     }
 
@@ -387,9 +415,8 @@ impl Schedule {
         self.turns[at] = Turn::Sent;
         self.status[at].sent += 1;
         self.status[at].why.clear();
-        let entry = self.book.get_mut(&hotspot.device)?;
-        entry.stage = Stage::Reported;
-        self.is_changed = true;
+        let entry = self.book.get(&hotspot.device)?;
+        self.reporting.insert(sent_of(entry));
         Some(report(hotspot, entry))
     }
 
@@ -512,6 +539,14 @@ fn wanted(hotspot: &Hotspot, epoch: EpochNumber, challenge: &Challenge, round: &
     }
 }
 
+fn sent_of(entry: &Entry) -> Sent {
+    Sent {
+        device: entry.device,
+        epoch: entry.epoch,
+        nonce: entry.nonce,
+    }
+}
+
 /// What was sent, as the device's driver reads it.
 fn report(hotspot: &Hotspot, entry: &Entry) -> Act {
     let rate = hotspot.region.rate(entry.rate).map(region::Rate::text);
@@ -524,6 +559,7 @@ fn report(hotspot: &Hotspot, entry: &Entry) -> Act {
         message: json!({ "station": hotspot.station, "beacon": beacon })
             .to_string()
             .into_bytes(),
+        beacon: sent_of(entry),
     }
 }
 

@@ -97,7 +97,7 @@ fn handed(schedule: &mut Schedule, now: TimeMs) -> (u32, Value) {
 }
 
 fn reported(act: &Act, now: TimeMs) -> Beacon {
-    let Act::Report { device, message } = act else {
+    let Act::Report { device, message, .. } = act else {
         panic!("{act:?}")
     };
     assert_eq!(device, "roof");
@@ -106,6 +106,17 @@ fn reported(act: &Act, now: TimeMs) -> Beacon {
     let body = Body::decode(&driver.packs(TimeMs(u64::MAX))[0].body).unwrap();
     assert_eq!((body.station.region, body.station.height_m), (0, Some(240)));
     body.beacons[0]
+}
+
+/// The outbox has a report; what the book says then.
+fn in_outbox(schedule: &mut Schedule, act: &Act) -> Option<Book> {
+    let Act::Report { beacon, .. } = act else {
+        panic!("{act:?}")
+    };
+    schedule.reported(*beacon, true);
+    let book = schedule.to_keep();
+    assert_eq!(book.as_ref().unwrap()[&DeviceId([1; 32])].stage, Stage::Reported);
+    book
 }
 
 #[test]
@@ -120,7 +131,9 @@ fn a_beacon_goes_out_as_the_judge_asks_for_it_and_is_reported_once() {
     assert_eq!((&txpk["ipol"], &txpk["powe"]), (&json!(false), &json!(16)));
     let now = due.time.plus_ms(200);
     let act = schedule.told(id, "", now).expect("a report");
-    assert_eq!(schedule.to_keep().unwrap()[&DeviceId([1; 32])].stage, Stage::Reported);
+    assert_eq!(schedule.to_keep(), None, "the outbox has not taken it yet");
+    assert_eq!(step(&mut schedule, now), [], "it is on its way");
+    in_outbox(&mut schedule, &act);
     let beacon = reported(&act, now);
     assert_eq!(
         (beacon.time, beacon.nonce, beacon.power_ddbm),
@@ -152,16 +165,27 @@ fn whoever_is_killed_with_a_beacon_at_the_forwarder_reports_it_and_sends_no_othe
     let book = schedule.to_keep();
     assert!(matches!(acts[..], [Act::Send { .. }]));
 
-    let mut again = self::schedule(book);
+    let mut again = self::schedule(book.clone());
     let now = due.time.plus_ms(30_000);
     let acts = step(&mut again, now);
     assert_eq!(reported(&acts[0], now).nonce, NONCE);
-    let book = again.to_keep();
+    assert_eq!(again.to_keep(), None);
+    assert_eq!(step(&mut again, now), [], "it is on its way");
+    // Killed before the outbox has it, or before the book says so: the very same once more.
+    let mut killed = self::schedule(book);
+    assert_eq!(step(&mut killed, now)[0], acts[0]);
+    let book = in_outbox(&mut again, &acts[0]);
     answer(&mut again, Some(SEED), members(), now);
     assert_eq!(again.status()[0].state, "sent");
-    // Killed once more it says nothing again.
+    // Killed after it, nothing again.
     let mut third = self::schedule(book);
     assert!(matches!(step(&mut third, now)[..], [Act::Ask { .. }]));
+    // An outbox that had no room for long is asked again.
+    let Act::Report { beacon, .. } = acts[0] else {
+        panic!("{acts:?}")
+    };
+    killed.reported(beacon, false);
+    assert_eq!(step(&mut killed, now), acts[..1]);
 
     // A clock that goes back makes no second one.
     let mut ahead = waiting();
@@ -184,6 +208,21 @@ fn whoever_is_killed_with_a_beacon_at_the_forwarder_reports_it_and_sends_no_othe
             ..
         }]
     ));
+}
+
+#[test]
+fn whoever_is_killed_after_the_radio_sent_and_before_the_outbox_has_it_reports_it() {
+    let (mut schedule, due) = (waiting(), asked());
+    let acts = step(&mut schedule, due.time);
+    let on_disk = schedule.to_keep();
+    let [Act::Send { id, .. }] = acts[..] else {
+        panic!("{acts:?}")
+    };
+    let told = schedule.told(id, "", due.time.plus_ms(50)).expect("a report");
+    // What is on disk when the process dies here is what was there before the radio had anything.
+    let on_disk = schedule.to_keep().or(on_disk);
+    let mut again = self::schedule(on_disk);
+    assert_eq!(step(&mut again, due.time.plus_ms(900))[0], told);
 }
 
 #[test]

@@ -18,8 +18,6 @@ const HONEST: usize = 22;
 /// 2026-06-01T00:00:00Z, when the made town begins.
 const MADE_START: TimeMs = TimeMs(1_780_272_000_000);
 const DAY_MS: u64 = 24 * HOUR_MS;
-/// How long frames are remembered where an epoch is a day, in days.
-const REMEMBERED_DAYS: u16 = 45;
 
 pub enum Hotspots {
     Made { town: Box<Town>, stations: Vec<Station> },
@@ -61,9 +59,8 @@ impl Hotspots {
         let params = match self {
             Self::Made { .. } => Params::default(),
             Self::Recorded(receptions) => Params {
-                replay_epochs: REMEMBERED_DAYS,
                 references: receptions.references(),
-                ..Params::default()
+                ..Params::daily()
             },
         };
         params.encode()

@@ -22,6 +22,8 @@ const ROWS_MAX: usize = 2_000_000;
 const LINE_BYTES_MAX: u64 = 1 << 20;
 /// Records further than this from the middle one are of no time anybody plays.
 const SPAN_MS_MAX: u64 = 1_830 * 86_400_000;
+/// So many of a receiver's places are looked at to find where it is registered.
+const PLACES_MAX: usize = 256;
 /// Bytes of a file of senders' places at most.
 const SENDERS_BYTES_MAX: u64 = 16 << 20;
 
@@ -141,7 +143,7 @@ impl Receptions {
         // An epoch earlier, for what was heard before it came.
         self.clock.genesis = TimeMs((first / epoch_ms * epoch_ms).saturating_sub(epoch_ms));
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
-        let mut places: Vec<Vec<CellId>> = Vec::new();
+        let mut places: Vec<Vec<recorded::Said>> = Vec::new();
         let mut near: Vec<Option<CellId>> = Vec::new();
         for at in 0..self.rows.len() {
             let said = &self.rows[at].said;
@@ -151,10 +153,9 @@ impl Receptions {
                 places.push(Vec::new());
                 near.push(None);
             }
-            let (own, sender) = (said.place, said.sender_place);
-            let (own, sender) = (own.map(|place| self.cell(place)), sender.map(|place| self.cell(place)));
-            if places[station].len() < 16 {
-                places[station].extend(own);
+            let sender = said.sender_place.map(|place| self.cell(place));
+            if places[station].len() < PLACES_MAX {
+                places[station].extend(said.said(|place| self.cell(place)));
             }
             near[station] = near[station].or(sender);
             let clock = self.clock;
@@ -169,7 +170,7 @@ impl Receptions {
             .iter()
             .flatten()
             .next()
-            .copied()
+            .map(|(cell, _)| *cell)
             .or(near.iter().flatten().next().copied());
         let mut cells = Vec::new();
         for (places, near) in places.iter().zip(&near) {

@@ -156,6 +156,21 @@ impl Default for Params {
 }
 
 impl Params {
+    /// Of a network whose epochs are days: what is counted in epochs lasts as long as by hours, as far as its bounds go.
+    pub fn daily() -> Self {
+        let reputation = Rules {
+            memory_epochs: 8,
+            doubt_epochs: 8,
+            exclude_epochs: 3,
+            ..Rules::default()
+        };
+        Self {
+            replay_epochs: 45,
+            reputation: Some(reputation),
+            ..Self::default()
+        }
+    }
+
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
     }
@@ -254,7 +269,7 @@ mod tests {
             references: (u64::MAX - 31..=u64::MAX).collect(),
             ..Params::default()
         };
-        for params in [Params::default(), tuned] {
+        for params in [Params::default(), Params::daily(), tuned] {
             let bytes = params.encode();
             assert!(bytes.len() <= PARAMS_BYTES_MAX, "{} bytes", bytes.len());
             assert_eq!(Params::decode(&bytes), Ok(params));

@@ -8,7 +8,8 @@ use crate::kit::DriverError;
 use crate::kit::challenge::first;
 use crate::kit::decimal::scaled;
 use crate::kit::json::{Text, plain};
-use crate::kit::place::Place;
+use crate::kit::place::{Place, Point, radius_m};
+use crate::wireless::params::Params;
 use crate::wireless::region::{self, REGIONS};
 use crate::wireless::report::{self, Heard, Source, Station};
 use cairn_types::{CellId, EpochClock, EpochNumber, TimeMs, hash};
@@ -50,6 +51,9 @@ pub struct Recorded {
 /// A line's receptions, and how many of its receivers say too little to be one.
 pub type Line = (Vec<Recorded>, usize);
 
+/// A receiver whose clock is further off than this was never told the time: it has none.
+const NO_CLOCK_MS: u64 = 180 * 86_400_000;
+
 /// The longest payload of a frame.
 const PAYLOAD_MAX: usize = 242;
 
@@ -90,6 +94,17 @@ impl Recorded {
         }
     }
 
+    /// The place that was said, and whether the distance to the sender fits it, as far as cells tell.
+    pub fn said(&self, cell: impl Fn(Place) -> CellId) -> Option<Said> {
+        let own = cell(self.place?);
+        let fits = self.sender_place.zip(self.range_m).map(|(sender, range)| {
+            let sender = cell(sender);
+            let metres = Point::of(own).metres_to(Point::of(sender));
+            metres.abs_diff(range.into()) <= radius_m(own) + radius_m(sender) + u64::from(Params::default().place_off_m)
+        });
+        Some((own, fits))
+    }
+
     /// What the receiver's packet forwarder, and the customer who took the frame, tell the receiver's agent.
     pub fn message(&self, cell: impl Fn(Place) -> CellId) -> String {
         note::reception(&self.station(&cell), &self.reception(&cell), &self.data)
@@ -104,12 +119,29 @@ impl Recorded {
     }
 }
 
-/// Where a receiver is registered that says these places one after another: the most common of the first, the earlier among
-/// equals.
-pub fn registered(places: &[CellId]) -> Option<CellId> {
-    let first = &places[..places.len().min(FIRST_PLACES)];
-    let count = |place: &CellId| first.iter().filter(|other| *other == place).count();
-    first.iter().copied().rev().max_by_key(count)
+/// A place that a receiver said, and whether it fits how far away it said its sender was, where it did.
+pub type Said = (CellId, Option<bool>);
+
+/// Where a receiver is registered that says these places one after another: the earliest of the first that it says again, else
+/// the very first. Places that measured distances contradict are passed over, unless they contradict all.
+pub fn registered(places: &[Said]) -> Option<CellId> {
+    let of = |wanted: fn(&Said) -> bool| {
+        places
+            .iter()
+            .copied()
+            .filter(wanted)
+            .take(FIRST_PLACES)
+            .collect::<Vec<_>>()
+    };
+    let mut first = of(|(_, fits)| *fits != Some(false));
+    if first.is_empty() {
+        first = of(|_| true);
+    }
+    let again = first
+        .iter()
+        .enumerate()
+        .find(|(at, place)| first[at + 1..].iter().any(|other| other.0 == place.0));
+    again.map(|(_, place)| place).or(first.first()).map(|(cell, _)| *cell)
 }
 
 /// What a line says once for all its receivers.
@@ -351,7 +383,7 @@ fn receiver<'a>(text: &mut Text<'a>) -> Result<Receiver<'a>, DriverError> {
         match name {
             "id" | "gatewayID" | "gatewayId" => receiver.name = plain(value).unwrap_or(""),
             "lat" | "long" | "lng" | "lon" => receiver.place.take(name, value),
-            "location" => receiver.place = spot(value)?,
+            "location" if value.starts_with('{') => receiver.place = spot(value)?,
             "frequency" => receiver.frequency_hz = hertz(value),
             "spreading" => receiver.spreading = plain(value).unwrap_or(""),
             "rssi" => receiver.rssi_ddbm = number(value, 1),
@@ -388,6 +420,7 @@ fn recorded(about: &About, data: &[u8], receiver: &Receiver) -> Option<Recorded>
     let taken = about.taken.or(about.dated).or(about.reported).or(receiver.reported);
     let taken = taken.or(receiver.heard.map(|heard| heard.plus_ms(ON_THE_WAY_MS)))?;
     let heard = receiver.heard.or(said);
+    let heard = heard.filter(|heard| heard.since_ms(taken).max(taken.since_ms(*heard)) <= NO_CLOCK_MS);
     let frequency_hz = receiver.frequency_hz.or(about.frequency_hz)?;
     let (region, rate) = radio(about, receiver, frequency_hz)?;
     if receiver.name.is_empty() || about.sender.is_empty() {
@@ -486,15 +519,21 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_is_registered_where_it_mostly_said_it_was_at_first() {
+    fn a_receiver_is_registered_where_it_said_at_first_and_again_that_it_was() {
         let cell = |text: &str| text.parse::<CellId>().expect("a cell");
         let (here, there) = (cell("881969c9b7fffff"), cell("881969c9b1fffff"));
+        let (fits, lies) = ((here, Some(true)), (there, Some(false)));
+        let (here, there) = ((here, None), (there, None));
         for (places, place) in [
             (vec![], None),
             (vec![here, there], Some(here)),
             (vec![there, here, here], Some(here)),
+            ([vec![here; 2], vec![there; 7]].concat(), Some(here)),
             ([vec![here; 9], vec![there; 90]].concat(), Some(here)),
+            ([vec![lies; 90], vec![fits]].concat(), Some(here)),
+            (vec![lies, lies], Some(there)),
         ] {
+            let place = place.map(|(cell, _)| cell);
             assert_eq!(registered(&places), place);
         }
     }
@@ -516,6 +555,21 @@ mod tests {
             one.taken = if epoch == now { one.taken } else { TimeMs(heard.0 + 2) };
             assert_eq!(one.epoch(&clock), Some(EpochNumber(epoch)));
         }
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_is_none() {
+        let heard = |time: &str| {
+            read(&CHIRPSTACK.replace("2023-06-23T09:10:28.649Z", time))
+                .expect("a line")
+                .0[1]
+                .heard
+        };
+        assert_eq!(
+            heard("2021-05-18T09:10:28.649Z"),
+            TimeMs(1_687_511_428_896 - ON_THE_WAY_MS)
+        );
+        assert_eq!(heard("2023-05-18T09:10:28.649Z"), TimeMs(1_684_401_028_649));
     }
 
     #[test]
@@ -556,6 +610,7 @@ mod tests {
             (HELIUM.replace(r#""rssi":-111,"#, ""), 0),
             (HELIUM.replace("\"dev_eui\":\"A817\",", ""), 0),
             (HELIUM.replace("SF12BW125", "SF12"), 1),
+            (HELIUM.replace("\"name\":\"0e\"", "\"location\":null"), 1),
             (
                 CHIRPSTACK.replace(r#","location":{"latitude":45.195"#, r#","location":{"latitude":null"#),
                 2,

@@ -5,21 +5,34 @@ use super::memory::{
     Bucket, FRAMES_BESIDES, FRAMES_PER_MEMBER, Memory, RECENT_PER_MEMBER, Recent, SOURCES_BESIDES, SOURCES_PER_MEMBER,
     SourceMemory,
 };
-use super::reasons::{DUPLICATE, REPLAYED};
-use super::said::{Refusal, Said};
+use super::reasons::{
+    APART, BEYOND_REACH, CLOCK, COPIED, DUPLICATE, MISPLACED, MOVED, OUTSIDE_EPOCH, REPLAYED, TOO_STRONG, WRONG_PLACE,
+};
+use super::said::{Reception, Refusal, Said};
 use crate::kit::Epoch;
 use crate::wireless::params::Params;
-use cairn_types::{DeviceNumber, TimeMs};
+use cairn_types::{DeviceNumber, Reason, TimeMs};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A counter so little below the last one is a frame that was overtaken.
 const OVERTAKEN: u32 = 16;
 /// So many frames of one sender in a row may have been heard by nobody.
 const GAP: u32 = 32;
+/// Whoever stands elsewhere than it says, or poses as another, still told when there was such a frame.
+const ELSEWHERE: [Reason; 7] = [MOVED, TOO_STRONG, BEYOND_REACH, WRONG_PLACE, MISPLACED, APART, COPIED];
 
 /// What is remembered of a frame: half of its name.
 pub fn short(frame: u64) -> u32 {
     u32::try_from(frame >> 32).expect("the upper half")
+}
+
+/// When a reception shows that its frame was there: at its time; or, if its device's clock is off, when the customer had it.
+fn known_at(reception: &Reception) -> Option<TimeMs> {
+    match reception.refusal.map(|refusal| refusal.reason) {
+        Some(CLOCK | OUTSIDE_EPOCH) => reception.heard.source?.taken,
+        None => Some(reception.heard.time),
+        Some(reason) => ELSEWHERE.contains(&reason).then_some(reception.heard.time),
+    }
 }
 
 /// What earlier epochs know of frames and senders.
@@ -60,14 +73,13 @@ impl Known {
     pub fn remember(&self, epoch: &Epoch, params: &Params, said: &Said, memory: &mut Memory) {
         let repeat = u64::from(params.repeat_ms);
         let may_repeat = |time: TimeMs| time.plus_ms(repeat) > epoch.end;
-        let new = said
-            .heard
-            .iter()
-            .filter(|reception| reception.stands() && reception.beacon.is_none());
-        let new = new.map(|reception| Recent {
-            frame: short(reception.heard.frame),
-            time: reception.heard.time,
-            device: epoch.roster[reception.row].number,
+        let new = said.heard.iter().filter(|reception| reception.beacon.is_none());
+        let new = new.filter_map(|reception| {
+            Some(Recent {
+                frame: short(reception.heard.frame),
+                time: known_at(reception)?,
+                device: epoch.roster[reception.row].number,
+            })
         });
         let (mut recent, done): (Vec<Recent>, Vec<Recent>) = self
             .recent
@@ -108,7 +120,8 @@ impl Known {
 
 /// Refuses duplicates and replays; what stands is new.
 pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, known: &mut Known) {
-    let fresh = follow_counters(said, known);
+    let first = first_heard(said, known);
+    let fresh = follow_counters(params, said, known, &first);
     let mut order: Vec<usize> = (0..said.heard.len())
         .filter(|place| said.heard[*place].stands())
         .collect();
@@ -118,8 +131,8 @@ pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, known: &mut Known)
     };
     order.sort_unstable_by_key(|place| key(said, *place));
     let mut rest = &order[..];
-    while let Some(first) = rest.first() {
-        let name = said.heard[*first].heard.frame;
+    while let Some(first_of_run) = rest.first() {
+        let name = said.heard[*first_of_run].heard.frame;
         let alike = rest
             .iter()
             .take_while(|place| said.heard[**place].heard.frame == name)
@@ -129,9 +142,7 @@ pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, known: &mut Known)
         let frame = short(name);
         let lately = known.lately(frame);
         let long_ago = known.long_ago(frame);
-        let began = lately.iter().map(|recent| recent.time).min();
-        let first = said.heard[run[0]].heard.time;
-        let began = began.map_or(first, |began| began.min(first));
+        let began = first[&name];
         let mut devices: BTreeSet<DeviceNumber> = lately.iter().map(|recent| recent.device).collect();
         for place in run.iter().copied() {
             let reception = &mut said.heard[place];
@@ -150,9 +161,25 @@ pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, known: &mut Known)
     }
 }
 
+/// When each frame of the epoch was first heard, in it or shortly before.
+fn first_heard(said: &Said, known: &Known) -> BTreeMap<u64, TimeMs> {
+    let mut first: BTreeMap<u64, TimeMs> = BTreeMap::new();
+    for reception in &said.heard {
+        let Some(time) = known_at(reception) else { continue };
+        let frame = reception.heard.frame;
+        let began = first.entry(frame).or_insert_with(|| {
+            let lately = known.lately(short(frame)).iter().map(|recent| recent.time).min();
+            lately.map_or(time, |lately| lately.min(time))
+        });
+        *began = time.min(*began);
+    }
+    first
+}
+
 /// Follows each sender's counter through the epoch; says of each reception whether its counter goes on after a new start
 /// that came later than the frame of the same bytes was first heard.
-fn follow_counters(said: &Said, known: &mut Known) -> Vec<bool> {
+fn follow_counters(params: &Params, said: &Said, known: &mut Known, first: &BTreeMap<u64, TimeMs>) -> Vec<bool> {
+    let repeat = u64::from(params.repeat_ms);
     let mut fresh = vec![false; said.heard.len()];
     let counted = |place: &usize| {
         let reception = &said.heard[*place];
@@ -169,7 +196,9 @@ fn follow_counters(said: &Said, known: &mut Known) -> Vec<bool> {
         let id = said.heard[run[0]].heard.source.map_or(0, |source| source.id);
         let mut state = known.sources.get(&id).copied();
         for (at, (time, counter, frame)) in frames.iter().enumerate() {
-            let old = known.long_ago(short(*frame));
+            // Heard before, in an earlier epoch or longer ago than its sender repeats it.
+            let began = first.get(frame).filter(|began| time.since_ms(**began) > repeat);
+            let old = known.long_ago(short(*frame)).or(began.copied());
             let next = frames[at..].iter().find(|(_, _, other)| other != frame);
             let state = state.get_or_insert(SourceMemory {
                 id,

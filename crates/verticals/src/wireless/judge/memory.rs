@@ -58,7 +58,7 @@ pub struct SourceMemory {
 }
 
 /// An earlier device with which a device has receptions in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Twin {
     #[n(0)]
@@ -72,6 +72,15 @@ pub struct Twin {
     /// …as strong as each other.
     #[n(3)]
     pub same: u16,
+    /// …as strong and as clear but for twice as much.
+    #[n(4)]
+    pub near: u16,
+    /// …exactly as clear as each other, and not far from as strong.
+    #[n(5)]
+    pub equal: u16,
+    /// Transmissions the later device told of since, whether both heard them or not.
+    #[n(6)]
+    pub told: u16,
 }
 
 /// A device whose beacons were witnessed, in so many epochs more than not.
@@ -180,7 +189,7 @@ impl Memory {
                 && device
                     .twins
                     .iter()
-                    .all(|twin| twin.alike <= twin.same && twin.same <= twin.both)
+                    .all(|twin| twin.alike <= twin.same && twin.same.max(twin.near).max(twin.equal) <= twin.both)
                 && device.peers.len() <= PEERS_MAX
                 && device.peers.is_sorted_by(|one, next| one.device < next.device)
                 && device

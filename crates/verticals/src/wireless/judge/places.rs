@@ -11,13 +11,14 @@ use crate::wireless::link::{free_space_ddb, horizon_m, sensitivity_ddbm, signal_
 use crate::wireless::params::Params;
 use crate::wireless::region::{self, Rate};
 use crate::wireless::report::Heard;
-use cairn_types::CellId;
-use std::collections::BTreeMap;
+use cairn_types::{CellId, TimeMs};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// No antenna is believed to stand higher than this above the sea, in metres.
 const HEIGHT_M_MAX: i16 = 9_000;
-/// The fastest a sender is taken to travel, in metres a second.
-const SPEED_M_S: u64 = 50;
+/// The fastest a sender is taken to travel, in metres a second: with the fastest trains in service, 320 km/h.
+const SPEED_M_S: u64 = 90;
 /// So many receptions of one sender, before and after, are asked whether they fit a place.
 const ASKED: usize = 8;
 
@@ -202,8 +203,38 @@ pub fn judge_misplaced(epoch: &Epoch, said: &mut Said, devices: &mut [DeviceMemo
     }
 }
 
+/// A reception as others are held against it: a receiver is as far from the sender as it measured, or at most as far as it sees.
+struct Ear {
+    row: usize,
+    time: TimeMs,
+    end: End,
+    reach: u64,
+}
+
+fn ear(params: &Params, places: &Places, said: &Said, place: usize) -> Option<Ear> {
+    let reception = &said.heard[place];
+    let end = places.member(params, reception.row, &said.spoken[reception.spoken]);
+    let source = reception.heard.source?;
+    let sender = horizon_m(height(params, source.height_m));
+    Some(Ear {
+        row: reception.row,
+        time: reception.heard.time,
+        reach: source.range_m.map_or(sender + horizon_m(end.height_m), u64::from),
+        end,
+    })
+}
+
+/// How far two receivers stand from each other at least, and how far from each other one sender can have been heard.
+fn spread(params: &Params, one: &Ear, other: &Ear) -> (u64, u64) {
+    let (earlier, later) = (one.time.min(other.time), one.time.max(other.time));
+    let travelled = later.since_ms(earlier).saturating_mul(SPEED_M_S) / 1_000;
+    let (least, _, _) = distance(params, &one.end, &other.end);
+    (least, one.reach.saturating_add(other.reach).saturating_add(travelled))
+}
+
 /// Refuses receptions of senders that others heard at the same time where the device cannot have: when more of them say so
-/// than fit, and at least two devices.
+/// than fit, and either two devices do, or one that others bear out while nobody bears out the device. What is said against
+/// a device by one that fewer bear out counts for nothing.
 pub fn judge_apart(params: &Params, places: &Places, said: &mut Said) {
     let mut order: Vec<usize> = (0..said.heard.len())
         .filter(|place| {
@@ -222,50 +253,82 @@ pub fn judge_apart(params: &Params, places: &Places, said: &mut Said) {
         )
     };
     order.sort_unstable_by_key(key);
+    let runs: Vec<&[usize]> = order.chunk_by(|one, next| key(one).0 == key(next).0).collect();
+    let ears = |run: &[usize]| -> Vec<Ear> {
+        let ears = run.iter().map(|place| ear(params, places, said, *place));
+        ears.map(|ear| ear.expect("it names its sender")).collect()
+    };
+    let mut disputed: BTreeSet<usize> = BTreeSet::new();
+    for run in &runs {
+        meetings(params, &ears(run), |own, other, fits| {
+            if !fits {
+                disputed.extend([own.row, other.row]);
+            }
+        });
+    }
+    if disputed.is_empty() {
+        return;
+    }
+    let mut bears_out: BTreeSet<(usize, usize)> = BTreeSet::new();
+    for run in &runs {
+        meetings(params, &ears(run), |own, other, fits| {
+            if fits && disputed.contains(&own.row) {
+                bears_out.insert((own.row, other.row));
+            }
+        });
+    }
+    let mut borne_out: BTreeMap<usize, usize> = BTreeMap::new();
+    for (row, _) in bears_out {
+        *borne_out.entry(row).or_default() += 1;
+    }
     let mut refusals = Vec::new();
-    for run in order.chunk_by(|one, next| key(one).0 == key(next).0) {
-        for (at, place) in run.iter().enumerate() {
-            let around = &run[at.saturating_sub(ASKED)..(at + ASKED + 1).min(run.len())];
-            if let Some(refusal) = votes(params, places, said, *place, around) {
-                refusals.push((*place, refusal));
+    for run in runs {
+        let ears = ears(run);
+        for (at, (own, place)) in ears.iter().zip(run).enumerate() {
+            if disputed.contains(&own.row) {
+                refusals.push((*place, votes(params, own, &ears[around(at, ears.len())], &borne_out)));
             }
         }
     }
     for (place, refusal) in refusals {
-        said.heard[place].refuse(Some(refusal));
+        said.heard[place].refuse(refusal);
     }
 }
 
-/// What receptions around one say of it. A receiver is as far from the sender as it measured, or at most as far as it sees.
-fn votes(params: &Params, places: &Places, said: &Said, place: usize, around: &[usize]) -> Option<Refusal> {
-    let whole = |place: usize| {
-        let reception = &said.heard[place];
-        let end = places.member(params, reception.row, &said.spoken[reception.spoken]);
-        let source = reception.heard.source?;
-        let sender = horizon_m(height(params, source.height_m));
-        let reach = source.range_m.map_or(sender + horizon_m(end.height_m), u64::from);
-        Some((reception.row, reception.heard.time, end, reach))
-    };
-    let own = whole(place)?;
+/// Whose receptions, before and after one of so many, are asked about it.
+fn around(at: usize, count: usize) -> Range<usize> {
+    at.saturating_sub(ASKED)..(at + ASKED + 1).min(count)
+}
+
+/// Tells of every two receptions of one sender near each other, by two devices, whether they fit.
+fn meetings(params: &Params, ears: &[Ear], mut tell: impl FnMut(&Ear, &Ear, bool)) {
+    for (at, own) in ears.iter().enumerate() {
+        for other in ears[around(at, ears.len())].iter().filter(|other| other.row != own.row) {
+            let (least, reach) = spread(params, own, other);
+            tell(own, other, least <= reach);
+        }
+    }
+}
+
+/// What receptions around one say of it.
+fn votes(params: &Params, own: &Ear, around: &[Ear], borne_out: &BTreeMap<usize, usize>) -> Option<Refusal> {
+    let trust = |row: usize| borne_out.get(&row).copied().unwrap_or(0);
     let (mut against, mut votes): (Vec<usize>, Votes) = Default::default();
     let mut nearest: Option<(u64, u64)> = None;
-    for other in around
-        .iter()
-        .filter_map(|other| whole(*other))
-        .filter(|other| other.0 != own.0)
-    {
-        let (earlier, later) = (own.1.min(other.1), own.1.max(other.1));
-        let travelled = later.since_ms(earlier).saturating_mul(SPEED_M_S) / 1_000;
-        let (least, _, _) = distance(params, &own.2, &other.2);
-        let reach = own.3.saturating_add(other.3).saturating_add(travelled);
-        votes.count(least <= reach);
-        if least > reach {
-            against.push(other.0);
+    for other in around.iter().filter(|other| other.row != own.row) {
+        let (least, reach) = spread(params, own, other);
+        let fits = least <= reach;
+        if fits || trust(other.row) >= trust(own.row) {
+            votes.count(fits);
+        }
+        if !fits && trust(other.row) >= trust(own.row) {
+            against.push(other.row);
             nearest = nearest.filter(|(known, _)| *known <= least).or(Some((least, reach)));
         }
     }
     against.sort_unstable();
     against.dedup();
     let (measured, limit) = nearest?;
-    (against.len() >= 2 && votes.is_denied()).then(|| Refusal::new(APART, measured, limit))
+    let alone = trust(own.row) == 0 && against.iter().any(|row| trust(*row) > 0) && votes.against > votes.with;
+    (alone || against.len() >= 2 && votes.is_denied()).then(|| Refusal::new(APART, measured, limit))
 }

@@ -1,6 +1,7 @@
 //! Each rule of the judge on small made epochs: what is refused, with which reason, and what just passes.
 
 use super::memory::Memory;
+use crate::kit::place::Point;
 use crate::kit::{Admitted, Assessment, Epoch, Member, assess, reasons};
 use crate::wireless::Wireless;
 use crate::wireless::beacon::{Due, due};
@@ -455,6 +456,87 @@ fn a_counter_that_starts_anew_is_no_replay_but_its_old_frames_are() {
 }
 
 #[test]
+fn a_replay_within_the_epoch_is_no_new_start_of_a_counter() {
+    let counted = |minute: u64, counter: u32| Heard {
+        time: TimeMs(BEGIN + minute * 60_000),
+        source: Some(Source {
+            counter: Some(counter),
+            ..source()
+        }),
+        ..packet(counter.into())
+    };
+    let mut net = Net::of(&[centre(), at(3)]);
+    let heard = told(vec![counted(1, 100), counted(2, 150)]);
+    let again = told(vec![counted(55, 100)]);
+    assert_eq!(
+        net.verdicts(&[(0, heard), (1, again)]),
+        [vec!["-"; 2], vec!["replayed"]]
+    );
+}
+
+#[test]
+fn a_frame_is_known_by_who_stands_elsewhere_or_has_the_wrong_time() {
+    let then = |net: &Net, off: u64, taken: u64| Heard {
+        time: net.start().plus_ms(60_000 + off),
+        source: Some(Source {
+            taken: Some(net.start().plus_ms(60_000 + taken)),
+            ..source()
+        }),
+        ..packet(1)
+    };
+    type Case = (fn(&mut Body), u64, &'static str, &'static str);
+    let cases: [Case; 3] = [
+        (|body| body.station.place = Some(far()), 0, "moved", "replayed"),
+        // It says an hour later than the customer had it: what came meanwhile came in time.
+        (|_| {}, 3_000_000, "clock", "replayed"),
+        // Nobody can have read it: who says so proves no frame.
+        (|body| body.heard[0].snr_ddb = -300, 0, "too_weak", "-"),
+    ];
+    for (change, off, first, second) in cases {
+        let mut net = Net::of(&[centre(), at(3)]);
+        let mut body = told(vec![then(&net, off, 0)]);
+        change(&mut body);
+        let soon = told(vec![then(&net, 120_000, 120_000)]);
+        assert_eq!(net.verdicts(&[(0, body), (1, soon)]), [[first], ["-"]]);
+        let mut net = Net::of(&[centre(), at(3)]);
+        let mut body = told(vec![then(&net, off, 0)]);
+        change(&mut body);
+        net.judge(&[(0, body)]);
+        net.hour = 3;
+        let later = told(vec![then(&net, 0, 0)]);
+        assert_eq!(net.verdicts(&[(1, later)]), [[second]], "{first}");
+    }
+}
+
+#[test]
+fn who_is_borne_out_by_another_is_believed_against_one_whom_nobody_bears_out() {
+    let unknown = |frame: u64| Heard {
+        time: NOON.plus_ms(frame * 20_000),
+        rssi_ddbm: -1_180 + 13 * frame as i16,
+        source: Some(Source {
+            place: None,
+            ..source()
+        }),
+        ..packet(frame)
+    };
+    let siblings = (1..8).filter_map(|digit| CellId::new(centre().get() ^ digit << 39).ok());
+    let metres = |one: CellId, other: CellId| Point::of(one).metres_to(Point::of(other));
+    let apart = siblings.max_by_key(|cell| metres(*cell, far()).min(metres(*cell, centre())));
+    let elsewhere = apart.expect("a sibling");
+    let mut net = Net::of(&[centre(), at(3), far(), elsewhere]);
+    // The first and the second bear each other out with a frame; the others hear what only the first heard.
+    let heard = |frames: &[u64]| told(frames.iter().map(|frame| unknown(*frame)).collect());
+    let said = [
+        (0, heard(&[1, 2, 3])),
+        (1, heard(&[1])),
+        (2, heard(&[3])),
+        (3, heard(&[2])),
+    ];
+    let verdicts = net.verdicts(&said);
+    assert_eq!(verdicts, [vec!["-"; 3], vec!["-"], vec!["apart"], vec!["apart"]]);
+}
+
+#[test]
 fn receivers_that_cannot_have_heard_one_sender_are_outvoted() {
     let unknown = |frame, ms| Heard {
         time: NOON.plus_ms(ms),
@@ -527,14 +609,72 @@ fn devices_that_hear_alike_are_one_radio_and_the_earlier_one_is_paid() {
             "{count}"
         );
     }
-    // Remembered: one reception more is enough.
-    let later = |net: &Net| {
-        told(vec![Heard {
-            time: net.start().plus_ms(7),
-            ..packet(77)
-        }])
+    // Exactly as clear, eight times, however strong; within two decibels of both, sixteen times.
+    for (count, rssi, snr, verdict) in [
+        (7, [40, -30], [0, 0], "-"),
+        (8, [40, -30], [0, 0], "copied"),
+        (8, [90, -90], [0, 0], "-"),
+        (15, [20, -20], [20, -15], "-"),
+        (16, [20, -20], [20, -15], "copied"),
+    ] {
+        let heard = |rssi: [i16; 2], snr: [i16; 2]| {
+            let frame = |frame: u64| Heard {
+                time: NOON.plus_ms(frame * 60_000),
+                rssi_ddbm: -1_100 + rssi[frame as usize % 2],
+                snr_ddb: -35 + snr[frame as usize % 2],
+                ..packet(frame)
+            };
+            told((1..=count).map(frame).collect())
+        };
+        let mut net = Net::of(&[centre(), at(3)]);
+        let said = [(0, heard([0, 0], [0, 0])), (1, heard(rssi, snr))];
+        assert_eq!(net.verdicts(&said)[1][0], verdict, "{count} {rssi:?}");
+    }
+    // Two antennas at one device: it is enough that one of them hears as the other device does.
+    let two = |first: u64, second: u64| {
+        let heard = |frame: u64, ms: u64, rssi: i16| Heard {
+            time: NOON.plus_ms(frame * 60_000 + ms),
+            rssi_ddbm: -1_180 + rssi,
+            ..packet(frame)
+        };
+        told(
+            (1..4)
+                .flat_map(|frame| [heard(frame, first, 0), heard(frame, second, 70)])
+                .collect(),
+        )
     };
-    let next = later(&net);
+    let mut net = Net::of(&[centre(), at(3)]);
+    let said = [(0, two(0, 9)), (1, two(9, 0))];
+    assert_eq!(net.verdicts(&said)[1], ["copied", "duplicate"].repeat(3));
+    // A few times alike, of many that only one of both heard, proves nothing.
+    let alike = |count: u64| {
+        told(
+            (1..=count)
+                .map(|frame| Heard {
+                    time: NOON.plus_ms(frame * 40_000),
+                    ..packet(frame)
+                })
+                .collect(),
+        )
+    };
+    for (more, verdict) in [(9, "copied"), (10, "-")] {
+        let mut later = alike(3);
+        let own = (1..=more).map(|frame| Heard {
+            time: NOON.plus_ms(frame * 40_000 + 9_000),
+            ..packet(100 + frame)
+        });
+        later.heard.extend(own);
+        later.settle();
+        let mut net = Net::of(&[centre(), at(3)]);
+        assert_eq!(net.verdicts(&[(0, alike(3)), (1, later)])[1][0], verdict, "{more}");
+    }
+    // Remembered: one reception more is enough.
+    let mut net = Net::of(&[centre(), at(3)]);
+    net.judge(&[(0, alike(24)), (1, alike(24))]);
+    let next = told(vec![Heard {
+        time: net.start().plus_ms(7),
+        ..packet(77)
+    }]);
     assert_eq!(net.verdicts(&[(0, next.clone()), (1, next)]), [["-"], ["copied"]]);
 }
 
@@ -640,6 +780,16 @@ fn a_beacon_is_sent_when_and_as_it_was_asked_for() {
     let mut said = everyone(&net, -1_050);
     twice(&net, &mut said);
     assert_eq!(net.verdicts(&said)[0][1], "not_asked");
+    // The same one told twice, by who was killed while it reported, is no second one.
+    let mut net = six();
+    let mut said = everyone(&net, -1_050);
+    let again = Body {
+        heard: Vec::new(),
+        ..said[0].1.clone()
+    };
+    said.push((0, again));
+    let verdicts = net.verdicts(&said);
+    assert_eq!((verdicts[0][0], &verdicts[6][..]), ("-", &["duplicate"][..]));
 }
 
 #[test]

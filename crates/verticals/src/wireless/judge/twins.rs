@@ -2,21 +2,27 @@
 //! antennas at one mast do not: reflections fade each in its own way, by decibels from frame to frame.
 
 use super::memory::{DeviceMemory, TWINS_MAX, Twin};
-use super::reasons::COPIED;
+use super::reasons::{COPIED, DUPLICATE};
 use super::said::{Refusal, Said};
 use crate::kit::Epoch;
 use crate::wireless::params::Params;
+use crate::wireless::report::Heard;
 use std::collections::BTreeMap;
 
 /// At most so many receivers of one transmission are compared with each other.
 const RECEIVERS_MAX: usize = 64;
 /// The most receptions counted of a pair; more are counted in half.
 const COUNT_MAX: u16 = 1_000;
+/// A few receptions prove a copy only where they are one in so many of all it told, or more.
+const OWN_PARTS: u32 = 4;
+/// Who is exactly as clear need only be as strong within so many times what counts as the same.
+const EQUAL_STEPS: u16 = 6;
 
 /// Compares all that heard the same transmission, in pairs; remembers what is suspicious, refuses what is proven. Of a pair
 /// the one registered later is the copy.
 pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, devices: &mut [DeviceMemory]) {
-    let pairs = pairs(params, said);
+    let mut told = vec![0u16; devices.len()];
+    let pairs = pairs(params, said, &mut told);
     let mut counts: BTreeMap<(usize, usize), Twin> = BTreeMap::new();
     for (later, device) in devices.iter().enumerate() {
         for twin in &device.twins {
@@ -29,11 +35,12 @@ pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, devices: &mut [Dev
     for (pair, count) in pairs {
         let known = counts.entry(pair).or_insert(Twin {
             device: epoch.roster[pair.1].number,
-            both: 0,
-            alike: 0,
-            same: 0,
+            ..Twin::default()
         });
-        known.add(count);
+        known.add(&count);
+    }
+    for ((later, _), twin) in &mut counts {
+        twin.told = twin.told.saturating_add(told[*later]);
     }
     let mut proven: Vec<Option<Refusal>> = vec![None; devices.len()];
     for device in devices.iter_mut() {
@@ -59,42 +66,88 @@ pub fn judge(epoch: &Epoch, params: &Params, said: &mut Said, devices: &mut [Dev
 
 /// Remembers the pairs that look most like one radio.
 fn keep_most(twins: &mut Vec<Twin>) {
-    twins.retain(|twin| u32::from(twin.same) * 2 >= u32::from(twin.both));
-    twins.sort_unstable_by_key(|twin| (std::cmp::Reverse((twin.alike, twin.same)), twin.device));
+    twins.retain(|twin| u32::from(twin.same.max(twin.near).max(twin.equal)) * 2 >= u32::from(twin.both));
+    let most = |twin: &Twin| (twin.alike.max(twin.equal), twin.same.max(twin.near));
+    twins.sort_unstable_by_key(|twin| (std::cmp::Reverse(most(twin)), twin.device));
     twins.truncate(TWINS_MAX);
     twins.sort_unstable_by_key(|twin| twin.device);
 }
 
 impl Twin {
-    fn add(&mut self, (both, alike, same): (u16, u16, u16)) {
-        self.both = self.both.saturating_add(both);
-        self.alike = self.alike.saturating_add(alike);
-        self.same = self.same.saturating_add(same);
+    fn add(&mut self, more: &Self) {
+        self.both = self.both.saturating_add(more.both);
+        self.alike = self.alike.saturating_add(more.alike);
+        self.same = self.same.saturating_add(more.same);
+        self.near = self.near.saturating_add(more.near);
+        self.equal = self.equal.saturating_add(more.equal);
         while self.both >= COUNT_MAX {
-            (self.both, self.alike, self.same) = (self.both / 2, self.alike / 2, self.same / 2);
+            let Self {
+                both,
+                alike,
+                same,
+                near,
+                equal,
+                told,
+                ..
+            } = self;
+            for count in [both, alike, same, near, equal, told] {
+                *count /= 2;
+            }
         }
     }
 }
 
 fn proof(params: &Params, twin: &Twin) -> Option<Refusal> {
     let percent = |count: u16, percent: u8| u32::from(count) * 100 >= u32::from(twin.both) * u32::from(percent);
-    let alike = percent(twin.alike, params.twin_percent);
-    let (same, half) = (
-        percent(twin.same, params.twin_long_percent),
-        percent(twin.alike, params.twin_percent / 2),
-    );
-    let proven = |count: u16, least: u8| (count >= least.into()).then(|| Refusal::new(COPIED, count, least));
-    // As strong and as clear; or as strong, and half as often as clear; or as strong, whatever the noise.
-    let few = proven(twin.alike, params.twin_min).filter(|_| alike);
-    let some = proven(twin.same, params.twin_long_min / 3).filter(|_| same && half);
-    let many = proven(twin.same, params.twin_long_min).filter(|_| same);
-    few.or(some).or(many)
+    let (most, some, many) = (params.twin_percent, params.twin_long_min / 3, params.twin_long_min);
+    // Two that now and then hear the same thing may be alike a few times by chance; a copy has little else to tell.
+    let is_copy = u32::from(twin.both) * OWN_PARTS >= u32::from(twin.told);
+    let proven = |count: u16, least: u8, percents: u8| {
+        let enough = count >= least.into() && (is_copy || count >= many.into());
+        (enough && percent(count, percents)).then(|| Refusal::new(COPIED, count, least))
+    };
+    // As strong and as clear; or as strong, and half as often as clear; or as strong, whatever the noise; or exactly as clear,
+    // however strong; or both but for a little more.
+    let half = percent(twin.alike, most / 2);
+    proven(twin.alike, params.twin_min, most)
+        .or(proven(twin.same, some, params.twin_long_percent).filter(|_| half))
+        .or(proven(twin.same, many, params.twin_long_percent))
+        .or(proven(twin.equal, some, most))
+        .or(proven(twin.near, 2 * some, most))
 }
 
-/// For each pair, the later row first: common receptions, those alike in signal and noise, those alike in signal.
-fn pairs(params: &Params, said: &Said) -> BTreeMap<(usize, usize), (u16, u16, u16)> {
+/// What one transmission says of a pair of devices.
+#[derive(Clone, Copy, Debug, Default)]
+struct Alike {
+    /// As strong, and as clear too.
+    same: bool,
+    alike: bool,
+    /// Both within twice as much.
+    near: bool,
+    /// Exactly as clear, and not far from as strong.
+    equal: bool,
+}
+
+fn compare(params: &Params, one: &Heard, other: &Heard) -> Alike {
+    let (off, limit) = (one.rssi_ddbm.abs_diff(other.rssi_ddbm), params.twin_ddb.unsigned_abs());
+    let noise = one.snr_ddb.abs_diff(other.snr_ddb);
+    Alike {
+        same: off <= limit,
+        alike: off <= limit && noise <= limit,
+        near: off.max(noise) <= 2 * limit,
+        // No ratio at all is what a radio says that measures none.
+        equal: noise == 0 && one.snr_ddb != 0 && off <= EQUAL_STEPS * limit,
+    }
+}
+
+/// For each pair, the later row first, its common transmissions. A device that tells a transmission twice, as one with two
+/// antennas does, is compared by whichever of its receptions is most like the other's. Counts in `told` what each told of.
+fn pairs(params: &Params, said: &Said, told: &mut [u16]) -> BTreeMap<(usize, usize), Twin> {
     let mut order: Vec<usize> = (0..said.heard.len())
-        .filter(|place| said.heard[*place].stands())
+        .filter(|place| {
+            let refusal = said.heard[*place].refusal;
+            refusal.is_none_or(|refusal| refusal.reason == DUPLICATE)
+        })
         .collect();
     let key = |place: &usize| {
         let reception = &said.heard[*place];
@@ -107,31 +160,50 @@ fn pairs(params: &Params, said: &Said) -> BTreeMap<(usize, usize), (u16, u16, u1
         )
     };
     order.sort_unstable_by_key(key);
-    let mut pairs: BTreeMap<(usize, usize), (u16, u16, u16)> = BTreeMap::new();
+    let mut pairs: BTreeMap<(usize, usize), Twin> = BTreeMap::new();
     let one_frame = |one: &usize, next: &usize| (key(one).0, key(one).1) == (key(next).0, key(next).1);
+    let mut alike: Vec<((usize, usize), Alike)> = Vec::new();
+    let mut rows: Vec<usize> = Vec::new();
     for run in order.chunk_by(one_frame) {
-        for (at, place) in run.iter().enumerate() {
-            let one = &said.heard[*place];
-            for other in run[at + 1..]
-                .iter()
-                .take(RECEIVERS_MAX)
-                .map(|place| &said.heard[*place])
-            {
-                if other.heard.time.since_ms(one.heard.time) > params.same_ms.into() {
-                    break;
-                }
-                if one.row == other.row {
-                    continue;
-                }
-                let same = one.heard.rssi_ddbm.abs_diff(other.heard.rssi_ddbm) <= params.twin_ddb.unsigned_abs();
-                let clear = one.heard.snr_ddb.abs_diff(other.heard.snr_ddb) <= params.twin_ddb.unsigned_abs();
-                let pair = pairs
-                    .entry((one.row.max(other.row), one.row.min(other.row)))
-                    .or_default();
-                pair.0 = pair.0.saturating_add(1);
-                pair.1 = pair.1.saturating_add((same && clear).into());
-                pair.2 = pair.2.saturating_add(same.into());
+        let mut rest = run;
+        while let Some(first) = rest.first() {
+            let began = said.heard[*first].heard.time;
+            let until =
+                rest.partition_point(|place| said.heard[*place].heard.time.since_ms(began) <= params.same_ms.into());
+            let (transmission, later) = rest.split_at(until);
+            rest = later;
+            rows.extend(transmission.iter().map(|place| said.heard[*place].row));
+            rows.sort_unstable();
+            rows.dedup();
+            for row in rows.drain(..) {
+                told[row] = told[row].saturating_add(1);
             }
+            for (at, place) in transmission.iter().enumerate() {
+                let one = &said.heard[*place];
+                let others = transmission[at + 1..].iter().take(RECEIVERS_MAX);
+                for other in others
+                    .map(|place| &said.heard[*place])
+                    .filter(|other| other.row != one.row)
+                {
+                    let pair = (one.row.max(other.row), one.row.min(other.row));
+                    alike.push((pair, compare(params, &one.heard, &other.heard)));
+                }
+            }
+            alike.sort_unstable_by_key(|(pair, _)| *pair);
+            for of_pair in alike.chunk_by(|one, next| one.0 == next.0) {
+                let any = |is: fn(&Alike) -> bool| u16::from(of_pair.iter().any(|(_, alike)| is(alike)));
+                let pair = pairs.entry(of_pair[0].0).or_default();
+                pair.add(&Twin {
+                    device: pair.device,
+                    both: 1,
+                    alike: any(|alike| alike.alike),
+                    same: any(|alike| alike.same),
+                    near: any(|alike| alike.near),
+                    equal: any(|alike| alike.equal),
+                    told: 0,
+                });
+            }
+            alike.clear();
         }
     }
     pairs

@@ -12,9 +12,10 @@ use crate::kit::{Epoch, density};
 use crate::wireless::beacon::{self, Due, due};
 use crate::wireless::params::{COARSEST, Params};
 use crate::wireless::region::{self, CARRIER_OFF_HZ};
+use crate::wireless::report::Beacon;
 use cairn_types::CellId;
 use cairn_types::money::mul_div_floor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What sending proves, and what hearing proves, in micro-units.
 const HALF: u64 = 500_000;
@@ -52,7 +53,7 @@ pub fn judge_beacons(epoch: &Epoch, params: &Params, seed: Option<&[u8; 32]>, ra
         return;
     };
     let mut frames: BTreeMap<u64, usize> = BTreeMap::new();
-    let mut sent_by: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut sent_by: BTreeMap<usize, BTreeSet<Beacon>> = BTreeMap::new();
     for place in 0..said.sent.len() {
         let (row, spoken) = (said.sent[place].row, said.sent[place].spoken);
         let Some(region) = region::by_number(said.spoken[spoken].station.region) else {
@@ -61,10 +62,14 @@ pub fn judge_beacons(epoch: &Epoch, params: &Params, seed: Option<&[u8; 32]>, ra
         let times = (epoch.epoch, epoch.start, epoch.end);
         let due = due(params, region, seed, times, (epoch.roster[row].cell, ranks[row]));
         let sent = &mut said.sent[place];
-        let count = sent_by.entry(row).or_default();
-        *count += 1;
-        if *count > 1 {
-            sent.refuse(Some(Refusal::new(NOT_ASKED, *count, 1)));
+        let told = sent_by.entry(row).or_default();
+        if !told.insert(sent.beacon) {
+            // Whoever was killed while it reported tells the same twice.
+            sent.refuse(Some(Refusal::new(DUPLICATE, 2, 1)));
+            continue;
+        }
+        if told.len() > 1 {
+            sent.refuse(Some(Refusal::new(NOT_ASKED, told.len(), 1)));
         }
         let refusal = off(params, &due, sent.beacon.time)
             .or_else(|| other_channel(&due, sent.beacon.frequency_hz))

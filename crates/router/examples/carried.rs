@@ -1,5 +1,6 @@
 //! What carrying costs: packets from a forwarder's socket through agent and router to a network server's socket, with offers, signatures,
-//! vouchers and both disks, beside a bare relay of the same datagrams. `cargo run -p cairn-router --example carried`.
+//! vouchers and both disks, beside a bare relay of the same datagrams. `cargo run -p cairn-router --example carried`; with two numbers, so many a
+//! second and so many in all, at that pace alone, whatever becomes of those before, and where the rest was lost.
 
 #[path = "../tests/carry/stand.rs"]
 mod stand;
@@ -57,6 +58,7 @@ async fn measure(
     first: u32,
     count: u32,
     pace: Option<Duration>,
+    under_way_max: usize,
 ) -> (Vec<Duration>, f64) {
     let Ok(radio) = UdpSocket::bind(ANY).await else {
         return (Vec::new(), 0.0);
@@ -67,7 +69,7 @@ async fn measure(
     let (mut next, mut bytes) = (first, [0; 4_096]);
     let mut due = tokio::time::interval(pace.unwrap_or(Duration::from_micros(20)));
     while times.len() < count as usize {
-        let may = next < first + count && sent.len() < UNDER_WAY_MAX;
+        let may = next < first + count && sent.len() < under_way_max;
         tokio::select! {
             _ = due.tick(), if may => {
                 sent.insert(next, Instant::now());
@@ -118,6 +120,11 @@ fn say(what: &str, times: &[Duration], rate: f64, before: f64) {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let said: Vec<u32> = std::env::args().skip(1).filter_map(|said| said.parse().ok()).collect();
+    let only = match said[..] {
+        [rate, count] => Some((Duration::from_secs(1) / rate.max(1), count)),
+        _ => None,
+    };
     println!(
         "## Packets carried\n\n{METHOD}\n\n| | packets | a second | core µs each | median, ms | p99, ms |\n|---|---|---|---|---|---|"
     );
@@ -133,11 +140,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     });
     let before = spent();
-    let (times, rate) = measure(relayed, &server, 0, PACED, Some(PACE)).await;
-    say("bare relay, one packet each 5 ms", &times, rate, before);
-    let before = spent();
-    let (times, rate) = measure(relayed, &server, PACED, FAST, None).await;
-    say("bare relay, 64 under way", &times, rate, before);
+    if let Some((pace, count)) = only {
+        let (times, rate) = measure(relayed, &server, 0, count, Some(pace), usize::MAX).await;
+        say("bare relay", &times, rate, before);
+    } else {
+        let (times, rate) = measure(relayed, &server, 0, PACED, Some(PACE), UNDER_WAY_MAX).await;
+        say("bare relay, one packet each 5 ms", &times, rate, before);
+        let before = spent();
+        let (times, rate) = measure(relayed, &server, PACED, FAST, None, UNDER_WAY_MAX).await;
+        say("bare relay, 64 under way", &times, rate, before);
+    }
 
     let folder = tempfile::tempdir()?;
     let (words, to_server) = mpsc::channel(1_024);
@@ -150,15 +162,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
     hotspot.connected().await;
     let (port, lines) = (hotspot.port, &hotspot.lines);
     let before = spent();
-    let (times, rate) = measure(port, &server, 0, PACED, Some(PACE)).await;
-    say("agent and router, the same", &times, rate, before);
-    let before = spent();
-    let (times, rate) = measure(port, &server, PACED, FAST, None).await;
-    say("agent and router, 64 under way", &times, rate, before);
+    if let Some((pace, count)) = only {
+        let (times, rate) = measure(port, &server, 0, count, Some(pace), usize::MAX).await;
+        say("agent and router, the same", &times, rate, before);
+    } else {
+        let (times, rate) = measure(port, &server, 0, PACED, Some(PACE), UNDER_WAY_MAX).await;
+        say("agent and router, the same", &times, rate, before);
+        let before = spent();
+        let (times, rate) = measure(port, &server, PACED, FAST, None, UNDER_WAY_MAX).await;
+        say("agent and router, 64 under way", &times, rate, before);
+    }
     let line = lines.status().into_iter().next().unwrap_or_default();
     println!(
-        "\nCarried {}, refused {:?}, promised {} credits, shown to a gateway {} times",
+        "\nCarried {} of {} offered, not carried {:?}, promised {} credits, shown to a gateway {} times",
         line.carried,
+        line.offered,
         line.refused,
         line.promised_credits,
         hotspot.shown.lock().map_or(0, |shown| shown.len())

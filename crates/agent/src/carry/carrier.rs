@@ -21,7 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 pub const LINES_MAX: usize = 1_024;
 /// Claims that one radio serves.
 pub const CLAIMS_MAX: usize = 32;
-/// Receptions on their way to one line; more are not offered there.
+/// Receptions on their way to one line; more are not offered there, and counted as `behind`.
 const TO_LINE_MAX: usize = 64;
 /// How often the market is asked, and promises are shown.
 pub const EVERY: Duration = Duration::from_secs(15);
@@ -150,8 +150,9 @@ impl Carrier {
                             time,
                             at,
                         };
-                        // A full line is behind by more than a sender waits for.
-                        let _ = line.heard.try_send(reception);
+                        if line.heard.try_send(reception).is_err() {
+                            line.book.missed("behind");
+                        }
                     }
                 }
             }

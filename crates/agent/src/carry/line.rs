@@ -55,7 +55,8 @@ pub struct LineStatus {
     pub connected: bool,
     pub offered: u64,
     pub carried: u64,
-    /// Not carried, by the router's answer; `cut_off`: the customer owes more than it may.
+    /// Not carried, by the router's answer; `cut_off`: the customer owes more than it may; `behind`: more came than the line takes;
+    /// `late`: it waited longer than senders do; `unanswered`: the router did not say; `away`: there was no line.
     pub refused: BTreeMap<&'static str, u64>,
     pub promised_credits: u64,
     pub owed_credits: u64,
@@ -74,6 +75,11 @@ impl Book {
 
     pub fn open(&self) -> MutexGuard<'_, (Account, LineStatus)> {
         self.0.lock().expect("no holder of the lock panics")
+    }
+
+    /// Counts a reception that is not carried.
+    pub fn missed(&self, why: &'static str) {
+        *self.open().1.refused.entry(why).or_default() += 1;
     }
 
     pub fn status(&self) -> LineStatus {
@@ -119,7 +125,9 @@ impl Line {
             };
             self.lost(&error);
             sleep(RETRY).await;
-            while self.heard.try_recv().is_ok() {}
+            while self.heard.try_recv().is_ok() {
+                self.book.missed("away");
+            }
         }
     }
 
@@ -202,6 +210,7 @@ impl Line {
             at,
         } = reception;
         if at.elapsed() > FRESH {
+            self.book.missed("late");
             return Ok(());
         }
         let price = meter(&self.params, pieces(heard.frame.len() as u64)).credits;
@@ -230,6 +239,7 @@ impl Line {
         offers.insert(number, Offered { offer, frame, price });
         while offers.len() > OFFERS_MAX {
             offers.pop_first();
+            self.book.missed("unanswered");
         }
         frames.send(&Up::Offer(offer)).await
     }

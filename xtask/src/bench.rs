@@ -6,11 +6,12 @@ use std::{fs, io, process::Command, process::Stdio, thread};
 use crate::{cargo, root};
 
 /// Programs that print one section of Markdown each on stdout (method, table, ratios) and their progress on stderr.
-const BENCHES: [(&str, Kind, &str); 4] = [
+const BENCHES: [(&str, Kind, &str); 5] = [
     ("cairn-harness", Kind::Program, "bench"),
     ("cairn-router", Kind::Example, "carried"),
     ("cairn-node", Kind::Bench, "validators"),
     ("cairn-node", Kind::Bench, "catching_up"),
+    ("cairn-explorer", Kind::Bench, "explorer"),
 ];
 
 /// What cargo calls it.

@@ -27,10 +27,11 @@ mod webhooks;
 
 pub use door::{CONTENT_POLICY, Door};
 pub use error::ApiError;
-pub use webhooks::Webhooks;
+pub use live::Streams;
+pub use webhooks::{WAIT_MAX as POST_WAIT_MAX, Webhooks};
 
 use crate::archives::Sources;
-use crate::db::Readers;
+use crate::db::{READERS_MAX, Readers};
 use crate::live::Live;
 use answer::{Form, ListFn, OneFn};
 use ask::{Ask, Asked};
@@ -42,6 +43,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use cairn_client::{Anchor, NodeClient};
 use cairn_ledger::Genesis;
+use cairn_node::Caller;
 use cairn_types::{NetworkId, TimeMs};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -53,6 +55,8 @@ use tokio::sync::{Semaphore, watch};
 const BODY_BYTES_MAX: usize = 512 * 1024;
 /// Charts read out of archives at once.
 const CHARTS_MAX: usize = 2;
+/// Whole tables read at once: fewer than readers, so that pages never wait for them alone.
+const TABLES_MAX: usize = READERS_MAX / 2;
 
 /// What every answer is made from.
 pub struct Shared {
@@ -69,9 +73,15 @@ pub struct Shared {
     pub sources: Arc<dyn Sources>,
     pub audits: Audits,
     pub audit_asked: watch::Sender<u64>,
+    /// For the node, the gateway and verifiers that were named.
     pub http: reqwest::Client,
-    pub charts: Semaphore,
-    pub streams: Arc<Semaphore>,
+    /// For addresses that the ledger names.
+    pub strangers: reqwest::Client,
+    /// Whether those may be near.
+    pub near: bool,
+    pub charts: Arc<Semaphore>,
+    pub tables: Arc<Semaphore>,
+    pub streams: Streams,
     pub webhooks: Option<Webhooks>,
     pub answered: AtomicU64,
     pub clock: crate::serve::Clock,
@@ -83,8 +93,12 @@ impl Shared {
         (self.clock.0)()
     }
 
-    pub fn places() -> Semaphore {
-        Semaphore::new(CHARTS_MAX)
+    pub fn places() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(CHARTS_MAX))
+    }
+
+    pub fn table_places() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(TABLES_MAX))
     }
 }
 
@@ -251,6 +265,8 @@ pub struct Head {
     asked: Asked,
     headers: HeaderMap,
     uri: Uri,
+    /// Who asks.
+    caller: Option<Caller>,
 }
 
 impl axum::extract::FromRequestParts<Serve> for Head {
@@ -267,6 +283,7 @@ impl axum::extract::FromRequestParts<Serve> for Head {
             asked: Asked { path, query },
             headers: parts.headers.clone(),
             uri: parts.uri.clone(),
+            caller: parts.extensions.get().copied(),
         })
     }
 }
@@ -305,7 +322,16 @@ async fn one(head: Head, of: OneFn) -> Result<Response, ApiError> {
 
 async fn list(head: Head, of: ListFn, path: &'static str) -> Result<Response, ApiError> {
     let form = answer::form_of(head.uri.path(), &head.headers);
-    let made = head.read(move |ask| answer::list(ask, of, path, form)).await?;
+    let place = match form {
+        Form::Json => None,
+        Form::Csv | Form::GeoJson => head.shared.tables.clone().acquire_owned().await.ok(),
+    };
+    let table = move |ask: &mut Ask<'_>| {
+        // Kept until the table is made, also when nobody waits for it any more.
+        let _place = place;
+        answer::list(ask, of, path, form)
+    };
+    let made = head.read(table).await?;
     Ok(head.respond(made))
 }
 
@@ -320,9 +346,13 @@ async fn readings_of(head: Head) -> Result<Response, ApiError> {
             "ask again soon",
         )
     };
-    let _place = head.shared.charts.try_acquire().map_err(|_| busy())?;
+    let place = head.shared.charts.clone().try_acquire_owned().map_err(|_| busy())?;
     let shared = head.shared.clone();
-    let read = tokio::task::spawn_blocking(move || readings::read(&wanted, &shared));
+    let read = tokio::task::spawn_blocking(move || {
+        // Kept until the archives are read, also when nobody waits for that any more.
+        let _place = place;
+        readings::read(&wanted, &shared)
+    });
     let found = read
         .await
         .map_err(|_| ApiError::unavailable("the archive could not be read"))?;

@@ -12,12 +12,13 @@ mod write;
 pub use check::{Believed, Disbelieved, believe, is_accepted, readings, sealed_reports as believe_reports};
 
 use crate::db::{DbError, Location, Row, Session, values};
+use crate::dial;
 use crate::index::records::look;
 use crate::live::Live;
 use cairn_ledger::view;
 use cairn_types::{AccountId, EpochNumber, NetworkId};
 use cairn_verifier::archive::EpochArchive;
-use cairn_verifier::objects::{HttpArchive, Objects};
+use cairn_verifier::objects::{HttpArchive, Objects, patient};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,25 +50,41 @@ pub trait Sources: Send + Sync {
     fn of(&self, told: &[(AccountId, String)]) -> Vec<Source>;
 }
 
-/// Archives over HTTP: those of the ledger's verifiers, and one that was named.
+/// Archives over HTTP: those that were named, wherever they are, and those of the ledger's verifiers.
 pub struct HttpSources {
-    pub named: Vec<String>,
-    pub runtime: Handle,
+    named: Vec<String>,
+    /// Whether verifiers on the ledger may be near.
+    near: bool,
+    open: reqwest::Client,
+    strangers: reqwest::Client,
+    runtime: Handle,
+}
+
+impl HttpSources {
+    pub fn new(named: Vec<String>, near: bool, runtime: Handle) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            named,
+            near,
+            open: dial::client(true, patient())?,
+            strangers: dial::client(near, patient())?,
+            runtime,
+        })
+    }
 }
 
 impl Sources for HttpSources {
     fn of(&self, told: &[(AccountId, String)]) -> Vec<Source> {
-        let named = self.named.iter().map(|url| (None, url.clone()));
-        let told = told.iter().map(|(id, url)| (Some(*id), url.clone()));
-        // What a verifier says of its address is a stranger's word: only what is asked for over plain HTTP is dialled.
-        let dialled = named.chain(told).filter(|(_, url)| url.starts_with("http://"));
-        dialled
-            .map(|(verifier, url)| Source {
-                verifier,
-                objects: Arc::new(HttpArchive::new(&url, self.runtime.clone())),
-                url,
-            })
-            .collect()
+        let source = |verifier, url: &String, http: &reqwest::Client| Source {
+            verifier,
+            objects: Arc::new(HttpArchive::through(url, http.clone(), self.runtime.clone())),
+            url: url.clone(),
+        };
+        let named = self.named.iter().filter(|url| url.starts_with("http://"));
+        let named = named.map(|url| source(None, url, &self.open));
+        // What a verifier says of its address is a stranger's word.
+        let told = told.iter().filter(|(_, url)| dial::may(url, self.near));
+        let told = told.map(|(id, url)| source(Some(*id), url, &self.strangers));
+        named.chain(told).collect()
     }
 }
 

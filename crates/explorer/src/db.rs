@@ -172,7 +172,7 @@ pub struct Readers(Arc<Inner>);
 struct Inner {
     location: Location,
     idle: Mutex<Vec<Box<dyn Session>>>,
-    places: tokio::sync::Semaphore,
+    places: Arc<tokio::sync::Semaphore>,
 }
 
 impl Readers {
@@ -180,7 +180,7 @@ impl Readers {
         Self(Arc::new(Inner {
             location,
             idle: Mutex::default(),
-            places: tokio::sync::Semaphore::new(READERS_MAX),
+            places: Arc::new(tokio::sync::Semaphore::new(READERS_MAX)),
         }))
     }
 
@@ -190,9 +190,12 @@ impl Readers {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
-        let _place = self.0.places.acquire().await.expect("the semaphore is never closed");
+        let place = self.0.places.clone().acquire_owned().await;
+        let place = place.expect("the semaphore is never closed");
         let inner = self.0.clone();
         let asked = tokio::task::spawn_blocking(move || {
+            // Kept until the question is answered, also when nobody waits for that any more.
+            let _place = place;
             let idle = inner.idle.lock().expect("no holder of the lock panics").pop();
             let mut session = match idle {
                 Some(session) => session,
@@ -303,6 +306,40 @@ mod tests {
         for bad in ["", "sqlite:", "mysql://x", "a.db"] {
             assert!(bad.parse::<Location>().is_err(), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_leaves_its_place_only_when_its_question_is_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = Readers::new(Location::Sqlite(folder.path().join("a.db")));
+        let (begun, begins) = std::sync::mpsc::channel();
+        let mut answers = Vec::new();
+        for _ in 0..READERS_MAX {
+            let (answer, answered) = std::sync::mpsc::channel::<()>();
+            let (readers, begun) = (readers.clone(), begun.clone());
+            let asking = tokio::spawn(async move {
+                let wait = move |_: &mut dyn Session| {
+                    begun.send(()).unwrap();
+                    // Answered when the other end is dropped.
+                    let _ = answered.recv();
+                    Ok::<_, DbError>(())
+                };
+                readers.read(wait).await
+            });
+            answers.push((asking, answer));
+        }
+        let all = move || (0..READERS_MAX).for_each(|_| begins.recv().unwrap());
+        tokio::task::spawn_blocking(all).await.unwrap();
+        let mut kept = Vec::new();
+        for (asking, answer) in answers {
+            asking.abort();
+            assert!(asking.await.unwrap_err().is_cancelled());
+            kept.push(answer);
+        }
+        assert_eq!(readers.0.places.available_permits(), 0, "they are still being answered");
+        drop(kept);
+        let places = u32::try_from(READERS_MAX).unwrap();
+        assert!(readers.0.places.acquire_many(places).await.is_ok());
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub mod db;
 
 pub mod live;
 
+mod dial;
+
 pub mod follow;
 
 pub mod index;

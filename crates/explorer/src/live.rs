@@ -72,7 +72,7 @@ impl Live {
     pub fn after(&self, number: u64) -> Option<Vec<Message>> {
         let messages = self.messages();
         let first = messages.front().map_or(1, |first| first.number);
-        let whole = number + 1 >= first;
+        let whole = number.saturating_add(1) >= first;
         whole.then(|| {
             messages
                 .iter()
@@ -105,11 +105,12 @@ impl Live {
         format!("{:x}-{number}", self.0.run)
     }
 
-    /// The number in such a name, of this run.
+    /// The number in such a name, of this run, if there is such a message.
     pub fn number(&self, name: &str) -> Option<u64> {
         let (run, number) = name.split_once('-')?;
         let same = u64::from_str_radix(run, 16).ok()? == self.0.run;
-        number.parse().ok().filter(|_| same)
+        let newest = *self.0.newest.borrow();
+        number.parse().ok().filter(|number| same && *number <= newest)
     }
 
     fn messages(&self) -> MutexGuard<'_, VecDeque<Message>> {
@@ -133,5 +134,10 @@ mod tests {
         assert_eq!(live.number(&live.name(12)), Some(12));
         assert_eq!(Live::new(8).number(&live.name(12)), None);
         assert_eq!(live.number("x"), None);
+        // One that never was: whoever waits for what comes after it would hear nothing more.
+        for never in [MESSAGES_MAX as u64 + 6, u64::MAX] {
+            assert_eq!(live.number(&live.name(never)), None);
+            assert_eq!(live.after(never), Some(Vec::new()));
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! The whole explorer: the threads that follow and fetch, and the door. Loses nothing when it ends at any moment.
 
 use crate::api::audit::Audits;
-use crate::api::{self, Door, Shared, Webhooks};
+use crate::api::{self, Door, Shared, Streams, Webhooks};
 use crate::archives::{Fetcher, HttpSources, Sources};
 use crate::db::{DbError, Location, Readers};
+use crate::dial;
 use crate::follow::{FollowError, Follower, Writing};
 use crate::live::Live;
 use cairn_client::{Anchor, ClientError, NodeClient};
@@ -15,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle as Runtime;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 /// Streams at once.
 const STREAMS_MAX: usize = 256;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     pub allow_origin: Option<String>,
     pub webhooks: bool,
+    /// Whether verifiers that the ledger names may be on this computer or in its own network.
+    pub near: bool,
     /// The time that the chain goes by, where it is not this computer's: a demo's.
     pub clock: Clock,
 }
@@ -71,6 +74,7 @@ impl Settings {
             listen,
             allow_origin: None,
             webhooks: false,
+            near: false,
             clock: Clock::default(),
         }
     }
@@ -180,15 +184,12 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
         .local_addr()
         .map_err(|error| StartError::Listen(settings.listen, error))?;
     let runtime = Runtime::current();
-    let sources: Arc<dyn Sources> = Arc::new(HttpSources {
-        named: settings.verifiers.clone(),
-        runtime: runtime.clone(),
-    });
-    let http = reqwest::Client::builder()
-        .connect_timeout(CONNECT_WAIT_MAX)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| ClientError::Unreachable(error.to_string()))?;
+    let failed = |error: reqwest::Error| ClientError::Unreachable(error.to_string());
+    let sources = HttpSources::new(settings.verifiers.clone(), settings.near, runtime.clone()).map_err(failed)?;
+    let sources: Arc<dyn Sources> = Arc::new(sources);
+    let patient = || reqwest::Client::builder().connect_timeout(CONNECT_WAIT_MAX);
+    let http = dial::client(true, patient()).map_err(failed)?;
+    let strangers = dial::client(settings.near, patient()).map_err(failed)?;
     let (stop, stopped) = watch::channel(false);
     let (audit_asked, mut audits_wanted) = watch::channel(0);
     let webhooks = settings.webhooks.then(Webhooks::default);
@@ -206,8 +207,11 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
         audits: Audits::default(),
         audit_asked,
         http,
+        strangers,
+        near: settings.near,
+        tables: Shared::table_places(),
         charts: Shared::places(),
-        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        streams: Streams::new(STREAMS_MAX),
         webhooks: webhooks.clone(),
         answered: Default::default(),
         clock: settings.clock.clone(),
@@ -238,7 +242,9 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
         }
     })?);
     if let Some(webhooks) = webhooks {
-        tokio::spawn(webhooks.run(live, stopped.clone()));
+        let posting = patient().timeout(api::POST_WAIT_MAX);
+        let http = dial::client(false, posting).map_err(failed)?;
+        tokio::spawn(webhooks.run(live, http, stopped.clone()));
     }
     let door = Door {
         allow_origin: settings.allow_origin.clone(),

@@ -16,7 +16,7 @@ pub mod tests;
 
 pub use guard::{Guarded, Peer, Timeouts};
 pub use handed::Desk;
-pub use rate::{Rate, Rates};
+pub use rate::{Rate, Rates, household};
 
 use crate::chain::Chain;
 use crate::clock::Clock;

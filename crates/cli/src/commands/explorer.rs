@@ -55,6 +55,10 @@ pub struct Run {
     /// Another page that may read the API in a browser.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Option<String>,
+    /// Also ask verifiers for archives that the ledger names at addresses of this computer or of its own network. Anybody with a bond names
+    /// such an address: leave it out where strangers reach the explorer, and name those near with --verifier.
+    #[arg(long)]
+    near: bool,
     /// Let operators have alerts posted to addresses that they sign.
     #[arg(long)]
     webhooks: bool,
@@ -111,6 +115,7 @@ async fn serve(args: Run, home: &Path, out: Output) -> Done {
         rebuild: args.rebuild,
         allow_origin: args.allow_origin,
         webhooks: args.webhooks,
+        near: args.near,
         ..Wanted::of(&origin.node, anchor, database, args.listen)
     };
     let explorer = explorer::start(wanted).await?;

@@ -23,7 +23,7 @@ fn failed(error: StartError) -> Failure {
     Failure::new(kind, error).hint(hint)
 }
 
-/// Beside a node, a verifier and a gateway of this process.
+/// Beside a node, a verifier and a gateway of this process: of a network that is on this computer.
 pub fn beside(
     [node, verifier, gateway]: [&str; 3],
     anchor: &Anchor,
@@ -35,6 +35,7 @@ pub fn beside(
         gateway: Some(gateway.to_owned()),
         verifiers: vec![verifier.to_owned()],
         clock,
+        near: true,
         ..Wanted::of(node, anchor.clone(), database, listen)
     }
 }

@@ -5,6 +5,7 @@ use super::ask::SERVED;
 use super::devices::hex_to;
 use super::{ApiError, Head, accounts, blocks, network_epoch};
 use crate::db::values;
+use crate::dial;
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequest;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -251,8 +252,33 @@ pub async fn query(Handed { head, body }: Handed) -> Result<Response, ApiError> 
     .await
 }
 
+/// A verifier whose word is asked for.
+struct Asked {
+    url: String,
+    /// By whoever runs this explorer, and not by the ledger.
+    named: bool,
+}
+
+impl Asked {
+    fn get(&self, head: &Head, path: &str) -> reqwest::RequestBuilder {
+        let shared = &head.shared;
+        let http = if self.named { &shared.http } else { &shared.strangers };
+        http.get(join(&self.url, path))
+    }
+}
+
+/// The first of these addresses that may be asked.
+fn first_of(told: Vec<String>, named: &[String], near: bool) -> Option<Asked> {
+    let asked = |url: String| Asked {
+        named: named.contains(&url),
+        url,
+    };
+    let mut all = told.into_iter().map(asked);
+    all.find(|one| (one.named && one.url.starts_with("http://")) || dial::may(&one.url, near))
+}
+
 /// The verifier whose word on an epoch is asked for: the one that gave its archive, else one that was named, else any.
-async fn verifier_of(head: &Head) -> Result<(NetworkId, u64, Option<String>), ApiError> {
+async fn verifier_of(head: &Head) -> Result<(NetworkId, u64, Option<Asked>), ApiError> {
     head.read(|ask| {
         let (id, epoch) = network_epoch(ask)?;
         let network = ask.network()?;
@@ -275,7 +301,8 @@ async fn verifier_of(head: &Head) -> Result<(NetworkId, u64, Option<String>), Ap
                     .map(|profile| profile.url),
             );
         }
-        Ok((id, epoch, urls.into_iter().find(|url| url.starts_with("http://"))))
+        let shared = ask.shared;
+        Ok((id, epoch, first_of(urls, &shared.verifiers, shared.near)))
     })
     .await
 }
@@ -287,10 +314,10 @@ pub async fn archive(head: Head) -> Result<Response, ApiError> {
     if !known {
         return Err(ApiError::not_found("file of an archive"));
     }
-    let (network, epoch, url) = verifier_of(&head).await?;
-    let url = url.ok_or_else(|| ApiError::not_found("archive that could be asked for"))?;
-    let url = join(&url, &format!("/v1/archive/{network}/{epoch}/{name}"));
-    pass(head.shared.http.get(url), "verifier").await
+    let (network, epoch, verifier) = verifier_of(&head).await?;
+    let verifier = verifier.ok_or_else(|| ApiError::not_found("archive that could be asked for"))?;
+    let path = format!("/v1/archive/{network}/{epoch}/{name}");
+    pass(verifier.get(&head, &path), "verifier").await
 }
 
 /// An answer's body, if it is no longer than it may be.
@@ -307,12 +334,12 @@ async fn bounded(mut answer: reqwest::Response, bytes_max: usize) -> Option<Vec<
 
 /// Who says something else of an epoch than the verifier that is asked.
 pub async fn differences(head: Head) -> Result<Response, ApiError> {
-    let (network, epoch, url) = verifier_of(&head).await?;
+    let (network, epoch, verifier) = verifier_of(&head).await?;
     let at = head.read(|ask| Ok(ask.place())).await?;
     let mut items = Vec::new();
-    if let Some(url) = url {
-        let url = join(&url, &format!("/v1/differences/{network}/{epoch}"));
-        let asked = head.shared.http.get(url).timeout(Duration::from_secs(10)).send().await;
+    if let Some(verifier) = verifier {
+        let asked = verifier.get(&head, &format!("/v1/differences/{network}/{epoch}"));
+        let asked = asked.timeout(Duration::from_secs(10)).send().await;
         let told = match asked {
             Ok(told) => bounded(told, DIFFERENCES_BYTES_MAX).await,
             Err(_) => None,
@@ -352,6 +379,20 @@ pub async fn differences(head: Head) -> Result<Response, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_passed_back_never_comes_from_near_because_the_ledger_says_so() {
+        let url = |text: &str| text.to_owned();
+        let first = |told: &[&str], named: &[&str], near| {
+            let named: Vec<String> = named.iter().copied().map(url).collect();
+            first_of(told.iter().copied().map(url).collect(), &named, near).map(|one| (one.url, one.named))
+        };
+        let (meta, own, far) = ("http://169.254.169.254/?", "http://127.0.0.1:8641", "http://1.1.1.1");
+        assert_eq!(first(&[meta, own], &[], false), None);
+        assert_eq!(first(&[meta, own, far], &[], false), Some((url(far), false)));
+        assert_eq!(first(&[meta, own, far], &[own], false), Some((url(own), true)));
+        assert_eq!(first(&[meta, own, far], &[], true), Some((url(own), false)));
+    }
 
     #[test]
     fn what_is_passed_back_is_data_and_never_a_page_or_a_script() {

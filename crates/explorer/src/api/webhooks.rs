@@ -3,6 +3,7 @@
 
 use super::people::account_id;
 use super::{ApiError, pass::Handed};
+use crate::dial;
 use crate::live::Live;
 use aws_lc_rs::hmac;
 use axum::http::StatusCode;
@@ -10,10 +11,10 @@ use axum::response::{IntoResponse, Response};
 use cairn_ledger::account::Witness;
 use cairn_ledger::view;
 use cairn_types::{AccountId, TimeMs, batch, hash};
+use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -21,15 +22,31 @@ use tokio::sync::watch;
 const HOOKS_MAX: usize = 1_000;
 /// After so many failures in a row a webhook is forgotten.
 const FAILURES_MAX: u32 = 20;
-const WAIT_MAX: Duration = Duration::from_secs(10);
+pub const WAIT_MAX: Duration = Duration::from_secs(10);
 /// How far the time in a request may be off.
 const OFF_MS_MAX: u64 = 5 * 60_000;
 
+/// Bytes of an address.
+const URL_BYTES_MAX: usize = 512;
+/// Posted at once: who is slow holds up nobody else.
+const POSTS_MAX: usize = 16;
+
 #[derive(Clone)]
 struct Hook {
+    /// Empty once it was taken away.
     url: String,
     secret: [u8; 32],
+    /// When it was signed.
+    time: TimeMs,
     failures: u32,
+}
+
+/// Why a webhook is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unkept {
+    /// The account has signed something else since.
+    Older,
+    Full,
 }
 
 /// Those who want to be told.
@@ -46,33 +63,6 @@ pub fn message(chain: &str, account: &AccountId, url: &str, secret: &[u8; 32], t
         &time.0.to_be_bytes(),
     ];
     hash::domain("cairn/webhook/1", &parts).0
-}
-
-/// Whether an address may be asked: nothing of this computer or of the network that it stands in.
-pub fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            let [first, second, ..] = address.octets();
-            let shared = first == 100 && (64..128).contains(&second);
-            !(address.is_private()
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_broadcast()
-                || address.is_multicast()
-                || address.is_unspecified()
-                || first == 0
-                || shared)
-        }
-        IpAddr::V6(address) => {
-            let first = address.segments()[0];
-            !(address.is_loopback()
-                || address.is_unspecified()
-                || address.is_multicast()
-                || address.to_ipv4_mapped().is_some()
-                || first & 0xfe00 == 0xfc00
-                || first & 0xffc0 == 0xfe80)
-        }
-    }
 }
 
 /// Adds a webhook, or takes it away when the address is empty.
@@ -103,7 +93,7 @@ pub async fn add(Handed { head, body }: Handed) -> Result<Response, ApiError> {
     let time: TimeMs = text("time")?.parse().map_err(|_| bad())?;
     let witness = hex::decode(text("witness")?).map_err(|_| bad())?;
     let witness: Witness = cairn_types::codec::decode_canonical(&witness).map_err(|_| bad())?;
-    if url.len() > 512 || !(url.is_empty() || url.starts_with("https://") || url.starts_with("http://")) {
+    if !(url.is_empty() || may_post(&url)) {
         return Err(ApiError::bad(
             "bad_url",
             "the address is not one that can be posted to",
@@ -125,39 +115,68 @@ pub async fn add(Handed { head, body }: Handed) -> Result<Response, ApiError> {
     let signed: Vec<batch::Signed<'_>> = witness.signed(&message).collect();
     let holds = batch::verify(&signed).iter().all(|one| *one);
     if !fresh || witness.rule.hash() != rule || !witness.is_complete() || !holds {
-        let hint = "sign the words again, now, with the account's keys in force";
-        return Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "not_signed",
-            "the account has not signed this",
-            hint,
-        ));
+        return Err(unsigned());
     }
-    let mut all = hooks.0.lock().expect("no holder of the lock panics");
-    if url.is_empty() {
-        all.remove(&number);
-    } else if all.len() >= HOOKS_MAX && !all.contains_key(&number) {
-        let hint = "ask another explorer, or read the alerts";
-        return Err(ApiError::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "webhooks_full",
-            "no more webhooks are kept",
-            hint,
-        ));
-    } else {
-        let hook = Hook {
-            url: url.clone(),
-            secret,
-            failures: 0,
-        };
-        all.insert(number, hook);
+    let hook = Hook {
+        url: url.clone(),
+        secret,
+        time,
+        failures: 0,
+    };
+    match hooks.put(number, hook) {
+        Ok(()) => Ok(axum::Json(json!({ "operator": id.to_string(), "url": url, "failures": 0 })).into_response()),
+        Err(Unkept::Older) => Err(unsigned()),
+        Err(Unkept::Full) => {
+            let hint = "ask another explorer, or read the alerts";
+            Err(ApiError::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "webhooks_full",
+                "no more webhooks are kept",
+                hint,
+            ))
+        }
     }
-    Ok(axum::Json(json!({ "operator": id.to_string(), "url": url, "failures": 0 })).into_response())
+}
+
+fn unsigned() -> ApiError {
+    let hint = "sign the words again, now, with the account's keys in force";
+    ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "not_signed",
+        "the account has not signed this",
+        hint,
+    )
 }
 
 impl Webhooks {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Hook>> {
+        self.0.lock().expect("no holder of the lock panics")
+    }
+
+    /// Keeps what was signed last, also that nothing shall be posted: else whoever heard the request before could send it again.
+    fn put(&self, account: u64, hook: Hook) -> Result<(), Unkept> {
+        let mut all = self.all();
+        let kept = all.get(&account);
+        if kept.is_some_and(|kept| kept.time >= hook.time) {
+            return Err(Unkept::Older);
+        }
+        if kept.is_none() && all.len() >= HOOKS_MAX {
+            // What was taken away so long ago that it could not be sent again makes room.
+            all.retain(|_, kept| !kept.url.is_empty() || kept.time.0.abs_diff(hook.time.0) <= 2 * OFF_MS_MAX);
+            if all.len() >= HOOKS_MAX {
+                return Err(Unkept::Full);
+            }
+        }
+        all.insert(account, hook);
+        Ok(())
+    }
+
+    fn of(&self, account: u64) -> Option<Hook> {
+        self.all().get(&account).filter(|hook| !hook.url.is_empty()).cloned()
+    }
+
     /// Posts alerts as they come, until told to stop. What is missed while an address is away is in the list of alerts.
-    pub async fn run(self, live: Live, mut stop: watch::Receiver<bool>) {
+    pub async fn run(self, live: Live, http: reqwest::Client, mut stop: watch::Receiver<bool>) {
         let mut newest = live.newest();
         let mut heard = *newest.borrow();
         loop {
@@ -166,53 +185,46 @@ impl Webhooks {
                 changed = newest.changed() => if changed.is_err() { return },
             }
             let messages = live.after(heard).unwrap_or_default();
-            heard = *newest.borrow();
-            for message in messages.iter().filter(|message| message.kind == "alert") {
-                let Some(operator) = message.operator else { continue };
-                let hook = self
-                    .0
-                    .lock()
-                    .expect("no holder of the lock panics")
-                    .get(&operator)
-                    .cloned();
-                let Some(hook) = hook else { continue };
-                let done = post(&hook, &message.data).await;
-                let mut all = self.0.lock().expect("no holder of the lock panics");
-                let Some(kept) = all.get_mut(&operator) else { continue };
-                kept.failures = if done { 0 } else { kept.failures + 1 };
-                if kept.failures > FAILURES_MAX {
-                    all.remove(&operator);
-                }
+            heard = messages.last().map_or(*newest.borrow(), |last| last.number);
+            let (hooks, http) = (&self, &http);
+            let alerts = messages.iter().filter(|message| message.kind == "alert");
+            let posts = alerts.filter_map(|alert| Some((alert.operator?, hooks.of(alert.operator?)?, &alert.data)));
+            let posted = stream::iter(posts).for_each_concurrent(POSTS_MAX, |(operator, hook, alert)| async move {
+                hooks.count(operator, &hook, post(http, &hook, alert).await);
+            });
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = posted => {}
             }
+        }
+    }
+
+    /// Whether an alert was taken; whose address takes none for long is forgotten.
+    fn count(&self, account: u64, posted: &Hook, done: bool) {
+        let mut all = self.all();
+        let Some(kept) = all.get_mut(&account).filter(|kept| kept.time == posted.time) else {
+            return;
+        };
+        kept.failures = if done { 0 } else { kept.failures + 1 };
+        if kept.failures > FAILURES_MAX {
+            all.remove(&account);
         }
     }
 }
 
-/// Posts one alert; whether it was taken. The address is looked up here, so that it is the public one that is asked.
-async fn post(hook: &Hook, alert: &Value) -> bool {
-    let Ok(url) = reqwest::Url::parse(&hook.url) else {
-        return false;
-    };
-    let (Some(host), Some(port)) = (url.host_str().map(str::to_owned), url.port_or_known_default()) else {
-        return false;
-    };
-    let Ok(found) = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await else {
-        return false;
-    };
-    let Some(address) = found.into_iter().find(|address| is_public(address.ip())) else {
-        return false;
-    };
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .timeout(WAIT_MAX)
-        .resolve(&host, address)
-        .build();
-    let Ok(client) = client else { return false };
+/// Whether alerts may be posted there: a service on the public network.
+fn may_post(url: &str) -> bool {
+    let read = reqwest::Url::parse(url);
+    url.len() <= URL_BYTES_MAX
+        && read.is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && dial::leads_out(&url))
+}
+
+/// Posts one alert; whether it was taken. The client looks where a name leads as it dials.
+async fn post(http: &reqwest::Client, hook: &Hook, alert: &Value) -> bool {
     let body = alert.to_string();
     let key = hmac::Key::new(hmac::HMAC_SHA256, &hook.secret);
     let signature = hex::encode(hmac::sign(&key, body.as_bytes()));
-    let request = client.post(url).header("content-type", "application/json");
+    let request = http.post(&hook.url).header("content-type", "application/json");
     let sent = request.header("x-cairn-signature", signature).body(body).send().await;
     sent.is_ok_and(|answer| answer.status().is_success())
 }
@@ -222,23 +234,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_near_this_computer_is_asked() {
-        for near in [
-            "127.0.0.1",
-            "10.1.2.3",
-            "192.168.0.1",
-            "169.254.169.254",
-            "0.0.0.0",
-            "100.64.0.1",
-            "::1",
-            "fe80::1",
-            "fd00::1",
-            "::ffff:10.0.0.1",
+    fn alerts_are_posted_to_services_on_the_public_network() {
+        for good in ["https://hooks.example/a?token=1", "http://1.1.1.1:8080/"] {
+            assert!(may_post(good), "{good}");
+        }
+        let long = format!("https://hooks.example/{}", "a".repeat(URL_BYTES_MAX));
+        for bad in [
+            "",
+            "hooks.example",
+            "ftp://hooks.example",
+            "http://127.0.0.1/",
+            "http://[::1]/",
+            &long,
         ] {
-            assert!(!is_public(near.parse().unwrap()), "{near}");
+            assert!(!may_post(bad), "{bad}");
         }
-        for far in ["1.1.1.1", "100.63.0.1", "2606:4700::1"] {
-            assert!(is_public(far.parse().unwrap()), "{far}");
+    }
+
+    #[test]
+    fn an_older_request_does_not_undo_a_newer_one() {
+        let hooks = Webhooks::default();
+        let hook = |url: &str, time: u64| Hook {
+            url: url.to_owned(),
+            secret: [1; 32],
+            time: TimeMs(time),
+            failures: 0,
+        };
+        assert_eq!(hooks.put(7, hook("http://a.example", 10)), Ok(()));
+        assert_eq!(hooks.put(7, hook("", 11)), Ok(()));
+        assert_eq!(hooks.put(7, hook("http://a.example", 10)), Err(Unkept::Older));
+        assert_eq!(hooks.of(7).map(|hook| hook.url), None, "it stays taken away");
+        assert_eq!(hooks.put(7, hook("http://b.example", 12)), Ok(()));
+        assert_eq!(hooks.of(7).map(|hook| hook.url), Some("http://b.example".to_owned()));
+        for account in 0..HOOKS_MAX as u64 {
+            let _ = hooks.put(account, hook("http://a.example", 20));
         }
+        assert_eq!(hooks.put(5_000, hook("http://a.example", 20)), Err(Unkept::Full));
     }
 }

@@ -37,6 +37,7 @@ impl Rates {
 
     /// Takes `cost` from an address' bucket. `Err`: after how many seconds there will be enough.
     pub fn take(&mut self, address: IpAddr, cost: usize, now: Instant) -> Result<(), u32> {
+        let address = household(address);
         if self.buckets.len() >= ADDRESSES_MAX && !self.buckets.contains_key(&address) {
             let rate = self.rate;
             self.buckets
@@ -59,6 +60,14 @@ impl Rates {
         }
         let seconds = (cost - bucket.tokens) / f64::from(self.rate.per_second.max(1));
         Err(seconds.ceil().max(1.0) as u32)
+    }
+}
+
+/// Who shares a bucket: of the newer kind of addresses a household is given 2^64, which are one here.
+pub fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::from((u128::from(address) >> 64 << 64).to_be_bytes()),
+        v4 => v4,
     }
 }
 
@@ -92,6 +101,22 @@ mod tests {
             Ok(()),
             "never above the burst"
         );
+    }
+
+    #[test]
+    fn a_household_has_one_bucket_however_many_addresses_it_has() {
+        let mut rates = Rates::new(Rate {
+            per_second: 1,
+            burst: 10,
+        });
+        let start = Instant::now();
+        let take = |rates: &mut Rates, address: &str| rates.take(address.parse().expect("an address"), 10, start);
+        assert_eq!(take(&mut rates, "2001:db8:0:1::1"), Ok(()));
+        assert_eq!(take(&mut rates, "2001:db8:0:1:ffff::2"), Err(10));
+        assert_eq!(take(&mut rates, "2001:db8:0:2::1"), Ok(()));
+        assert_eq!(take(&mut rates, "10.0.0.1"), Ok(()));
+        assert_eq!(take(&mut rates, "::ffff:10.0.0.1"), Err(10));
+        assert_eq!(take(&mut rates, "10.0.0.2"), Ok(()));
     }
 
     #[test]

@@ -20,9 +20,16 @@ pub struct HttpArchive {
 
 impl HttpArchive {
     pub fn new(verifier: &str, runtime: Handle) -> Self {
+        let http = patient().build();
+        let http = http.expect("these settings make a client on every machine that can open a socket");
+        Self::through(verifier, http, runtime)
+    }
+
+    /// Through a client of the reader's own, who may be choosy about where it leads.
+    pub fn through(verifier: &str, http: reqwest::Client, runtime: Handle) -> Self {
         Self {
             url: format!("{}/v1/archive", verifier.trim_end_matches('/')),
-            http: client(),
+            http,
             runtime,
         }
     }
@@ -53,14 +60,12 @@ impl HttpArchive {
 }
 
 /// Patient with what is long, not with what is silent. Follows nobody elsewhere.
-fn client() -> reqwest::Client {
-    let built = reqwest::Client::builder()
+pub fn patient() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
         .connect_timeout(CONNECT_WAIT_MAX)
         .read_timeout(SILENCE_MAX)
         .timeout(FILE_WAIT_MAX)
         .redirect(reqwest::redirect::Policy::none())
-        .build();
-    built.expect("these settings make a client on every machine that can open a socket")
 }
 
 impl Objects for HttpArchive {

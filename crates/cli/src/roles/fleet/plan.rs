@@ -201,7 +201,7 @@ impl Plan {
 
     /// Follows the first node, which keeps all blocks.
     pub fn explorer(&self, folder: &Path, options: &Options) -> Option<Spec> {
-        let mut line = words(&["explorer", "run"]);
+        let mut line = words(&["explorer", "run", "--near"]);
         line.extend(["--listen".to_owned(), address(self.explorer)]);
         let url = self.explorer_url()?;
         Some(self.spec("explorer".to_owned(), folder, url, line, options))

@@ -50,6 +50,11 @@ pub enum FollowError {
 }
 
 impl FollowError {
+    /// Whether the index failed, and not what is followed.
+    fn is_of_index(&self) -> bool {
+        matches!(self, Self::Db(_) | Self::Apply(ApplyError::Db(_)))
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> &str {
         match self {
@@ -155,6 +160,9 @@ impl Follower {
                         node_height: self.live.progress().node_height,
                     });
                     news = None;
+                    if error.is_of_index() {
+                        self.open_again(&mut writing);
+                    }
                     REST
                 }
             };
@@ -165,6 +173,14 @@ impl Follower {
                     () = self.told(&mut news) => {}
                 }
             });
+        }
+    }
+
+    /// A connection that failed may be gone for good: the index is opened again, if it can be.
+    fn open_again(&self, writing: &mut Writing) {
+        match Writing::open(&self.location, false) {
+            Ok(opened) => *writing = opened,
+            Err(error) => tracing::debug!(%error, "the index cannot be opened"),
         }
     }
 

@@ -1,13 +1,14 @@
 //! Following: what is indexed is what the chain says, made again it is the same, and what does not hold is never taken in.
 
 use crate::server::Server;
-use crate::world::{CUSTOMER, World, account, content, follow_to, follower};
+use crate::world::{CUSTOMER, World, account, content, cursor, follow_to, follower};
 use cairn_client::NodeClient;
 use cairn_explorer::follow::{CheckError, Writing, certified};
 use cairn_explorer::index::{ApplyError, records};
 use cairn_explorer::live::Live;
 use cairn_ledger::records::Account;
 use cairn_ledger::{Key, view};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_holds_what_the_chain_does_and_made_again_elsewhere_it_is_the_same() {
@@ -44,6 +45,50 @@ async fn an_index_holds_what_the_chain_does_and_made_again_elsewhere_it_is_the_s
     };
     follow_to(&world, server.location(), world.height(), false).await;
     assert_eq!(content(server.location()).await, kept, "another database");
+    world.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn following_goes_on_after_a_database_server_has_ended_its_connections() {
+    let Some(server) = Server::start("a server that ends connections") else {
+        return;
+    };
+    let world = World::new().await;
+    let (at, live) = (server.location().clone(), Live::new(1));
+    let anchor = world.node.chain().anchor().clone();
+    let follower = follower(&world.node.url(), anchor, &at, live.clone()).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let (runtime, opened) = (tokio::runtime::Handle::current(), at.clone());
+    let open = move || Writing::open(&opened, false).unwrap();
+    let writing = tokio::task::spawn_blocking(open).await.unwrap();
+    let following = std::thread::spawn(move || follower.run(writing, &runtime, &stopped));
+    let mut news = live.newest();
+    for round in 1..=2 {
+        world.send(CUSTOMER, World::transfer(round)).await;
+        let there = async {
+            while cursor(&at).await < world.height() {
+                news.changed().await.unwrap();
+            }
+        };
+        // Nothing waits for this to pass: it turns a hang into a failure.
+        tokio::time::timeout(Duration::from_secs(120), there)
+            .await
+            .expect("the index follows");
+        let ending = at.clone();
+        let end = move || {
+            let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+                AND pg_terminate_backend(pid)";
+            ending.open().unwrap().one(sql, &[]).unwrap().unwrap().count(0)
+        };
+        assert!(
+            tokio::task::spawn_blocking(end)
+                .await
+                .unwrap()
+                .is_ok_and(|ended| ended > 0)
+        );
+    }
+    stop.send_replace(true);
+    tokio::task::spawn_blocking(|| following.join().unwrap()).await.unwrap();
     world.node.shutdown().await;
 }
 

@@ -99,7 +99,7 @@ fn customer_face(ask: &mut Ask<'_>, row: &Row) -> Answer<Value> {
 pub fn customers(ask: &mut Ask<'_>) -> Answer<Page> {
     let [spent, number] = ask.after([i64::MAX, -1])?;
     let sql = format!(
-        "SELECT {CUSTOMERS} WHERE (bought_stable > 0 OR bought_burned > 0 OR orders > 0) AND (spent < $1 OR (spent = $1 AND number > $2))
+        "SELECT {CUSTOMERS} WHERE (bought_stable > 0 OR bought_burned > 0 OR orders > 0) AND spent <= $1 AND (spent < $1 OR number > $2)
          ORDER BY spent DESC, number LIMIT $3"
     );
     let rows = ask.all(&sql, values![spent, number, ask.fetch()])?;

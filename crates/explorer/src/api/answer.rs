@@ -74,6 +74,7 @@ pub fn list(ask: &mut Ask<'_>, of: ListFn, path: &str, form: Form) -> Result<Mad
     let mut table = Table::new(path, form);
     loop {
         ask.limit = left.min(PAGE_MAX);
+        ask.rows = Some(left);
         let page = of(ask)?;
         left = left.saturating_sub(page.items.len() as u64);
         page.items.iter().for_each(|item| table.add(item));
@@ -152,16 +153,20 @@ impl Table {
 pub fn field(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => {
-            let is_number = text.parse::<i128>().is_ok();
-            match text.chars().next() {
-                Some('=' | '+' | '-' | '@' | '\t' | '\r') if !is_number => format!("'{text}"),
-                _ => text.clone(),
-            }
-        }
+        Value::String(text) => match text.chars().next() {
+            Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n') if !is_number(text) => format!("'{text}"),
+            _ => text.clone(),
+        },
         Value::Array(_) | Value::Object(_) => value.to_string(),
         other => other.to_string(),
     }
+}
+
+/// Digits, with a point among them or without: a spreadsheet does not calculate with anything else that begins with a sign.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    digits.splitn(2, '.').all(is_digits)
 }
 
 /// A row with a place as a feature: a cell of its own as its outline, anything else as a point.
@@ -247,6 +252,12 @@ mod tests {
             (json!("=1+1"), "'=1+1"),
             (json!("-x"), "'-x"),
             (json!("-12"), "-12"),
+            (json!("-0.5"), "-0.5"),
+            (json!("-0.5.1"), "'-0.5.1"),
+            (json!("-1e9"), "'-1e9"),
+            (json!("-"), "'-"),
+            (json!("+1"), "'+1"),
+            (json!("@x"), "'@x"),
             (json!("12"), "12"),
             (json!(null), ""),
             (json!(true), "true"),

@@ -28,6 +28,8 @@ pub struct Ask<'a> {
     pub shared: &'a Shared,
     pub asked: &'a Asked,
     pub limit: u64,
+    /// Rows wanted at once, where a table is made: for lists that count from their beginning for every page.
+    pub rows: Option<u64>,
     /// Where the page begins.
     pub cursor: Option<String>,
     /// The last block in the index; none before the first.
@@ -56,6 +58,7 @@ impl<'a> Ask<'a> {
             shared,
             asked,
             limit: PAGE,
+            rows: None,
             cursor: asked.query.get("cursor").cloned(),
             at,
         };

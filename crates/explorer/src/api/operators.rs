@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 /// Days shown of an operator.
 const DAYS: u64 = 30;
+/// Networks of one operator that are looked at.
+const NETWORKS_MAX: u64 = 100;
 
 fn row_face(ask: &mut Ask<'_>, row: &Row) -> Answer<Value> {
     let number = row.count(0)?;
@@ -38,13 +40,13 @@ pub fn list(ask: &mut Ask<'_>) -> Answer<Page> {
     let rows = match ask.maybe_network()? {
         None => {
             let sql = "SELECT number, id, devices, units, token, stable, usd, last_epoch FROM accounts WHERE (devices > 0 OR units > 0)
-                AND (usd < $1 OR (usd = $1 AND number > $2)) ORDER BY usd DESC, number LIMIT $3";
+                AND usd <= $1 AND (usd < $1 OR number > $2) ORDER BY usd DESC, number LIMIT $3";
             ask.all(sql, values![usd, number, ask.fetch()])?
         }
         Some(network) => {
             let sql = "SELECT a.number, a.id, a.devices, o.units, o.token, o.stable, o.usd, a.last_epoch FROM operator_networks o
                 JOIN accounts a ON a.number = o.operator WHERE o.network = $4
-                AND (o.usd < $1 OR (o.usd = $1 AND o.operator > $2)) ORDER BY o.usd DESC, o.operator LIMIT $3";
+                AND o.usd <= $1 AND (o.usd < $1 OR o.operator > $2) ORDER BY o.usd DESC, o.operator LIMIT $3";
             ask.all(sql, values![usd, number, ask.fetch(), network])?
         }
     };
@@ -70,10 +72,7 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
         Some(tokens.0.saturating_add(account.stable.0))
     });
     let days = days(ask, number, None, None, DAYS)?;
-    let amounts: Vec<u64> = days
-        .iter()
-        .filter_map(|day| day["usd_micro"].as_str()?.parse().ok())
-        .collect();
+    let amounts = recent_days(ask, number)?;
     let states = ask.all(
         "SELECT state, COUNT(*) FROM devices WHERE owner = $1 GROUP BY state ORDER BY state",
         values![number],
@@ -98,6 +97,40 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
     });
     merge(&mut face, extra);
     Ok(face)
+}
+
+/// What each of the last days brought that its networks paid: see `per_day`.
+fn recent_days(ask: &mut Ask<'_>, operator: u64) -> Answer<Vec<u64>> {
+    let networks = ask.all(
+        "SELECT network FROM operator_networks WHERE operator = $1 ORDER BY network LIMIT $2",
+        values![operator, NETWORKS_MAX],
+    )?;
+    let mut last = None;
+    for row in &networks {
+        let sql = "SELECT MAX(day) FROM operator_days WHERE network = $1";
+        let of = ask.one(sql, values![row.count(0)?])?;
+        last = last.max(of.and_then(|row| row.maybe_count(0)));
+    }
+    let first = ask.one(
+        "SELECT MIN(day) FROM operator_days WHERE operator = $1",
+        values![operator],
+    )?;
+    let first = first.and_then(|row| row.maybe_count(0));
+    let Some((first, last)) = first.zip(last) else {
+        return Ok(Vec::new());
+    };
+    let sql = "SELECT day, CAST(SUM(usd) AS BIGINT) FROM operator_days WHERE operator = $1 AND day >= $2 GROUP BY day ORDER BY day";
+    let rows = ask.all(sql, values![operator, (last + 1).saturating_sub(DAYS)])?;
+    let paid = rows.iter().map(|row| Ok((row.count(0)?, row.sum(1))));
+    let paid: Vec<(u64, u64)> = paid.collect::<Answer<_>>()?;
+    Ok(per_day(first, &paid, last))
+}
+
+/// What each of the last days brought, from the first that ever paid: one without pay brought nothing, and is a day all the same.
+fn per_day(first: u64, paid: &[(u64, u64)], last: u64) -> Vec<u64> {
+    let from = (last + 1).saturating_sub(DAYS).max(first);
+    let of = |day: u64| paid.iter().find(|(paid, _)| *paid == day).map_or(0, |(_, usd)| *usd);
+    (from..=last).map(of).collect()
 }
 
 const INCOME: &str = "CAST(SUM(availability) AS BIGINT), CAST(SUM(usage) AS BIGINT), CAST(SUM(token) AS BIGINT),
@@ -160,11 +193,20 @@ pub fn income(ask: &mut Ask<'_>) -> Answer<Page> {
     )
 }
 
+/// Where the page after one goes on that began in an epoch after so many of its rows and holds rows of these epochs: in the epoch of its
+/// last row, after all that were shown of that.
+fn after_page([epoch, skip]: [i64; 2], shown: &[i64]) -> Option<[i64; 2]> {
+    let last = *shown.last()?;
+    let before = if last == epoch { skip } else { 0 };
+    let same = i64::try_from(shown.iter().filter(|epoch| **epoch == last).count()).ok()?;
+    Some([last, before.checked_add(same)?])
+}
+
 /// What an operator should see, the newest first.
 pub fn alerts(ask: &mut Ask<'_>) -> Answer<Page> {
     let operator = ask.account("id")?;
     // By epoch, then by device, then by kind and network, whose order the database alone knows: the place is counted on.
-    let [epoch, skip] = ask.after([i64::MAX, 0])?;
+    let [epoch, skip] = ask.after([i64::MAX, 0])?.map(|number| number.max(0));
     let sql = format!(
         "{} WHERE a.operator = $1 AND a.epoch <= $2 ORDER BY a.epoch DESC, a.device, a.kind, a.network LIMIT $3 OFFSET $4",
         alerts::SELECT
@@ -173,25 +215,55 @@ pub fn alerts(ask: &mut Ask<'_>) -> Answer<Page> {
     let more = rows.len() as u64 > ask.limit;
     let limit = usize::try_from(ask.limit).unwrap_or(usize::MAX);
     let taken: Vec<&Row> = rows.iter().take(limit).collect();
-    let next = match taken.last().filter(|_| more) {
-        Some(last) => {
-            let of = last.int(0)?;
-            let same = taken.iter().filter(|row| row.int(0) == Ok(of)).count() as i64;
-            let before = if of == epoch { skip } else { 0 };
-            // All rows of a page may be of the epoch that it began in, after those that were skipped.
-            let begun = if of == epoch || taken.iter().all(|row| row.int(0) == Ok(of)) {
-                skip
-            } else {
-                before
-            };
-            Some(format!("{of}.{}", begun + same))
-        }
-        None => None,
-    };
+    let epochs: Vec<i64> = taken.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+    let next = after_page([epoch, skip], &epochs).filter(|_| more);
+    let next = next.map(|[epoch, skip]| format!("{epoch}.{skip}"));
     let items = taken.into_iter().map(alerts::face).collect::<Result<_, _>>()?;
     Ok(Page {
         items,
         next,
         checked: ROOT,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_alert_is_left_out_between_pages_wherever_epochs_end() {
+        // Alerts by epoch, the newest first, as the database gives them.
+        let all: Vec<(i64, usize)> = [(9, 4), (7, 2), (6, 1), (5, 6), (1, 3)]
+            .into_iter()
+            .flat_map(|(epoch, count)| (0..count).map(move |place| (epoch, place)))
+            .collect();
+        for limit in 1..=all.len() {
+            let (mut place, mut seen) = ([i64::MAX, 0], Vec::new());
+            loop {
+                let left = all.iter().filter(|(epoch, _)| *epoch <= place[0]);
+                let page: Vec<_> = left
+                    .skip(usize::try_from(place[1]).unwrap())
+                    .take(limit)
+                    .copied()
+                    .collect();
+                seen.extend(page.iter().copied());
+                let epochs: Vec<i64> = page.iter().map(|(epoch, _)| *epoch).collect();
+                match after_page(place, &epochs) {
+                    Some(next) => place = next,
+                    None => break,
+                }
+            }
+            assert_eq!(seen, all, "pages of {limit}");
+        }
+        assert_eq!(after_page([3, i64::MAX], &[3]), None);
+    }
+
+    #[test]
+    fn days_without_pay_count_as_nothing_from_the_first_that_paid() {
+        assert_eq!(per_day(10, &[(10, 5), (12, 7)], 13), [5, 0, 7, 0]);
+        assert_eq!(per_day(10, &[(10, 5)], 10), [5]);
+        let spread = per_day(1, &[(60, 3)], 60);
+        assert_eq!((spread.len(), spread.iter().sum::<u64>()), (DAYS as usize, 3));
+        assert_eq!(per_day(1, &[], 60), [0; DAYS as usize]);
+    }
 }

@@ -4,16 +4,20 @@
 use super::ApiError;
 use super::ask::{Answer, Ask, Page, RECOMPUTED, maybe_amount, text, time};
 use crate::db::{Row, values};
-use crate::index::tx_at;
+use crate::index::{EVENT_BITS, TX_BITS, tx_at};
 use crate::words;
 use cairn_ledger::Event;
 use cairn_ledger::tx::Asset;
+use cairn_types::TimeMs;
 use cairn_types::money::mul_div_floor;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
 /// Movements of one account that are read.
 const MOVES_MAX: u64 = 200_000;
+/// Events by which something comes or goes.
+const KINDS: &str = "'transferred', 'fee_paid', 'credits_bought', 'credits_refunded', 'token_sold_back', 'stable_redeemed', 'stable_issued',
+    'verifier_slashed', 'treasury_funded', 'treasury_drawn'";
 
 /// Something that came or went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,8 +99,9 @@ pub fn lines(mut moves: Vec<Move>) -> Vec<Line> {
 
 /// The worth of tokens at the price of the epoch that was open, or the one before.
 fn worth(ask: &mut Ask<'_>, tokens: u64, time: u64) -> Answer<u64> {
-    let sql = "SELECT price FROM epochs WHERE start <= $1 AND price IS NOT NULL ORDER BY number DESC LIMIT 1";
-    let price = ask.one(sql, values![time])?.and_then(|row| row.maybe_count(0));
+    let open = ask.shared.genesis.clock().epoch_of(TimeMs(time)).unwrap_or_default();
+    let sql = "SELECT price FROM epochs WHERE number <= $1 AND price IS NOT NULL ORDER BY number DESC LIMIT 1";
+    let price = ask.one(sql, values![open.0])?.and_then(|row| row.maybe_count(0));
     let scale = ask.shared.genesis.economics.scale();
     let worth = price.zip(scale.ok());
     let worth = worth.and_then(|(price, scale)| {
@@ -109,7 +114,7 @@ fn worth(ask: &mut Ask<'_>, tokens: u64, time: u64) -> Answer<u64> {
 
 fn moves(ask: &mut Ask<'_>, number: u64) -> Answer<Vec<Move>> {
     let sql = "SELECT tx, time, token, stable, usd, price, epoch, network FROM payouts WHERE operator = $1 ORDER BY tx LIMIT $2";
-    let payouts = ask.all(sql, values![number, MOVES_MAX])?;
+    let payouts = whole(ask.all(sql, values![number, MOVES_MAX + 1])?)?;
     let mut moves = Vec::new();
     for row in &payouts {
         let (tx, stable) = (row.count(0)?, row.sum(3));
@@ -130,15 +135,32 @@ fn moves(ask: &mut Ask<'_>, number: u64) -> Answer<Vec<Move>> {
         moves.push(one(false, stable, stable));
     }
     let id = super::devices::hex_to(&ask.account_id(number)?);
-    let sql = "SELECT e.bytes, e.time, e.tx, e.at FROM touches t JOIN events e ON e.tx = t.at WHERE t.account = $1
-        AND e.kind IN ('transferred', 'fee_paid', 'credits_bought', 'token_sold_back', 'stable_redeemed', 'stable_issued')
-        ORDER BY e.at LIMIT $2";
-    let rows = ask.all(sql, values![number, MOVES_MAX])?;
+    // An event stands in the block of its transaction: looked up there, and not among all events of its kind, of which there are many
+    // more. The kind is asked for as something that no index has.
+    let sql = format!(
+        "SELECT e.bytes, e.time, e.tx, e.at FROM touches t JOIN events e ON e.tx = t.at
+        AND e.at >= ((t.at >> {TX_BITS}) << {EVENT_BITS}) AND e.at < (((t.at >> {TX_BITS}) + 1) << {EVENT_BITS})
+        WHERE t.account = $1 AND (e.kind || '') IN ({KINDS}) ORDER BY t.at, e.at LIMIT $2"
+    );
+    let rows = whole(ask.all(&sql, values![number, MOVES_MAX + 1])?)?;
     for row in &rows {
         of_event(ask, &id, row, &mut moves)?;
     }
     moves.retain(|one| one.amount > 0);
     Ok(moves)
+}
+
+/// All rows, or a refusal: lots of which some are missing are wrong lots.
+fn whole(rows: Vec<Row>) -> Answer<Vec<Row>> {
+    let hint = "count lots out of /v1/operators/{id}/income.csv?step=epoch and the account's transactions";
+    match rows.len() as u64 > MOVES_MAX {
+        true => Err(ApiError::bad(
+            "too_much",
+            "this account has moved more often than can be counted here",
+            hint,
+        )),
+        false => Ok(rows),
+    }
 }
 
 fn of_event(ask: &mut Ask<'_>, id: &[u8; 32], row: &Row, moves: &mut Vec<Move>) -> Answer<()> {
@@ -162,10 +184,7 @@ fn of_event(ask: &mut Ask<'_>, id: &[u8; 32], row: &Row, moves: &mut Vec<Move>) 
     };
     match &event {
         Event::Transferred { from, to, amount } => {
-            let (token, amount, usd) = match *amount {
-                Asset::Token(amount) => (true, amount.0, worth(ask, amount.0, at_time)?),
-                Asset::Stable(amount) => (false, amount.0, amount.0),
-            };
+            let (token, amount, usd) = asset(ask, *amount, at_time)?;
             moves.extend((from.0 == *id).then(|| one(false, token, amount, usd)));
             moves.extend((to.0 == *id).then(|| one(true, token, amount, usd)));
         }
@@ -182,6 +201,22 @@ fn of_event(ask: &mut Ask<'_>, id: &[u8; 32], row: &Row, moves: &mut Vec<Move>) 
             moves.push(one(false, true, burned.0, if paid.0 == 0 { credits.0 } else { 0 }));
             moves.push(one(false, false, paid.0, paid.0));
         }
+        // What it paid for them was disposed of then; what comes back is worth what it is.
+        Event::CreditsRefunded { account, paid, .. } if account.0 == *id => {
+            moves.push(one(true, false, paid.0, paid.0));
+        }
+        Event::VerifierSlashed { reporter, rewarded, .. } if reporter.0 == *id => {
+            let usd = worth(ask, rewarded.0, at_time)?;
+            moves.push(one(true, true, rewarded.0, usd));
+        }
+        Event::TreasuryFunded { by, amount, .. } if by.0 == *id => {
+            let (token, amount, usd) = asset(ask, *amount, at_time)?;
+            moves.push(one(false, token, amount, usd));
+        }
+        Event::TreasuryDrawn { by, amount, .. } if by.0 == *id => {
+            let (token, amount, usd) = asset(ask, *amount, at_time)?;
+            moves.push(one(true, token, amount, usd));
+        }
         Event::TokenSoldBack { account, burned, paid } if account.0 == *id => {
             moves.push(one(false, true, burned.0, paid.0));
             moves.push(one(true, false, paid.0, paid.0));
@@ -195,9 +230,17 @@ fn of_event(ask: &mut Ask<'_>, id: &[u8; 32], row: &Row, moves: &mut Vec<Move>) 
     Ok(())
 }
 
+/// Whether it is token, how much, and what that was worth.
+fn asset(ask: &mut Ask<'_>, amount: Asset, time: u64) -> Answer<(bool, u64, u64)> {
+    Ok(match amount {
+        Asset::Token(amount) => (true, amount.0, worth(ask, amount.0, time)?),
+        Asset::Stable(amount) => (false, amount.0, amount.0),
+    })
+}
+
 /// The year of a moment, in UTC.
 fn year_of(ms: u64) -> u64 {
-    let text = cairn_types::TimeMs(ms).to_string();
+    let text = TimeMs(ms).to_string();
     text.split('-')
         .next()
         .and_then(|year| year.parse().ok())
@@ -222,7 +265,8 @@ pub fn list(ask: &mut Ask<'_>) -> Answer<Page> {
         .filter(|line| year.is_none_or(|year| year_of(line.of.time) == year))
         .collect();
     let skip = usize::try_from(skip).unwrap_or(0);
-    let limit = usize::try_from(ask.limit).unwrap_or(usize::MAX);
+    // A table is made of one count, not of one for each of its pages.
+    let limit = usize::try_from(ask.rows.unwrap_or(ask.limit)).unwrap_or(usize::MAX);
     let taken: Vec<&&Line> = shown.iter().skip(skip).take(limit).collect();
     let next = (shown.len() > skip + taken.len()).then(|| (skip + taken.len()).to_string());
     let mut items = Vec::new();

@@ -6,7 +6,7 @@
 use super::{DbError, Session, values};
 
 /// Another number: another form of the index, which is then made anew.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// Every table with its columns; `BYTES` stands for the database's own type.
 pub const TABLES: &[(&str, &str)] = &[
@@ -171,8 +171,9 @@ const INDEXES: &[(&str, &str)] = &[
     ("events_network", "events (network, at)"),
     ("events_account", "events (account, at)"),
     ("events_device", "events (device, at)"),
-    ("accounts_usd", "accounts (usd, number)"),
-    ("accounts_spent", "accounts (spent, number)"),
+    ("blocks_used", "blocks (height) WHERE txs > 0"),
+    ("accounts_usd", "accounts (usd DESC, number)"),
+    ("accounts_spent", "accounts (spent DESC, number)"),
     ("devices_owner", "devices (owner, number)"),
     ("devices_state", "devices (state, number)"),
     ("members_state", "members (network, state, device)"),
@@ -186,7 +187,11 @@ const INDEXES: &[(&str, &str)] = &[
     ("findings_device", "findings (device, epoch, network, place)"),
     ("device_epochs_epoch", "device_epochs (network, epoch, device)"),
     ("device_epochs_recent", "device_epochs (device, epoch)"),
-    ("operator_networks_usd", "operator_networks (network, usd, operator)"),
+    (
+        "operator_networks_usd",
+        "operator_networks (network, usd DESC, operator)",
+    ),
+    ("operator_days_network", "operator_days (network, day, operator, usd)"),
     ("orders_customer", "orders (customer, at)"),
     ("orders_network", "orders (network, at)"),
     ("orders_state", "orders (state, at)"),

@@ -58,7 +58,7 @@ pub const OPERATOR: &[(&str, &str)] = &[
     ),
     (
         "income_per_day",
-        "Dollars at receipt of its last 30 days with income: median and range.",
+        "Dollars at receipt of each of the last 30 days that its networks paid, from its first income on: median and range. A day without income counts as nothing.",
     ),
     (
         "payback_days",

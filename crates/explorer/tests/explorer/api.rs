@@ -4,7 +4,9 @@
 use crate::schema::check;
 use crate::world::{CUSTOMER, Furniture, OPERATOR, World, account};
 use cairn_explorer::{Clock, Handle, Settings, api, start};
-use cairn_types::TimeMs;
+use cairn_ledger::tx::transfer::Transfer;
+use cairn_ledger::tx::{Asset, Body, buy_credits, refund_credits};
+use cairn_types::{Credit, MicroUsd, TimeMs};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -279,6 +281,53 @@ async fn a_browser_is_told_what_a_page_may_do_and_other_pages_may_do_nothing() {
         }
     }
     assert_eq!(refused, Some(true));
+    world.node.shutdown().await;
+    asking.explorer.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_given_back_for_credits_is_received_again_and_is_a_lot() {
+    let world = World::new().await;
+    let asking = Asking::start(&world).await;
+    let payment = buy_credits::Payment::Stable(MicroUsd(5_000_000));
+    world
+        .send(CUSTOMER, Body::BuyCredits(buy_credits::BuyCredits { payment }))
+        .await;
+    let credits = Credit(4_000_000);
+    world
+        .send(CUSTOMER, Body::RefundCredits(refund_credits::RefundCredits { credits }))
+        .await;
+    let amount = Asset::Stable(MicroUsd(1_000_000));
+    let to = account(OPERATOR);
+    world.send(CUSTOMER, Body::Transfer(Transfer { to, amount })).await;
+    asking.has(world.height()).await;
+    let (_, tax) = asking.get(&format!("/v1/operators/{}/tax", account(CUSTOMER))).await;
+    let rows = tax["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["asset"] == "stable");
+    let of = |row: &Value, name: &str| row[name].as_str().map(str::to_owned);
+    let rows: Vec<_> = rows
+        .map(|row| [of(row, "kind"), of(row, "amount"), of(row, "cost_usd_micro")])
+        .collect();
+    let [bought, back, sent] = <[_; 3]>::try_from(rows).unwrap();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        bought,
+        [some("disposed"), some("5000000"), some("0")],
+        "genesis gave it, at no price"
+    );
+    let given = back[1].clone().unwrap().parse::<u64>().unwrap();
+    assert!(
+        back[0] == some("received") && (1_000_000..=4_000_000).contains(&given),
+        "{back:?}"
+    );
+    assert_eq!(
+        sent,
+        [some("disposed"), some("1000000"), some("1000000")],
+        "a part of what came back"
+    );
     world.node.shutdown().await;
     asking.explorer.shutdown().await;
 }

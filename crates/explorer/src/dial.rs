@@ -65,12 +65,13 @@ pub fn leads_out(url: &Url) -> bool {
     number.is_none_or(is_public)
 }
 
-/// A client that goes no further than `may` and these names lead; it follows nobody elsewhere.
+/// A client that goes no further than public names lead, unless what is near may be asked; it follows nobody elsewhere. Whom a proxy would
+/// ask cannot be seen from here, so that strangers are asked without one.
 pub fn client(near: bool, builder: ClientBuilder) -> Result<reqwest::Client, reqwest::Error> {
-    let builder = builder.redirect(reqwest::redirect::Policy::none()).no_proxy();
+    let builder = builder.redirect(reqwest::redirect::Policy::none());
     match near {
         true => builder.build(),
-        false => builder.dns_resolver(Public).build(),
+        false => builder.no_proxy().dns_resolver(Public).build(),
     }
 }
 

@@ -21,8 +21,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 pub const LINES_MAX: usize = 1_024;
 /// Claims that one radio serves.
 pub const CLAIMS_MAX: usize = 32;
-/// Receptions on their way to one line; more are not offered there, and counted as `behind`.
-const TO_LINE_MAX: usize = 64;
+/// Receptions on their way to one line: what a radio hears in the second after which senders listen, were it all of a concentrator's
+/// channels at their fastest. More are not offered there, and counted as `behind`.
+const TO_LINE_MAX: usize = 512;
 /// How often the market is asked, and promises are shown.
 pub const EVERY: Duration = Duration::from_secs(15);
 

@@ -18,9 +18,9 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// Offers that wait for an answer; the oldest is given up for a new one.
+/// Offers that wait for an answer, as many as a router keeps of a line; more wait their turn.
 const OFFERS_MAX: usize = 256;
-/// Nobody answers a sender that waited longer: its windows are closed.
+/// Nobody answers a sender that waited longer: its windows are closed. An offer that is not answered in it is given up for another.
 const FRESH: Duration = Duration::from_secs(3);
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(5);
@@ -110,6 +110,7 @@ struct Offered {
     offer: Offer,
     frame: Vec<u8>,
     price: Credit,
+    since: Instant,
 }
 
 impl Line {
@@ -169,8 +170,15 @@ impl Line {
         let mut heard_at = Instant::now();
         let mut ping = Instant::now() + PING;
         loop {
+            let oldest = offers.values().next().map(|offered| offered.since + FRESH);
+            let given_up = oldest.filter(|_| offers.len() >= OFFERS_MAX);
             let done = tokio::select! {
-                Some(reception) = self.heard.recv() => {
+                () = sleep_until(given_up.unwrap_or(ping)), if given_up.is_some() => {
+                    offers.pop_first();
+                    self.book.missed("unanswered");
+                    Ok(())
+                }
+                Some(reception) = self.heard.recv(), if given_up.is_none() => {
                     next += 1;
                     self.offer(frames, &mut offers, next, reception).await
                 }
@@ -236,11 +244,14 @@ impl Line {
             counter_us: heard.counter_us,
         };
         let frame = heard.frame;
-        offers.insert(number, Offered { offer, frame, price });
-        while offers.len() > OFFERS_MAX {
-            offers.pop_first();
-            self.book.missed("unanswered");
-        }
+        let since = Instant::now();
+        let offered = Offered {
+            offer,
+            frame,
+            price,
+            since,
+        };
+        offers.insert(number, offered);
         frames.send(&Up::Offer(offer)).await
     }
 
@@ -252,7 +263,10 @@ impl Line {
     ) -> io::Result<()> {
         match message {
             Down::Answer { number, verdict } => {
-                let Some(Offered { offer, frame, price }) = offers.remove(&number) else {
+                let Some(Offered {
+                    offer, frame, price, ..
+                }) = offers.remove(&number)
+                else {
                     return Ok(());
                 };
                 let handed = {

@@ -176,6 +176,25 @@ async fn join_uplink_and_downlink_pass_to_a_server_of_semtechs_protocol_and_are_
 }
 
 #[tokio::test]
+async fn what_is_more_than_a_line_takes_is_counted() {
+    // A router that says nothing: the line waits for its greeting.
+    let listener = TcpListener::bind(ANY).await.unwrap();
+    let hotspot = hotspot(claim(listener.local_addr().unwrap(), 3 * PRICE)).await;
+    let (radio, _downlinks, stop) = forwarder(hotspot.port).await;
+    let _line = listener.accept().await.unwrap();
+    let behind = || hotspot.lines.status()[0].refused.get("behind").copied();
+    let mut sent = 0;
+    while behind().is_none() {
+        sent += 1;
+        radio.send(heard(&data(0x2601_0001, sent as u8), sent)).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert!(sent > 512, "after {sent}");
+    stop.trigger();
+    hotspot.shell.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_customer_that_does_not_sign_is_cut_off_after_its_exposure() {
     let listener = TcpListener::bind(ANY).await.unwrap();
     let hotspot = hotspot(claim(listener.local_addr().unwrap(), 3 * PRICE)).await;

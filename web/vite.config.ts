@@ -3,6 +3,9 @@ import preact from '@preact/preset-vite';
 import { defineConfig } from 'vitest/config';
 import { fixture } from './tests/fixtures/server';
 
+/** For work on the page against an explorer that runs. */
+const toExplorer: Record<string, string> = process.env.CAIRN_URL ? { '/v1': process.env.CAIRN_URL } : {};
+
 export default defineConfig(({ mode }) => ({
   plugins: [preact({ devToolsEnabled: false, prefreshEnabled: false }), ...(mode === 'fixture' ? [fixture()] : [])],
   worker: { format: 'es' },
@@ -13,7 +16,8 @@ export default defineConfig(({ mode }) => ({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1200,
   },
-  server: { proxy: (process.env.CAIRN_URL ? { '/v1': process.env.CAIRN_URL } : {}) as Record<string, string> },
+  server: { proxy: toExplorer },
+  preview: { proxy: mode === 'fixture' ? {} : toExplorer },
   // The first use of the curve makes its tables: seconds, where the machine is busy.
   test: { include: ['tests/unit/**/*.test.{ts,tsx}'], testTimeout: 60_000 },
 }));

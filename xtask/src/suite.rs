@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    cargo, python, root,
+    cargo, code_of, python, root,
     tally::Tally,
     target, tidy,
     web::{self, Missing, Web},
@@ -85,6 +85,10 @@ pub fn of_page() -> io::Result<u8> {
         Ok(web) => web,
         Err(Missing::Machine(why) | Missing::Broken(why)) => return Err(io::Error::other(why)),
     };
+    let built = cargo(&["build", "--package", "cairn-cli", "--bin", "cairn"]).status()?;
+    if !built.success() {
+        return Ok(code_of(built));
+    }
     let mut tally = Tally::default();
     let well = test_page(&web, &mut tally)?;
     println!("{}", tally.closing());
@@ -106,7 +110,7 @@ fn page() -> Result<Web, Missing> {
 /// Components first: they take seconds. Both run even when one fails.
 fn test_page(web: &Web, tally: &mut Tally) -> io::Result<bool> {
     let mut well = true;
-    for command in [web.component_tests(), web.browser_tests(web::free_port()?)] {
+    for command in [web.component_tests(), web.browser_tests(web::free_port()?, &std::path::absolute(target().join("debug/cairn"))?)] {
         well &= watch(command, |line| {
             tally.page_line(line);
             true

@@ -102,10 +102,11 @@ impl Web {
         self.npm(&["run", "--silent", "test"])
     }
 
-    /// The command that runs the tests in a browser.
-    pub fn browser_tests(&self, fixture_port: u16) -> Command {
+    /// The command that runs the tests in a browser: against made-up answers, and against the network that `cairn` plays.
+    pub fn browser_tests(&self, fixture_port: u16, cairn: &Path) -> Command {
         let mut command = self.npm(&["exec", "--no", "--", "playwright", "test"]);
         command.env("FIXTURE_PORT", fixture_port.to_string());
+        command.env("CAIRN", cairn);
         command
     }
 

@@ -44,10 +44,29 @@ function refused(error: unknown, status: number): Refused {
   return new Refused(isRefusal(error) ? error : fallback, status);
 }
 
+type Ask = (path: string, options: object) => Promise<{ data?: unknown; error?: unknown; response: Response }>;
+
+/** What the explorer reads out of archives, a few for all its readers at a time: this page asks one after the other. */
+const ONE_BY_ONE: GetPath = '/v1/devices/{id}/readings';
+const BUSY_TRIES = 5;
+const BUSY_WAIT_MS = 1_000;
+let turn: Promise<unknown> = Promise.resolve();
+
+async function patiently(ask: Ask, path: string, options: { signal?: AbortSignal }): ReturnType<Ask> {
+  for (let tries = 1; ; tries++) {
+    const answer = await ask(path, options);
+    if (answer.response.status !== 429 || tries === BUSY_TRIES) return answer;
+    await new Promise((later) => setTimeout(later, BUSY_WAIT_MS));
+  }
+}
+
 export async function get<P extends GetPath>(path: P, options: GetOptions<P>, signal?: AbortSignal): Promise<Answer<P>> {
   // The generics of the library hold for each call of a page; inside they are one shape.
-  const ask = client.GET as unknown as (path: string, options: object) => Promise<{ data?: unknown; error?: unknown; response: Response }>;
-  const { data, error, response } = await ask(path, { ...options, signal });
+  const ask = client.GET as unknown as Ask;
+  const asked = { ...options, signal };
+  const asking = path === ONE_BY_ONE ? turn.then(() => patiently(ask, path, asked)) : patiently(ask, path, asked);
+  if (path === ONE_BY_ONE) turn = asking.catch(() => undefined);
+  const { data, error, response } = await asking;
   if (!response.ok || data === undefined) throw refused(error, response.status);
   return data as Answer<P>;
 }

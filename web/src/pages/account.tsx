@@ -6,8 +6,10 @@ import { count, percent } from '../format/amounts';
 import { useTitle } from '../title';
 import { Block, Card, Empty, Subject } from '../ui/block';
 import { Transactions } from '../ui/ledger';
+import { ProvenRecord } from '../ui/proven';
 import { Pager, Pairs, Stat, Stats } from '../ui/table';
 import { Credits, Id, Token, Usd } from '../ui/values';
+import { isNumber } from '../verify/record';
 
 export function Account() {
   const { id = '' } = useRoute().params;
@@ -15,6 +17,10 @@ export function Account() {
   useTitle(account.data ? `Account ${account.data.number}` : 'Account');
   return <Subject from={account}>{(data) => <Page of={data} />}</Subject>;
 }
+
+/** Number, rule, nonce, token, stablecoin: the first fields of an account's record. */
+const holds = (of: Schemas['Account']) => ([number, , nonce, token, stable]: unknown[]) =>
+  isNumber(number, of.number) && isNumber(nonce, of.nonce) && isNumber(token, of.token) && isNumber(stable, of.stable);
 
 function Page({ of }: { of: Schemas['Account'] }) {
   const { query } = useLocation();
@@ -26,6 +32,7 @@ function Page({ of }: { of: Schemas['Account'] }) {
           <p class="crumbs"><a href="/ledger?view=accounts">Accounts</a></p>
           <h1>Account {of.number}</h1>
           <p class="lead"><Id id={of.id} copy /> {of.roles.length > 0 && <>is {of.roles.join(', ')}</>}</p>
+          <p><ProvenRecord kind="account" id={of.id} height={of.at.height} what="balances" same={holds(of)} /></p>
         </div>
         <div class="actions">
           {of.roles.includes('operator') && <a class="button" href={`/operators/${of.id}`}>As an operator</a>}

@@ -1,4 +1,5 @@
 /** One device: where it stands, what it measured, what was refused and why, what it earned, and what would earn more. */
+import { useEffect, useState } from 'preact/hooks';
 import { useLocation, useRoute } from 'preact-iso';
 import { useGet } from '../api/use';
 import type { Schemas } from '../api/client';
@@ -7,8 +8,10 @@ import { count, decimal, percent, toNumber } from '../format/amounts';
 import { useTitle } from '../title';
 import { Block, Card, Empty, Subject, sentence } from '../ui/block';
 import { Chart, short } from '../ui/chart';
+import { ProvenRecord } from '../ui/proven';
 import { Pager, Pairs, Stat, Stats, Table } from '../ui/table';
 import { Define, Id, Tag, Time, Token, Units, Usd, definition } from '../ui/values';
+import { isHex, isNumber } from '../verify/record';
 import { Neighbours } from './device-neighbours';
 
 export function Device() {
@@ -27,6 +30,7 @@ function Page({ of }: { of: Schemas['Device'] }) {
           <p class="crumbs">{stay ? <a href={`/networks/${stay.network}`}>{stay.name}</a> : 'In no network'}</p>
           <h1>Device {of.number}</h1>
           <p class="lead"><Id id={of.id} copy /> of <a href={`/operators/${of.owner}`}>account {of.owner_number}</a></p>
+          <p><ProvenRecord kind="device" id={of.id} height={of.at.height} what="owner" same={([number, , owner]) => isNumber(number, of.number) && isHex(owner, of.owner)} /></p>
         </div>
         <Tag state={of.state} />
       </div>
@@ -76,17 +80,37 @@ function Standing({ of }: { of: Schemas['Device'] }) {
 /** One chart for each field of the network's kind: a new kind needs no code here. */
 function ReadingCharts({ of, stay }: { of: Schemas['Device']; stay: Schemas['Membership'] }) {
   const fields = useGet('/v1/fields/{vertical}', { params: { path: { vertical: stay.vertical } } }, false);
-  return <>{fields.data?.fields.map((field) => <Reading key={field.quantity} of={of} stay={stay} field={field} />)}</>;
+  const [none, setNone] = useState<string[]>([]);
+  const epoch = of.epochs.at(-1)?.epoch;
+  return (
+    <>
+      {fields.data?.fields.map((field, at) => (
+        <Reading key={`${field.quantity} ${epoch}`} of={of} stay={stay} field={field} first={at === 0}
+          onNone={(name, is) => setNone((all) => (all.includes(name) === is ? all : is ? [...all, name] : all.filter((one) => one !== name)))} />
+      ))}
+      {none.length > 0 && <p class="hint">In these epochs it measured no {none.join(', ')}.</p>}
+    </>
+  );
 }
 
-function Reading({ of, stay, field }: { of: Schemas['Device']; stay: Schemas['Membership']; field: Schemas['Field'] }) {
-  const readings = useGet('/v1/devices/{id}/readings', { params: { path: { id: of.id }, query: { network: stay.network, field: field.name } } });
+interface ReadingProps {
+  of: Schemas['Device'];
+  stay: Schemas['Membership'];
+  field: Schemas['Field'];
+  first: boolean;
+  onNone: (name: string, is: boolean) => void;
+}
+
+/** Nothing where the device measured nothing of the field; only the first says that it is being looked for. */
+function Reading({ of, stay, field, first, onNone }: ReadingProps) {
+  const readings = useGet('/v1/devices/{id}/readings', { params: { path: { id: of.id }, query: { network: stay.network, field: field.name } } }, false);
+  const isNone = readings.data !== undefined && readings.data.times_ms.length === 0 && readings.data.awaited.length === 0;
+  useEffect(() => onNone(field.name, isNone), [isNone]);
+  if (isNone || (!first && readings.state === 'loading')) return null;
   const name = field.name.charAt(0).toUpperCase() + field.name.slice(1);
   return (
     <Block class="half" title={field.unit ? `${name}, ${field.unit}` : name} from={readings} tools={<Define of={name} text={`${sentence(field.sentence)}${field.paid ? ' The network pays for it.' : ''}`} />}
-      empty={(data) => (data.times_ms.length === 0 ? (
-        <Empty title={data.awaited.length ? 'The archive of these epochs is awaited.' : 'It measured nothing of this in the last epochs.'} />
-      ) : undefined)}>
+      empty={(data) => (data.times_ms.length === 0 ? <Empty title="The archive of these epochs is awaited." /> : undefined)}>
       {(data) => (
         <>
           <Chart label={`${name} over time`} height={170} times={data.times_ms.map((ms) => ms / 1000)} axis={short}

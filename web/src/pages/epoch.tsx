@@ -6,8 +6,10 @@ import { bytes, count, percent } from '../format/amounts';
 import { duration } from '../format/times';
 import { useTitle } from '../title';
 import { Block, Card, Empty, Subject, sentence } from '../ui/block';
+import { ProvenRecord } from '../ui/proven';
 import { Bars, Pager, Pairs, Stat, Stats, Table } from '../ui/table';
 import { Checked, Credits, Id, Tag, Time, Token, Units, Usd } from '../ui/values';
+import { isHex } from '../verify/record';
 import { Recompute } from './epoch-recompute';
 
 export function Epoch() {
@@ -17,6 +19,10 @@ export function Epoch() {
   useTitle(`Epoch ${epoch}`);
   return <Subject from={found}>{(data) => <Page of={data} />}</Subject>;
 }
+
+/** The roots as the record has them, one after the other. */
+const holds = ({ inputs, archive, findings, memory, anchors, previous }: Schemas['RootsFace']) => (record: unknown[]) =>
+  [inputs, archive, findings, memory, anchors, previous].every((root, at) => isHex(record[at], root));
 
 function Page({ of }: { of: Schemas['NetworkEpoch'] }) {
   const signed = BigInt(of.bond_active) === 0n ? 0 : Number((10_000n * BigInt(of.bond_signed)) / BigInt(of.bond_active));
@@ -28,6 +34,7 @@ function Page({ of }: { of: Schemas['NetworkEpoch'] }) {
           <p class="crumbs"><a href={`/audit?network=${of.network}`}>Epochs</a></p>
           <h1>Epoch {count(of.epoch)}</h1>
           <p class="lead"><Time at={of.start} /> to <Time at={of.end} form="clock" />{of.window_left_ms ? `; may be disputed for ${duration(of.window_left_ms)} more` : ''}</p>
+          {of.roots && <p><ProvenRecord kind="roots" id={of.network} epoch={of.epoch} height={of.at.height} what="roots" same={holds(of.roots)} /></p>}
         </div>
         <div class="actions">
           {of.epoch > 0 && <a class="button" href={`/audit/${of.network}/${of.epoch - 1}`}>Epoch before</a>}

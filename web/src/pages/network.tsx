@@ -8,9 +8,11 @@ import { points, shaded } from '../map/places';
 import { useTitle } from '../title';
 import { Block, Card, Empty, Subject } from '../ui/block';
 import { CellLegend, PlaceMap } from '../ui/map';
+import { ProvenRecord } from '../ui/proven';
 import { Pager, Pairs, Stat, Stats, Table } from '../ui/table';
 import { Credits, Define, Id, Tag, Time, Token, Units, Usd, definition } from '../ui/values';
 import { Spread } from '../ui/spread';
+import { isHex, isNumber, isText } from '../verify/record';
 
 export function Network() {
   const { id = '' } = useRoute().params;
@@ -18,6 +20,10 @@ export function Network() {
   useTitle(network.data?.name ?? 'Network');
   return <Subject from={network}>{(data) => <Page of={data} />}</Subject>;
 }
+
+/** The fields of a network's record that the page shows. */
+const holds = (of: Schemas['Network']) => (record: unknown[]) =>
+  isNumber(record[0], of.number) && isText(record[1], of.name) && isText(record[2], of.vertical) && isHex(record[3], of.founder) && isNumber(record[11], of.treasury_token) && isNumber(record[12], of.treasury_stable);
 
 function Page({ of }: { of: Schemas['Network'] }) {
   return (
@@ -27,6 +33,7 @@ function Page({ of }: { of: Schemas['Network'] }) {
           <p class="crumbs"><a href="/networks">Networks</a></p>
           <h1>{of.name}</h1>
           <p class="lead">One unit is a {of.unit}. Customers pay {dollars(of.price_micro_usd)} for a million {of.shape === 'stream' ? 'packets' : 'rows'}.{of.closes !== null && ` It closes with epoch ${of.closes}.`}</p>
+          <p><ProvenRecord kind="network" id={of.id} height={of.at.height} what="name, founder and treasury" same={holds(of)} /></p>
         </div>
         <div class="actions">
           <a class="button" href={`/customers?network=${of.id}`}>Buy data</a>

@@ -10,8 +10,10 @@ import { useTitle } from '../title';
 import { Block, Card, Empty, Subject, sentence } from '../ui/block';
 import { Chart, short } from '../ui/chart';
 import { PlaceMap } from '../ui/map';
+import { ProvenRecord } from '../ui/proven';
 import { Pager, Stat, Stats, Table } from '../ui/table';
 import { Define, Id, Tag, Time, Token, Usd, definition } from '../ui/values';
+import { isNumber } from '../verify/record';
 import { DeviceTable } from './network';
 import { Payback } from './operator-payback';
 
@@ -30,6 +32,7 @@ function Page({ of }: { of: Schemas['Operator'] }) {
           <p class="crumbs"><a href="/operators">Operators</a></p>
           <h1>Account {of.number}</h1>
           <p class="lead"><Id id={of.id} href={`/ledger/accounts/${of.id}`} copy /></p>
+          <p><ProvenRecord kind="account" id={of.id} height={of.at.height} what="balances" same={([number, , , token, stable]) => isNumber(number, of.number) && isNumber(token, of.balance_token) && isNumber(stable, of.balance_stable)} /></p>
         </div>
         <ul class="states">{of.states.map((one) => <li key={one.state}><Tag state={one.state} label={`${count(one.count)} ${one.state}`} /></li>)}</ul>
       </div>

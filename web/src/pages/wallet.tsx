@@ -71,7 +71,7 @@ function Recovery({ secret, done }: { secret: string; done: () => void }) {
   return (
     <Card title="Your recovery key, shown once">
       <div class="form">
-        <p>Write it down or print it, and keep it away from your devices. With one passkey and this key the account can be given new keys. Nobody can show it to you again.</p>
+        <p>Write it down or print it, and keep it away from your devices. If one passkey is lost, the other one and this key sign together. Nobody can show it to you again.</p>
         <pre tabIndex={0}>{secret.match(/.{1,8}/g)?.join(' ')}</pre>
         <div><Copy text={secret} label="Copy the recovery key" /></div>
         <label class="check-line"><input type="checkbox" checked={kept} onChange={() => setKept(!kept)} /> I have it in a safe place.</label>

@@ -18,6 +18,7 @@ export function Review({ wallet, prepared, onDone, onCancel }: ReviewProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState<Refusal>();
+  const [recovery, setRecovery] = useState('');
   useEffect(() => {
     const element = dialog.current;
     element?.showModal();
@@ -28,9 +29,9 @@ export function Review({ wallet, prepared, onDone, onCancel }: ReviewProps) {
   const go = () => {
     setBusy(true);
     setRefusal(undefined);
-    signAndSend(wallet, prepared).then(onDone, (error: unknown) => {
+    signAndSend(wallet, prepared, recovery || undefined).then(onDone, (error: unknown) => {
       setBusy(false);
-      setRefusal(error instanceof Refused ? refusalOf(error) : { code: 'unsigned', message: 'nothing was signed', hint: 'The device did not sign. You may try again.' });
+      setRefusal(error instanceof Refused ? refusalOf(error) : { code: 'unsigned', message: error instanceof Error && error.name === 'Error' ? error.message : 'the device did not sign', hint: 'Nothing was signed. You may try again.' });
     });
   };
   return (
@@ -47,6 +48,12 @@ export function Review({ wallet, prepared, onDone, onCancel }: ReviewProps) {
       )}
       {!same && <p class="banner bad" role="alert">The explorer read something else than this page made. Nothing can be signed here.</p>}
       {same && !preview.accepted && preview.refusal && <p class="banner bad" role="alert"><b>The ledger would refuse it: {sentence(preview.refusal.message)}</b> {sentence(preview.refusal.hint)}</p>}
+      {wallet.recovery && (
+        <details class="as-table">
+          <summary>One of your passkeys is lost</summary>
+          <label>Recovery key<input value={recovery} onInput={(event) => setRecovery(event.currentTarget.value)} autocomplete="off" spellcheck={false} /></label>
+        </details>
+      )}
       {refusal && <p class="banner bad" role="alert">{sentence(refusal.message)} {sentence(refusal.hint)}</p>}
       <div class="dialog-actions">
         <button type="button" onClick={onCancel} disabled={busy}>Cancel</button>

@@ -1,9 +1,9 @@
 /** The account this browser signs for: public halves only. Makes it, prepares transactions for it, signs and sends them. */
 import { ed25519 } from '@noble/curves/ed25519.js';
-import { get, post } from '../api/client';
+import { Refused, get, post } from '../api/client';
 import type { Schemas } from '../api/client';
 import { keep, kept } from '../keep';
-import { toHex } from '../verify/bytes';
+import { fromHex, toHex } from '../verify/bytes';
 import { type Passkey, makePasskey, sign } from './passkey';
 import { type Body, type PublicKey, type Rule, type Signed, type Transaction, accountId, ruleOf, signedBytes, transactionBytes, transactionId } from './transactions';
 
@@ -59,11 +59,37 @@ export interface Prepared {
 const FEE_MAX_TIMES = 2n;
 
 export async function prepare(wallet: Wallet, body: Body, fees: Schemas['Fees'], sponsor?: string): Promise<Prepared> {
-  const nonce = body.kind === 'open_account' ? 1n : BigInt((await get('/v1/accounts/{id}', { params: { path: { id: wallet.account } } })).next_nonce ?? 1);
+  const account = body.kind === 'open_account' ? undefined : await get('/v1/accounts/{id}', { params: { path: { id: wallet.account } } });
   const fee = BigInt(body.kind === 'open_account' ? fees.open_account : fees.base);
-  const transaction: Transaction = { chain: wallet.chain, account: wallet.account, nonce, feeMax: fee * FEE_MAX_TIMES, body, ...(sponsor && { sponsor }) };
-  const preview = await post<Schemas['Preview']>('/v1/transactions/preview', { transaction: toHex(transactionBytes(transaction)) });
-  return { transaction, preview };
+  const transaction: Transaction = { chain: wallet.chain, account: wallet.account, nonce: BigInt(account?.next_nonce ?? 1), feeMax: fee * FEE_MAX_TIMES, body, ...(sponsor && { sponsor }) };
+  const preview = await tried(transactionBytes(transaction));
+  const refusal = preview.refusal ?? (account && shortage(account, body, BigInt(preview.fee)));
+  return { transaction, preview: refusal ? { ...preview, accepted: false, refusal } : preview };
+}
+
+/** Tries a transaction: signed as the ledger would, unsigned only as far as it can be read. */
+function tried(transaction: Uint8Array): Promise<Schemas['Preview']> {
+  return post<Schemas['Preview']>('/v1/transactions/preview', { transaction: toHex(transaction) });
+}
+
+/** What the account lacks for this, beside its fee. */
+function shortage(account: Schemas['Account'], body: Body, fee: bigint): Schemas['Error'] | undefined {
+  const none = { token: 0n, stable: 0n, credits: 0n };
+  const takes = { ...none, ...takenBy(body) };
+  takes.token += fee;
+  const lacks = (Object.keys(none) as (keyof typeof none)[]).find((asset) => BigInt(account[asset]) < takes[asset]);
+  const word = { token: 'token', stable: 'stablecoin', credits: 'credits' };
+  return lacks && { code: 'too_little', message: `the account has too little ${word[lacks]}`, hint: lacks === 'token' ? 'Its fee is paid in token too.' : lacks === 'credits' ? 'Buy credits in the wallet first.' : 'Take less.' };
+}
+
+function takenBy(body: Body): { token?: bigint; stable?: bigint; credits?: bigint } {
+  switch (body.kind) {
+    case 'transfer': return { [body.asset]: body.amount };
+    case 'buy_credits': return { stable: body.stable };
+    case 'burn_for_credits': return { token: body.tokens };
+    case 'open_order': return { credits: body.hold };
+    case 'open_account': return {};
+  }
 }
 
 /** Whether the explorer read the same transaction as this page made. */
@@ -71,18 +97,36 @@ export function isSame({ transaction, preview }: Prepared): boolean {
   return toHex(transactionId(transaction)) === preview.id;
 }
 
-/** As many passkeys sign as the rule wants; then the transaction is on its way. Returns its id. */
-export async function signAndSend(wallet: Wallet, { transaction }: Prepared): Promise<string> {
+/** The recovery key's secret as it was written down; throws when it is another's. */
+function recoverySecret(wallet: Wallet, written: string): Uint8Array {
+  const text = written.replace(/\s/g, '').toLowerCase();
+  const secret = /^[0-9a-f]{64}$/.test(text) ? fromHex(text) : undefined;
+  if (!secret || toHex(ed25519.getPublicKey(secret)) !== wallet.recovery?.hex) throw new Error('this is not the recovery key of this account');
+  return secret;
+}
+
+/**
+ * As many keys sign as the rule wants, the recovery key among them where it is given; then the transaction is on its way. Returns
+ * its id.
+ */
+export async function signAndSend(wallet: Wallet, { transaction }: Prepared, recovery?: string): Promise<string> {
   const id = transactionId(transaction);
   const left = [...wallet.passkeys];
   const signatures: Signed[] = [];
+  if (recovery) {
+    const secret = recoverySecret(wallet, recovery);
+    signatures.push({ index: wallet.rule.keys.findIndex((key) => key.hex === wallet.recovery?.hex), signature: ed25519.sign(id, secret) });
+  }
   while (signatures.length < wallet.rule.threshold) {
     const { passkey, assertion } = await sign(left, id);
     left.splice(left.indexOf(passkey), 1);
     const { signature, ...rest } = assertion;
     signatures.push({ index: wallet.rule.keys.findIndex((key) => key.hex === passkey.key.hex), signature, assertion: rest });
   }
-  await post('/v1/transactions', { transaction: toHex(signedBytes(transaction, wallet.rule, signatures)) });
+  const signed = signedBytes(transaction, wallet.rule, signatures);
+  const { refusal } = await tried(signed);
+  if (refusal) throw new Refused(refusal, 422);
+  await post('/v1/transactions', { transaction: toHex(signed) });
   return toHex(id);
 }
 

@@ -4,8 +4,8 @@
  */
 import AxeBuilder from '@axe-core/playwright';
 import { type Page, expect, test } from '@playwright/test';
-import { HELPERS, SHOTS, settled } from './pages';
-import { take } from './pictures';
+import { HELPERS, SHOTS, settled } from '../pages';
+import { take } from '../pictures';
 
 const WIDTHS = [1440, 360];
 const THEMES = ['light', 'dark'] as const;

@@ -110,7 +110,10 @@ fn page() -> Result<Web, Missing> {
 /// Components first: they take seconds. Both run even when one fails.
 fn test_page(web: &Web, tally: &mut Tally) -> io::Result<bool> {
     let mut well = true;
-    for command in [web.component_tests(), web.browser_tests(web::free_port()?, &std::path::absolute(target().join("debug/cairn"))?)] {
+    for command in [
+        web.component_tests(),
+        web.browser_tests(web::free_port()?, &std::path::absolute(target().join("debug/cairn"))?),
+    ] {
         well &= watch(command, |line| {
             tally.page_line(line);
             true

@@ -58,7 +58,7 @@ function Orders({ of }: { of: Schemas['Customer'] }) {
           <Table label="Orders" rows={data.items} rowKey={(row) => row.id} columns={[
             { head: 'Order', lead: true, cell: (row) => <Id id={row.id} href={`/ledger/orders/${row.id}`} /> },
             { head: 'State', cell: (row) => <Tag state={row.state} /> },
-            { head: 'Network', cell: (row) => <Id id={row.network} href={`/networks/${row.network}`} /> },
+            { head: 'Network', cell: (row) => <a href={`/networks/${row.network}`}>{row.network_name}</a> },
             { head: 'Kind', cell: (row) => row.shape },
             { head: 'Held', num: true, cell: (row) => <Credits credits={row.held} /> },
             { head: 'Paid', num: true, cell: (row) => <Credits credits={row.settled} /> },

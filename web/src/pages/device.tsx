@@ -14,6 +14,8 @@ import { Define, Id, Tag, Time, Token, Units, Usd, definition } from '../ui/valu
 import { isHex, isNumber } from '../verify/record';
 import { Neighbours } from './device-neighbours';
 
+const STRETCHES_SHOWN = 3;
+
 export function Device() {
   const { id = '' } = useRoute().params;
   const device = useGet('/v1/devices/{id}', { params: { path: { id } } });
@@ -81,11 +83,12 @@ function Standing({ of }: { of: Schemas['Device'] }) {
 function ReadingCharts({ of, stay }: { of: Schemas['Device']; stay: Schemas['Membership'] }) {
   const fields = useGet('/v1/fields/{vertical}', { params: { path: { vertical: stay.vertical } } }, false);
   const [none, setNone] = useState<string[]>([]);
+  const alone = fields.data !== undefined && none.length === fields.data.fields.length - 1;
   const epoch = of.epochs.at(-1)?.epoch;
   return (
     <>
       {fields.data?.fields.map((field, at) => (
-        <Reading key={`${field.quantity} ${epoch}`} of={of} stay={stay} field={field} first={at === 0}
+        <Reading key={`${field.quantity} ${epoch}`} of={of} stay={stay} field={field} first={at === 0} alone={alone}
           onNone={(name, is) => setNone((all) => (all.includes(name) === is ? all : is ? [...all, name] : all.filter((one) => one !== name)))} />
       ))}
       {none.length > 0 && <p class="hint">In these epochs it measured no {none.join(', ')}.</p>}
@@ -98,29 +101,44 @@ interface ReadingProps {
   stay: Schemas['Membership'];
   field: Schemas['Field'];
   first: boolean;
+  /** Whether it is the only chart. */
+  alone: boolean;
   onNone: (name: string, is: boolean) => void;
 }
 
 /** Nothing where the device measured nothing of the field; only the first says that it is being looked for. */
-function Reading({ of, stay, field, first, onNone }: ReadingProps) {
+function Reading({ of, stay, field, first, alone, onNone }: ReadingProps) {
   const readings = useGet('/v1/devices/{id}/readings', { params: { path: { id: of.id }, query: { network: stay.network, field: field.name } } }, false);
   const isNone = readings.data !== undefined && readings.data.times_ms.length === 0 && readings.data.awaited.length === 0;
   useEffect(() => onNone(field.name, isNone), [isNone]);
   if (isNone || (!first && readings.state === 'loading')) return null;
   const name = field.name.charAt(0).toUpperCase() + field.name.slice(1);
   return (
-    <Block class="half" title={field.unit ? `${name}, ${field.unit}` : name} from={readings} tools={<Define of={name} text={`${sentence(field.sentence)}${field.paid ? ' The network pays for it.' : ''}`} />}
+    <Block class={alone ? '' : 'half'} title={field.unit ? `${name}, ${field.unit}` : name} from={readings} tools={<Define of={name} text={`${sentence(field.sentence)}${field.paid ? ' The network pays for it.' : ''}`} />}
       empty={(data) => (data.times_ms.length === 0 ? <Empty title="The archive of these epochs is awaited." /> : undefined)}>
       {(data) => (
         <>
           <Chart label={`${name} over time`} height={170} times={data.times_ms.map((ms) => ms / 1000)} axis={short}
             shades={data.stretches.map((one) => ({ from: Date.parse(one.start) / 1000, to: Date.parse(one.end) / 1000 }))}
             lines={[{ name, tone: 1, kind: data.field.chart, text: (value) => `${value} ${data.field.unit}`, values: data.values.map((value) => value / 10 ** data.field.decimals) }]} />
-          {data.stretches.map((one) => <p key={one.start} class="small refused"><Tag state="refused" /> {sentence(one.sentence)}</p>)}
+          <Refusals of={data.stretches} />
           {data.awaited.length > 0 && <p class="hint">The archives of {data.awaited.length} epochs are awaited.</p>}
         </>
       )}
     </Block>
+  );
+}
+
+/** The newest stretches first; of many, the others on request. */
+function Refusals({ of }: { of: Schemas['Stretch'][] }) {
+  const line = (one: Schemas['Stretch']) => <p key={one.start} class="small refused"><Tag state="refused" /> <Time at={one.start} />: {sentence(one.sentence)}</p>;
+  const newest = [...of].reverse();
+  const rest = newest.slice(STRETCHES_SHOWN);
+  return (
+    <>
+      {newest.slice(0, STRETCHES_SHOWN).map(line)}
+      {rest.length > 0 && <details class="as-table"><summary>{count(rest.length)} stretches before</summary>{rest.map(line)}</details>}
+    </>
   );
 }
 

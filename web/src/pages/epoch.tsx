@@ -46,7 +46,7 @@ function Page({ of }: { of: Schemas['NetworkEpoch'] }) {
       <Stats>
         <Stat label="State"><Tag state={of.state} /></Stat>
         <Stat label="Reports accepted" sub={`${known(of.refused)} refused`}>{known(of.accepted)}</Stat>
-        <Stat label="Signed by" sub={`${of.quorum.length} verifiers`}>{percent(signed)}<small>of all bond</small></Stat>
+        <Stat label="Signed by" sub={of.quorum.length === 1 ? 'one verifier' : `${of.quorum.length} verifiers`}>{percent(signed)}<small>of all bond</small></Stat>
         <Stat label="For being there"><Token base={of.availability} /></Stat>
         <Stat label="Customers paid"><Credits credits={of.customers_paid} /></Stat>
       </Stats>
@@ -66,8 +66,9 @@ function Page({ of }: { of: Schemas['NetworkEpoch'] }) {
           {of.archive ? (
             <Table label="Sealed files" rows={of.archive.files} rowKey={(row) => row.name} columns={[
               { head: 'File', lead: true, cell: (row) => <a href={row.url} download>{row.name}</a> },
-              { head: 'Size', num: true, cell: (row) => (row.bytes === null ? <span class="muted">–</span> : bytes(row.bytes)) },
-              { head: 'SHA-256', cell: (row) => (row.sha256 === null ? <span class="muted">–</span> : <Id id={row.sha256} copy />) },
+              // Only some archives list them.
+              ...(of.archive.files.every((file) => file.bytes === null) ? [] : [{ head: 'Size', num: true, cell: (row: Schemas['ArchiveFile']) => (row.bytes === null ? <span class="muted">–</span> : bytes(row.bytes)) }]),
+              ...(of.archive.files.every((file) => file.sha256 === null) ? [] : [{ head: 'SHA-256', cell: (row: Schemas['ArchiveFile']) => (row.sha256 === null ? <span class="muted">–</span> : <Id id={row.sha256} copy />) }]),
             ]} />
           ) : <Empty title={of.findings === 'none' ? 'Nothing is sealed yet.' : 'Nobody gave them yet.'} />}
         </Card>

@@ -15,6 +15,7 @@ import { Pager, Stat, Stats, Table } from '../ui/table';
 import { Define, Id, Tag, Time, Token, Usd, definition } from '../ui/values';
 import { isNumber } from '../verify/record';
 import { DeviceTable } from './network';
+import { Webhook } from './operator-webhook';
 import { Payback } from './operator-payback';
 
 export function Operator() {
@@ -46,6 +47,7 @@ function Page({ of }: { of: Schemas['Operator'] }) {
         <Income of={of} />
         <Alerts of={of} />
         <Payback of={of} />
+        <Webhook account={of.id} />
         <Devices of={of} />
         <Tax of={of} />
       </div>

@@ -23,7 +23,7 @@ export function Order() {
           </Stats>
           <Card title="The order">
             <Pairs items={[
-              ['Network', <Id id={of.network} href={`/networks/${of.network}`} full />],
+              ['Network', <a href={`/networks/${of.network}`}>{of.network_name}</a>],
               ['Customer', <Id id={of.customer} href={`/customers/${of.customer}`} full />],
               ['Provider', <Id id={of.provider} href={`/ledger/accounts/${of.provider}`} full />],
               ['Opened', <><Time at={of.opened} />, block <a href={`/ledger/blocks/${of.opened_height}`}>{count(of.opened_height)}</a>, <a href={`/ledger/transactions/${of.transaction}`}>transaction</a></>],

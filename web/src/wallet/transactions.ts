@@ -61,10 +61,19 @@ export function transactionId(of: Transaction): Uint8Array {
 
 /** As it is submitted. */
 export function signedBytes(of: Transaction, by: Rule, signatures: Signed[]): Uint8Array {
+  return concat(Uint8Array.of(0x82), transactionBytes(of), witnessBytes(by, signatures));
+}
+
+/** Who signed, and by which rule they may. */
+export function witnessBytes(by: Rule, signatures: Signed[]): Uint8Array {
   const sorted = [...signatures].sort((a, b) => a.index - b.index);
   const assertions = sorted.flatMap(({ index, assertion }): Value[] => (assertion ? [[index, assertion.authenticatorData, assertion.clientData]] : []));
-  const witness = encode([rule(by), sorted.map(({ index, signature }) => [index, signature]), ...(assertions.length ? [assertions] : [])]);
-  return concat(Uint8Array.of(0x82), transactionBytes(of), witness);
+  return encode([rule(by), sorted.map(({ index, signature }) => [index, signature]), ...(assertions.length ? [assertions] : [])]);
+}
+
+/** What an operator signs to have its alerts posted (`crates/explorer/src/api/webhooks.rs`). */
+export function webhookMessage(chain: string, account: string, url: string, secret: Uint8Array, timeMs: number): Uint8Array {
+  return domainHash('cairn/webhook/1', [utf8(chain), fromHex(account), utf8(url), secret, number(BigInt(timeMs))]);
 }
 
 /** Keys in the order the ledger wants: by kind, then by bytes. */

@@ -5,7 +5,7 @@ import type { Schemas } from '../api/client';
 import { keep, kept } from '../keep';
 import { fromHex, toHex } from '../verify/bytes';
 import { type Passkey, makePasskey, sign } from './passkey';
-import { type Body, type PublicKey, type Rule, type Signed, type Transaction, accountId, ruleOf, signedBytes, transactionBytes, transactionId } from './transactions';
+import { type Body, type PublicKey, type Rule, type Signed, type Transaction, accountId, ruleOf, signedBytes, transactionBytes, transactionId, webhookMessage, witnessBytes } from './transactions';
 
 export interface Wallet {
   chain: string;
@@ -111,6 +111,23 @@ function recoverySecret(wallet: Wallet, written: string): Uint8Array {
  */
 export async function signAndSend(wallet: Wallet, { transaction }: Prepared, recovery?: string): Promise<string> {
   const id = transactionId(transaction);
+  const signed = signedBytes(transaction, wallet.rule, await signaturesOver(wallet, id, recovery));
+  const { refusal } = await tried(signed);
+  if (refusal) throw new Refused(refusal, 422);
+  await post('/v1/transactions', { transaction: toHex(signed) });
+  return toHex(id);
+}
+
+/** Has an operator's alerts posted to an address, or to none any more; answers what the posts are signed with. */
+export async function postAlerts(wallet: Wallet, url: string, now: string): Promise<string> {
+  const secret = crypto.getRandomValues(new Uint8Array(32));
+  const message = webhookMessage(wallet.chain, wallet.account, url, secret, Date.parse(now));
+  const witness = toHex(witnessBytes(wallet.rule, await signaturesOver(wallet, message)));
+  await post(`/v1/operators/${wallet.account}/webhooks`, { url, secret: toHex(secret), time: now, witness });
+  return toHex(secret);
+}
+
+async function signaturesOver(wallet: Wallet, id: Uint8Array, recovery?: string): Promise<Signed[]> {
   const left = [...wallet.passkeys];
   const signatures: Signed[] = [];
   if (recovery) {
@@ -123,11 +140,7 @@ export async function signAndSend(wallet: Wallet, { transaction }: Prepared, rec
     const { signature, ...rest } = assertion;
     signatures.push({ index: wallet.rule.keys.findIndex((key) => key.hex === passkey.key.hex), signature, assertion: rest });
   }
-  const signed = signedBytes(transaction, wallet.rule, signatures);
-  const { refusal } = await tried(signed);
-  if (refusal) throw new Refused(refusal, 422);
-  await post('/v1/transactions', { transaction: toHex(signed) });
-  return toHex(id);
+  return signatures;
 }
 
 /** A network that pays for opening accounts: one with an allowance above the fee. */

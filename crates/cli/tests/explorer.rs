@@ -182,6 +182,16 @@ async fn what_the_explorer_shows_of_a_demo_is_what_the_demo_counted() {
             .as_str()
             .is_some_and(|sentence| sentence.len() > 20)
     );
+    // The files of an epoch are as long as is said, and have the hash that is said.
+    let (_, epoch) = get(&http, &format!("{base}/v1/networks/{network}/epochs/12")).await;
+    let files = epoch["archive"]["files"].as_array().unwrap();
+    assert!(files.len() > 6, "{epoch:#}");
+    for file in files.iter().filter(|file| file["name"] != "manifest.cbor") {
+        let url = format!("{base}{}", file["url"].as_str().unwrap());
+        let bytes = http.get(url).send().await.unwrap().bytes().await.unwrap();
+        assert_eq!(file["bytes"].as_u64(), Some(bytes.len() as u64), "{file}");
+        assert_eq!(file["sha256"], cairn_types::hash::sha256(&bytes).to_string(), "{file}");
+    }
     // Judged again here, it is the same.
     let audit = format!("{base}/v1/networks/{network}/epochs/12/audit");
     let asked = http.post(&audit).send().await.unwrap();

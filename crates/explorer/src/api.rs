@@ -28,11 +28,12 @@ mod webhooks;
 pub use door::{CONTENT_POLICY, Door};
 pub use error::ApiError;
 pub use live::Streams;
-pub use webhooks::{WAIT_MAX as POST_WAIT_MAX, Webhooks};
+pub use webhooks::{OFF_MS_MAX, message as webhook_message};
 
 use crate::archives::Sources;
 use crate::db::{READERS_MAX, Readers};
 use crate::live::Live;
+use crate::webhooks::Webhooks;
 use answer::{Form, ListFn, OneFn};
 use ask::{Ask, Asked};
 use audit::Audits;

@@ -16,7 +16,7 @@ use crate::dial;
 use crate::index::records::look;
 use crate::live::Live;
 use cairn_ledger::view;
-use cairn_types::{AccountId, EpochNumber, NetworkId};
+use cairn_types::{AccountId, EpochNumber, NetworkId, TimeMs};
 use cairn_verifier::archive::EpochArchive;
 use cairn_verifier::objects::{HttpArchive, Objects, patient};
 use serde_json::json;
@@ -264,6 +264,8 @@ impl Fetcher {
         session.begin()?;
         let written = write::write(awaited.network, awaited.epoch, believed, by, session).and_then(|written| {
             let changed = alerts::find(awaited.network, awaited.epoch, session)?;
+            let now = crate::index::cursor(session)?.map_or(TimeMs(0), |cursor| cursor.time);
+            crate::webhooks::put(session, &changed, now)?;
             session.commit()?;
             Ok((written, changed))
         });

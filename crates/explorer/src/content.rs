@@ -6,7 +6,11 @@ use cairn_types::Hash;
 use cairn_types::hash::Pieces;
 
 /// Who gave something, and when: not what it is. A block final through a later one may have got a certificate of its own since.
-const BESIDE: [(&str, &str); 2] = [("blocks", "certificate"), ("network_epochs", "verifier")];
+const BESIDE: [(&str, &str); 3] = [
+    ("blocks", "certificate"),
+    ("network_epochs", "verifier"),
+    ("network_epochs", "files"),
+];
 
 /// Rows of one question.
 const PAGE: u64 = 2_000;

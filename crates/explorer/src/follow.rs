@@ -286,6 +286,9 @@ impl Follower {
             });
             self.live.tell("payout", data, None);
         }
+        for (operator, alert) in &block.alerts {
+            self.live.tell("alert", alert.clone(), Some(*operator));
+        }
     }
 
     pub fn location(&self) -> &Location {

@@ -24,6 +24,8 @@ pub mod api;
 
 pub mod page;
 
+pub mod webhooks;
+
 mod serve;
 
 pub mod content;

@@ -1,12 +1,13 @@
 //! The whole explorer: the threads that follow and fetch, and the door. Loses nothing when it ends at any moment.
 
 use crate::api::audit::Audits;
-use crate::api::{self, Door, Shared, Streams, Webhooks};
+use crate::api::{self, Door, Shared, Streams};
 use crate::archives::{Fetcher, HttpSources, Sources};
 use crate::db::{DbError, Location, Readers};
 use crate::dial;
 use crate::follow::{FollowError, Follower, Writing};
 use crate::live::Live;
+use crate::webhooks::Webhooks;
 use cairn_client::{Anchor, ClientError, NodeClient};
 use cairn_node::HttpLimits;
 use cairn_types::TimeMs;
@@ -37,8 +38,9 @@ pub struct Settings {
     pub rebuild: bool,
     pub listen: SocketAddr,
     pub allow_origin: Option<String>,
+    /// Whether operators may have alerts posted.
     pub webhooks: bool,
-    /// Whether verifiers that the ledger names may be on this computer or in its own network.
+    /// Whether verifiers that the ledger names, and addresses that operators sign, may be on this computer or in its own network.
     pub near: bool,
     /// The time that the chain goes by, where it is not this computer's: a demo's.
     pub clock: Clock,
@@ -192,7 +194,9 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
     let strangers = dial::client(settings.near, patient()).map_err(failed)?;
     let (stop, stopped) = watch::channel(false);
     let (audit_asked, mut audits_wanted) = watch::channel(0);
-    let webhooks = settings.webhooks.then(Webhooks::default);
+    let (at, wanted, near) = (location.clone(), settings.webhooks, settings.near);
+    let opened = tokio::task::spawn_blocking(move || wanted.then(|| Webhooks::open(at, near)).transpose()).await;
+    let webhooks = opened.map_err(|error| DbError::Failed(error.to_string()))??;
     let anchor = client.anchor().cloned().unwrap_or_else(|| settings.anchor.clone());
     let shared = Arc::new(Shared {
         readers: Readers::new(location.clone()),
@@ -242,9 +246,7 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
         }
     })?);
     if let Some(webhooks) = webhooks {
-        let posting = patient().timeout(api::POST_WAIT_MAX);
-        let http = dial::client(false, posting).map_err(failed)?;
-        tokio::spawn(webhooks.run(live, http, stopped.clone()));
+        tokio::spawn(webhooks.run(live, stopped.clone()));
     }
     let door = Door {
         allow_origin: settings.allow_origin.clone(),

@@ -8793,7 +8793,7 @@ export interface components {
         };
         /** @description Where alerts of an operator are posted, signed by its account. */
         WebhookAsk: {
-            /** @description 32 bytes: bodies carry X-Cairn-Signature, the HMAC-SHA256 of the body under it. */
+            /** @description Empty: no more. Written like https://host/path; what is in this computer's own network is refused unless the explorer allows it. */
             url: string;
             /**
              * Format: hex
@@ -8802,14 +8802,12 @@ export interface components {
             secret: string;
             /**
              * Format: date-time
-             * @description Witness of the account over `message`; see the path.
+             * @description Now, within five minutes.
              */
             time: string;
-            /** @description Witness of the account over `message`; see the path. */
-            rule: unknown;
             /**
              * Format: hex
-             * @description Witness of the account over `message`; see the path.
+             * @description The account's witness over the message, in CBOR as in a transaction; see the path.
              */
             witness: string;
         };

@@ -56,7 +56,7 @@ pub struct Run {
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Option<String>,
     /// Also ask verifiers for archives that the ledger names at addresses of this computer or of its own network. Anybody with a bond names
-    /// such an address: leave it out where strangers reach the explorer, and name those near with --verifier.
+    /// such an address: leave it out where strangers reach the explorer, and name those near with --verifier. Alerts may be posted there then, too.
     #[arg(long)]
     near: bool,
     /// Let operators have alerts posted to addresses that they sign.

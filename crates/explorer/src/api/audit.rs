@@ -7,13 +7,17 @@ use crate::index::records::look;
 use cairn_ledger::records::{ExchangeBook, Roots, Settlement};
 use cairn_ledger::store::{Missing, Store};
 use cairn_ledger::{Genesis, view};
-use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey, TimeMs};
-use cairn_verifier::audit::{AuditError, Audited, audit};
+use cairn_types::{
+    AccountId, AccountNumber, DeviceId, EpochNumber, EpochResult, Hash, NetworkId, OrderId, PublicKey, TimeMs,
+};
+use cairn_verifier::archive::{self, EpochArchive};
+use cairn_verifier::audit::{AuditError, Audited, audit, recompute};
 use cairn_verifier::chain::{
     AccountAt, Anchoring, ChainError, ChainFacts, ChainView, Closed, DeviceAt, NetworkAt, OrderAt, SettledOrder,
     Verifiers, records,
 };
 use cairn_verifier::exchange::Choice;
+use cairn_verifier::objects::Objects;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -127,11 +131,10 @@ struct Job {
     started: Option<TimeMs>,
     ended: Option<TimeMs>,
     reports: Option<usize>,
-    roots: Option<(Roots, Settlement)>,
-    /// The hash of the recomputed result.
-    result: Option<String>,
-    /// File, and the whole difference.
-    difference: Option<(String, String)>,
+    /// Root by root, as it is shown.
+    steps: Vec<Value>,
+    /// The first difference.
+    difference: Option<String>,
 }
 
 /// Audits that run, wait and ran.
@@ -169,8 +172,7 @@ impl Audits {
             started: None,
             ended: None,
             reports: None,
-            roots: None,
-            result: None,
+            steps: Vec::new(),
             difference: None,
         });
         true
@@ -210,7 +212,8 @@ impl Audits {
         self.change(network, epoch, |job| {
             job.ended = Some(now());
             match done {
-                Ok((audited, roots)) => {
+                Ok(judged) => {
+                    let audited = judged.audited;
                     job.state = if audited.difference.is_none() {
                         "equal"
                     } else {
@@ -218,9 +221,11 @@ impl Audits {
                     };
                     job.reports = Some(audited.reports);
                     job.progress = "done".to_owned();
-                    job.result = Some(audited.result.to_string());
-                    job.difference = audited.difference.map(|one| (one.file.clone(), one.to_string()));
-                    job.roots = roots;
+                    let file = audited.difference.as_ref().map(|one| one.file.as_str());
+                    let (archived, recomputed) = (judged.archived.as_ref(), judged.recomputed.as_ref());
+                    let ledger = judged.ledger.as_ref();
+                    job.steps = ledger.map_or(Vec::new(), |ledger| steps(ledger, archived, recomputed, file));
+                    job.difference = audited.difference.map(|one| one.to_string());
                 }
                 Err(why) => {
                     job.state = "failed";
@@ -244,50 +249,102 @@ impl Audits {
         json!({
             "network": network.to_string(), "epoch": epoch, "state": job.state, "progress": job.progress,
             "started": job.started.map(|time| time.to_string()), "ended": job.ended.map(|time| time.to_string()),
-            "reports": job.reports, "steps": steps(job), "difference": job.difference.as_ref().map(|(_, whole)| whole),
+            "reports": job.reports, "steps": job.steps, "difference": job.difference,
             "checked": "recomputed",
         })
     }
 }
 
-/// Root by root, in the order in which they are compared: what comes before a difference is equal, what comes after it was not looked at.
-fn steps(job: &Job) -> Vec<Value> {
-    let Some((roots, settlement)) = &job.roots else {
-        return Vec::new();
-    };
-    let all = [
-        ("inputs", "inputs.cbor", roots.inputs),
-        ("archive", "reports.parquet", roots.archive),
-        ("findings", "findings.cbor", roots.findings),
-        ("memory", "memory.cbor", roots.memory),
-        ("payouts", "payouts.cbor", settlement.payouts),
-        ("result", "ledger", settlement.result),
-    ];
-    let differs = job.difference.as_ref().map(|(file, _)| {
-        let at = all.iter().position(|(_, known, _)| known == file);
-        at.unwrap_or(all.len() - 1)
-    });
-    (0..)
-        .zip(all)
-        .map(|(at, (name, _, root))| {
-            let equal = match differs {
-                None => Some(true),
-                Some(first) if at < first => Some(true),
-                Some(first) if at == first => Some(false),
-                Some(_) => None,
-            };
-            let root = root.to_string();
-            let recomputed = match (name, &job.result, equal) {
-                ("result", Some(result), Some(_)) => Some(result.clone()),
-                (_, _, Some(true)) => Some(root.clone()),
-                _ => None,
-            };
-            json!({ "name": name, "ledger": root, "archive": recomputed.clone(), "recomputed": recomputed, "equal": equal })
-        })
-        .collect()
+/// What is compared, in this order, and the file each is of.
+const COMPARED: [(&str, &str); 6] = [
+    ("inputs", archive::INPUTS),
+    ("archive", archive::REPORTS),
+    ("findings", archive::FINDINGS),
+    ("memory", archive::MEMORY),
+    ("payouts", archive::PAYOUTS),
+    ("result", "ledger"),
+];
+
+type Compared = [Hash; COMPARED.len()];
+
+/// What a result says of each.
+fn of_result(result: &EpochResult) -> Compared {
+    [
+        result.inputs,
+        result.archive,
+        result.findings,
+        result.memory,
+        result.payouts,
+        result.hash(),
+    ]
 }
 
-type Judged = (Audited, Option<(Roots, Settlement)>);
+fn of_ledger(roots: &Roots, settlement: &Settlement) -> Compared {
+    [
+        roots.inputs,
+        roots.archive,
+        roots.findings,
+        roots.memory,
+        settlement.payouts,
+        settlement.result,
+    ]
+}
+
+/// Root by root: what the ledger has, what the archive claims, and what judging its reports came to. `file` is the one in which the first
+/// difference is; where nothing could be recomputed that is all that is known.
+fn steps(
+    ledger: &Compared,
+    archived: Option<&Compared>,
+    recomputed: Option<&Compared>,
+    file: Option<&str>,
+) -> Vec<Value> {
+    let step = |(at, (name, of)): (usize, (&str, &str))| {
+        let is_broken = file == Some(of);
+        let equal = recomputed.map(|all| all[at] == ledger[at] && !is_broken);
+        json!({
+            "name": name, "ledger": ledger[at].to_string(), "archive": archived.map(|all| all[at].to_string()),
+            "recomputed": recomputed.map(|all| all[at].to_string()), "equal": equal.or(is_broken.then_some(false)),
+        })
+    };
+    COMPARED.into_iter().enumerate().map(step).collect()
+}
+
+/// What an epoch was found to be, and what was compared.
+struct Judged {
+    audited: Audited,
+    ledger: Option<Compared>,
+    archived: Option<Compared>,
+    recomputed: Option<Compared>,
+}
+
+/// Judges with one verifier's archive. Where something differs the whole is recomputed from the reports alone, so that each root can be
+/// held against the ledger's.
+fn judge(
+    objects: &dyn Objects,
+    chain: &IndexChain,
+    network: &NetworkId,
+    epoch: EpochNumber,
+    ledger: Option<Compared>,
+) -> Result<Judged, AuditError> {
+    let audited = audit(objects, chain, network, epoch)?;
+    let claimed = EpochArchive::of(objects, network, epoch).manifest().ok().flatten();
+    let archived = claimed.map(|manifest| of_result(&manifest.attestation.result));
+    let recomputed = match audited.difference {
+        // All of it matches, the attested result with the ledger's.
+        None => archived,
+        Some(_) => {
+            let without = chain.without(network, epoch)?;
+            let again = recompute(objects, chain, network, epoch, &without);
+            again.ok().map(|again| of_result(&again.result))
+        }
+    };
+    Ok(Judged {
+        audited,
+        ledger,
+        archived,
+        recomputed,
+    })
+}
 
 fn judged(
     location: &Location,
@@ -325,8 +382,11 @@ fn judged(
     };
     let mut why = "no verifier is known whose archive could be asked for".to_owned();
     for source in sources.of(&told) {
-        match audit(source.objects.as_ref(), &chain, &network, at) {
-            Ok(audited) => return Ok((audited, roots.zip(settlement))),
+        let ledger = roots
+            .zip(settlement)
+            .map(|(roots, settlement)| of_ledger(&roots, &settlement));
+        match judge(source.objects.as_ref(), &chain, &network, at, ledger) {
+            Ok(judged) => return Ok(judged),
             Err(error @ (AuditError::Chain(_) | AuditError::Archive(_))) => why = error.to_string(),
         }
     }
@@ -346,5 +406,23 @@ mod tests {
         assert!(audits.begin(network, 2), "it waits already");
         assert_eq!(audits.face(network, 3)["state"], "none");
         assert_eq!(audits.next(), Some((network, 1)));
+    }
+
+    #[test]
+    fn each_root_is_held_against_the_ledgers() {
+        let ledger: Compared = std::array::from_fn(|at| Hash([at as u8; 32]));
+        let mut other = ledger;
+        (other[2], other[5]) = (Hash([9; 32]), Hash([8; 32]));
+        let equal = |steps: &[Value]| steps.iter().map(|step| step["equal"].as_bool()).collect::<Vec<_>>();
+        let all = steps(&ledger, Some(&ledger), Some(&ledger), None);
+        assert_eq!(equal(&all), [Some(true); 6]);
+        let found = steps(&ledger, Some(&other), Some(&other), Some(archive::FINDINGS));
+        assert_eq!(equal(&found), [true, true, false, true, true, false].map(Some));
+        assert_eq!(found[2]["recomputed"], other[2].to_string());
+        // The archive is broken, what it should be is what the ledger has.
+        let broken = steps(&ledger, Some(&ledger), Some(&ledger), Some(archive::PAYOUTS));
+        assert_eq!(equal(&broken)[4], Some(false));
+        let unknown = steps(&ledger, None, None, Some(archive::INPUTS));
+        assert_eq!(equal(&unknown), [Some(false), None, None, None, None, None]);
     }
 }

@@ -8,6 +8,7 @@ use crate::db::{Row, values};
 use cairn_ledger::records::{self, Pool, PoolState};
 use cairn_ledger::view;
 use cairn_types::{AccountNumber, EpochNumber, NetworkId};
+use cairn_verifier::archive::FileEntry;
 use serde_json::{Value, json};
 
 pub fn pool_face(pool: &Pool) -> Value {
@@ -158,7 +159,7 @@ pub fn network_one(ask: &mut Ask<'_>) -> Answer<Value> {
         .map(|row| faces::reason_count(row, 0, 1, 2))
         .collect::<Answer<_>>()?;
     let settled = ask.one(
-        "SELECT settled_at, verifier FROM network_epochs WHERE network = $1 AND epoch = $2",
+        "SELECT settled_at, verifier, files FROM network_epochs WHERE network = $1 AND epoch = $2",
         values![network, number],
     )?;
     let settled = settled.unwrap_or_default();
@@ -167,7 +168,7 @@ pub fn network_one(ask: &mut Ask<'_>) -> Answer<Value> {
         "roots": roots_face, "leaves": settlement.map(|settlement| settlement.leaves),
         "paid_leaves": settlement.map(|settlement| settlement.cursor), "bond_signed": text(signed),
         "bond_active": text(chain.map_or(0, |chain| chain.bond_active.0)), "quorum": quorum, "anchors": anchors,
-        "anchored": anchored, "window_left_ms": window, "archive": archive(ask, &id, number, settled.maybe_count(1))?,
+        "anchored": anchored, "window_left_ms": window, "archive": archive(ask, &id, number, &settled)?,
         "dispute": people::dispute_of(ask, network, number)?, "refused_by": reasons,
         "settle_transaction": ask.tx_id(settled.maybe_count(0))?,
         "settlement_key": hex::encode(view::key::<records::Settlement>(&(id, at)).0),
@@ -179,9 +180,12 @@ pub fn network_one(ask: &mut Ask<'_>) -> Answer<Value> {
     Ok(face)
 }
 
-/// Where the files of an epoch are: with the verifier that gave its findings, else with any.
-fn archive(ask: &mut Ask<'_>, id: &NetworkId, epoch: u64, by: Option<u64>) -> Answer<Value> {
-    let account = by.map(|by| ask.account_id(by)).transpose()?;
+/// Where the files of an epoch are: with the verifier that gave its findings, else with any. `settled` has that verifier and what it says of
+/// the files.
+fn archive(ask: &mut Ask<'_>, id: &NetworkId, epoch: u64, settled: &Row) -> Answer<Value> {
+    let told = settled.maybe_bytes(2).and_then(|told| minicbor::decode(told).ok());
+    let told: Vec<FileEntry> = told.unwrap_or_default();
+    let account = settled.maybe_count(1).map(|by| ask.account_id(by)).transpose()?;
     let url = match &account {
         Some(account) => {
             let id = cairn_types::AccountId(hex_to(account));
@@ -197,8 +201,9 @@ fn archive(ask: &mut Ask<'_>, id: &NetworkId, epoch: u64, by: Option<u64>) -> An
         .iter()
         .chain([&cairn_verifier::archive::MANIFEST])
         .map(|name| {
+            let told = told.iter().find(|file| file.name == **name);
             json!({
-                "name": name, "bytes": null, "sha256": null,
+                "name": name, "bytes": told.map(|file| file.bytes), "sha256": told.map(|file| file.hash.to_string()),
                 "url": format!("/v1/networks/{id}/epochs/{epoch}/archive/{name}"),
             })
         })

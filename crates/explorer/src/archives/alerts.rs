@@ -44,10 +44,11 @@ const KINDS: [(&str, &str); 5] = [
     ),
 ];
 
-/// Finds the alerts of an epoch and of the one after it, as far as what each is compared with is here; answers those of the first.
+/// Finds the alerts of an epoch and of the one after it, as far as what each is compared with is here: nobody
+/// has found them before.
 pub fn find(network: u64, epoch: u64, session: &mut dyn Session) -> Result<Vec<(u64, Value)>, DbError> {
-    let found = compare(network, epoch, session)?;
-    compare(network, epoch + 1, session)?;
+    let mut found = compare(network, epoch, session)?;
+    found.extend(compare(network, epoch + 1, session)?);
     Ok(found)
 }
 
@@ -87,6 +88,19 @@ fn compare(network: u64, epoch: u64, session: &mut dyn Session) -> Result<Vec<(u
         }
     }
     Ok(all)
+}
+
+/// An alert that was written down, and whose it is.
+pub fn one(
+    network: u64,
+    epoch: u64,
+    device: u64,
+    kind: &str,
+    session: &mut dyn Session,
+) -> Result<Option<(u64, Value)>, DbError> {
+    let sql = format!("{SELECT} WHERE a.network = $1 AND a.epoch = $2 AND a.device = $3 AND a.kind = $4");
+    let row = session.one(&sql, values![network, epoch, device, kind])?;
+    row.map(|row| Ok((row.count(4)?, face(&row)?))).transpose()
 }
 
 /// An alert with the ids behind its numbers.

@@ -2,7 +2,7 @@
 
 use cairn_ledger::records::{Roots, Settlement};
 use cairn_types::{CellId, DeviceNumber, Envelope, Finding, PayoutLeaf, Span, finding, merkle};
-use cairn_verifier::archive::{ArchiveError, EpochArchive, Inputs, REPORTS, reports};
+use cairn_verifier::archive::{ArchiveError, EpochArchive, FILES, FileEntry, Inputs, REPORTS, reports};
 use cairn_verifier::attest::archive_root;
 use cairn_verifier::collector::Sealed;
 use cairn_verticals::kit::Reading;
@@ -14,6 +14,8 @@ pub struct Believed {
     pub findings: Vec<Finding>,
     /// Accepted readings by cell and quantity, as count, median, lowest and highest; none where no archive gave the reports.
     pub cells: BTreeMap<(CellId, u16), Values>,
+    /// Lengths and hashes of the files, as the verifier that gave them says; none where it says nothing.
+    pub files: Vec<FileEntry>,
 }
 
 /// What was measured of one quantity in one cell.
@@ -67,7 +69,18 @@ pub fn believe(archive: &EpochArchive<'_>, roots: &Roots, settlement: &Settlemen
         inputs,
         findings,
         cells,
+        files: files(archive),
     })
+}
+
+/// What the manifest says of the files there are: a verifier's word, of which nothing that is believed depends.
+fn files(archive: &EpochArchive<'_>) -> Vec<FileEntry> {
+    let manifest = archive.manifest().ok().flatten();
+    let told = manifest.map(|manifest| manifest.files).unwrap_or_default();
+    let known = FILES
+        .iter()
+        .filter_map(|name| told.iter().find(|file| file.name == **name));
+    known.cloned().collect()
 }
 
 /// The reports of an epoch, if their ids have the root on the ledger and each is what its id says.

@@ -49,9 +49,10 @@ pub fn write(
         .map(|id| look(session, |store| view::account(store, &id)))
         .transpose()?;
     let account = account.flatten().map(|account| account.number.0);
-    let sql = "UPDATE network_epochs SET findings = 'here', verifier = $3 WHERE network = $1 AND epoch = $2
+    let sql = "UPDATE network_epochs SET findings = 'here', verifier = $3, files = $4 WHERE network = $1 AND epoch = $2
         AND findings IN ('awaited', 'differs')";
-    if session.run(sql, values![network, epoch, account])? == 0 {
+    let files = codec::encode(&believed.files);
+    if session.run(sql, values![network, epoch, account, files])? == 0 {
         return Ok(None);
     }
     let mut counts = Counts::default();

@@ -9,8 +9,25 @@ use std::error::Error;
 /// Statements kept prepared; the server holds as many for each connection.
 const STATEMENTS_MAX: usize = 512;
 
+/// A client whose end is waited for in a thread of its own: it waits itself, which a task must not.
+struct Apart(Option<Client>);
+
+impl Apart {
+    fn client(&mut self) -> &mut Client {
+        self.0.as_mut().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        let client = self.0.take();
+        // Without a thread it ends with the process.
+        let _ = std::thread::Builder::new().spawn(move || drop(client));
+    }
+}
+
 pub struct Postgres {
-    client: Client,
+    client: Apart,
     statements: HashMap<String, Statement>,
     open: bool,
 }
@@ -19,7 +36,7 @@ impl Postgres {
     pub fn open(url: &str) -> Result<Self, DbError> {
         let client = Client::connect(url, NoTls).map_err(failed)?;
         Ok(Self {
-            client,
+            client: Apart(Some(client)),
             statements: HashMap::new(),
             open: false,
         })
@@ -29,7 +46,7 @@ impl Postgres {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
-        let statement = self.client.prepare(sql).map_err(failed)?;
+        let statement = self.client.client().prepare(sql).map_err(failed)?;
         if self.statements.len() >= STATEMENTS_MAX {
             self.statements.clear();
         }
@@ -90,13 +107,13 @@ impl Session for Postgres {
     fn run(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
         let statement = self.prepared(sql)?;
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        self.client.execute(&statement, &values).map_err(failed)
+        self.client.client().execute(&statement, &values).map_err(failed)
     }
 
     fn all(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
         let statement = self.prepared(sql)?;
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        let rows = self.client.query(&statement, &values).map_err(failed)?;
+        let rows = self.client.client().query(&statement, &values).map_err(failed)?;
         rows.iter()
             .map(|row| {
                 let columns = row.columns().iter().enumerate();
@@ -107,7 +124,7 @@ impl Session for Postgres {
     }
 
     fn batch(&mut self, sql: &str) -> Result<(), DbError> {
-        self.client.batch_execute(sql).map_err(failed)
+        self.client.client().batch_execute(sql).map_err(failed)
     }
 
     fn begin(&mut self) -> Result<(), DbError> {

@@ -6,7 +6,7 @@
 use super::{DbError, Session, values};
 
 /// Another number: another form of the index, which is then made anew.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// Every table with its columns; `BYTES` stands for the database's own type.
 pub const TABLES: &[(&str, &str)] = &[
@@ -71,7 +71,7 @@ pub const TABLES: &[(&str, &str)] = &[
         "network BIGINT NOT NULL, epoch BIGINT NOT NULL, state TEXT NOT NULL, findings TEXT NOT NULL, reports BIGINT, accepted BIGINT,
          refused BIGINT, devices BIGINT, operators BIGINT, units BIGINT NOT NULL, availability BIGINT NOT NULL, usage BIGINT NOT NULL,
          cash BIGINT NOT NULL, customers_paid BIGINT NOT NULL, disputed BIGINT NOT NULL, settled_time BIGINT, settled_at BIGINT,
-         paid_token BIGINT NOT NULL, paid_stable BIGINT NOT NULL, paid_usd BIGINT NOT NULL, verifier BIGINT,
+         paid_token BIGINT NOT NULL, paid_stable BIGINT NOT NULL, paid_usd BIGINT NOT NULL, verifier BIGINT, files BYTES,
          PRIMARY KEY (network, epoch)",
     ),
     (
@@ -211,7 +211,7 @@ pub fn version(session: &mut dyn Session) -> Result<Option<i64>, DbError> {
     row.map(|row| row.int(0)).transpose()
 }
 
-/// Drops what is there and makes empty tables, in one transaction.
+/// Drops what is there and makes empty tables, in one transaction. What is kept beside the index stays.
 pub fn make(session: &mut dyn Session) -> Result<(), DbError> {
     let mut sql = String::new();
     for (name, _) in TABLES {
@@ -226,6 +226,7 @@ pub fn make(session: &mut dyn Session) -> Result<(), DbError> {
     for (name, on) in INDEXES {
         sql += &format!("CREATE INDEX {name} ON {on};\n");
     }
+    sql += &crate::webhooks::TABLES.replace("BYTES", session.bytes_type());
     sql += &format!("DELETE FROM schema_version; INSERT INTO schema_version (number) VALUES ({VERSION});\n");
     session.begin()?;
     match session.batch(&sql) {

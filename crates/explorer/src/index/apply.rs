@@ -62,6 +62,8 @@ pub struct Applied {
     pub closed: Option<u64>,
     /// Payments: network, epoch, operators, token, stablecoin.
     pub paid: Vec<(u64, u64, u64, u64, u64)>,
+    /// By whose they are.
+    pub alerts: Vec<(u64, serde_json::Value)>,
 }
 
 /// Takes a block in: its records, its facts, and the cursor. Commits nothing.

@@ -7,6 +7,7 @@ use super::parties::{Parties, parties};
 use super::records::Records;
 use super::write::{self, roles};
 use super::{day_of, event_at, tx_at};
+use crate::archives::alerts;
 use crate::db::{DbError, Session, values};
 use crate::words;
 use cairn_client::TakenBlock;
@@ -422,7 +423,13 @@ impl<'a> Notes<'a> {
             VALUES ($1, $2, $3, 'device_moved', $4, $5, $6) ON CONFLICT (network, epoch, device, kind) DO NOTHING";
         let (number, owner) = (device.number.0, device.owner_number.0);
         let fields = values![network, from.0, number, owner, self.time(), self.height()];
-        records.session.run(sql, fields).map(drop)
+        if records.session.run(sql, fields)? == 0 {
+            return Ok(());
+        }
+        let found = alerts::one(network, from.0, number.into(), "device_moved", records.session)?;
+        crate::webhooks::put(records.session, found.as_slice(), TimeMs(self.time()))?;
+        self.applied.alerts.extend(found);
+        Ok(())
     }
 
     /// Whom the ledger knows without an event of each: the founders' accounts and verifiers, or all that an era before left.

@@ -2,7 +2,8 @@
 //! for every answer.
 
 use crate::schema::check;
-use crate::world::{CUSTOMER, Furniture, OPERATOR, World, account};
+use crate::server::Server;
+use crate::world::{CUSTOMER, Furniture, OPERATOR, World, account, secret};
 use cairn_explorer::{Clock, Handle, Settings, api, start};
 use cairn_ledger::tx::transfer::Transfer;
 use cairn_ledger::tx::{Asset, Body, buy_credits, refund_credits};
@@ -44,7 +45,13 @@ impl Asking {
     }
 
     pub async fn on(world: &World, database: cairn_explorer::db::Location) -> Self {
+        Self::posting(world, database, false).await
+    }
+
+    pub async fn posting(world: &World, database: cairn_explorer::db::Location, webhooks: bool) -> Self {
         let settings = Settings {
+            webhooks,
+            near: webhooks,
             allow_origin: Some("https://elsewhere.example".to_owned()),
             clock: Clock(Arc::new(|| TimeMs(1_500_090_000_000))),
             ..Settings::of(
@@ -162,7 +169,7 @@ async fn answers_of_a_furnished_explorer_fit_their_schemas_whatever_the_database
     let world = World::new().await;
     let made = world.furnish().await;
     answers_fit(world.file("explorer.db"), &world, &made).await;
-    if let Some(server) = crate::server::Server::start("the API out of PostgreSQL") {
+    if let Some(server) = Server::start("the API out of PostgreSQL") {
         answers_fit(server.location().clone(), &world, &made).await;
     }
     world.node.shutdown().await;
@@ -237,6 +244,85 @@ async fn pages_follow_each_other_and_what_a_reader_has_is_not_sent_again() {
     );
     let (_, alerts) = asking.get(&format!("/v1/operators/{}/alerts", account(OPERATOR))).await;
     assert_eq!(alerts["items"][0]["kind"], "device_moved");
+    world.node.shutdown().await;
+    asking.explorer.shutdown().await;
+}
+
+/// A server that takes one post and says what came.
+async fn one_post(listener: tokio::net::TcpListener) -> (String, Value) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut came = Vec::new();
+    loop {
+        let mut piece = [0; 4_096];
+        let count = stream.read(&mut piece).await.unwrap();
+        came.extend_from_slice(&piece[..count]);
+        let text = String::from_utf8_lossy(&came).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n")
+            && let Ok(body) = serde_json::from_str(body)
+        {
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            return (head.to_owned(), body);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_has_its_alerts_posted_where_its_account_signed() {
+    let world = World::new().await;
+    let file = world.file("explorer.db");
+    posted(world, file).await;
+    if let Some(server) = Server::start("webhooks beside an index in PostgreSQL") {
+        posted(World::new().await, server.location().clone()).await;
+    }
+    let id = account(OPERATOR);
+    let world = World::new().await;
+    let without = Asking::start(&world).await;
+    let path = format!("{}/v1/operators/{id}/webhooks", without.explorer.url());
+    let off = without.http.post(path).body("{}").send().await.unwrap();
+    assert_eq!(off.status().as_u16(), 403, "off unless wanted");
+    without.explorer.shutdown().await;
+    world.node.shutdown().await;
+}
+
+async fn posted(world: World, index: cairn_explorer::db::Location) {
+    let asking = Asking::posting(&world, index, true).await;
+    asking.has(1).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (id, now) = (account(OPERATOR), TimeMs(1_500_090_000_000));
+    let url = format!("http://{}/moved", listener.local_addr().unwrap());
+    let path = format!("{}/v1/operators/{id}/webhooks", asking.explorer.url());
+    let ask = async |by: u8, time: TimeMs| {
+        let rule = cairn_ledger::account::Rule::single(secret(by).public());
+        let message = api::webhook_message("cairn-test", &id, &url, &[5; 32], time);
+        let witness = rule.witness(&message, &[secret(by)]);
+        let body = json!({
+            "url": url, "secret": "05".repeat(32), "time": time.to_string(),
+            "witness": hex::encode(cairn_types::codec::encode(&witness)),
+        });
+        let sent = asking.http.post(&path).body(body.to_string()).send().await.unwrap();
+        sent.status().as_u16()
+    };
+    assert_eq!(ask(CUSTOMER, now).await, 401, "another's account");
+    assert_eq!(ask(OPERATOR, TimeMs(now.0 - 400_000)).await, 401, "long ago");
+    assert_eq!(ask(OPERATOR, now).await, 200);
+    let stream = asking.ask(&format!("/v1/live?operator={id}")).await;
+    let (made, (head, alert)) = tokio::join!(world.furnish(), one_post(listener));
+    assert!(
+        head.starts_with("POST /moved HTTP/1.1") && head.contains("x-cairn-signature"),
+        "{head}"
+    );
+    assert_eq!(
+        (&alert["kind"], &alert["device"]),
+        (&json!("device_moved"), &json!(made.device.to_string()))
+    );
+    // The stream has the same, and nothing of others before it.
+    let mut stream = stream;
+    let mut told = String::new();
+    while !told.contains("\n\n") {
+        told += &String::from_utf8_lossy(&stream.chunk().await.unwrap().expect("the stream goes on"));
+    }
+    assert!(told.contains("event: alert") && told.contains("device_moved"), "{told}");
     world.node.shutdown().await;
     asking.explorer.shutdown().await;
 }

@@ -16,8 +16,8 @@ const projects: PlaywrightTestConfig['projects'] = [
 export default defineConfig({
   testDir: 'tests/browser',
   globalSetup: ['./tests/browser/chromium.ts', './tests/browser/network.ts'],
-  timeout: 90_000,
-  expect: { timeout: 30_000 },
+  timeout: 240_000,
+  expect: { timeout: 60_000 },
   workers: 1,
   retries: 0,
   reporter: [['list']],

@@ -15,6 +15,8 @@ export default defineConfig(({ mode }) => ({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1200,
+    // What others wrote comes with their words about it; the foot of every page leads there.
+    license: { fileName: 'licenses.txt' },
   },
   server: { proxy: toExplorer },
   preview: { proxy: mode === 'fixture' ? {} : toExplorer },

@@ -21,6 +21,9 @@ const Wallet = lazy(() => import('./pages/wallet').then((page) => page.Wallet));
 const Search = lazy(() => import('./pages/search').then((page) => page.Search));
 const NotFound = lazy(() => import('./pages/not-found').then((page) => page.NotFound));
 
+/** Addresses of pages; the API and files are the server's. */
+const PLACES = /^\/(?!v1\/|[^/?]*\.)/;
+
 /** A new page begins at its top. */
 function arrived(): void {
   window.scrollTo(0, 0);
@@ -28,7 +31,7 @@ function arrived(): void {
 
 export function App() {
   return (
-    <LocationProvider>
+    <LocationProvider scope={PLACES}>
       <Shell>
         <Router onRouteChange={arrived}>
           <Route path="/" component={Overview} />

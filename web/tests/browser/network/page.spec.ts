@@ -71,6 +71,14 @@ test('a place with what was chosen in it can be shared', async ({ page, context,
   await expect(other.getByRole('link', { name: 'Show all' })).toBeVisible();
 });
 
+test('what is not a page is the server’s: the API’s description, licences', async ({ page }) => {
+  for (const [name, words] of [['API', '"openapi"'], ['Licences', 'MIT'], ['Fonts', 'SIL Open Font License']] as const) {
+    await page.goto('/networks');
+    await page.getByRole('contentinfo').getByRole('link', { name }).click();
+    await expect(page.locator('body')).toContainText(words);
+  }
+});
+
 test('what is asked again costs nothing when nothing changed', async ({ request }) => {
   const first = await request.get('/v1/networks');
   const again = await request.get('/v1/networks', { headers: { 'If-None-Match': first.headers()['etag']! } });

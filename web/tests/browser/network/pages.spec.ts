@@ -34,7 +34,6 @@ async function findings(page: Page): Promise<string[]> {
 
 for (const shot of SHOTS.filter((one) => !only || only.includes(one.name))) {
   test(shot.name, async ({ page, request, baseURL }) => {
-    test.setTimeout(240_000);
     const strange = strangeness(page, baseURL!);
     await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
     await page.addInitScript(HELPERS);

@@ -28,7 +28,7 @@ function Page({ of }: { of: Schemas['Customer'] }) {
         <Stat label="Credits left" sub={<><Usd micro={of.credits_stable} /> can be given back</>}><Credits credits={of.credits} /></Stat>
         <Stat label="Held for open orders"><Credits credits={of.held} /></Stat>
         <Stat label="Bought"><Credits credits={of.bought} /></Stat>
-        <Stat label="Spent" sub={`${count(of.orders)} orders`}><Credits credits={of.spent} /></Stat>
+        <Stat label="Spent" sub={of.orders === 1 ? 'one order' : `${count(of.orders)} orders`}><Credits credits={of.spent} /></Stat>
       </Stats>
       <div class="grid">
         <Card class="two-thirds" title="Spent by day" checked={of.checked}>

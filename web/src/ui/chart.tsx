@@ -109,8 +109,10 @@ function options(width: number, height: number, lines: Line[], shades: Shade[], 
   const ink = colour('ink-3');
   const stacked = lines.every((line) => line.kind === 'bar') && lines.length > 1;
   const order = stacked ? [...lines].reverse() : lines;
-  const step = times.length > 1 ? times[1]! - times[0]! : 3600;
+  const step = times.length > 1 ? times[1]! - times[0]! : 86_400;
   const bars = lines.some((line) => line.kind === 'bar');
+  const [first, last] = [times[0] ?? 0, times.at(-1) ?? 0];
+  const margin = bars || first === last ? step * 0.6 : 0;
   return {
     width,
     height,
@@ -118,7 +120,7 @@ function options(width: number, height: number, lines: Line[], shades: Shade[], 
     cursor: { y: false, drag: { x: false, y: false }, points: { show: !bars } },
     padding: [8, 16, 0, 0],
     scales: {
-      x: { range: (_, min, max) => (bars ? [min - step * 0.6, max + step * 0.6] : [min, max]) },
+      x: { range: [first - margin, last + margin] },
       y: near ? {} : { range: (_, min, max) => (bars || min >= 0 ? [0, max > 0 ? max * 1.08 : 1] : [min * 1.08, Math.max(0, max * 1.08)]) },
     },
     axes: [

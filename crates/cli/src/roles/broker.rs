@@ -174,7 +174,7 @@ mod tests {
             ("mqtt://broker:1884/", place(false, "broker", 1884)),
             ("mqtts://broker.example.org", place(true, "broker.example.org", 8883)),
             ("mqtts://[::1]:1", place(true, "::1", 1)),
-            ("mqtts://[::1]", place(true, "[::1]", 8883)),
+            ("mqtts://[::1]", place(true, "::1", 8883)),
             ("broker", None),
             ("mqtt://", None),
             ("mqtt://broker:x", None),

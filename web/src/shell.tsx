@@ -116,10 +116,11 @@ function Trust({ chain }: { chain: Schemas['Chain'] }) {
   const height = blocks.data?.items[0]?.height;
   const block = useGet('/v1/blocks/{height}', height === undefined ? null : { params: { path: { height } } }, false);
   const verdict = useCheck(chain.anchor, block.data);
-  if (anchorSeen(chain.anchor) === 'other') {
+  const seen = anchorSeen(chain.anchor);
+  if (seen === 'other') {
     return <span class="checked not" title="Compare the key below with one you have from elsewhere."><Icon name="alert" size={14} />the validators’ key is not the one this browser knew</span>;
   }
-  if (verdict.state === 'holds') return <span class="checked by-page" title={`Your browser checked the validators’ signature over block ${verdict.height}.`}><Icon name="tick" size={14} />block {count(verdict.height)} checked by this page</span>;
+  if (verdict.state === 'holds') return <span class="checked by-page" title={`Your browser checked the validators’ signature over block ${verdict.height}, under ${seen === 'first' ? 'the key this explorer named' : 'the key it has known since its first visit'}.`}><Icon name="tick" size={14} />block {count(verdict.height)} checked by this page</span>;
   if (verdict.state === 'broken') return <span class="checked not" title={verdict.why}><Icon name="alert" size={14} />block {height} does not hold: {verdict.why}</span>;
   return <span class="checked">{verdict.state === 'uncertified' ? 'checked by the explorer' : 'checking the newest block…'}</span>;
 }
@@ -129,7 +130,7 @@ function Foot({ chain }: { chain: Schemas['Chain'] | undefined }) {
     <footer class="foot">
       <div class="frame">
         {chain && <p>{chain.stable_note.charAt(0).toUpperCase() + chain.stable_note.slice(1)}.{chain.beacon_note ? ` ${chain.beacon_note.charAt(0).toUpperCase()}${chain.beacon_note.slice(1)}.` : ''}</p>}
-        {chain && <p>Validators’ key <code title={chain.anchor.group_key}>{chain.anchor.group_key.slice(0, 12)}…{chain.anchor.group_key.slice(-6)}</code>, era {chain.anchor.era}</p>}
+        {chain && <p>Validators’ key <code title={chain.anchor.group_key}>{chain.anchor.group_key.slice(0, 12)}…{chain.anchor.group_key.slice(-6)}</code>, era {chain.anchor.era}{anchorSeen(chain.anchor) === 'first' && '. New to this browser: compare it with one you have from elsewhere'}</p>}
         <p><a href="/v1/openapi.json">API</a> <a href="/licenses.txt">Licences</a> <a href="/fonts.txt">Fonts</a></p>
         <p>Cairn {chain?.version}. Outlines by Natural Earth.</p>
       </div>

@@ -13,7 +13,8 @@ import { type Header, decodeHeader, headerDigest } from './header';
 
 const SIGNED_AS = 'BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_';
 const CERTIFICATE_BYTES_MAX = 256;
-const HEADERS_MAX = 64;
+/** As many as the explorer gives (`crates/explorer/src/api/blocks.rs`). */
+const HEADERS_MAX = 256;
 
 export interface Anchor {
   chain: string;

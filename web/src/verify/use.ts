@@ -5,12 +5,20 @@ import { keep, kept } from '../keep';
 
 export type Verdict = { state: 'checking' } | { state: 'holds'; height: number; digest: string } | { state: 'broken'; why: string } | { state: 'uncertified' };
 
-/** The key this browser saw first for a chain. Another one later is told, not believed. */
+/** What this visit found out about each key. */
+const answers = new Map<string, 'first' | 'same' | 'other'>();
+
+/** The key this browser saw first for a chain. Another one later is told, not believed; the first one is the explorer's word, and told as such. */
 export function anchorSeen(anchor: Schemas['Anchor']): 'first' | 'same' | 'other' {
   const name = `anchor.${anchor.chain}.${anchor.era}`;
+  const value = `${anchor.genesis}:${anchor.group_key}`;
+  const before = answers.get(name + value);
+  if (before) return before;
   const seen = kept<string>(name);
-  if (seen === undefined) keep(name, `${anchor.genesis}:${anchor.group_key}`);
-  return seen === undefined ? 'first' : seen === `${anchor.genesis}:${anchor.group_key}` ? 'same' : 'other';
+  if (seen === undefined) keep(name, value);
+  const answer = seen === undefined ? 'first' : seen === value ? 'same' : 'other';
+  answers.set(name + value, answer);
+  return answer;
 }
 
 export async function checkBlock(anchor: Schemas['Anchor'], block: Schemas['Block']): Promise<Verdict> {

@@ -1,10 +1,16 @@
-/** What a signature does and costs, in plain words, before it is given. Nothing is signed that was not shown here. */
+/**
+ * What a signature does and costs, in plain words, before it is given. Shown is what this page signs; the explorer's reading of it, and
+ * what the ledger would say, stand beneath as the explorer's.
+ */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Refusal, refusalOf, Refused } from '../api/client';
 import { sentence } from '../ui/block';
 import { Pairs } from '../ui/table';
 import { Id, Token } from '../ui/values';
 import { Icon } from '../ui/icon';
+import { toHex } from '../verify/bytes';
+import { told } from './told';
+import { transactionId } from './transactions';
 import { type Prepared, type Wallet, isSame, signAndSend } from './wallet';
 
 interface ReviewProps {
@@ -37,12 +43,8 @@ export function Review({ wallet, prepared, onDone, onCancel }: ReviewProps) {
   return (
     <dialog ref={dialog} aria-labelledby="review-title" onCancel={onCancel}>
       <h2 id="review-title">Sign this?</h2>
-      <p class="review-words">{sentence(preview.sentence)}</p>
-      <Pairs items={[
-        ['Fee', <><Token base={preview.fee} exact />, burned{transaction.sponsor && '; a network pays it for you'}</>],
-        ['At most', <Token base={String(transaction.feeMax)} exact />],
-        ['Number', <Id id={preview.id} />],
-      ]} />
+      <Pairs items={[...told(transaction), ['Number', <Id id={toHex(transactionId(transaction))} />]]} />
+      <p class="muted">The explorer reads it as: {sentence(preview.sentence)} Fee by now <Token base={preview.fee} exact />, burned.</p>
       {preview.events.length > 0 && (
         <details class="as-table"><summary>What will be announced</summary><ul class="feed">{preview.events.map((event) => <li key={event.index}><span aria-hidden="true">·</span><span>{sentence(event.sentence)}</span></li>)}</ul></details>
       )}

@@ -34,7 +34,7 @@ async function isFinal(page: Page): Promise<void> {
 /** Opens the account of the wallet at hand; gives it token; answers its id. */
 async function open(page: Page, tokens: number): Promise<string> {
   await page.getByRole('button', { name: 'Open the account' }).click();
-  await expect(page.getByRole('dialog')).toContainText('a network pays it for you');
+  await expect(page.getByRole('dialog')).toContainText('Fee paid by');
   await sign(page);
   await isFinal(page);
   const link = await page.getByRole('link', { name: 'On the ledger' }).getAttribute('href');

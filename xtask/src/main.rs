@@ -26,7 +26,8 @@ cargo xtask <command>
                         (`cargo xtask demo --help`)
   simulate [arguments]  play towns with faults from seeds: --seeds N [--from S], --seed S --verbose for the story of
                         one, --plant NAME with a planted bug (`cargo xtask simulate --help`)
-  bench                 build for speed, measure, and write docs/performance.md
+  bench [names]         build for speed, measure, and write docs/performance.md; names choose benches (`bench nothing` lists
+                        them), the others' sections stay
   kill [arguments]      build for speed, run validators and verifiers as processes, and kill them at random moments
                         (--kills N, --seed N, --committee-blocks N, --data ../shared/data/weather; a few kills are among the
                         tests)
@@ -36,7 +37,8 @@ Each works from a fresh clone with Rust and a C compiler. Some tests need more, 
 
   a foreign CBOR/COSE library and an S3 server   python3 with venv; installed into target/venv from xtask/requirements.txt
                                                  (or CAIRN_PYTHON, an interpreter that has them)
-  a real MQTT client                             mosquitto_pub in PATH
+  a real MQTT client and broker                  mosquitto_pub and mosquitto in PATH
+  an index in PostgreSQL                         its programs under /usr/lib/postgresql (or CAIRN_POSTGRES, their folder)
   the page in a browser                          Node 20.19 or later with npm, or python3 with venv; packages and Chromium
                                                  come from the npm registry into web/node_modules
   measured data                                  ../shared/data, or CAIRN_DATA
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
         "test" => suite::run(&rest),
         "web" => suite::of_page(),
         "demo" => demo(&rest),
-        "bench" => bench::run(),
+        "bench" => bench::run(&rest),
         "kill" => kill(&rest),
         "simulate" => simulate::run(&rest),
         "tidy" => tidy::run(&root()).map(|problems| u8::from(problems > 0)),

@@ -12,6 +12,7 @@ import { switchTheme, useTheme } from './theme';
 import { Icon, Stones } from './ui/icon';
 import { Tag } from './ui/values';
 import { anchorSeen, useCheck } from './verify/use';
+import { forgetEnded } from './wallet/orders';
 
 const PAGES = [
   ['/', 'Overview'], ['/networks', 'Networks'], ['/operators', 'Operators'], ['/customers', 'Customers'],
@@ -20,6 +21,8 @@ const PAGES = [
 
 export function Shell({ children }: { children: ComponentChildren }) {
   const chain = useGet('/v1/chain', {});
+  const now = chain.data?.time;
+  useEffect(() => void (now && forgetEnded(now)), [now]);
   return (
     <ChainContext.Provider value={chain.data}>
       <a class="skip" href="#main">Skip to the content</a>

@@ -1,8 +1,8 @@
 /** Days until income has paid for the hardware. Integers; a broken day counts as a whole one. */
 
 export interface Days {
-  early: number;
-  /** None: the median day earns no more than it costs. */
+  /** None, each: such a day earns no more than it costs. */
+  early: number | null;
   middle: number | null;
   late: number | null;
 }
@@ -14,5 +14,5 @@ export function payback(hardware: bigint, month: bigint, income: { p25: string; 
     const left = BigInt(perDay) - cost;
     return left > 0n ? Number((hardware + left - 1n) / left) : null;
   };
-  return { early: days(income.p75) ?? 0, middle: days(income.median), late: days(income.p25) };
+  return { early: days(income.p75), middle: days(income.median), late: days(income.p25) };
 }

@@ -10,7 +10,7 @@ import { Card, Empty, sentence } from '../ui/block';
 import { PlaceMap } from '../ui/map';
 import { Pairs } from '../ui/table';
 import { Credits, Id, Time } from '../ui/values';
-import { type Asked, type Format, type Purchase, type Quote, begin, fetchFile, isWhatWasAsked, quoteFor, remember, saveAs, untilFinal } from '../wallet/purchase';
+import { type Asked, type Format, type Purchase, type Quote, begin, endOf, fetchFile, isWhatWasAsked, quoteFor, remember, saveAs, untilFinal } from '../wallet/purchase';
 import { Review } from '../wallet/review';
 import { type Prepared, prepare, walletOf } from '../wallet/wallet';
 import { Examples } from './customer-examples';
@@ -78,7 +78,7 @@ function Buy({ asked, payer }: { asked: Asked | undefined; payer: string }) {
   const [quote, setQuote] = useState<Quote>();
   const [purchase, setPurchase] = useState<{ of: Purchase; prepared: Prepared }>();
   const [told, setTold] = useState('');
-  const [order, setOrder] = useState<string>();
+  const [order, setOrder] = useState<{ id: string; end: string; holds: string }>();
   const [refusal, setRefusal] = useState<Refusal>();
   const [format, setFormat] = useState<Format>('csv');
   useEffect(() => {
@@ -102,10 +102,12 @@ function Buy({ asked, payer }: { asked: Asked | undefined; payer: string }) {
     prepare(wallet, of.body, chain.fees).then((prepared) => setPurchase({ of, prepared }), wrong);
   };
   const signed = (id: string) => {
-    if (purchase) remember(id, purchase.of);
+    if (!purchase) return;
+    const { of } = purchase;
+    remember(id, of);
     setPurchase(undefined);
     setTold('Waiting for the order to be final…');
-    untilFinal(id).then(() => { setOrder(id); return download(id); }).catch(wrong);
+    untilFinal(id).then(() => { setOrder({ id, end: endOf(of), holds: of.quote.price_credits }); return download(id); }).catch(wrong);
   };
   const download = async (id: string) => {
     setTold('Fetching the file…');
@@ -131,7 +133,8 @@ function Buy({ asked, payer }: { asked: Asked | undefined; payer: string }) {
             : <p class="hint">Only the wallet of <Id id={payer} /> can sign for it.</p>}
         </>
       )}
-      {told && <p role="status" class="hint">{told} {order && <button type="button" class="plain" onClick={() => void download(order).catch(wrong)}>Fetch again</button>}</p>}
+      {told && <p role="status" class="hint">{told} {order && <button type="button" class="plain" onClick={() => void download(order.id).catch(wrong)}>Fetch again</button>}</p>}
+      {order && <p class="hint">The key of this order stays in this browser until the order ends, <Time at={order.end} />. Whoever got hold of it could spend what the order holds, <Credits credits={order.holds} /> at most, and nothing else of the account.</p>}
       {purchase && wallet && <Review wallet={wallet} prepared={purchase.prepared} onCancel={() => setPurchase(undefined)} onDone={signed} />}
     </>
   );

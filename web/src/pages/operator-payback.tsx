@@ -1,7 +1,7 @@
 /** When the hardware has paid for itself: costs that the operator enters, kept in this browser only, against measured income. */
 import { useState } from 'preact/hooks';
 import type { Schemas } from '../api/client';
-import { parseAmount } from '../format/amounts';
+import { count, parseAmount } from '../format/amounts';
 import { payback } from '../format/payback';
 import { keep, kept } from '../keep';
 import { Card, Empty } from '../ui/block';
@@ -33,7 +33,7 @@ export function Payback({ of }: { of: Schemas['Operator'] }) {
         </div>
         <div aria-live="polite">
           {wrong ? <Empty title="That is not an amount.">Dollars with a point, as 120.50.</Empty>
-            : hardware === undefined ? <Empty title="Enter what the hardware cost.">Then it is held against {of.days.length} days of measured income.</Empty>
+            : hardware === undefined ? <Empty title="Enter what the hardware cost.">Then it is held against the income of its last {of.income_per_day?.count ?? 0} days.</Empty>
               : !of.income_per_day ? <Empty title="No income to hold it against yet." /> : <Told quantiles={of.income_per_day} hardware={hardware} month={month ?? 0n} />}
         </div>
       </div>
@@ -43,14 +43,23 @@ export function Payback({ of }: { of: Schemas['Operator'] }) {
 
 function Told({ quantiles, hardware, month }: { quantiles: Schemas['Quantiles']; hardware: bigint; month: bigint }) {
   const days = payback(hardware, month, quantiles);
+  const range = <>The range is the middle half of the last {quantiles.count} days, those without pay counted as zero.</>;
   if (days.middle === null) {
-    return <Empty title="It does not pay back.">The median day earns no more than a day costs.</Empty>;
+    return (
+      <div class="told">
+        <b>It does not pay back</b>
+        <p>at the median day, which earns no more than a day costs.{days.early !== null && <> If every day were a good one: {daysOf(days.early)}.</>} {range}</p>
+        <p class="hint">What was, not what will be: prices, rules and customers change.</p>
+      </div>
+    );
   }
   return (
     <div class="told">
-      <b>{days.middle} days</b>
-      <p>to earn back the hardware at the median day, running cost taken off. On good days {days.early} days, on weak days {days.late === null ? 'never' : `${days.late} days`}: the range is the middle half of the last {quantiles.count} days with income.</p>
+      <b>{daysOf(days.middle)}</b>
+      <p>to earn back the hardware at the median day, running cost taken off.{days.early !== null && <> On good days {daysOf(days.early)}, on weak days {days.late === null ? 'never' : daysOf(days.late)}.</>} {range}</p>
       <p class="hint">What was, not what will be: prices, rules and customers change.</p>
     </div>
   );
 }
+
+const daysOf = (days: number) => (days === 1 ? 'one day' : `${count(days)} days`);

@@ -77,12 +77,27 @@ function Answers({ data, networks }: { data: Data; networks: Schemas['NetworkRow
       <div>
         <dt>Paid by customers {define('outside_bps')}</dt>
         <dd>
-          <b>{dollars(data.customers_paid)} <small>of service</small></b>
-          <p>{data.outside_bps === null || data.outside_bps === undefined ? 'No income yet to compare it with.' : `${percent(data.outside_bps)} of what operators earned came from ${data.customers === 1 ? 'one customer' : `${count(data.customers)} customers`}; the rest is newly issued ${symbol}.`}</p>
+          <b>{dollars(data.credits_spent)} <small>spent so far</small></b>
+          <p>{released(data)}</p>
+          <p>{outside(data, symbol)}</p>
         </dd>
       </div>
     </dl>
   );
+}
+
+/** What is spent reaches operators when the epoch it was spent in is released: until then the two figures differ. */
+function released({ credits_spent: spent, customers_paid: paid }: Data): string {
+  if (BigInt(spent) === 0n) return '';
+  if (BigInt(paid) >= BigInt(spent)) return 'All of it is in epochs that are released: operators have it.';
+  return `Of that ${dollars(paid)} in epochs already released to operators; the rest comes to them with its epoch.`;
+}
+
+/** How much of operators' income is customers' money, in words. */
+function outside({ outside_bps: part, customers }: Data, symbol: string): string {
+  if (part === null || part === undefined) return 'No income of operators yet to compare it with.';
+  if (part === 0) return `What operators earned so far is newly issued ${symbol}.`;
+  return `${percent(part)} of what operators earned came from ${customers === 1 ? 'one customer' : `${count(customers)} customers`}; the rest is newly issued ${symbol}.`;
 }
 
 /** The world, or one network. */

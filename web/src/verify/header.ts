@@ -6,6 +6,7 @@ import { Reader, domainHash, fromHex, toHex } from './bytes';
 
 export const HEADER_BYTES = 409;
 const FORM = 3;
+const SEED_BYTES = 48;
 
 export interface Header {
   era: number;
@@ -21,6 +22,8 @@ export interface Header {
   txRoot: string;
   receiptRoot: string;
   txs: number;
+  /** What follows from the seed in it; null in the first block of an epoch of consensus, which has none. */
+  beacon: string | null;
 }
 
 export function decodeHeader(hex: string): Header {
@@ -45,7 +48,9 @@ export function decodeHeader(hex: string): Header {
   const txRoot = id();
   const receiptRoot = id();
   const txs = reader.u32();
-  return { era, base, genesis, height, timeMs, parent, epoch, view, leader, stateRoot, txRoot, receiptRoot, txs };
+  const seed = reader.take(SEED_BYTES);
+  const beacon = seed.some((byte) => byte !== 0) ? toHex(domainHash('cairn/beacon/1', [seed])) : null;
+  return { era, base, genesis, height, timeMs, parent, epoch, view, leader, stateRoot, txRoot, receiptRoot, txs, beacon };
 }
 
 /** What certificates sign and children name. */

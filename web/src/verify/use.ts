@@ -1,9 +1,10 @@
-/** The page's own check of a block: loads the curve library when first needed, and keeps what it found. */
+/** The page's own check of a block: its certificate, and that all shown of its header is what was signed. Loads the curve library when first needed. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Schemas } from '../api/client';
 import { keep, kept } from '../keep';
+import type { Header } from './header';
 
-export type Verdict = { state: 'checking' } | { state: 'holds'; height: number; digest: string } | { state: 'broken'; why: string } | { state: 'uncertified' };
+export type Verdict = { state: 'checking' } | { state: 'holds'; height: number; digest: string; header: Header } | { state: 'broken'; why: string } | { state: 'uncertified' };
 
 /** What this visit found out about each key. */
 const answers = new Map<string, 'first' | 'same' | 'other'>();
@@ -21,6 +22,26 @@ export function anchorSeen(anchor: Schemas['Anchor']): 'first' | 'same' | 'other
   return answer;
 }
 
+/** The first of a header's fields that the explorer says otherwise; none where all are as signed. */
+export function wrongField(header: Header, digest: string, block: Schemas['Block']): string | undefined {
+  const fields: [string, unknown, unknown][] = [
+    ['height', header.height, BigInt(block.height)],
+    ['digest', digest, block.digest],
+    ['time', Number(header.timeMs), Date.parse(block.time)],
+    ['parent', header.parent, block.parent],
+    ['state root', header.stateRoot, block.state_root],
+    ['transaction root', header.txRoot, block.transaction_root],
+    ['receipt root', header.receiptRoot, block.receipt_root],
+    ['proposer', header.leader, block.leader],
+    ['view', header.view, BigInt(block.view)],
+    ['committee', header.epoch, BigInt(block.epoch)],
+    ['era', header.era, block.era],
+    ['beacon', header.beacon, block.beacon ?? null],
+    ['number of transactions', header.txs, block.transactions],
+  ];
+  return fields.find(([, signed, shown]) => signed !== shown)?.[0];
+}
+
 export async function checkBlock(anchor: Schemas['Anchor'], block: Schemas['Block']): Promise<Verdict> {
   if (!block.certificate) return { state: 'uncertified' };
   const { verifyFinality } = await import('./certificate');
@@ -28,10 +49,8 @@ export async function checkBlock(anchor: Schemas['Anchor'], block: Schemas['Bloc
   try {
     const header = verifyFinality(anchor, block.headers, block.certificate);
     const digest = headerDigest(block.headers[0]!);
-    if (Number(header.height) !== block.height || digest !== block.digest || header.txRoot !== block.transaction_root) {
-      return { state: 'broken', why: 'what is shown is not what the signed header says' };
-    }
-    return { state: 'holds', height: block.height, digest };
+    const wrong = wrongField(header, digest, block);
+    return wrong ? { state: 'broken', why: `the explorer shows another ${wrong} than the validators signed` } : { state: 'holds', height: block.height, digest, header };
   } catch (error) {
     return { state: 'broken', why: error instanceof Error ? error.message : 'the certificate cannot be read' };
   }
@@ -44,6 +63,6 @@ export function useCheck(anchor: Schemas['Anchor'] | undefined, block: Schemas['
     let gone = false;
     checkBlock(anchor, block).then((found) => !gone && set(found));
     return () => void (gone = true);
-  }, [anchor?.group_key, block?.digest, block?.certificate]);
+  }, [anchor?.group_key, block]);
   return verdict;
 }

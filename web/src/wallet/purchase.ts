@@ -1,11 +1,11 @@
 /**
  * Buys what a gateway quoted: an order on the ledger, signed by the account; a voucher and the request, signed by a key made for
- * this order alone, which can lose no more than the order holds. That key stays here until the file is, so asking again is free.
+ * this order alone, which can lose no more than the order holds. That key stays here until the order ends, so asking again is free.
  */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { get, post, Refused } from '../api/client';
-import { keep, kept } from '../keep';
 import { fromHex, toHex } from '../verify/bytes';
+import { keepOrder, keptOrder } from './orders';
 import { type Body, type Query, queryTerms, requestMessage, voucherMessage } from './transactions';
 
 /** As the gateway says it (`crates/gateway/openapi.json`). */
@@ -63,18 +63,21 @@ export function begin(quote: Quote, now: string): Purchase {
   return { quote, secret: toHex(secret), body };
 }
 
-const PREFIX = 'purchase.';
+/** When the order of a purchase ends. */
+export function endOf({ body }: Purchase): string {
+  return new Date(Number(body.kind === 'open_order' ? body.expires : 0)).toISOString();
+}
 
-export function remember(order: string, { quote, secret }: Purchase): void {
-  keep(PREFIX + order, { quote, secret });
+export function remember(order: string, purchase: Purchase): void {
+  keepOrder(order, { quote: purchase.quote, secret: purchase.secret, expires: endOf(purchase) });
 }
 
 export type Format = 'csv' | 'geojson' | 'parquet';
 
 /** Pays and fetches; the same again fetches again and pays nothing. */
 export async function fetchFile(order: string, format: Format): Promise<Blob> {
-  const bought = kept<{ quote: Quote; secret: string }>(PREFIX + order);
-  if (!bought) throw new Error('the key of this order is not in this browser');
+  const bought = keptOrder(order);
+  if (!bought) throw new Error('the key of this order is not in this browser, or no more: it is forgotten at the order’s end');
   const { quote } = bought;
   const secret = fromHex(bought.secret);
   const sign = (message: Uint8Array) => toHex(ed25519.sign(message, secret));

@@ -10,7 +10,7 @@ import { Id, Token } from '../ui/values';
 import { Icon } from '../ui/icon';
 import { toHex } from '../verify/bytes';
 import { told } from './told';
-import { transactionId } from './transactions';
+import { FEE_BOUND, transactionId } from './transactions';
 import { type Prepared, type Wallet, isSame, signAndSend } from './wallet';
 
 interface ReviewProps {
@@ -32,6 +32,7 @@ export function Review({ wallet, prepared, onDone, onCancel }: ReviewProps) {
   }, []);
   const { preview, transaction } = prepared;
   const same = isSame(prepared);
+  const dear = transaction.feeMax > FEE_BOUND;
   const go = () => {
     setBusy(true);
     setRefusal(undefined);
@@ -49,6 +50,7 @@ export function Review({ wallet, prepared, onDone, onCancel }: ReviewProps) {
         <details class="as-table"><summary>What will be announced</summary><ul class="feed">{preview.events.map((event) => <li key={event.index}><span aria-hidden="true">·</span><span>{sentence(event.sentence)}</span></li>)}</ul></details>
       )}
       {!same && <p class="banner bad" role="alert">The explorer read something else than this page made. Nothing can be signed here.</p>}
+      {dear && <p class="banner bad" role="alert"><b>The fee is beyond what this page signs for.</b> Nothing here costs that much: whoever made this may be after the account’s token.</p>}
       {same && !preview.accepted && preview.refusal && <p class="banner bad" role="alert"><b>The ledger would refuse it: {sentence(preview.refusal.message)}</b> {sentence(preview.refusal.hint)}</p>}
       {wallet.recovery && (
         <details class="as-table">
@@ -59,7 +61,7 @@ export function Review({ wallet, prepared, onDone, onCancel }: ReviewProps) {
       {refusal && <p class="banner bad" role="alert">{sentence(refusal.message)} {sentence(refusal.hint)}</p>}
       <div class="dialog-actions">
         <button type="button" onClick={onCancel} disabled={busy}>Cancel</button>
-        <button type="button" class="primary" onClick={go} disabled={busy || !same || !preview.accepted}><Icon name="key" size={16} />{busy ? 'Waiting for your device…' : 'Sign with your passkey'}</button>
+        <button type="button" class="primary" onClick={go} disabled={busy || !same || dear || !preview.accepted}><Icon name="key" size={16} />{busy ? 'Waiting for your device…' : 'Sign with your passkey'}</button>
       </div>
     </dialog>
   );

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { decimal } from '../format/amounts';
 import { Credits, Id, Time, Token } from '../ui/values';
-import type { Body, Transaction } from './transactions';
+import { type Body, FEE_BOUND, FEE_USUAL, type Transaction } from './transactions';
 
 type Row = [string, ComponentChildren];
 
@@ -26,7 +26,14 @@ function done(body: Body): Row[] {
   }
 }
 
+/** What is usual is said plainly; what is not stands out. */
+function fee(most: bigint): ComponentChildren {
+  const amount = <Token base={String(most)} exact />;
+  if (most <= FEE_USUAL) return amount;
+  return <strong class="unusual">{amount}: {most > FEE_BOUND ? 'more than this page signs for' : <>far more than the <Token base={String(FEE_USUAL)} exact /> that no fee here is usually above</>}</strong>;
+}
+
 export function told({ chain, account, sponsor, feeMax, body }: Transaction): Row[] {
   const payer: Row[] = sponsor === undefined ? [] : [['Fee paid by', <>network <Id id={sponsor} full /></>]];
-  return [...done(body), ['By account', <Id id={account} full />], ['On', chain], ['Fee at most', <Token base={String(feeMax)} exact />], ...payer];
+  return [...done(body), ['By account', <Id id={account} full />], ['On', chain], ['Fee at most', fee(feeMax)], ...payer];
 }

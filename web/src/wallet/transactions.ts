@@ -28,6 +28,11 @@ export interface Transaction {
   body: Body;
 }
 
+/** In base units, whatever decimals the explorer names: 10 token of six decimals. What this page signs costs a thousandth of it. */
+export const FEE_BOUND = 10_000_000n;
+/** Above it a fee is shown as unusual: 0.1 token of six decimals, of which opening an account takes a quarter. */
+export const FEE_USUAL = 100_000n;
+
 /** A signature by the key at an index; a passkey's comes with what it signed. */
 export interface Signed {
   index: number;

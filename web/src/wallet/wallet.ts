@@ -2,10 +2,11 @@
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { Refused, get, post } from '../api/client';
 import type { Schemas } from '../api/client';
+import { decimal } from '../format/amounts';
 import { keep, kept } from '../keep';
 import { fromHex, toHex } from '../verify/bytes';
 import { type Passkey, makePasskey, sign } from './passkey';
-import { type Body, type PublicKey, type Rule, type Signed, type Transaction, accountId, ruleOf, signedBytes, transactionBytes, transactionId, webhookMessage, witnessBytes } from './transactions';
+import { type Body, FEE_BOUND, type PublicKey, type Rule, type Signed, type Transaction, accountId, ruleOf, signedBytes, transactionBytes, transactionId, webhookMessage, witnessBytes } from './transactions';
 
 export interface Wallet {
   chain: string;
@@ -58,10 +59,16 @@ export interface Prepared {
 
 const FEE_MAX_TIMES = 2n;
 
+/** The fee is the explorer's word; more than the bound is never signed for. */
+export function feeMaxFor(fee: bigint): bigint {
+  if (fee > FEE_BOUND) throw new Error(`the explorer asks a fee of ${decimal(fee, 6)} token; this page signs for ${decimal(FEE_BOUND, 6)} at most`);
+  return fee * FEE_MAX_TIMES < FEE_BOUND ? fee * FEE_MAX_TIMES : FEE_BOUND;
+}
+
 export async function prepare(wallet: Wallet, body: Body, fees: Schemas['Fees'], sponsor?: string): Promise<Prepared> {
   const account = body.kind === 'open_account' ? undefined : await get('/v1/accounts/{id}', { params: { path: { id: wallet.account } } });
   const fee = BigInt(body.kind === 'open_account' ? fees.open_account : fees.base);
-  const transaction: Transaction = { chain: wallet.chain, account: wallet.account, nonce: BigInt(account?.next_nonce ?? 1), feeMax: fee * FEE_MAX_TIMES, body, ...(sponsor && { sponsor }) };
+  const transaction: Transaction = { chain: wallet.chain, account: wallet.account, nonce: BigInt(account?.next_nonce ?? 1), feeMax: feeMaxFor(fee), body, ...(sponsor && { sponsor }) };
   const preview = await tried(transactionBytes(transaction));
   const refusal = preview.refusal ?? (account && shortage(account, body, BigInt(preview.fee)));
   return { transaction, preview: refusal ? { ...preview, accepted: false, refusal } : preview };

@@ -38,5 +38,6 @@ describe('payback', () => {
   const income = { p25: '1000000', median: '2000000', p75: '4000000' };
   test('the hardware’s cost over a day’s income less a day’s cost', () => expect(payback(240_000_000n, 0n, income)).toEqual({ early: 60, middle: 120, late: 240 }));
   test('running cost comes off, and a broken day is a whole one', () => expect(payback(240_000_000n, 30_000_000n, income)).toEqual({ early: 80, middle: 240, late: null }));
-  test('no figure when nothing is left', () => expect(payback(240_000_000n, 60_000_000n, income).middle).toBeNull());
+  test('no figure when nothing is left', () => expect(payback(240_000_000n, 60_000_000n, income)).toEqual({ early: 120, middle: null, late: null }));
+  test('no figure at all, and never nought days, when the best day earns no more than it costs', () => expect(payback(240_000_000n, 120_000_000n, income)).toEqual({ early: null, middle: null, late: null }));
 });

@@ -7,9 +7,9 @@ import { afterEach, expect, test } from 'vitest';
 import { Pairs } from '../../src/ui/table';
 import { Review } from '../../src/wallet/review';
 import { told } from '../../src/wallet/told';
-import { type Body, type Transaction, transactionId } from '../../src/wallet/transactions';
+import { type Body, FEE_BOUND, FEE_USUAL, type Transaction, transactionId } from '../../src/wallet/transactions';
 import { toHex } from '../../src/verify/bytes';
-import type { Prepared, Wallet } from '../../src/wallet/wallet';
+import { type Prepared, type Wallet, feeMaxFor } from '../../src/wallet/wallet';
 
 afterEach(cleanup);
 const id = (byte: string) => byte.repeat(32);
@@ -37,4 +37,25 @@ test('an explorer that tells another story does not change what is shown', () =>
   expect(container.querySelector('.pairs')!.textContent).toContain('5');
   expect(container.querySelector('.pairs')!.textContent).not.toContain('friend');
   expect(screen.getByText(/The explorer reads it as: Sends 1 token to a friend/)).toBeTruthy();
+});
+
+test('a fee that an explorer made up is bounded, told, and beyond the bound not signed for', () => {
+  expect(feeMaxFor(1_000n)).toBe(2_000n);
+  expect(feeMaxFor(FEE_BOUND - 1n)).toBe(FEE_BOUND);
+  expect(() => feeMaxFor(FEE_BOUND + 1n)).toThrow('a fee of 10.000001 token');
+  const body: Body = { kind: 'transfer', to: id('bb'), asset: 'token', amount: 1n };
+  const fee = (feeMax: bigint) => render(<Pairs items={told({ ...of(body), feeMax })} />).container.querySelector('.unusual')?.textContent;
+  expect(fee(FEE_USUAL)).toBeUndefined();
+  expect(fee(FEE_USUAL + 1n)).toContain('far more than');
+  expect(fee(FEE_BOUND + 1n)).toContain('more than this page signs for');
+});
+
+test('whoever made it, a transaction whose fee is beyond the bound cannot be signed', () => {
+  HTMLDialogElement.prototype.showModal ??= () => undefined;
+  const transaction = { ...of({ kind: 'open_account' }), feeMax: FEE_BOUND + 1n };
+  const preview = { id: toHex(transactionId(transaction)), sentence: 'opens it', fee: '1000', accepted: true, events: [], refusal: null } as unknown as Prepared['preview'];
+  const wallet = { chain: 'town', account: id('aa'), rule: { threshold: 1, keys: [] }, passkeys: [] } as Wallet;
+  render(<Review wallet={wallet} prepared={{ transaction, preview }} onDone={() => undefined} onCancel={() => undefined} />);
+  expect(screen.getByRole('alert', { hidden: true }).textContent).toContain('beyond what this page signs for');
+  expect(screen.getByRole('button', { name: 'Sign with your passkey', hidden: true }).hasAttribute('disabled')).toBe(true);
 });

@@ -1,5 +1,6 @@
 /** The page on a real network: what it checks itself, what it may not do, and that its addresses can be shared. */
 import { expect, test } from '@playwright/test';
+import { lie } from '../lie';
 
 const POLICY = ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"];
 
@@ -51,10 +52,7 @@ test('records are proven by this page, and it computes their keys itself', async
 
 test('a balance that the explorer made up is found out', async ({ page, request }) => {
   const { id } = (await (await request.get('/v1/accounts?limit=3')).json()).items[2];
-  await page.route(`**/v1/accounts/${id}`, async (route) => {
-    const account = await (await route.fetch()).json();
-    await route.fulfill({ json: { ...account, token: String(BigInt(account.token) + 1n) } });
-  });
+  await lie(page, request, `/v1/accounts/${id}`, (account) => ({ ...account, token: String(BigInt(account.token) + 1n) }));
   await page.goto(`/ledger/accounts/${id}`);
   await expect(page.getByRole('alert')).toContainText('not proven');
 });
@@ -96,11 +94,7 @@ test('a device whose words are a script stays text', async ({ page, request }) =
   const { id } = (await (await request.get('/v1/devices?limit=1')).json()).items[0];
   const words = '<script>alert(1)</script><img src=x onerror=alert(1)>';
   // The ledger takes no such name; an explorer that lies can say anything.
-  await page.route(`**/v1/devices/${id}`, async (route) => {
-    const device = await (await route.fetch()).json();
-    const memberships = device.memberships.map((one: object) => ({ ...one, name: words }));
-    await route.fulfill({ json: { ...device, memberships, advice: [{ code: 'x', sentence: words }] } });
-  });
+  await lie(page, request, `/v1/devices/${id}`, (device) => ({ ...device, memberships: device.memberships.map((one: object) => ({ ...one, name: words })), advice: [{ code: 'x', sentence: words }] }));
   let ran = false;
   page.on('dialog', (dialog) => { ran = true; void dialog.dismiss(); });
   await page.goto(`/devices/${id}`);

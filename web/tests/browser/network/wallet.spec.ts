@@ -105,6 +105,7 @@ test('credits are bought, and a query is priced, bought and downloaded', async (
   expect(lines[0]).toContain('time');
   expect(lines.length).toBeGreaterThan(1);
   await expect(page.getByText('Fetching it again costs nothing.')).toBeVisible();
+  await expect(page.getByText('The key of this order stays in this browser until the order ends')).toBeVisible();
 });
 
 test('two of three sign: two passkeys, or one and the recovery key', async ({ page, request }) => {

@@ -284,6 +284,11 @@ fn lines(vertical: &dyn Vertical, own: &[&Finding], answer: &Value, head: String
             ),
         };
         lines.push(format!("\nreport {}  {verdict}", found.report));
+        let text = found.reason.and_then(|reason| reasons::text(vertical, reason));
+        lines.extend(
+            text.filter(|text| !text.mend.is_empty())
+                .map(|text| format!("  what to do: {}", text.mend)),
+        );
         let rows: Vec<Vec<String>> = found.spans.iter().map(|span| row(vertical, span)).collect();
         lines.extend(table(
             &["from", "to", "quantity", "verdict", "measured", "limit", "unit"],

@@ -258,8 +258,12 @@ fn situation(ask: &mut Ask<'_>, number: u64, row: &Row, face: &Value, reasons: &
     Ok(Situation {
         state,
         refused_for: why.map(|why| {
-            let word = |name: &str| why[name].as_str().unwrap_or_default().to_owned();
-            (word("name"), word("sentence"))
+            let word = |name: &str| why[name].as_str().unwrap_or_default();
+            let code = why["code"].as_u64().and_then(|code| u16::try_from(code).ok());
+            words::reason(
+                cairn_verticals::by_name(word("vertical")),
+                Reason(code.unwrap_or_default()),
+            )
         }),
         uptime_bps: face["uptime_bps"].as_u64(),
         crowd,

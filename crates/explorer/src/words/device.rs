@@ -1,13 +1,14 @@
 //! What an operator is told of a device: alerts, and what would make it earn more.
 
 use super::figures::short;
+use cairn_verticals::kit::ReasonText;
 
 /// How a device is doing, as far as advice follows from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Situation {
     pub state: String,
-    /// The most frequent reason of refusal of late, and its sentence.
-    pub refused_for: Option<(String, String)>,
+    /// The most frequent reason of refusal of late.
+    pub refused_for: Option<ReasonText>,
     pub uptime_bps: Option<u64>,
     /// Devices in its cell, and how many share what they earn.
     pub crowd: Option<(u64, u64)>,
@@ -33,10 +34,14 @@ pub fn advice(of: &Situation) -> Vec<(&'static str, String)> {
             "It is in no network. Let it join one: `cairn device join`.".to_owned(),
         );
     }
-    if let Some((name, sentence)) = &of.refused_for {
-        let sentence = format!("Most of what was refused lately was refused because {sentence}.");
+    if let Some(text) = &of.refused_for {
+        let why = format!(
+            "Most of what was refused lately was refused for this: {}.",
+            text.sentence
+        );
+        let sentence = [why.as_str(), text.mend].join(" ").trim_end().to_owned();
         say(
-            match name.as_str() {
+            match text.name {
                 "malformed" => "update_agent",
                 _ => "mend_refused",
             },
@@ -83,6 +88,8 @@ pub fn alert(kind: &str, device: &str, epoch: u64, reason: Option<&str>) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words;
+    use cairn_types::Reason;
 
     #[test]
     fn every_state_has_advice_and_a_device_that_does_well_is_told_so() {
@@ -95,6 +102,17 @@ mod tests {
         for state in ["silent", "excluded", "barred", "retired", "moved"] {
             assert_eq!(advice(&of(state))[0].0, state);
         }
+        let blocked = words::reason(cairn_verticals::by_name("sensors"), Reason(109));
+        let said = advice(&Situation {
+            refused_for: Some(blocked),
+            ..of("refused")
+        });
+        assert_eq!(said[0].0, "mend_refused");
+        assert!(
+            said[0].1.contains(blocked.sentence) && said[0].1.ends_with(blocked.mend),
+            "{}",
+            said[0].1
+        );
         let crowded = Situation {
             crowd: Some((5, 2)),
             uptime_bps: Some(9_000),

@@ -16,6 +16,7 @@ pub fn reason(vertical: Option<&dyn Vertical>, reason: Reason) -> ReasonText {
         sentence: "this program does not know the reason: it is of a newer version",
         unit: "",
         blame: 0,
+        mend: "",
     })
 }
 

@@ -293,6 +293,7 @@ fn reason_json(reason: Reason, vertical: Option<&dyn Vertical>) -> Value {
         "code": reason.0,
         "name": text.map(|text| text.name),
         "sentence": text.map(|text| text.sentence),
+        "mend": text.map(|text| text.mend),
         "unit": text.map(|text| text.unit),
     })
 }

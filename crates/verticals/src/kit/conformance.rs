@@ -61,6 +61,14 @@ fn names_and_numbers_of_reasons_and_quantities_are_unique() {
             vertical.name()
         );
         assert!(all.iter().all(|text| !text.sentence.is_empty()));
+        for text in &all {
+            assert!(
+                text.blame == 0 || !text.mend.is_empty(),
+                "{}: what can be done?",
+                text.name
+            );
+            assert!(text.mend.is_empty() || text.mend.ends_with('.'), "{}", text.name);
+        }
         assert!(
             all.iter()
                 .all(|text| reasons::text(*vertical, text.reason) == Some(*text))

@@ -27,6 +27,8 @@ pub struct ReasonText {
     /// What an epoch refused for it weighs against the device's reputation, in percent of an epoch that is believed;
     /// 0: it is nobody's fault.
     pub blame: u16,
+    /// What its operator can do about it, in sentences; empty where nothing is to be done.
+    pub mend: &'static str,
 }
 
 impl ReasonText {
@@ -43,7 +45,13 @@ impl ReasonText {
             sentence,
             unit,
             blame,
+            mend: "",
         }
+    }
+
+    pub(crate) const fn mend(mut self, mend: &'static str) -> Self {
+        self.mend = mend;
+        self
     }
 }
 
@@ -58,6 +66,7 @@ pub const REASONS: &[ReasonText] = &[
         sentence: "the device is not in the network in this epoch",
         unit: "",
         blame: 0,
+        mend: "",
     },
     ReasonText {
         reason: MALFORMED,
@@ -65,6 +74,7 @@ pub const REASONS: &[ReasonText] = &[
         sentence: "the body is not in the one form of this kind of network",
         unit: "",
         blame: 100,
+        mend: "Bring its agent up to date; another program must send the form that the network names.",
     },
     ReasonText {
         reason: EQUIVOCATED,
@@ -72,6 +82,7 @@ pub const REASONS: &[ReasonText] = &[
         sentence: "the device signed different reports under one sequence number; none of them is believed",
         unit: "reports of that number",
         blame: 10_000,
+        mend: "Make sure that only one program holds its key: a copy of a memory card is a second device.",
     },
     ReasonText {
         reason: BARRED,
@@ -79,6 +90,7 @@ pub const REASONS: &[ReasonText] = &[
         sentence: "the ledger bars the device, on proof that it signed two reports under one sequence number",
         unit: "epoch",
         blame: 0,
+        mend: "Make sure that only one program holds its key, and wait until the bar is over.",
     },
     ReasonText {
         reason: EXCLUDED,
@@ -86,6 +98,7 @@ pub const REASONS: &[ReasonText] = &[
         sentence: "too much of what the device said lately was refused: it is excluded for a time, and can come back",
         unit: OF_TEN_THOUSAND,
         blame: 0,
+        mend: "Mend what was refused and let it run on: what is believed counts for its return.",
     },
     ReasonText {
         reason: REDUCED,
@@ -93,6 +106,7 @@ pub const REASONS: &[ReasonText] = &[
         sentence: "much of what the device said lately was refused: it earns less until more of it is believed",
         unit: OF_TEN_THOUSAND,
         blame: 0,
+        mend: "Mend what was refused: each epoch that is believed brings the full pay nearer.",
     },
 ];
 

@@ -22,6 +22,8 @@ mod pass;
 mod people;
 mod readings;
 mod search;
+#[cfg(test)]
+pub mod stand;
 mod tax;
 mod webhooks;
 

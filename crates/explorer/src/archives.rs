@@ -2,11 +2,14 @@
 //! own, so that following never waits for an archive; an epoch whose archive nobody gives is asked for again.
 //!
 //! ```text
-//! released epoch ─▶ verifier by verifier: inputs, findings, payouts, reports ─▶ roots = the ledger's? ─▶ rows, totals, alerts
+//! released epoch ─▶ verifier by verifier: inputs, findings, payouts, reports ─▶ roots = the ledger's? ─▶ rows, piece by piece
+//!                                                                                        ─▶ totals, alerts, and it is here
 //! ```
 
 pub mod alerts;
 mod check;
+mod pieces;
+mod tally;
 mod write;
 
 pub use check::{Believed, Disbelieved, believe, is_accepted, readings, sealed_reports as believe_reports};
@@ -15,14 +18,17 @@ use crate::db::{DbError, Location, Row, Session, values};
 use crate::dial;
 use crate::index::records::look;
 use crate::live::Live;
+use crate::turns::Turns;
 use cairn_ledger::view;
 use cairn_types::{AccountId, EpochNumber, NetworkId, TimeMs};
 use cairn_verifier::archive::EpochArchive;
 use cairn_verifier::objects::{HttpArchive, Objects, patient};
+use pieces::{Pieces, Place, Writer};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tally::Tally;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -93,6 +99,7 @@ pub struct Fetcher {
     pub location: Location,
     pub sources: Arc<dyn Sources>,
     pub live: Live,
+    writer: Writer,
     /// Until when an epoch is left alone, and how often it was asked for.
     resting: BTreeMap<(u64, u64), (Instant, u32)>,
 }
@@ -106,11 +113,12 @@ struct Awaited {
 }
 
 impl Fetcher {
-    pub fn new(location: Location, sources: Arc<dyn Sources>, live: Live) -> Self {
+    pub fn new(location: Location, sources: Arc<dyn Sources>, live: Live, turns: Turns) -> Self {
         Self {
             location,
             sources,
             live,
+            writer: Writer::new(turns),
             resting: BTreeMap::new(),
         }
     }
@@ -149,6 +157,7 @@ impl Fetcher {
             Some(session) => session,
             none => none.insert(self.location.open()?),
         };
+        self.writer.clear(session.as_mut())?;
         let mut done = 0;
         for awaited in self.awaited(session.as_mut())? {
             if *stop.borrow() {
@@ -245,10 +254,10 @@ impl Fetcher {
             }
         }
         if differs {
-            session.begin()?;
-            let sql = "UPDATE network_epochs SET findings = 'differs' WHERE network = $1 AND epoch = $2 AND findings = 'awaited'";
-            session.run(sql, values![awaited.network, awaited.epoch])?;
-            session.commit()?;
+            self.writer.commit(session, |session| {
+                let sql = "UPDATE network_epochs SET findings = 'differs' WHERE network = $1 AND epoch = $2 AND findings = 'awaited'";
+                session.run(sql, values![awaited.network, awaited.epoch])
+            })?;
         }
         Ok(false)
     }
@@ -261,22 +270,27 @@ impl Fetcher {
         by: Option<AccountId>,
         session: &mut dyn Session,
     ) -> Result<(), DbError> {
-        session.begin()?;
-        let written = write::write(awaited.network, awaited.epoch, believed, by, session).and_then(|written| {
-            let changed = alerts::find(awaited.network, awaited.epoch, session)?;
+        let place = Place {
+            network: awaited.network,
+            epoch: awaited.epoch,
+        };
+        let writer = &self.writer;
+        if !writer.begin(place, session)? {
+            return Ok(());
+        }
+        let tally = Tally::of(believed);
+        let mut pieces = Pieces::new(place, believed, &tally);
+        while pieces.next(writer, session)? {}
+        let found = alerts::find(place.network, place.epoch, session)?;
+        let changed = writer.commit(session, |session| {
+            writer.holds(session)?;
+            write::show(place, believed, &tally, by, session)?;
+            let changed = alerts::put(place.network, &found, session)?;
             let now = crate::index::cursor(session)?.map_or(TimeMs(0), |cursor| cursor.time);
             crate::webhooks::put(session, &changed, now)?;
-            session.commit()?;
-            Ok((written, changed))
-        });
-        let (written, changed) = match written {
-            Ok(written) => written,
-            Err(error) => {
-                session.rollback()?;
-                return Err(error);
-            }
-        };
-        let Some(counts) = written else { return Ok(()) };
+            Ok(changed)
+        })?;
+        let counts = tally.counts;
         let data = json!({
             "network": awaited.id.to_string(), "epoch": awaited.epoch,
             "accepted": counts.accepted, "refused": counts.refused, "devices": counts.devices,

@@ -128,10 +128,35 @@ pub trait Session: Send {
     fn rollback(&mut self) -> Result<(), DbError>;
     /// The column type for bytes.
     fn bytes_type(&self) -> &'static str;
+    /// What a table says whose rows stand in the order of their key.
+    fn clustered(&self) -> &'static str;
+
+    /// Inserts rows, as many values each as there are columns. `also` says what becomes of rows that are there already.
+    fn insert(&mut self, table: &str, columns: &[&str], also: &str, values: &[Value]) -> Result<(), DbError>;
 
     fn one(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>, DbError> {
         Ok(self.all(sql, values)?.into_iter().next())
     }
+}
+
+/// Things of one statement, and of the statements for what is left: few forms, so that each is prepared once.
+const GROUPS: [usize; 3] = [256, 16, 1];
+
+/// Cut into groups of few sizes.
+pub fn groups<T>(all: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut left = all;
+    std::iter::from_fn(move || {
+        let size = GROUPS.iter().find(|size| **size <= left.len())?;
+        let (group, rest) = left.split_at(*size);
+        left = rest;
+        Some(group)
+    })
+}
+
+/// `$3, $4, …`.
+pub fn places(first: usize, count: usize) -> String {
+    let places: Vec<String> = (first..first + count).map(|place| format!("${place}")).collect();
+    places.join(", ")
 }
 
 /// Where an index is.
@@ -340,6 +365,15 @@ mod tests {
         drop(kept);
         let places = u32::try_from(READERS_MAX).unwrap();
         assert!(readers.0.places.acquire_many(places).await.is_ok());
+    }
+
+    #[test]
+    fn groups_are_of_few_sizes_and_leave_nothing_out() {
+        let all: Vec<u32> = (0..530).collect();
+        let sizes: Vec<usize> = groups(&all).map(<[u32]>::len).collect();
+        assert_eq!(sizes, [256, 256, 16, 1, 1]);
+        assert_eq!(groups(&all).flatten().copied().collect::<Vec<_>>(), all);
+        assert_eq!(places(3, 2), "$3, $4");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::db::{DbError, Location, Session, schema};
 use crate::index::records::Cache;
 use crate::index::{self, Applied, ApplyError, Rules};
 use crate::live::{Live, Progress};
+use crate::turns::Turns;
 use cairn_client::{Anchor, ClientError, Events, NodeClient, TakenBlock};
 use cairn_ledger::{Ledger, records::Chain, view};
 use futures::{StreamExt, TryStreamExt};
@@ -82,6 +83,8 @@ pub struct Follower {
 pub struct Writing {
     pub session: Box<dyn Session>,
     pub cache: Cache,
+    /// Those who write besides come after it.
+    pub turns: Turns,
 }
 
 impl Writing {
@@ -98,11 +101,13 @@ impl Writing {
         Ok(Self {
             session,
             cache: Cache::default(),
+            turns: Turns::default(),
         })
     }
 
     /// Takes checked blocks in, all or none of them.
     pub fn take(&mut self, rules: &Rules, blocks: &[TakenBlock]) -> Result<Vec<Applied>, ApplyError> {
+        let _turn = self.turns.first();
         self.session.begin()?;
         let session = self.session.as_mut();
         let cache = &mut self.cache;
@@ -179,7 +184,10 @@ impl Follower {
     /// A connection that failed may be gone for good: the index is opened again, if it can be.
     fn open_again(&self, writing: &mut Writing) {
         match Writing::open(&self.location, false) {
-            Ok(opened) => *writing = opened,
+            Ok(opened) => {
+                let turns = writing.turns.clone();
+                *writing = Writing { turns, ..opened };
+            }
             Err(error) => tracing::debug!(%error, "the index cannot be opened"),
         }
     }

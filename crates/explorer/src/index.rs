@@ -12,9 +12,8 @@ pub mod records;
 mod write;
 
 pub use apply::{Applied, ApplyError, Rules};
-pub use notes::device_state;
 pub use records::{Reader, Records};
-pub use write::{Cursor, cursor, set_cursor};
+pub use write::{Cursor, cursor, device_states, set_cursor};
 #[cfg(test)]
 pub use write::{device as put_device, network as put_network, put_account};
 

@@ -6,7 +6,12 @@
 //! ```
 //! Modules stand in the order in which a block meets them.
 
+#[cfg(test)]
+extern crate self as cairn_explorer;
+
 pub mod db;
+
+pub mod turns;
 
 pub mod live;
 

@@ -222,11 +222,12 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
         stop: stopped.clone(),
     });
     let mut threads = Vec::new();
+    let turns = writing.turns.clone();
     let (handle, halt) = (runtime.clone(), stopped.clone());
     threads.push(thread("explorer-follow", move || {
         follower.run(writing, &handle, &halt)
     })?);
-    let fetcher = Fetcher::new(location.clone(), sources.clone(), live.clone());
+    let fetcher = Fetcher::new(location.clone(), sources.clone(), live.clone(), turns);
     let (handle, halt) = (runtime.clone(), stopped.clone());
     threads.push(thread("explorer-archives", move || fetcher.run(&handle, &halt))?);
     let (audits, mut halt, clock) = (shared.audits.clone(), stopped.clone(), settings.clock.clone());

@@ -8,6 +8,7 @@ use cairn_explorer::archives::{Fetcher, Source, Sources};
 use cairn_explorer::db::Location;
 use cairn_explorer::follow::{Follower, Writing};
 use cairn_explorer::live::Live;
+use cairn_explorer::turns::Turns;
 use cairn_explorer::{Settings, index, start};
 use cairn_types::AccountId;
 use cairn_verifier::objects::{Objects, Remote};
@@ -124,7 +125,12 @@ pub fn run() {
     println!("followed {seconds}");
 
     let objects: Arc<dyn Objects> = Arc::new(Remote::folder(Path::new(&told("CAIRN_BENCH_ARCHIVE"))).unwrap());
-    let fetcher = Fetcher::new(location.clone(), Arc::new(Folder(objects)), live.clone());
+    let fetcher = Fetcher::new(
+        location.clone(),
+        Arc::new(Folder(objects)),
+        live.clone(),
+        Turns::default(),
+    );
     let epochs = number("CAIRN_BENCH_EPOCHS");
     let mut session = location.open().unwrap();
     let mut is_done = || {

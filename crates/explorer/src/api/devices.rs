@@ -39,7 +39,8 @@ fn row_face(ask: &mut Ask<'_>, row: &Row) -> Answer<Value> {
         let Some(last) = stay.maybe_count(4) else { continue };
         let from = (last + 1).saturating_sub(RECENT).max(joined);
         due += (last + 1).saturating_sub(from);
-        let sql = "SELECT COUNT(*), CAST(SUM(units) AS BIGINT) FROM device_epochs WHERE device = $1 AND network = $2 AND epoch >= $3";
+        let sql = "SELECT COUNT(*), CAST(SUM(e.units) AS BIGINT) FROM network_epochs n CROSS JOIN device_epochs e
+            WHERE n.network = $2 AND n.epoch >= $3 AND COALESCE(n.findings, '') = 'here' AND e.network = $2 AND e.epoch = +n.epoch AND e.device = $1";
         let recent = ask.one(sql, values![number, network, from])?.unwrap_or_default();
         reported += recent.sum(0);
         units = units.saturating_add(recent.sum(1));
@@ -64,6 +65,14 @@ impl Narrowed {
         Self {
             sql: sql.to_owned(),
             values: Vec::new(),
+        }
+    }
+
+    /// One that says already what it takes of the device $1.
+    fn of_device(sql: &str, device: u64) -> Self {
+        Self {
+            sql: sql.to_owned(),
+            values: vec![device.into()],
         }
     }
 
@@ -143,8 +152,11 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
         }))
     };
     let memberships: Vec<Value> = stays.iter().map(stay).collect::<Answer<_>>()?;
-    let sql = "SELECT epoch, network FROM device_epochs WHERE device = $1 ORDER BY epoch DESC, network LIMIT 24";
-    let mut recent = ask.all(sql, values![number])?;
+    let sql = format!(
+        "SELECT n.epoch, n.network FROM network_epochs n {} ORDER BY n.epoch DESC, n.network LIMIT 24",
+        judged("device_epochs")
+    );
+    let mut recent = ask.all(&sql, values![number])?;
     recent.reverse();
     let mut epochs = Vec::new();
     for row in &recent {
@@ -229,6 +241,22 @@ fn reputation(ask: &mut Ask<'_>, number: u64) -> Answer<Vec<Value>> {
     Ok(all)
 }
 
+/// From judged epoch to judged epoch (`n`) in networks of a device $1, up to the last of which it has something: its rows (`j`) in a table.
+/// The order of the join is told, for a table has millions of rows and no index by device.
+fn judged(table: &str) -> String {
+    format!(
+        "CROSS JOIN {table} j WHERE n.findings = 'here' AND n.epoch <= (SELECT l.last_epoch FROM devices l WHERE l.number = $1)
+         AND +n.network IN (SELECT s.network FROM stays s WHERE s.device = $1) AND j.network = +n.network AND j.epoch = +n.epoch
+         AND j.device = $1"
+    )
+}
+
+/// Whether an epoch's findings are here, all of them.
+pub fn is_here(ask: &mut Ask<'_>, network: u64, epoch: u64) -> Answer<bool> {
+    let sql = "SELECT 1 FROM network_epochs WHERE network = $1 AND epoch = $2 AND findings = 'here'";
+    Ok(ask.one(sql, values![network, epoch])?.is_some())
+}
+
 fn situation(ask: &mut Ask<'_>, number: u64, row: &Row, face: &Value, reasons: &[Value]) -> Answer<Situation> {
     let state = row.text(8)?.to_owned();
     let sql = "SELECT m.network, m.cell, COUNT(o.device) FROM members m JOIN members o ON o.network = m.network AND o.cell = m.cell
@@ -249,10 +277,11 @@ fn situation(ask: &mut Ask<'_>, number: u64, row: &Row, face: &Value, reasons: &
         }
         None => None,
     };
-    let recent = ask.one(
-        "SELECT CAST(SUM(refused) AS BIGINT) FROM (SELECT refused FROM device_epochs WHERE device = $1 ORDER BY epoch DESC LIMIT 24) r",
-        values![number],
-    )?;
+    let sql = format!(
+        "SELECT CAST(SUM(refused) AS BIGINT) FROM (SELECT j.refused FROM network_epochs n {} ORDER BY n.epoch DESC, n.network LIMIT 24) r",
+        judged("device_epochs")
+    );
+    let recent = ask.one(&sql, values![number])?;
     let refused = recent.map_or(0, |row| row.sum(0));
     let why = reasons.first().filter(|_| refused > 0);
     Ok(Situation {
@@ -331,17 +360,20 @@ pub fn earnings(ask: &mut Ask<'_>) -> Answer<Page> {
     let network = ask.maybe_network()?;
     let (from, to) = ask.epochs()?;
     let [epoch, of] = ask.after([i64::MAX, -1])?;
-    let mut narrowed = Narrowed::new("SELECT e.epoch, e.network, e.units FROM device_epochs e");
-    narrowed.by("e.device = $?", device);
-    narrowed.by("e.epoch >= $?", from);
-    narrowed.by("e.epoch <= $?", to);
-    narrowed.by("e.epoch <= $?", epoch);
+    let rows = format!(
+        "SELECT n.epoch, n.network, j.units FROM network_epochs n {}",
+        judged("device_epochs")
+    );
+    let mut narrowed = Narrowed::of_device(&rows, device);
+    narrowed.by("n.epoch >= $?", from);
+    narrowed.by("n.epoch <= $?", to);
+    narrowed.by("n.epoch <= $?", epoch);
     let last = narrowed.values.len();
-    narrowed.by(&format!("(e.epoch < ${last} OR e.network > $?)"), of);
+    narrowed.by(&format!("(n.epoch < ${last} OR n.network > $?)"), of);
     if let Some(network) = network {
-        narrowed.by("e.network = $?", network);
+        narrowed.by("n.network = $?", network);
     }
-    let (sql, values) = narrowed.end("e.epoch DESC, e.network", ask.fetch());
+    let (sql, values) = narrowed.end("n.epoch DESC, n.network", ask.fetch());
     let rows = ask.all(&sql, &values)?;
     ask.page(rows, ROOT, |row| Ok(vec![row.int(0)?, row.int(1)?]), |ask, row| {
         let (epoch, network, units) = (row.count(0)?, row.count(1)?, row.count(2)?);
@@ -357,8 +389,7 @@ pub fn earnings(ask: &mut Ask<'_>) -> Answer<Page> {
 }
 
 const FINDINGS: &str =
-    "f.network, f.epoch, f.place, f.device, f.report, f.units, f.reason, f.spans, d.id, n.id, n.vertical
-    FROM findings f JOIN devices d ON d.number = f.device JOIN networks n ON n.number = f.network";
+    "j.network, j.epoch, j.place, j.device, j.report, j.units, j.reason, j.spans, d.id, w.id, w.vertical";
 
 fn finding_face(_: &mut Ask<'_>, row: &Row) -> Answer<Value> {
     let vertical = cairn_verticals::by_name(row.text(10)?);
@@ -394,8 +425,8 @@ fn finding_face(_: &mut Ask<'_>, row: &Row) -> Answer<Value> {
 /// The verdict asked for as a condition.
 fn verdict(ask: &Ask<'_>) -> Answer<Option<&'static str>> {
     Ok(match ask.word("verdict", &["accepted", "refused"])? {
-        Some("accepted") => Some("f.reason IS NULL AND $? > 0"),
-        Some(_) => Some("f.reason IS NOT NULL AND $? > 0"),
+        Some("accepted") => Some("j.reason IS NULL AND $? > 0"),
+        Some(_) => Some("j.reason IS NOT NULL AND $? > 0"),
         None => None,
     })
 }
@@ -406,41 +437,49 @@ pub fn findings(ask: &mut Ask<'_>) -> Answer<Page> {
     let network = ask.maybe_network()?;
     let (from, to) = ask.epochs()?;
     let [epoch, of, place] = ask.after([i64::MAX, -1, -1])?;
-    let mut narrowed = Narrowed::new(&format!("SELECT {FINDINGS}"));
-    narrowed.by("f.device = $?", device);
-    narrowed.by("f.epoch >= $?", from);
-    narrowed.by("f.epoch <= $?", to);
-    narrowed.by("f.epoch <= $?", epoch);
+    let rows = format!(
+        "SELECT {FINDINGS} FROM devices d CROSS JOIN network_epochs n JOIN networks w ON w.number = n.network {} AND d.number = $1",
+        judged("findings")
+    );
+    let mut narrowed = Narrowed::of_device(&rows, device);
+    narrowed.by("n.epoch >= $?", from);
+    narrowed.by("n.epoch <= $?", to);
+    narrowed.by("n.epoch <= $?", epoch);
     let e = narrowed.values.len();
-    narrowed.by(&format!("(f.epoch < ${e} OR f.network >= $?)"), of);
+    narrowed.by(&format!("(n.epoch < ${e} OR n.network >= $?)"), of);
     let n = narrowed.values.len();
-    narrowed.by(&format!("(f.epoch < ${e} OR f.network > ${n} OR f.place > $?)"), place);
+    narrowed.by(&format!("(n.epoch < ${e} OR n.network > ${n} OR j.place > $?)"), place);
     if let Some(network) = network {
-        narrowed.by("f.network = $?", network);
+        narrowed.by("n.network = $?", network);
     }
     if let Some(condition) = verdict(ask)? {
         narrowed.by(condition, 1u64);
     }
-    let (sql, values) = narrowed.end("f.epoch DESC, f.network, f.place", ask.fetch());
+    let (sql, values) = narrowed.end("n.epoch DESC, n.network, j.place", ask.fetch());
     let rows = ask.all(&sql, &values)?;
     let key = |row: &Row| Ok(vec![row.int(1)?, row.int(0)?, row.int(2)?]);
     ask.page(rows, ROOT, key, finding_face)
 }
 
-/// Every finding of an epoch, in the archive's order.
+/// Every finding of an epoch, by device, those of one in the archive's order.
 pub fn findings_of_epoch(ask: &mut Ask<'_>) -> Answer<Page> {
     let (network, epoch): (u64, u64) = (ask.network()?, ask.need("epoch")?);
-    let [place] = ask.after([-1])?;
-    let mut narrowed = Narrowed::new(&format!("SELECT {FINDINGS}"));
-    narrowed.by("f.network = $?", network);
-    narrowed.by("f.epoch = $?", epoch);
-    narrowed.by("f.place > $?", place);
+    let [device, place] = ask.after([-1, -1])?;
+    let mut narrowed = Narrowed::new(&format!(
+        "SELECT {FINDINGS} FROM findings j JOIN devices d ON d.number = j.device JOIN networks w ON w.number = j.network"
+    ));
+    narrowed.by("j.network = $?", network);
+    let is_here = "j.epoch = $? AND EXISTS (SELECT 1 FROM network_epochs n WHERE n.network = $1 AND n.epoch = $? AND n.findings = 'here')";
+    narrowed.by(is_here, epoch);
+    narrowed.by("j.device >= $?", device);
+    let d = narrowed.values.len();
+    narrowed.by(&format!("(j.device > ${d} OR j.place > $?)"), place);
     if let Some(condition) = verdict(ask)? {
         narrowed.by(condition, 1u64);
     }
-    let (sql, values) = narrowed.end("f.place", ask.fetch());
+    let (sql, values) = narrowed.end("j.device, j.place", ask.fetch());
     let rows = ask.all(&sql, &values)?;
-    ask.page(rows, ROOT, |row| Ok(vec![row.int(2)?]), finding_face)
+    ask.page(rows, ROOT, |row| Ok(vec![row.int(3)?, row.int(2)?]), finding_face)
 }
 
 /// Devices in networks that its device shares, near it: whom a refusal compares with.
@@ -458,10 +497,12 @@ pub fn near(ask: &mut Ask<'_>, device: u64, network: u64, epoch: u64) -> Answer<
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
+    // By cell, and by no order that a database would rather go through all members for.
     for other in own.disk(6) {
         let sql = "SELECT m.device, d.id, e.units, e.accepted FROM members m JOIN devices d ON d.number = m.device
-            LEFT JOIN device_epochs e ON e.device = m.device AND e.network = m.network AND e.epoch = $4
-            WHERE m.network = $1 AND m.cell = $2 AND m.device <> $3 AND m.left_after IS NULL ORDER BY m.device LIMIT 24";
+            LEFT JOIN device_epochs e ON e.network = m.network AND e.epoch = $4 AND e.device = m.device
+            AND EXISTS (SELECT 1 FROM network_epochs h WHERE h.network = $1 AND h.epoch = $4 AND h.findings = 'here')
+            WHERE m.network = $1 AND m.cell = $2 AND m.device <> $3 AND m.left_after IS NULL ORDER BY +m.device LIMIT 24";
         for row in ask.all(sql, values![network, other.get(), device, epoch])? {
             let steps = own.steps_to(other).unwrap_or(0);
             let (text, lat, lng) = super::ask::place(other.get());

@@ -184,6 +184,13 @@ pub fn cells(ask: &mut Ask<'_>) -> Answer<Page> {
     let Some(epoch) = epoch else {
         return unjudged_cells(ask, network, own);
     };
+    if !super::devices::is_here(ask, network, epoch)? {
+        return Ok(Page {
+            items: Vec::new(),
+            next: None,
+            checked: ROOT,
+        });
+    }
     let (_, vertical) = faces::vertical_of(ask, network)?;
     if resolution < own {
         return coarse_cells(ask, network, epoch, resolution);

@@ -32,6 +32,15 @@ pub struct Wanted {
     csv: bool,
 }
 
+#[cfg(test)]
+impl Wanted {
+    /// What of it an index decides.
+    pub fn told(&self) -> Value {
+        let epochs: Vec<_> = self.epochs.iter().map(|(epoch, _, of)| (epoch, of.len())).collect();
+        json!({ "neighbours": self.neighbours, "epochs": epochs })
+    }
+}
+
 /// The device, the epochs and their roots and findings.
 pub fn wanted(ask: &mut Ask<'_>, csv: bool) -> Answer<Wanted> {
     let device = ask.device()?;
@@ -58,8 +67,9 @@ pub fn wanted(ask: &mut Ask<'_>, csv: bool) -> Answer<Wanted> {
     let from = from.max((to + 1).saturating_sub(EPOCHS_MAX));
     let id = NetworkId(devices::hex_to(&ask.network_id(network)?));
     let sql =
-        "SELECT epoch, report, units, reason, spans FROM findings WHERE device = $1 AND network = $2 AND epoch >= $3
-        AND epoch <= $4 ORDER BY epoch, place";
+        "SELECT j.epoch, j.report, j.units, j.reason, j.spans FROM network_epochs n CROSS JOIN findings j WHERE n.network = $2
+        AND n.epoch >= $3 AND n.epoch <= $4 AND COALESCE(n.findings, '') = 'here' AND j.network = $2 AND j.epoch = +n.epoch AND j.device = $1
+        ORDER BY n.epoch, j.place";
     let mut findings: BTreeMap<u64, BTreeMap<ReportId, Finding>> = BTreeMap::new();
     for row in ask.all(sql, values![device, network, from, to])? {
         let reason = row

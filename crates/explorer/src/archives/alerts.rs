@@ -6,6 +6,7 @@ use crate::words;
 use cairn_types::{DeviceId, TimeMs};
 use cairn_verticals::kit::reasons::{BARRED, EXCLUDED};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A kind of alert, and the devices of an epoch $2 of a network $1 that have it, with their operator and reason. `c` is the epoch, `p`
 /// the one before. Every one names reason $3 and $4 somewhere, so that all are asked alike.
@@ -44,11 +45,26 @@ const KINDS: [(&str, &str); 5] = [
     ),
 ];
 
-/// Finds the alerts of an epoch and of the one after it, as far as what each is compared with is here: nobody
-/// has found them before.
-pub fn find(network: u64, epoch: u64, session: &mut dyn Session) -> Result<Vec<(u64, Value)>, DbError> {
-    let mut found = compare(network, epoch, session)?;
-    found.extend(compare(network, epoch + 1, session)?);
+/// An alert that was found: its epoch and kind, the device, its operator and the reason.
+pub struct Found {
+    epoch: u64,
+    kind: &'static str,
+    device: u64,
+    operator: u64,
+    reason: Option<u64>,
+}
+
+/// Finds the alerts of an epoch whose rows are in and of the one after it, as far as what each is compared with is here: nobody has found
+/// them before. Only reads: nobody who writes waits for it.
+pub fn find(network: u64, epoch: u64, session: &mut dyn Session) -> Result<Vec<Found>, DbError> {
+    let mut found = Vec::new();
+    let before = epoch.checked_sub(1);
+    if before.map_or(Ok(false), |before| is_here(network, before, session))? {
+        found = compare(network, epoch, session)?;
+    }
+    if is_here(network, epoch + 1, session)? {
+        found.extend(compare(network, epoch + 1, session)?);
+    }
     Ok(found)
 }
 
@@ -57,37 +73,63 @@ fn is_here(network: u64, epoch: u64, session: &mut dyn Session) -> Result<bool, 
     Ok(session.one(sql, values![network, epoch])?.is_some())
 }
 
-fn compare(network: u64, epoch: u64, session: &mut dyn Session) -> Result<Vec<(u64, Value)>, DbError> {
-    let Some(before) = epoch.checked_sub(1) else {
-        return Ok(Vec::new());
-    };
-    if !is_here(network, epoch, session)? || !is_here(network, before, session)? {
-        return Ok(Vec::new());
-    }
-    let closed = session.one("SELECT ends, height FROM epochs WHERE number = $1", values![epoch])?;
-    let Some(closed) = closed else {
-        return Ok(Vec::new());
-    };
-    let (time, height) = (closed.count(0)?, closed.count(1)?);
-    let mut all = Vec::new();
+/// An epoch with the one before.
+fn compare(network: u64, epoch: u64, session: &mut dyn Session) -> Result<Vec<Found>, DbError> {
+    let mut found = Vec::new();
     for (kind, sql) in KINDS {
-        let devices = session.all(sql, values![network, epoch, EXCLUDED.0, BARRED.0])?;
-        for row in devices {
-            let (device, operator, reason) = (row.count(0)?, row.count(1)?, row.maybe_count(2));
-            let sql = "INSERT INTO alerts (network, epoch, device, kind, operator, time, height, detail)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (network, epoch, device, kind) DO NOTHING";
-            session.run(
-                sql,
-                values![network, epoch, device, kind, operator, time, height, reason],
-            )?;
-        }
-        let sql = format!("{SELECT} WHERE a.network = $1 AND a.epoch = $2 AND a.kind = $3 ORDER BY a.device");
-        let rows = session.all(&sql, values![network, epoch, kind])?;
-        for row in &rows {
-            all.push((row.count(4)?, face(row)?));
+        for row in session.all(sql, values![network, epoch, EXCLUDED.0, BARRED.0])? {
+            found.push(Found {
+                epoch,
+                kind,
+                device: row.count(0)?,
+                operator: row.count(1)?,
+                reason: row.maybe_count(2),
+            });
         }
     }
-    Ok(all)
+    Ok(found)
+}
+
+/// Writes them down; answers each with whose it is.
+pub fn put(network: u64, all: &[Found], session: &mut dyn Session) -> Result<Vec<(u64, Value)>, DbError> {
+    let mut rows = Vec::new();
+    let mut closed = BTreeMap::new();
+    for found in all {
+        let (time, height) = match closed.get(&found.epoch) {
+            Some(at) => *at,
+            None => {
+                let sql = "SELECT ends, height FROM epochs WHERE number = $1";
+                let row = session.one(sql, values![found.epoch])?;
+                let Some(row) = row else { continue };
+                let at = (row.count(0)?, row.count(1)?);
+                closed.insert(found.epoch, at);
+                at
+            }
+        };
+        let Found {
+            epoch,
+            kind,
+            device,
+            operator,
+            reason,
+        } = found;
+        rows.extend(values![network, *epoch, *device, *kind, *operator, time, height, *reason].to_vec());
+    }
+    let columns = &[
+        "network", "epoch", "device", "kind", "operator", "time", "height", "detail",
+    ];
+    let also = "ON CONFLICT (network, epoch, device, kind) DO NOTHING";
+    session.insert("alerts", columns, also, &rows)?;
+    let mut told = Vec::new();
+    let sql = format!("{SELECT} WHERE a.network = $1 AND a.epoch = $2 AND a.kind = $3 ORDER BY a.device");
+    for epoch in closed.keys() {
+        for (kind, _) in KINDS {
+            for row in session.all(&sql, values![network, *epoch, kind])? {
+                told.push((row.count(4)?, face(&row)?));
+            }
+        }
+    }
+    Ok(told)
 }
 
 /// An alert that was written down, and whose it is.

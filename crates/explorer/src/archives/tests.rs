@@ -1,11 +1,18 @@
 //! Findings out of archives made by hand: believed under the ledger's roots only, and the same totals and alerts in whatever order they
 //! come.
 
-use super::{Fetcher, Source, Sources};
+#[path = "../../tests/explorer/server.rs"]
+mod server;
+
+use super::pieces::{Pieces, Place, Writer};
+use super::tally::Tally;
+use super::{Believed, Fetcher, Source, Sources, believe};
+use crate::api::stand;
 use crate::content;
 use crate::db::{Location, Session, schema, values};
 use crate::index::records::{Cache, Records};
 use crate::live::Live;
+use crate::turns::Turns;
 use cairn_ledger::economics::Parameters;
 use cairn_ledger::records::{Pool, PoolState, Roots, Settlement};
 use cairn_ledger::store::Store;
@@ -18,6 +25,7 @@ use cairn_types::{
 use cairn_verifier::archive::{EpochArchive, FINDINGS, INPUTS, Inputs, PAYOUTS};
 use cairn_verifier::objects::{Memory, Objects};
 use cairn_verifier::roster::RosterMember;
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -122,7 +130,10 @@ fn put(objects: &Memory, epoch: u64, findings: &[Finding]) {
 
 /// An index in which three epochs are released, and the roots of their results.
 fn index(folder: &std::path::Path, name: &str) -> (Location, Box<dyn Session>) {
-    let location = Location::Sqlite(folder.join(name));
+    furnished(Location::Sqlite(folder.join(name)))
+}
+
+fn furnished(location: Location) -> (Location, Box<dyn Session>) {
     let mut session = location.open().unwrap();
     schema::version(session.as_mut()).unwrap();
     schema::make(session.as_mut()).unwrap();
@@ -185,7 +196,7 @@ fn text(session: &mut dyn Session, sql: &str) -> Vec<String> {
 /// One look at what is awaited.
 fn round(location: &Location, sources: Kept) -> usize {
     let (_stop, stopped) = watch::channel(false);
-    let mut fetcher = Fetcher::new(location.clone(), Arc::new(sources), Live::new(1));
+    let mut fetcher = Fetcher::new(location.clone(), Arc::new(sources), Live::new(1), Turns::default());
     fetcher.round(&mut None, &stopped).unwrap()
 }
 
@@ -241,4 +252,124 @@ fn in_whatever_order_archives_come_the_index_ends_the_same() {
         ends.push(content::hash(session.as_mut()).unwrap());
     }
     assert!(ends.windows(2).all(|pair| pair[0] == pair[1]), "{ends:?}");
+}
+
+/// What readers are told, in every form in which an epoch's rows are read.
+fn told(location: &Location, session: &mut dyn Session) -> Vec<Value> {
+    let shared = stand::shared(location);
+    let (network, device) = (NETWORK.to_string(), "02".repeat(32));
+    let mut all = Vec::new();
+    for path in ["/v1/overview", "/v1/devices"] {
+        all.push(stand::answer(session, &shared, path, &[]));
+    }
+    for path in ["/v1/devices/{id}/findings", "/v1/devices/{id}/earnings"] {
+        all.push(stand::answer(session, &shared, path, &[("id", &device)]));
+    }
+    all.push(stand::answer(
+        session,
+        &shared,
+        "/v1/networks/{id}/devices",
+        &[("id", &network)],
+    ));
+    for epoch in ["0", "1", "2"] {
+        for path in ["/v1/networks/{id}/cells", "/v1/networks/{id}/epochs/{epoch}/findings"] {
+            let given = [("id", network.as_str()), ("epoch", epoch)];
+            all.push(stand::answer(session, &shared, path, &given));
+        }
+        let given = [("id", device.as_str()), ("field", "rain"), ("to", epoch)];
+        all.push(stand::neighbours(session, &shared, &given));
+    }
+    all
+}
+
+/// The archive of an epoch as it is believed, with values of cells.
+fn believed(epoch: u64, session: &mut dyn Session) -> Believed {
+    let objects = Memory::default();
+    put(&objects, epoch, &findings(epoch));
+    let at = EpochNumber(epoch);
+    let (roots, settlement) = crate::index::records::look(session, |store| {
+        Ok((
+            view::roots(store, &NETWORK, at)?,
+            view::settlement(store, &NETWORK, at)?,
+        ))
+    })
+    .unwrap();
+    let archive = EpochArchive::of(&objects, &NETWORK, at);
+    believe(&archive, &roots.unwrap(), &settlement.unwrap()).ok().unwrap()
+}
+
+/// An epoch is killed after each of its pieces in turn, the one in the middle last: readers see nothing of it, and the next who comes takes
+/// the rest away and writes it whole.
+fn killed_at_every_piece(location: Location) -> Hash {
+    let (location, mut session) = furnished(location);
+    let session = session.as_mut();
+    for epoch in [0, 2, 1] {
+        let before = told(&location, session);
+        let believed = believed(epoch, session);
+        let tally = Tally::of(&believed);
+        let place = Place { network: 0, epoch };
+        let mut all = 1;
+        let mut kill = 0;
+        while kill <= all {
+            let writer = Writer::new(Turns::default());
+            assert_eq!(writer.begin(place, session), Ok(true));
+            let mut pieces = Pieces::new(place, &believed, &tally);
+            (all, kill) = (0, kill + 1);
+            while all < kill && pieces.next(&writer, session).unwrap() {
+                all += 1;
+            }
+            assert_eq!(told(&location, session), before, "after {all} pieces of {epoch}");
+        }
+        let rows =
+            |session: &mut dyn Session| session.all("SELECT place FROM findings WHERE epoch = $1", values![epoch]);
+        assert_eq!(
+            rows(session).unwrap().len(),
+            believed.findings.len(),
+            "all of it was there"
+        );
+        // Nobody gives it: what was begun is taken away all the same.
+        assert_eq!(round(&location, Kept(vec![Memory::default()])), 0);
+        assert_eq!(rows(session).unwrap().len(), 0);
+        let honest = Memory::default();
+        put(&honest, epoch, &findings(epoch));
+        assert_eq!(round(&location, Kept(vec![honest])), 1);
+        assert_ne!(told(&location, session), before);
+    }
+    content::hash(session).unwrap()
+}
+
+#[test]
+fn half_an_epoch_is_never_seen_and_killed_anywhere_it_ends_the_same_in_both_databases() {
+    let folder = tempfile::tempdir().unwrap();
+    let (location, mut session) = index(folder.path(), "a.db");
+    let honest = Memory::default();
+    (0..3).for_each(|epoch| put(&honest, epoch, &findings(epoch)));
+    assert_eq!(round(&location, Kept(vec![honest])), 3);
+    let whole = content::hash(session.as_mut()).unwrap();
+    assert_eq!(
+        killed_at_every_piece(Location::Sqlite(folder.path().join("b.db"))),
+        whole
+    );
+    if let Some(server) = server::Server::start("findings in PostgreSQL") {
+        assert_eq!(killed_at_every_piece(server.location().clone()), whole);
+    }
+}
+
+#[test]
+fn who_lost_its_place_to_another_program_writes_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, mut session) = index(folder.path(), "a.db");
+    let session = session.as_mut();
+    let place = Place { network: 0, epoch: 0 };
+    let believed = believed(0, session);
+    let tally = Tally::of(&believed);
+    let (one, other) = (Writer::new(Turns::default()), Writer::new(Turns::default()));
+    assert_eq!(one.begin(place, session), Ok(true));
+    let mut pieces = Pieces::new(place, &believed, &tally);
+    assert_eq!(pieces.next(&one, session), Ok(true));
+    assert_eq!(other.begin(place, session), Ok(true));
+    assert!(pieces.next(&one, session).is_err());
+    assert!(one.holds(session).is_err());
+    assert_eq!(other.holds(session), Ok(()));
+    assert_eq!(session.all("SELECT place FROM findings", &[]).unwrap().len(), 0);
 }

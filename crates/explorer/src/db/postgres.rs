@@ -123,6 +123,19 @@ impl Session for Postgres {
             .collect()
     }
 
+    /// Many rows of one question: each is answered over the wire.
+    fn insert(&mut self, table: &str, columns: &[&str], also: &str, values: &[Value]) -> Result<(), DbError> {
+        let rows: Vec<&[Value]> = values.chunks_exact(columns.len()).collect();
+        for group in super::groups(&rows) {
+            let row = |at: usize| format!("({})", super::places(1 + at * columns.len(), columns.len()));
+            let places: Vec<String> = (0..group.len()).map(row).collect();
+            let (names, places) = (columns.join(", "), places.join(", "));
+            let sql = format!("INSERT INTO {table} ({names}) VALUES {places} {also}");
+            self.run(&sql, &group.concat())?;
+        }
+        Ok(())
+    }
+
     fn batch(&mut self, sql: &str) -> Result<(), DbError> {
         self.client.client().batch_execute(sql).map_err(failed)
     }
@@ -154,5 +167,9 @@ impl Session for Postgres {
 
     fn bytes_type(&self) -> &'static str {
         "BYTEA"
+    }
+
+    fn clustered(&self) -> &'static str {
+        ""
     }
 }

@@ -78,6 +78,17 @@ impl Session for Sqlite {
         Ok(found)
     }
 
+    /// One statement, prepared once.
+    fn insert(&mut self, table: &str, columns: &[&str], also: &str, values: &[Value]) -> Result<(), DbError> {
+        let places = super::places(1, columns.len());
+        let sql = format!("INSERT INTO {table} ({}) VALUES ({places}) {also}", columns.join(", "));
+        let mut statement = self.0.prepare_cached(&own(&sql)).map_err(failed)?;
+        for row in values.chunks_exact(columns.len()) {
+            statement.execute(rusqlite::params_from_iter(row)).map_err(failed)?;
+        }
+        Ok(())
+    }
+
     fn batch(&mut self, sql: &str) -> Result<(), DbError> {
         self.0.execute_batch(sql).map_err(failed)
     }
@@ -103,5 +114,9 @@ impl Session for Sqlite {
 
     fn bytes_type(&self) -> &'static str {
         "BLOB"
+    }
+
+    fn clustered(&self) -> &'static str {
+        "WITHOUT ROWID"
     }
 }

@@ -707,18 +707,10 @@ fn member(network: &NetworkId, device: &DeviceId, records: &mut Records<'_>) -> 
     let sql = match (was_there, is_there) {
         (false, true) => "UPDATE networks SET devices = devices + 1 WHERE number = $1",
         (true, false) => "UPDATE networks SET devices = devices - 1 WHERE number = $1",
-        _ => return device_state(of, session),
+        _ => return write::device_states(&[of], session),
     };
     session.run(sql, values![number])?;
-    device_state(of, session)
-}
-
-/// A device that serves several networks is as it is in the one where it does best.
-pub fn device_state(device: u64, session: &mut dyn Session) -> Result<(), DbError> {
-    let sql = "UPDATE devices SET state = COALESCE((SELECT state FROM members WHERE device = $1 ORDER BY CASE state
-        WHEN 'earning' THEN 0 WHEN 'new' THEN 1 WHEN 'moved' THEN 2 WHEN 'refused' THEN 3 WHEN 'silent' THEN 4 WHEN 'excluded' THEN 5
-        WHEN 'barred' THEN 6 ELSE 7 END, network LIMIT 1), 'new') WHERE number = $1 AND state <> 'retired'";
-    session.run(sql, values![device]).map(drop)
+    write::device_states(&[of], session)
 }
 
 fn retired(device: &DeviceId, records: &mut Records<'_>) -> Result<(), DbError> {

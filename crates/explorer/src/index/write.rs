@@ -1,6 +1,6 @@
 //! Small writes that several kinds of facts share: the cursor, numbers behind ids, rows of people, networks and devices.
 
-use crate::db::{DbError, Session, values};
+use crate::db::{DbError, Session, Value, groups, places, values};
 use cairn_engine::Header;
 use cairn_types::TimeMs;
 
@@ -107,6 +107,21 @@ pub fn device(session: &mut dyn Session, number: u64, id: [u8; 32], owner: u64) 
             "UPDATE accounts SET devices = devices + 1, roles = roles | $2 WHERE number = $1",
             values![owner, roles::OPERATOR],
         )?;
+    }
+    Ok(())
+}
+
+/// Devices that serve several networks are as each is in the one where it does best.
+pub fn device_states(devices: &[u64], session: &mut dyn Session) -> Result<(), DbError> {
+    for group in groups(devices) {
+        let sql = format!(
+            "UPDATE devices SET state = COALESCE((SELECT m.state FROM members m WHERE m.device = devices.number ORDER BY CASE m.state
+            WHEN 'earning' THEN 0 WHEN 'new' THEN 1 WHEN 'moved' THEN 2 WHEN 'refused' THEN 3 WHEN 'silent' THEN 4 WHEN 'excluded' THEN 5
+            WHEN 'barred' THEN 6 ELSE 7 END, m.network LIMIT 1), 'new') WHERE number IN ({}) AND state <> 'retired'",
+            places(1, group.len())
+        );
+        let numbers: Vec<Value> = group.iter().map(|device| Value::from(*device)).collect();
+        session.run(&sql, &numbers)?;
     }
     Ok(())
 }

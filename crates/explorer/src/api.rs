@@ -354,11 +354,11 @@ async fn readings_of(head: Head) -> Result<Response, ApiError> {
     let read = tokio::task::spawn_blocking(move || {
         // Kept until the archives are read, also when nobody waits for that any more.
         let _place = place;
-        readings::read(&wanted, &shared)
+        readings::read(&wanted, shared.sources.as_ref())
     });
     let found = read
         .await
-        .map_err(|_| ApiError::unavailable("the archive could not be read"))?;
+        .map_err(|_| ApiError::unavailable("the archive could not be read"))??;
     match found["csv"].as_str() {
         Some(csv) => Ok(head.respond(answer::Made {
             bytes: csv.as_bytes().to_vec(),

@@ -9,20 +9,20 @@
 pub mod alerts;
 mod check;
 mod pieces;
+mod sources;
 mod tally;
 mod write;
 
 pub use check::{Believed, Disbelieved, believe, is_accepted, readings, sealed_reports as believe_reports};
+pub use sources::{AUDIT, CHART, HttpSources, LATE, Patience, Source, Sources};
 
 use crate::db::{DbError, Location, Row, Session, values};
-use crate::dial;
 use crate::index::records::look;
 use crate::live::Live;
 use crate::turns::Turns;
 use cairn_ledger::view;
 use cairn_types::{AccountId, EpochNumber, NetworkId, TimeMs};
 use cairn_verifier::archive::EpochArchive;
-use cairn_verifier::objects::{HttpArchive, Objects, patient};
 use pieces::{Pieces, Place, Writer};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -41,58 +41,6 @@ const REST_MAX: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Epochs that rest at once; more are asked for with the next look.
 const RESTING_MAX: usize = 10_000;
-
-/// Whose archive, and how it is read.
-pub struct Source {
-    /// The verifier's account, where it is known.
-    pub verifier: Option<AccountId>,
-    pub url: String,
-    pub objects: Arc<dyn Objects>,
-}
-
-/// Where archives come from.
-pub trait Sources: Send + Sync {
-    /// The archives of verifiers that are reached at these addresses, and any others that are known, in the order in which they are asked.
-    fn of(&self, told: &[(AccountId, String)]) -> Vec<Source>;
-}
-
-/// Archives over HTTP: those that were named, wherever they are, and those of the ledger's verifiers.
-pub struct HttpSources {
-    named: Vec<String>,
-    /// Whether verifiers on the ledger may be near.
-    near: bool,
-    open: reqwest::Client,
-    strangers: reqwest::Client,
-    runtime: Handle,
-}
-
-impl HttpSources {
-    pub fn new(named: Vec<String>, near: bool, runtime: Handle) -> Result<Self, reqwest::Error> {
-        Ok(Self {
-            named,
-            near,
-            open: dial::client(true, patient())?,
-            strangers: dial::client(near, patient())?,
-            runtime,
-        })
-    }
-}
-
-impl Sources for HttpSources {
-    fn of(&self, told: &[(AccountId, String)]) -> Vec<Source> {
-        let source = |verifier, url: &String, http: &reqwest::Client| Source {
-            verifier,
-            objects: Arc::new(HttpArchive::through(url, http.clone(), self.runtime.clone())),
-            url: url.clone(),
-        };
-        let named = self.named.iter().filter(|url| url.starts_with("http://"));
-        let named = named.map(|url| source(None, url, &self.open));
-        // What a verifier says of its address is a stranger's word.
-        let told = told.iter().filter(|(_, url)| dial::may(url, self.near));
-        let told = told.map(|(id, url)| source(Some(*id), url, &self.strangers));
-        named.chain(told).collect()
-    }
-}
 
 /// Fetches what is awaited.
 pub struct Fetcher {
@@ -227,7 +175,7 @@ impl Fetcher {
             );
         }
         let mut differs = false;
-        for source in self.sources.of(&told) {
+        for source in self.sources.of(&told, sources::FETCH) {
             let archive = EpochArchive::of(source.objects.as_ref(), &awaited.id, epoch);
             match believe(&archive, &roots, &settlement) {
                 Ok(believed) => {
@@ -241,6 +189,7 @@ impl Fetcher {
                         what,
                         "an archive is not what was attested"
                     );
+                    self.sources.distrust(&source.url);
                     differs = true;
                 }
                 Err(Disbelieved::NotThere(why)) => {

@@ -187,12 +187,13 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
         .map_err(|error| StartError::Listen(settings.listen, error))?;
     let runtime = Runtime::current();
     let failed = |error: reqwest::Error| ClientError::Unreachable(error.to_string());
-    let sources = HttpSources::new(settings.verifiers.clone(), settings.near, runtime.clone()).map_err(failed)?;
+    let (stop, stopped) = watch::channel(false);
+    let (named, near) = (settings.verifiers.clone(), settings.near);
+    let sources = HttpSources::new(named, near, runtime.clone(), stopped.clone()).map_err(failed)?;
     let sources: Arc<dyn Sources> = Arc::new(sources);
     let patient = || reqwest::Client::builder().connect_timeout(CONNECT_WAIT_MAX);
     let http = dial::client(true, patient()).map_err(failed)?;
     let strangers = dial::client(settings.near, patient()).map_err(failed)?;
-    let (stop, stopped) = watch::channel(false);
     let (audit_asked, mut audits_wanted) = watch::channel(0);
     let (at, wanted, near) = (location.clone(), settings.webhooks, settings.near);
     let opened = tokio::task::spawn_blocking(move || wanted.then(|| Webhooks::open(at, near)).transpose()).await;

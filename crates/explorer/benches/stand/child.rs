@@ -4,7 +4,7 @@
 
 use super::chain::Chain;
 use cairn_client::{Anchor, NodeClient};
-use cairn_explorer::archives::{Fetcher, Source, Sources};
+use cairn_explorer::archives::{Fetcher, Patience, Source, Sources};
 use cairn_explorer::db::Location;
 use cairn_explorer::follow::{Follower, Writing};
 use cairn_explorer::live::Live;
@@ -79,7 +79,7 @@ impl Drop for Child {
 struct Folder(Arc<dyn Objects>);
 
 impl Sources for Folder {
-    fn of(&self, _: &[(AccountId, String)]) -> Vec<Source> {
+    fn of(&self, _: &[(AccountId, String)], _: Patience) -> Vec<Source> {
         vec![Source {
             verifier: None,
             url: String::new(),

@@ -1,7 +1,7 @@
 //! Judging an epoch again, here: one at a time, in a thread of its own, from a verifier's archive and the index's own records. What is
 //! compared, and where it first differs, is what `cairn audit` says.
 
-use crate::archives::Sources;
+use crate::archives::{AUDIT, Source, Sources};
 use crate::db::{DbError, Location, Session};
 use crate::index::records::look;
 use cairn_ledger::records::{ExchangeBook, Roots, Settlement};
@@ -225,7 +225,8 @@ impl Audits {
                     let (archived, recomputed) = (judged.archived.as_ref(), judged.recomputed.as_ref());
                     let ledger = judged.ledger.as_ref();
                     job.steps = ledger.map_or(Vec::new(), |ledger| steps(ledger, archived, recomputed, file));
-                    job.difference = audited.difference.map(|one| one.to_string());
+                    let from = judged.from.map_or(String::new(), |url| format!("archive of {url}: "));
+                    job.difference = audited.difference.map(|one| format!("{from}{one}"));
                 }
                 Err(why) => {
                     job.state = "failed";
@@ -315,6 +316,8 @@ struct Judged {
     ledger: Option<Compared>,
     archived: Option<Compared>,
     recomputed: Option<Compared>,
+    /// Whose archive differs.
+    from: Option<String>,
 }
 
 /// Judges with one verifier's archive. Where something differs the whole is recomputed from the reports alone, so that each root can be
@@ -343,6 +346,7 @@ fn judge(
         ledger,
         archived,
         recomputed,
+        from: None,
     })
 }
 
@@ -380,22 +384,54 @@ fn judged(
         session: Mutex::new(session),
         facts: records::facts(genesis),
     };
+    let ledger = roots
+        .zip(settlement)
+        .map(|(roots, settlement)| of_ledger(&roots, &settlement));
+    let judge = |source: &Source| {
+        (
+            source.url.clone(),
+            judge(source.objects.as_ref(), &chain, &network, at, ledger),
+        )
+    };
+    best(sources.of(&told, AUDIT).iter().map(judge), |url| sources.distrust(url))
+}
+
+/// Archives that may differ before an audit says that the epoch does.
+const DIFFERING_MAX: usize = 4;
+
+/// The first audit in which nothing differs. Anybody with a bond may serve a bad archive: only where none is good does the first that
+/// differs stand, with whose archive it was.
+fn best(
+    audits: impl Iterator<Item = (String, Result<Judged, AuditError>)>,
+    distrust: impl Fn(&str),
+) -> Result<Judged, String> {
     let mut why = "no verifier is known whose archive could be asked for".to_owned();
-    for source in sources.of(&told) {
-        let ledger = roots
-            .zip(settlement)
-            .map(|(roots, settlement)| of_ledger(&roots, &settlement));
-        match judge(source.objects.as_ref(), &chain, &network, at, ledger) {
-            Ok(judged) => return Ok(judged),
+    let mut first: Option<Judged> = None;
+    let mut differing = 0;
+    for (url, judged) in audits {
+        match judged {
+            Ok(judged) if judged.audited.difference.is_none() => return Ok(judged),
+            Ok(judged) => {
+                distrust(&url);
+                differing += 1;
+                first.get_or_insert(Judged {
+                    from: Some(url),
+                    ..judged
+                });
+                if differing == DIFFERING_MAX {
+                    break;
+                }
+            }
             Err(error @ (AuditError::Chain(_) | AuditError::Archive(_))) => why = error.to_string(),
         }
     }
-    Err(why)
+    first.ok_or(why)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cairn_verifier::audit::Difference;
 
     #[test]
     fn one_audit_runs_one_waits_and_the_next_is_sent_away() {
@@ -406,6 +442,51 @@ mod tests {
         assert!(audits.begin(network, 2), "it waits already");
         assert_eq!(audits.face(network, 3)["state"], "none");
         assert_eq!(audits.next(), Some((network, 1)));
+    }
+
+    fn judged(difference: Option<&str>) -> Result<Judged, AuditError> {
+        let difference = difference.map(|file| Difference {
+            file: file.to_owned(),
+            row: None,
+            field: String::new(),
+            archived: String::new(),
+            recomputed: String::new(),
+        });
+        Ok(Judged {
+            audited: Audited {
+                network: NetworkId([1; 32]),
+                epoch: EpochNumber(1),
+                reports: 0,
+                result: Hash::default(),
+                without: Vec::new(),
+                difference,
+            },
+            ledger: None,
+            archived: None,
+            recomputed: None,
+            from: None,
+        })
+    }
+
+    #[test]
+    fn one_bad_archive_does_not_accuse_an_epoch_and_where_all_are_bad_the_first_is_named() {
+        let gone = || Err(AuditError::Chain(ChainError::Unreachable("gone".to_owned())));
+        let distrusted = Mutex::new(Vec::new());
+        let ask = |audits: Vec<Result<Judged, AuditError>>| {
+            distrusted.lock().unwrap().clear();
+            let named = ["a", "b", "c", "d", "e"].map(str::to_owned).into_iter().zip(audits);
+            best(named, |url| distrusted.lock().unwrap().push(url.to_owned()))
+        };
+        let found = ask(vec![judged(Some("x")), gone(), judged(None)]).ok().unwrap();
+        assert_eq!((found.audited.difference.is_none(), found.from), (true, None));
+        assert_eq!(*distrusted.lock().unwrap(), ["a"]);
+        let found = ask(vec![gone(), judged(Some("x")), judged(Some("y"))]).ok().unwrap();
+        assert_eq!(found.from.as_deref(), Some("b"));
+        let bad = || judged(Some("x"));
+        let found = ask(vec![bad(), bad(), bad(), bad(), judged(None)]).ok().unwrap();
+        assert!(found.audited.difference.is_some(), "no more than four are asked");
+        assert!(ask(vec![gone()]).err().unwrap().contains("gone"));
+        assert!(ask(vec![]).err().unwrap().contains("no verifier"));
     }
 
     #[test]

@@ -2,16 +2,18 @@
 //! with. Reads archives, so it is asked for few at a time.
 
 use super::ask::{Answer, Ask, ROOT};
-use super::{ApiError, Shared, devices, faces};
-use crate::archives::{believe_reports, is_accepted};
+use super::{ApiError, devices, faces};
+use crate::archives::{CHART, Sources, believe_reports, is_accepted};
 use crate::db::values;
 use crate::words;
+use axum::http::StatusCode;
 use cairn_ledger::records::Roots;
 use cairn_ledger::view;
 use cairn_types::{AccountId, DeviceNumber, EpochNumber, Finding, NetworkId, Reason, ReportId, Span};
 use cairn_verifier::archive::EpochArchive;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// Epochs of one chart.
 const EPOCHS_MAX: u64 = 48;
@@ -120,9 +122,10 @@ pub fn wanted(ask: &mut Ask<'_>, csv: bool) -> Answer<Wanted> {
 }
 
 /// Reads the archives. Blocking.
-pub fn read(wanted: &Wanted, shared: &Shared) -> Value {
+pub fn read(wanted: &Wanted, sources: &dyn Sources) -> Answer<Value> {
     let vertical = cairn_verticals::by_name(&wanted.vertical);
-    let sources = shared.sources.of(&wanted.verifiers);
+    let begun = Instant::now();
+    let sources = sources.of(&wanted.verifiers, CHART);
     let mut points: Vec<(u64, i64, bool)> = Vec::new();
     let mut stretches = Vec::new();
     let mut awaited = Vec::new();
@@ -153,6 +156,19 @@ pub fn read(wanted: &Wanted, shared: &Shared) -> Value {
             }));
         }
     }
+    if awaited.len() == wanted.epochs.len() && begun.elapsed() >= CHART.whole {
+        let message = format!(
+            "no verifier gave the reports of these epochs within {} seconds",
+            CHART.whole.as_secs()
+        );
+        let hint = "ask for fewer epochs (from, to), or again later; whoever runs this explorer can name a quicker verifier (--verifier)";
+        return Err(ApiError::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "archives_slow",
+            message,
+            hint,
+        ));
+    }
     points.sort_unstable();
     let text = words::quantity(vertical, wanted.quantity);
     let field = vertical.map(|vertical| faces::fields(vertical, |_| None));
@@ -171,13 +187,13 @@ pub fn read(wanted: &Wanted, shared: &Shared) -> Value {
                 json!({ "time": time, "value": value, "unit": text.unit, "accepted": accepted })
             })
             .collect();
-        return json!({ "csv": faces::table(&["time", "value", "unit", "accepted"], &rows) });
+        return Ok(json!({ "csv": faces::table(&["time", "value", "unit", "accepted"], &rows) }));
     }
-    json!({
+    Ok(json!({
         "device": wanted.device_id, "network": wanted.id.to_string(), "field": field, "from": wanted.from, "to": wanted.to,
         "times_ms": points.iter().map(|point| point.0).collect::<Vec<_>>(),
         "values": points.iter().map(|point| point.1).collect::<Vec<_>>(),
         "accepted": points.iter().map(|point| point.2).collect::<Vec<_>>(),
         "stretches": stretches, "awaited": awaited, "at": wanted.at, "checked": ROOT,
-    })
+    }))
 }

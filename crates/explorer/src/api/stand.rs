@@ -3,7 +3,7 @@
 use super::ask::{Ask, Asked};
 use super::audit::Audits;
 use super::{Kind, Shared, Streams, TABLE};
-use crate::archives::{Source, Sources};
+use crate::archives::{Patience, Source, Sources};
 use crate::db::{Location, Readers, Session};
 use crate::live::Live;
 use cairn_client::{Anchor, NodeClient};
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 struct Nobody;
 
 impl Sources for Nobody {
-    fn of(&self, _: &[(AccountId, String)]) -> Vec<Source> {
+    fn of(&self, _: &[(AccountId, String)], _: Patience) -> Vec<Source> {
         Vec::new()
     }
 }

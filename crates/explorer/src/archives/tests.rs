@@ -6,7 +6,7 @@ mod server;
 
 use super::pieces::{Pieces, Place, Writer};
 use super::tally::Tally;
-use super::{Believed, Fetcher, Source, Sources, believe};
+use super::{Believed, Fetcher, Patience, Source, Sources, believe};
 use crate::api::stand;
 use crate::content;
 use crate::db::{Location, Session, schema, values};
@@ -36,7 +36,7 @@ const HOUR: u64 = 3_600_000;
 struct Kept(Vec<Memory>);
 
 impl Sources for Kept {
-    fn of(&self, _: &[(AccountId, String)]) -> Vec<Source> {
+    fn of(&self, _: &[(AccountId, String)], _: Patience) -> Vec<Source> {
         let source = |objects: &Memory| Source {
             verifier: None,
             url: "http://verifier".to_owned(),

@@ -20,10 +20,12 @@ mod operators;
 mod parameters;
 mod pass;
 mod people;
+mod preview;
 mod readings;
 mod search;
 #[cfg(test)]
 pub mod stand;
+mod standings;
 mod tax;
 mod webhooks;
 
@@ -49,6 +51,7 @@ use cairn_ledger::Genesis;
 use cairn_node::Caller;
 use cairn_types::{NetworkId, TimeMs};
 use serde_json::Value;
+use standings::Standings;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -87,6 +90,7 @@ pub struct Shared {
     pub streams: Streams,
     pub webhooks: Option<Webhooks>,
     pub answered: AtomicU64,
+    pub standings: Standings,
     pub clock: crate::serve::Clock,
     pub stop: watch::Receiver<bool>,
 }

@@ -253,4 +253,4 @@ impl Fetcher {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -219,6 +219,7 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
         streams: Streams::new(STREAMS_MAX),
         webhooks: webhooks.clone(),
         answered: Default::default(),
+        standings: Default::default(),
         clock: settings.clock.clone(),
         stop: stopped.clone(),
     });

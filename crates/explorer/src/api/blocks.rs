@@ -8,8 +8,8 @@ use crate::index::{EVENT_BITS, TX_BITS, event_place, tx_place};
 use crate::words;
 use cairn_engine::Header;
 use cairn_ledger::tx::Sponsor;
-use cairn_ledger::{Event, Ledger, Signed, Transaction};
-use cairn_node::faces::{Face, event as event_fields};
+use cairn_ledger::{Event, Signed, Transaction};
+use cairn_node::faces::event as event_fields;
 use serde_json::{Value, json};
 
 const BLOCKS: &str = "height, time, digest, header, certificate, txs, events, bytes, leader, view FROM blocks";
@@ -224,76 +224,6 @@ pub fn events(ask: &mut Ask<'_>) -> Answer<Page> {
     sql += &format!(" ORDER BY e.at DESC LIMIT ${}", values.len());
     let rows = ask.all(&sql, &values)?;
     ask.page(rows, RECOMPUTED, |row| Ok(vec![row.int(0)?]), event_face)
-}
-
-/// What a transaction is and would come to, tried on the records of this answer.
-pub fn preview(ask: &mut Ask<'_>, bytes: &[u8]) -> Answer<Value> {
-    let unreadable = || {
-        ApiError::bad(
-            "bad_body",
-            "these bytes are no transaction",
-            "send its CBOR in hexadecimal digits",
-        )
-    };
-    let signed: Option<Signed> = minicbor::decode(bytes).ok();
-    let signed = match signed {
-        Some(signed) => signed,
-        None => Signed {
-            transaction: minicbor::decode(bytes).map_err(|_| unreadable())?,
-            witness: cairn_ledger::account::Witness {
-                rule: cairn_ledger::account::Rule {
-                    threshold: 0,
-                    keys: Vec::new(),
-                },
-                signatures: Vec::new(),
-                assertions: Vec::new(),
-            },
-            sponsor: None,
-        },
-    };
-    let transaction = &signed.transaction;
-    let ledger = Ledger::new((*ask.shared.genesis).clone());
-    let ledger = ledger.map_err(|_| ApiError::unavailable("the genesis cannot be used"))?;
-    let fee = cairn_ledger::tx::fee(&ledger.genesis().fees, &transaction.body);
-    let at = ask
-        .at
-        .clone()
-        .ok_or_else(|| ApiError::unavailable("nothing is indexed yet"))?;
-    let block = cairn_ledger::Block {
-        height: at.height + 1,
-        time: at.time.max(ask.shared.now()),
-        beacon: None,
-    };
-    let words = ask.words();
-    let mut events = Vec::new();
-    let is_signed = !signed.witness.signatures.is_empty();
-    let mut reader = crate::index::Reader::new(ask.session);
-    let tried = reader.look(|store| {
-        // Who is to sign is taken to have signed: the rule in force is asked for by its hash, which only the signer can show.
-        match is_signed {
-            true => ledger.apply(store, &block, &signed, &mut events).map(Some),
-            false => Ok(None),
-        }
-    })?;
-    let refusal = match &tried {
-        Some(Err(reject)) => Some(refusal(*reject)),
-        _ => None,
-    };
-    let faces: Vec<Value> = (0u32..)
-        .zip(&events)
-        .map(|(index, event)| {
-            let (kind, fields) = event_fields(event);
-            json!({
-                "height": block.height, "index": index, "time": block.time.face(), "transaction": transaction.id().to_string(),
-                "kind": kind, "sentence": words::event(event, words), "fields": fields,
-            })
-        })
-        .collect();
-    Ok(json!({
-        "id": transaction.id().to_string(), "kind": words::kind(&transaction.body),
-        "sentence": words::transaction(&transaction.body, words), "fee": text(fee.0), "accepted": refusal.is_none(),
-        "events": faces, "refusal": refusal, "at": ask.place(),
-    }))
 }
 
 /// A refusal of the ledger as the node says it.

@@ -214,12 +214,10 @@ pub fn overview(ask: &mut Ask<'_>) -> Answer<Value> {
     }
     let (availability_usd, usage_usd) = (sums.sum(8), sums.sum(9));
     let all = availability_usd.saturating_add(usage_usd);
-    let count =
-        |ask: &mut Ask<'_>, sql: &str| -> Answer<u64> { Ok(ask.one(sql, values![])?.map_or(0, |row| row.sum(0))) };
     let operators = match network {
-        None => count(ask, "SELECT COUNT(*) FROM accounts WHERE devices > 0")?,
+        None => counter(ask, "operators")?,
         Some(network) => {
-            let sql = "SELECT COUNT(DISTINCT operator) FROM members WHERE network = $1";
+            let sql = "SELECT operators FROM networks WHERE number = $1";
             ask.one(sql, values![network])?.map_or(0, |row| row.sum(0))
         }
     };
@@ -243,7 +241,7 @@ pub fn overview(ask: &mut Ask<'_>) -> Answer<Value> {
         "devices_reporting": judged.first().map_or(0, |row| row.sum(1)),
         "devices_before": judged.get(1).map_or(0, |row| row.sum(1)),
         "operators": operators,
-        "customers": count(ask, "SELECT COUNT(*) FROM accounts WHERE bought_stable > 0 OR bought_burned > 0 OR orders > 0")?,
+        "customers": counter(ask, "customers")?,
         "networks": sums.sum(11),
         "verifiers": ask.look(|store| view::chain(store))?.map_or(0, |chain| chain.verifiers),
         "reports_accepted": sums.sum(0), "reports_refused": sums.sum(1),
@@ -261,6 +259,12 @@ pub fn overview(ask: &mut Ask<'_>) -> Answer<Value> {
         "series": series,
         "at": ask.place(), "checked": RECOMPUTED,
     }))
+}
+
+/// What is counted as it comes (`db::schema::COUNTERS`).
+fn counter(ask: &mut Ask<'_>, name: &str) -> Answer<u64> {
+    let row = ask.one("SELECT number FROM meta WHERE name = $1", values![name])?;
+    Ok(row.map_or(0, |row| row.sum(0)))
 }
 
 /// A part of a whole, of 10,000, rounded down; none of nothing.

@@ -209,19 +209,22 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
 
 /// How the device stands where it is a member, by what its newest judged epoch was judged with.
 fn reputation(ask: &mut Ask<'_>, number: u64) -> Answer<Vec<Value>> {
-    let sql = "SELECT n.id, j.epoch, j.inputs, n.vertical FROM members m JOIN judged j ON j.network = m.network
+    let sql = "SELECT n.id, j.epoch, j.network, n.vertical FROM members m JOIN judged j ON j.network = m.network
         JOIN networks n ON n.number = m.network WHERE m.device = $1 AND m.left_after IS NULL ORDER BY m.network LIMIT 8";
     let mut all = Vec::new();
     for row in ask.all(sql, values![number])? {
-        let inputs: Option<cairn_verifier::archive::Inputs> = minicbor::decode(row.bytes(2)?).ok();
-        let (Some(inputs), Some(vertical)) = (inputs, cairn_verticals::by_name(row.text(3)?)) else {
-            continue;
-        };
+        let (shared, epoch, network) = (ask.shared, row.count(1)?, row.count(2)?);
+        let judged = shared.standings.of(network, epoch, || {
+            let sql = "SELECT inputs FROM judged WHERE network = $1";
+            let row = ask.one(sql, values![network])?;
+            row.map(|row| row.bytes(0).map(<[u8]>::to_vec)).transpose()
+        })?;
         let device = cairn_types::DeviceNumber(u32::try_from(number).unwrap_or(u32::MAX));
-        let epoch = cairn_verifier::assess::epoch(&inputs, &[]);
-        let Ok(standing) = cairn_verifier::standing::standing(vertical, &epoch, device) else {
-            continue;
-        };
+        let vertical = cairn_verticals::by_name(row.text(3)?);
+        let standing = judged
+            .zip(vertical)
+            .and_then(|(judged, vertical)| judged.standing(vertical, device));
+        let Some(standing) = standing else { continue };
         let excluded = match &standing["excluded"] {
             Value::Object(excluded) => {
                 let of = |name: &str| excluded.get(name).cloned().unwrap_or(Value::Null);

@@ -77,11 +77,8 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
         Some(epoch) => ask.look(|store| view::pool(store, &id, EpochNumber(epoch)))?,
         None => None,
     };
-    let operators = ask.one(
-        "SELECT COUNT(DISTINCT operator) FROM members WHERE network = $1",
-        values![number],
-    )?;
-    let (fresh, stale) = freshness(ask, number)?;
+    let sql = "SELECT operators, fresh, stale FROM networks WHERE number = $1";
+    let counted = ask.one(sql, values![number])?.unwrap_or_default();
     let extra = json!({
         "treasurer": network.treasurer.to_string(), "bond": text(network.bond.0),
         "treasury_token": text(network.treasury_token.0), "treasury_stable": text(network.treasury_stable.0),
@@ -102,9 +99,9 @@ pub fn one(ask: &mut Ask<'_>) -> Answer<Value> {
         "pool": pool.map(|pool| epochs::pool_face(&pool)), "pool_epoch": pool_epoch,
         "verifiers": verifiers(ask)?,
         "usage_now": { "stable": text(usage.stable.0), "burned": text(usage.burned.0), "settled": usage.settled },
-        "operators": operators.map_or(0, |row| row.sum(0)),
+        "operators": counted.sum(0),
         "income_per_day": income(ask, number)?,
-        "fresh": fresh, "stale": stale,
+        "fresh": counted.sum(1), "stale": counted.sum(2),
         "proof_key": hex::encode(view::key::<records::Network>(&id).0),
         "definitions": faces::definitions(NETWORK), "at": ask.place(), "checked": RECOMPUTED,
     });
@@ -130,14 +127,6 @@ fn verifiers(ask: &mut Ask<'_>) -> Answer<Value> {
         }));
     }
     Ok(faces.into())
-}
-
-/// Cells with an accepted report in the newest judged epoch, and without.
-fn freshness(ask: &mut Ask<'_>, network: u64) -> Answer<(u64, u64)> {
-    let sql = "SELECT COUNT(*), CAST(SUM(CASE WHEN accepted > 0 THEN 1 ELSE 0 END) AS BIGINT) FROM cell_epochs WHERE network = $1
-        AND epoch = (SELECT last_epoch FROM networks WHERE number = $1)";
-    let row = ask.one(sql, values![network])?.unwrap_or_default();
-    Ok((row.sum(1), row.sum(0).saturating_sub(row.sum(1))))
 }
 
 /// Operators looked at for how income is spread.

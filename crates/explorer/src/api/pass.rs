@@ -146,7 +146,7 @@ pub async fn preview(Handed { head, body }: Handed) -> Result<Response, ApiError
         .as_str()
         .and_then(|text| hex::decode(text).ok())
         .ok_or_else(unreadable)?;
-    let face = head.read(move |ask| blocks::preview(ask, &bytes)).await?;
+    let face = head.read(move |ask| super::preview::preview(ask, &bytes)).await?;
     Ok(axum::Json(face).into_response())
 }
 

@@ -62,6 +62,7 @@ pub fn shared(location: &Location) -> Shared {
         streams: Streams::new(1),
         webhooks: None,
         answered: Default::default(),
+        standings: Default::default(),
         clock: Default::default(),
         stop: watch::channel(false).1,
     }

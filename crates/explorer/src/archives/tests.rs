@@ -65,7 +65,7 @@ fn pool() -> Pool {
     }
 }
 
-fn inputs(epoch: u64) -> Inputs {
+pub fn inputs(epoch: u64) -> Inputs {
     let member = |number: u8| RosterMember {
         number: DeviceNumber(number.into()),
         key: SecretKey::ed25519([number; 32]).public(),
@@ -220,13 +220,13 @@ fn only_what_has_the_ledgers_roots_is_believed_and_any_verifier_may_give_it() {
     assert_eq!(round(&location, Kept(vec![honest])), 0);
     let sums = session
         .one(
-            "SELECT accepted, refused, units, last_epoch, reporting FROM networks",
+            "SELECT accepted, refused, units, last_epoch, reporting, fresh, stale FROM networks",
             &[],
         )
         .unwrap()
         .unwrap();
-    let sums: Vec<i64> = (0..5).map(|at| sums.int(at).unwrap()).collect();
-    assert_eq!(sums, [7, 1, 7_000_000, 2, 3]);
+    let sums: Vec<i64> = (0..7).map(|at| sums.int(at).unwrap()).collect();
+    assert_eq!(sums, [7, 1, 7_000_000, 2, 3, 1, 0]);
     assert_eq!(
         text(session.as_mut(), "SELECT state FROM devices ORDER BY number"),
         ["earning"; 3]

@@ -54,8 +54,11 @@ pub fn show(
     let sql =
         "UPDATE networks SET accepted = accepted + $2, refused = refused + $3, units = units + $4 WHERE number = $1";
     session.run(sql, values![network, counts.accepted, counts.refused, counts.units])?;
-    let sql = "UPDATE networks SET last_epoch = $2, reporting = $3 WHERE number = $1 AND (last_epoch IS NULL OR last_epoch < $2)";
-    if session.run(sql, values![network, epoch, counts.devices])? == 1 {
+    let fresh = tally.cells.iter().filter(|(_, of)| of.accepted > 0).count() as u64;
+    let stale = tally.cells.len() as u64 - fresh;
+    let sql = "UPDATE networks SET last_epoch = $2, reporting = $3, fresh = $4, stale = $5 WHERE number = $1
+        AND (last_epoch IS NULL OR last_epoch < $2)";
+    if session.run(sql, values![network, epoch, counts.devices, fresh, stale])? == 1 {
         let sql = "INSERT INTO judged (network, epoch, inputs) VALUES ($1, $2, $3) ON CONFLICT (network)
             DO UPDATE SET epoch = excluded.epoch, inputs = excluded.inputs";
         session.run(sql, values![network, epoch, codec::encode(&believed.inputs)])?;

@@ -10,7 +10,7 @@
 use super::{DbError, Session, values};
 
 /// Another number: another form of the index, which is then made anew.
-pub const VERSION: i64 = 4;
+pub const VERSION: i64 = 5;
 
 /// Every table with its columns; `BYTES` stands for the database's own type.
 pub const TABLES: &[(&str, &str)] = &[
@@ -47,7 +47,8 @@ pub const TABLES: &[(&str, &str)] = &[
          devices BIGINT NOT NULL, last_epoch BIGINT, reporting BIGINT NOT NULL, accepted BIGINT NOT NULL, refused BIGINT NOT NULL,
          units BIGINT NOT NULL, availability BIGINT NOT NULL, usage BIGINT NOT NULL, cash BIGINT NOT NULL,
          customers_paid BIGINT NOT NULL, token BIGINT NOT NULL, usd BIGINT NOT NULL, availability_usd BIGINT NOT NULL,
-         usage_usd BIGINT NOT NULL, open_orders BIGINT NOT NULL",
+         usage_usd BIGINT NOT NULL, open_orders BIGINT NOT NULL, operators BIGINT NOT NULL, fresh BIGINT NOT NULL,
+         stale BIGINT NOT NULL",
     ),
     (
         "devices",
@@ -167,6 +168,9 @@ pub const TABLES: &[(&str, &str)] = &[
     ),
 ];
 
+/// What is counted of all accounts, in `meta`: those who own devices, and those who bought credits or opened orders.
+pub const COUNTERS: [&str; 2] = ["operators", "customers"];
+
 /// Tables of narrow rows, kept in the order of their key where the database can. But for devices, which are read by their number
 /// alone or by one whole index, none has another index: without statistics a database takes a part of the key for better than that.
 const CLUSTERED: [&str; 9] = [
@@ -245,6 +249,9 @@ pub fn make(session: &mut dyn Session) -> Result<(), DbError> {
     }
     for (name, on) in INDEXES {
         sql += &format!("CREATE INDEX {name} ON {on};\n");
+    }
+    for name in COUNTERS {
+        sql += &format!("INSERT INTO meta (name, number) VALUES ('{name}', 0);\n");
     }
     sql += &crate::webhooks::TABLES.replace("BYTES", session.bytes_type());
     sql += &format!("DELETE FROM schema_version; INSERT INTO schema_version (number) VALUES ({VERSION});\n");

@@ -225,10 +225,11 @@ impl<'a> Notes<'a> {
                 let number = known_account(account, records)?;
                 let column = if paid.0 > 0 { "bought_stable" } else { "bought_burned" };
                 let sql = format!(
-                    "UPDATE accounts SET {column} = {column} + $2, burned_token = burned_token + $3, roles = roles | $4 WHERE number = $1"
+                    "UPDATE accounts SET {column} = {column} + $2, burned_token = burned_token + $3 WHERE number = $1"
                 );
                 let session = &mut *records.session;
-                session.run(&sql, values![number, credits.0, burned.0, roles::CUSTOMER])?;
+                session.run(&sql, values![number, credits.0, burned.0])?;
+                write::customer(session, number)?;
                 customer_day(session, number, time, credits.0, 0)?;
             }
             Event::CreditsRefunded { account, credits, .. } => {
@@ -400,8 +401,9 @@ impl<'a> Notes<'a> {
         let sql = "INSERT INTO orders (id, at, network, customer, provider, state, opened, returned, vouchers)
             VALUES ($1, $2, $3, $4, $5, 'open', $6, 0, 0)";
         session.run(sql, values![order.0, at, network, customer, provider, self.time()])?;
-        let sql = "UPDATE accounts SET orders = orders + 1, last_order = $2, roles = roles | $3 WHERE number = $1";
-        session.run(sql, values![customer, self.time(), roles::CUSTOMER])?;
+        let sql = "UPDATE accounts SET orders = orders + 1, last_order = $2 WHERE number = $1";
+        session.run(sql, values![customer, self.time()])?;
+        write::customer(session, customer)?;
         write::role(session, provider, roles::PROVIDER)?;
         let sql = "UPDATE networks SET open_orders = open_orders + 1 WHERE number = $1";
         session.run(sql, values![network]).map(drop)
@@ -676,7 +678,7 @@ fn member(network: &NetworkId, device: &DeviceId, records: &mut Records<'_>) -> 
         return Ok(());
     };
     let of = u64::from(stay.device.0);
-    let sql = "SELECT entry, left_after, state FROM members WHERE network = $1 AND device = $2";
+    let sql = "SELECT entry, left_after, state, operator FROM members WHERE network = $1 AND device = $2";
     let before = records.session.one(sql, values![number, of])?;
     if let Some(before) = &before {
         let earlier = u32::try_from(before.count(0)?).unwrap_or_default();
@@ -704,6 +706,8 @@ fn member(network: &NetworkId, device: &DeviceId, records: &mut Records<'_>) -> 
         sql,
         values![number, of, entry, operator, cell, stay.joined.0, left, state],
     )?;
+    let earlier = before.as_ref().and_then(|before| before.maybe_count(3));
+    write::member_operator(session, number, of, earlier, operator.into())?;
     let sql = match (was_there, is_there) {
         (false, true) => "UPDATE networks SET devices = devices + 1 WHERE number = $1",
         (true, false) => "UPDATE networks SET devices = devices - 1 WHERE number = $1",

@@ -83,6 +83,40 @@ pub fn role(session: &mut dyn Session, number: u64, role: u64) -> Result<(), DbE
     session.run(sql, values![number, role]).map(drop)
 }
 
+/// Somebody buys, maybe for the first time.
+pub fn customer(session: &mut dyn Session, number: u64) -> Result<(), DbError> {
+    let sql = "UPDATE accounts SET roles = roles | $2 WHERE number = $1 AND (roles & $2) = 0";
+    if session.run(sql, values![number, roles::CUSTOMER])? == 1 {
+        session.run(
+            "UPDATE meta SET number = number + 1 WHERE name = 'customers'",
+            values![],
+        )?;
+    }
+    Ok(())
+}
+
+/// Counts whose devices a network has ever had, as each device is now or was last: after its row is written.
+pub fn member_operator(
+    session: &mut dyn Session,
+    network: u64,
+    device: u64,
+    before: Option<u64>,
+    now: u64,
+) -> Result<(), DbError> {
+    if before == Some(now) {
+        return Ok(());
+    }
+    let mut has_others = |operator: u64| -> Result<bool, DbError> {
+        let sql = "SELECT 1 FROM members WHERE operator = $1 AND network = $2 AND device <> $3 LIMIT 1";
+        Ok(session.one(sql, values![operator, network, device])?.is_some())
+    };
+    let comes = !has_others(now)?;
+    let goes = before.map_or(Ok(false), |before| has_others(before).map(|has| !has))?;
+    let change = i64::from(comes) - i64::from(goes);
+    let sql = "UPDATE networks SET operators = operators + $2 WHERE number = $1";
+    session.run(sql, values![network, change]).map(drop)
+}
+
 pub fn network(
     session: &mut dyn Session,
     number: u64,
@@ -92,8 +126,8 @@ pub fn network(
     founder: u64,
 ) -> Result<(), DbError> {
     let sql = "INSERT INTO networks (number, id, name, vertical, founder, devices, reporting, accepted, refused, units, availability,
-        usage, cash, customers_paid, token, usd, availability_usd, usage_usd, open_orders)
-        VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT (number) DO NOTHING";
+        usage, cash, customers_paid, token, usd, availability_usd, usage_usd, open_orders, operators, fresh, stale)
+        VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT (number) DO NOTHING";
     session.run(sql, values![number, id, name, vertical, founder])?;
     role(session, founder, roles::FOUNDER)
 }
@@ -107,6 +141,9 @@ pub fn device(session: &mut dyn Session, number: u64, id: [u8; 32], owner: u64) 
             "UPDATE accounts SET devices = devices + 1, roles = roles | $2 WHERE number = $1",
             values![owner, roles::OPERATOR],
         )?;
+        let sql = "UPDATE meta SET number = number + 1 WHERE name = 'operators'
+            AND EXISTS (SELECT 1 FROM accounts WHERE number = $1 AND devices = 1)";
+        session.run(sql, values![owner])?;
     }
     Ok(())
 }
@@ -130,4 +167,53 @@ pub fn device_states(devices: &[u64], session: &mut dyn Session) -> Result<(), D
 #[cfg(test)]
 pub fn put_account(session: &mut dyn Session, number: u64, id: [u8; 32]) -> Result<(), DbError> {
     account(session, number, id, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Location, schema};
+
+    #[test]
+    fn what_is_counted_as_it_comes_is_what_counting_all_gives() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut session = Location::Sqlite(folder.path().join("a.db")).open().unwrap();
+        let session = session.as_mut();
+        schema::version(session).unwrap();
+        schema::make(session).unwrap();
+        network(session, 0, [7; 32], "rain", "sensors", 1).unwrap();
+        (1..=3).for_each(|number| account(session, number, [number as u8; 32], 1).unwrap());
+        let count = |session: &mut dyn Session, sql: &str| session.one(sql, &[]).unwrap().unwrap().int(0).unwrap();
+        // Who has each device, one after the other: it comes, is taken over, comes back, and another comes.
+        for (at, owner) in [(10u64, 1), (10, 2), (11, 2), (10, 1), (11, 1), (12, 3), (12, 3)] {
+            device(session, at, [at as u8; 32], owner).unwrap();
+            customer(session, owner).unwrap();
+            let sql = "SELECT operator FROM members WHERE network = 0 AND device = $1";
+            let before = session.one(sql, values![at]).unwrap().map(|row| row.count(0).unwrap());
+            let sql = "INSERT INTO members (network, device, entry, operator, cell, joined, state) VALUES (0, $1, $1, $2, 5, 0, 'new')
+                ON CONFLICT (network, device) DO UPDATE SET operator = excluded.operator";
+            session.run(sql, values![at, owner]).unwrap();
+            member_operator(session, 0, at, before, owner).unwrap();
+            for (kept, counted) in [
+                (
+                    "SELECT operators FROM networks",
+                    "SELECT COUNT(DISTINCT operator) FROM members",
+                ),
+                (
+                    "SELECT number FROM meta WHERE name = 'operators'",
+                    "SELECT COUNT(*) FROM accounts WHERE devices > 0",
+                ),
+                (
+                    "SELECT number FROM meta WHERE name = 'customers'",
+                    "SELECT COUNT(*) FROM accounts WHERE (roles & 2) <> 0",
+                ),
+            ] {
+                assert_eq!(
+                    count(session, kept),
+                    count(session, counted),
+                    "{kept} with {at} of {owner}"
+                );
+            }
+        }
+    }
 }

@@ -3,11 +3,12 @@
 
 use crate::schema::check;
 use crate::server::Server;
-use crate::world::{CUSTOMER, Furniture, OPERATOR, World, account, secret};
+use crate::world::{CUSTOMER, FOUNDER, Furniture, OPERATOR, World, account, secret};
 use cairn_explorer::{Clock, Handle, Settings, api, start};
+use cairn_ledger::account::Rule;
 use cairn_ledger::tx::transfer::Transfer;
-use cairn_ledger::tx::{Asset, Body, buy_credits, refund_credits};
-use cairn_types::{Credit, MicroUsd, TimeMs};
+use cairn_ledger::tx::{Asset, Body, Signed, Sponsor, buy_credits, open_account, open_order, refund_credits};
+use cairn_types::{Credit, Hash, MicroUsd, PublicKey, SecretKey, TimeMs, codec};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -440,9 +441,27 @@ async fn a_transaction_is_tried_passed_on_and_found() {
         tried["sentence"].as_str().unwrap().contains("0.000009 token"),
         "{tried}"
     );
+    assert_eq!(tried["tried"], "signed");
     let (_, dear) = world.signed(CUSTOMER, World::transfer(u64::MAX / 2));
     let tried: Value = preview(&dear).await.unwrap().json().await.unwrap();
     assert_eq!(tried["refusal"]["code"], "token_insufficient", "{tried}");
+    let before = asking.get("/v1/chain").await.1["counts"].clone();
+    not_signed(&world, async |bytes: Vec<u8>| {
+        let tried: Value = preview(&bytes).await.unwrap().json().await.unwrap();
+        check(&document, &document["components"]["schemas"]["Preview"], &tried).unwrap();
+        let code = tried["refusal"]["code"].as_str().unwrap_or("none").to_owned();
+        (
+            tried["tried"].as_str().unwrap().to_owned(),
+            code,
+            tried["events"].as_array().unwrap().len(),
+        )
+    })
+    .await;
+    assert_eq!(
+        asking.get("/v1/chain").await.1["counts"],
+        before,
+        "nothing is submitted"
+    );
     let url = format!("{}/v1/transactions?wait=final", asking.explorer.url());
     let sent = asking
         .http
@@ -466,4 +485,93 @@ async fn a_transaction_is_tried_passed_on_and_found() {
     assert!(proof["finality"].is_string());
     world.node.shutdown().await;
     asking.explorer.shutdown().await;
+}
+
+/// What is not signed, or not by all, is tried all the same, and refused for everything but that.
+async fn not_signed(world: &World, tries: impl AsyncFn(Vec<u8>) -> (String, String, usize)) {
+    let known = |bytes: &[u8]| minicbor::decode::<Signed>(bytes).unwrap();
+    let expect = async |bytes: Vec<u8>, tried: &str, code: &str, what: &str| {
+        let (how, why, events) = tries(bytes).await;
+        assert_eq!((how.as_str(), why.as_str()), (tried, code), "{what}");
+        assert_eq!(events > 0, tried != "no" && code == "none", "{what}");
+    };
+    let bare = |signed: &Signed| codec::encode(&signed.transaction);
+    let without = |signed: &Signed| {
+        let mut signed = signed.clone();
+        signed.witness.signatures.clear();
+        signed.bytes()
+    };
+    let one = known(&world.signed(CUSTOMER, World::transfer(9)).1);
+    let dear = known(&world.signed(CUSTOMER, World::transfer(u64::MAX / 2)).1);
+    let open = "without_signatures";
+    expect(bare(&one), open, "none", "a transaction alone").await;
+    expect(without(&one), open, "none", "with its rule").await;
+    expect(bare(&dear), open, "token_insufficient", "too dear").await;
+    expect(without(&dear), open, "token_insufficient", "too dear, with its rule").await;
+    let mut forged = one.clone();
+    forged.witness.signatures[0].1 = secret(9).sign(b"another message");
+    expect(forged.bytes(), open, "none", "with a signature that does not hold").await;
+    let mut other = one.clone();
+    other.witness.rule = Rule::single(secret(9).public());
+    expect(without(&other), open, "rule_not_current", "with another's rule").await;
+    other.witness.rule.threshold = 3;
+    expect(
+        without(&other),
+        open,
+        "rule_invalid",
+        "with a rule that nobody can keep",
+    )
+    .await;
+    // A sponsor has to sign too; what is in force is asked of the ledger, whoever it is.
+    let mut sponsored = one.clone();
+    sponsored.transaction.sponsor = Some(Sponsor::Account(account(FOUNDER)));
+    expect(bare(&sponsored), open, "none", "with a sponsor").await;
+    let half = sponsored.transaction.clone().sign(&secret(CUSTOMER));
+    expect(half.bytes(), open, "none", "before the sponsor has signed").await;
+    sponsored.transaction.sponsor = Some(Sponsor::Account(account(99)));
+    expect(
+        bare(&sponsored),
+        open,
+        "sponsor_unknown",
+        "with a sponsor that nobody is",
+    )
+    .await;
+    // What needs no state.
+    let voucher = PublicKey::Passkey(passkey());
+    let order = open_order::OpenOrder {
+        network: cairn_types::NetworkId([1; 32]),
+        provider: account(OPERATOR),
+        shape: 0,
+        terms: Hash::default(),
+        hold: Credit(1),
+        expires: TimeMs(1),
+        voucher_key: voucher,
+    };
+    let order = known(&world.signed(CUSTOMER, Body::OpenOrder(order)).1);
+    expect(bare(&order), open, "passkey_not_allowed", "vouchers by a passkey").await;
+    expect(
+        order.bytes(),
+        "signed",
+        "passkey_not_allowed",
+        "vouchers by a passkey, signed",
+    )
+    .await;
+    // An account's rule is all that is known of it.
+    let opening = known(&world.signed(98, Body::OpenAccount(open_account::OpenAccount {})).1);
+    expect(bare(&opening), "no", "none", "an account alone").await;
+    expect(
+        without(&opening),
+        open,
+        "fee_unaffordable",
+        "an account nobody pays for",
+    )
+    .await;
+}
+
+/// A point of the curve.
+fn passkey() -> [u8; 33] {
+    match SecretKey::p256([7; 32]).unwrap().public() {
+        PublicKey::P256(point) => point,
+        other => panic!("{other:?}"),
+    }
 }

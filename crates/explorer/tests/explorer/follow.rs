@@ -34,6 +34,27 @@ async fn an_index_holds_what_the_chain_does_and_made_again_elsewhere_it_is_the_s
     world.hour(3).await;
     follow_to(&world, &first, world.height(), false).await;
     let kept = content(&first).await;
+    let counting = first.clone();
+    let counted = tokio::task::spawn_blocking(move || {
+        let mut session = counting.open().unwrap();
+        let mut count = |sql: &str| session.one(sql, &[]).unwrap().unwrap().int(0).unwrap();
+        [
+            (
+                "SELECT operators FROM networks",
+                "SELECT COUNT(DISTINCT operator) FROM members",
+            ),
+            (
+                "SELECT number FROM meta WHERE name = 'operators'",
+                "SELECT COUNT(*) FROM accounts WHERE devices > 0",
+            ),
+            (
+                "SELECT number FROM meta WHERE name = 'customers'",
+                "SELECT COUNT(*) FROM accounts WHERE bought_stable > 0 OR bought_burned > 0 OR orders > 0",
+            ),
+        ]
+        .map(|(kept, all)| (count(kept), count(all)))
+    });
+    assert_eq!(counted.await.unwrap(), [(1, 1); 3], "what is counted as it comes");
     let second = world.file("b.db");
     follow_to(&world, &second, world.height(), false).await;
     assert_eq!(content(&second).await, kept);

@@ -1663,6 +1663,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Why not. */
+                504: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         put?: never;
@@ -1739,6 +1748,15 @@ export interface paths {
                 };
                 /** @description Why not. */
                 503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                504: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -9582,6 +9600,11 @@ export interface components {
             /** Format: amount */
             fee: string;
             accepted: boolean;
+            /**
+             * @description With the signatures it has; as if whoever must had signed, for none was given or not all hold; or not by the ledger's state: opening an account needs its rule, so send [transaction, [rule, []]].
+             * @enum {string}
+             */
+            tried: "signed" | "without_signatures" | "no";
             events: components["schemas"]["Event"][];
             refusal: components["schemas"]["Error"] | null;
             at: components["schemas"]["At"];
@@ -9590,7 +9613,7 @@ export interface components {
         PreviewAsk: {
             /**
              * Format: hex
-             * @description CBOR of the transaction
+             * @description Its CBOR: signed; with its rule and no signatures, [transaction, [rule, []]]; or the transaction alone.
              */
             transaction: string;
         };

@@ -10,8 +10,9 @@ import { Card, Empty, sentence } from '../ui/block';
 import { PlaceMap } from '../ui/map';
 import { Pairs } from '../ui/table';
 import { Credits, Id, Time } from '../ui/values';
-import { type Asked, type Format, type Purchase, type Quote, begin, endOf, fetchFile, isWhatWasAsked, quoteFor, remember, saveAs, untilFinal } from '../wallet/purchase';
+import { type Asked, type Format, type Purchase, type Quote, begin, endOf, fetchFile, isWhatWasAsked, quoteFor, remember, untilFinal } from '../wallet/purchase';
 import { Review } from '../wallet/review';
+import { saveAs } from '../wallet/save';
 import { type Prepared, prepare, walletOf } from '../wallet/wallet';
 import { Examples } from './customer-examples';
 

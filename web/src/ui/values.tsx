@@ -68,7 +68,7 @@ export function Copy({ text, label = 'Copy' }: { text: string; label?: string })
 }
 
 const TONES: Record<string, 'good' | 'bad' | 'warn' | ''> = {
-  earning: 'good', accepted: 'good', paid: 'good', released: 'good', here: 'good', equal: 'good', final: 'good', following: 'good', rejected: '',
+  earning: 'good', accepted: 'good', paid: 'good', released: 'good', here: 'good', equal: 'good', signed: 'good', final: 'good', following: 'good', rejected: '',
   settled: '', closed: '', open: '', new: '', none: '', completed: '',
   refused: 'bad', excluded: 'bad', barred: 'bad', differs: 'bad', failed: 'bad', dropped: 'bad', upheld: 'bad',
   silent: 'warn', moved: 'warn', awaited: 'warn', expired: 'warn', waiting: 'warn', disputed: 'warn', catching_up: 'warn', rebuilding: 'warn',

@@ -107,12 +107,3 @@ export async function untilFinal(id: string): Promise<void> {
   }
   throw new Error('it is not final yet');
 }
-
-export function saveAs(blob: Blob, name: string): void {
-  const url = URL.createObjectURL(blob);
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}

@@ -3,7 +3,8 @@ import { concat, domainHash, fromHex, toHex, utf8 } from '../verify/bytes';
 import { type Value, encode } from './cbor';
 
 export type PublicKey = { kind: 'ed25519' | 'p256' | 'passkey'; hex: string };
-const KINDS = { ed25519: 0, p256: 1, passkey: 2 } as const;
+/** As the ledger numbers them; keys sort by it. */
+export const KINDS = { ed25519: 0, p256: 1, passkey: 2 } as const;
 
 export interface Rule {
   threshold: number;
@@ -13,6 +14,7 @@ export interface Rule {
 /** What the wallet can ask for. */
 export type Body =
   | { kind: 'open_account' }
+  | { kind: 'rotate_keys'; rule: Rule }
   | { kind: 'transfer'; to: string; asset: 'token' | 'stable'; amount: bigint }
   | { kind: 'buy_credits'; stable: bigint }
   | { kind: 'burn_for_credits'; tokens: bigint; creditsMin: bigint }
@@ -46,6 +48,7 @@ const rule = ({ threshold, keys }: Rule): Value => [threshold, keys.map(key)];
 function body(of: Body): Value {
   switch (of.kind) {
     case 'open_account': return [0, [[]]];
+    case 'rotate_keys': return [1, [[rule(of.rule)]]];
     case 'transfer': return [3, [[fromHex(of.to), [of.asset === 'token' ? 0 : 1, [of.amount]]]]];
     case 'buy_credits': return [12, [[[0, [of.stable]]]]];
     case 'burn_for_credits': return [12, [[[1, [of.tokens, of.creditsMin]]]]];

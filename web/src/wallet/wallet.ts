@@ -1,28 +1,33 @@
-/** The account this browser signs for: public halves only. Makes it, prepares transactions for it, signs and sends them. */
+/** The account this browser signs for: public halves only. Makes it or takes it up, prepares transactions for it, and sends them. */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { Refused, get, post } from '../api/client';
 import type { Schemas } from '../api/client';
 import { decimal } from '../format/amounts';
 import { keep, kept } from '../keep';
-import { fromHex, toHex } from '../verify/bytes';
-import { type Passkey, makePasskey, sign } from './passkey';
-import { type Body, FEE_BOUND, type PublicKey, type Rule, type Signed, type Transaction, accountId, ruleOf, signedBytes, transactionBytes, transactionId, webhookMessage, witnessBytes } from './transactions';
+import { toHex } from '../verify/bytes';
+import { type AccountFile, type TxFile, readAccount } from './file';
+import { isSameKey, keyText, publicOf, ruleHash } from './keys';
+import { type Passkey, makePasskey } from './passkey';
+import { byPasskey } from './signing';
+import { type Body, FEE_BOUND, type PublicKey, type Rule, type Signed, type Transaction, ruleOf, signedBytes, transactionId, webhookMessage, witnessBytes } from './transactions';
 
 export interface Wallet {
   chain: string;
   account: string;
+  /** The last one known to be in force. */
   rule: Rule;
+  /** Those that were signed for since: the ledger knows which is in force. */
+  next?: Rule[];
+  /** Of this browser; some may not be in the rule. */
   passkeys: Passkey[];
-  /** The public half of the recovery key; its secret was shown once and is not here. */
-  recovery?: PublicKey;
+  /** What keys are called here, by their text. */
+  names?: Record<string, string>;
+  /** A recovery key that was shown and not yet confirmed: nothing is opened before it is. */
+  unconfirmed?: PublicKey;
 }
 
-export interface Made {
-  wallet: Wallet;
-  /** To be kept by the reader, shown once: the recovery key's secret. */
-  recoverySecret?: string;
-}
-
+const RULES_MAX = 4;
+const CHANGED = 'the keys of this account were changed elsewhere: load the account’s file in the wallet';
 const name = (chain: string) => `wallet.${chain}`;
 
 export function walletOf(chain: string): Wallet | undefined {
@@ -37,23 +42,70 @@ export function forgetWallet(chain: string): void {
   keep(name(chain), undefined);
 }
 
+/** What a key is called. */
+export function nameOf({ passkeys, names = {} }: Wallet, key: PublicKey): string {
+  const named = names[keyText(key)] ?? passkeys.find((passkey) => isSameKey(passkey.key, key))?.name;
+  return named ?? (key.kind === 'passkey' ? 'A passkey elsewhere' : 'A key outside the browser');
+}
+
+export interface Made {
+  wallet: Wallet;
+  /** To be kept by the reader, shown once: the recovery key's secret. */
+  recoverySecret?: string;
+}
+
+export function makeRecovery(): { secret: string; key: PublicKey } {
+  const secret = ed25519.utils.randomSecretKey();
+  return { secret: toHex(secret), key: publicOf(secret) };
+}
+
 /** One passkey that signs alone; or two passkeys and a recovery key, of which two must sign. */
 export async function makeWallet(chain: string, form: 'single' | 'two-of-three'): Promise<Made> {
   const first = await makePasskey(chain, 'Passkey');
   if (form === 'single') {
     const rule = ruleOf(1, [first.key]);
-    return { wallet: { chain, account: accountId(rule), rule, passkeys: [first] } };
+    return { wallet: { chain, account: ruleHash(rule), rule, passkeys: [first] } };
   }
   const second = await makePasskey(chain, 'Second passkey');
-  const secret = ed25519.utils.randomSecretKey();
-  const recovery: PublicKey = { kind: 'ed25519', hex: toHex(ed25519.getPublicKey(secret)) };
-  const rule = ruleOf(2, [first.key, second.key, recovery]);
-  return { wallet: { chain, account: accountId(rule), rule, passkeys: [first, second], recovery }, recoverySecret: toHex(secret) };
+  const { secret, key } = makeRecovery();
+  const rule = ruleOf(2, [first.key, second.key, key]);
+  return { wallet: { chain, account: ruleHash(rule), rule, passkeys: [first, second], names: { [keyText(key)]: 'Recovery key' }, unconfirmed: key }, recoverySecret: secret };
+}
+
+/** Notes a rule before the ledger hears of it: killed anywhere, this browser knows both. */
+export function noteRule(wallet: Wallet, rule: Rule): Wallet {
+  const others = (wallet.next ?? []).filter((one) => ruleHash(one) !== ruleHash(rule));
+  const noted = { ...wallet, next: [...others, rule].slice(-RULES_MAX) };
+  keepWallet(noted);
+  return noted;
+}
+
+/** The wallet by the rule the ledger has in force; undefined where this browser does not know that one. */
+export function settled(shown: Wallet, inForce: string): Wallet | undefined {
+  const noted = walletOf(shown.chain);
+  const wallet = noted?.account === shown.account ? noted : shown;
+  if (ruleHash(wallet.rule) === inForce) return wallet;
+  const rule = wallet.next?.find((one) => ruleHash(one) === inForce);
+  if (!rule) return undefined;
+  const { next: _, ...rest } = wallet;
+  return { ...rest, rule, passkeys: wallet.passkeys.filter(({ key }) => rule.keys.some((one) => isSameKey(one, key))) };
+}
+
+/** Takes up an account that exists with passkeys of this browser: from a file of it, or by its id where one passkey signs alone. */
+export async function takeUp(chain: string, passkeys: Passkey[], said: string): Promise<Wallet> {
+  const id = said.trim();
+  const alone: AccountFile = { chain, account: id, rules: passkeys.map(({ key }) => ruleOf(1, [key])), names: {} };
+  const told = /^[0-9a-f]{64}$/.test(id) ? alone : readAccount(said);
+  if (told.chain !== chain) throw new Error(`this is an account of the chain ${told.chain}`);
+  const { rule: inForce } = await get('/v1/accounts/{id}', { params: { path: { id: told.account } } });
+  const rule = told.rules.find((one) => ruleHash(one) === inForce);
+  if (!rule) throw new Error(told === alone ? 'this browser’s passkey does not sign alone for it: add the passkey there first, or load the account’s file' : 'the ledger has other keys in force for it by now: save the account’s file again where it is signed for');
+  if (!passkeys.some(({ key }) => rule.keys.some((one) => isSameKey(one, key)))) throw new Error('this browser’s passkey is not among its keys yet: add it where the account is signed for');
+  return { chain, account: told.account, rule, passkeys, names: told.names };
 }
 
 /** A transaction tried on the explorer's index before anything is signed. */
-export interface Prepared {
-  transaction: Transaction;
+export interface Prepared extends TxFile {
   preview: Schemas['Preview'];
 }
 
@@ -67,36 +119,21 @@ export function feeMaxFor(fee: bigint): bigint {
 
 export async function prepare(wallet: Wallet, body: Body, fees: Schemas['Fees'], sponsor?: string): Promise<Prepared> {
   const account = body.kind === 'open_account' ? undefined : await get('/v1/accounts/{id}', { params: { path: { id: wallet.account } } });
+  const by = account ? settled(wallet, account.rule) : wallet;
+  if (!by) throw new Error(CHANGED);
   const fee = BigInt(body.kind === 'open_account' ? fees.open_account : fees.base);
   const transaction: Transaction = { chain: wallet.chain, account: wallet.account, nonce: BigInt(account?.next_nonce ?? 1), feeMax: feeMaxFor(fee), body, ...(sponsor && { sponsor }) };
-  const preview = await tried(transactionBytes(transaction));
-  const refusal = preview.refusal ?? (account && shortage(account, body, BigInt(preview.fee)));
-  return { transaction, preview: refusal ? { ...preview, accepted: false, refusal } : preview };
+  return tryOut({ transaction, rule: by.rule, signatures: [] });
 }
 
-/** Tries a transaction: signed as the ledger would, unsigned only as far as it can be read. */
-function tried(transaction: Uint8Array): Promise<Schemas['Preview']> {
-  return post<Schemas['Preview']>('/v1/transactions/preview', { transaction: toHex(transaction) });
+/** What the ledger would make of it. The explorer takes whoever is to sign as having signed: only that the rule is in force is looked at. */
+export async function tryOut(file: TxFile): Promise<Prepared> {
+  const nobody = { index: 0, signature: new Uint8Array(64) };
+  return { ...file, preview: await tried(signedBytes(file.transaction, file.rule, [nobody])) };
 }
 
-/** What the account lacks for this, beside its fee. */
-function shortage(account: Schemas['Account'], body: Body, fee: bigint): Schemas['Error'] | undefined {
-  const none = { token: 0n, stable: 0n, credits: 0n };
-  const takes = { ...none, ...takenBy(body) };
-  takes.token += fee;
-  const lacks = (Object.keys(none) as (keyof typeof none)[]).find((asset) => BigInt(account[asset]) < takes[asset]);
-  const word = { token: 'token', stable: 'stablecoin', credits: 'credits' };
-  return lacks && { code: 'too_little', message: `the account has too little ${word[lacks]}`, hint: lacks === 'token' ? 'Its fee is paid in token too.' : lacks === 'credits' ? 'Buy credits in the wallet first.' : 'Take less.' };
-}
-
-function takenBy(body: Body): { token?: bigint; stable?: bigint; credits?: bigint } {
-  switch (body.kind) {
-    case 'transfer': return { [body.asset]: body.amount };
-    case 'buy_credits': return { stable: body.stable };
-    case 'burn_for_credits': return { token: body.tokens };
-    case 'open_order': return { credits: body.hold };
-    case 'open_account': return {};
-  }
+function tried(signed: Uint8Array): Promise<Schemas['Preview']> {
+  return post<Schemas['Preview']>('/v1/transactions/preview', { transaction: toHex(signed) });
 }
 
 /** Whether the explorer read the same transaction as this page made. */
@@ -104,50 +141,26 @@ export function isSame({ transaction, preview }: Prepared): boolean {
   return toHex(transactionId(transaction)) === preview.id;
 }
 
-/** The recovery key's secret as it was written down; throws when it is another's. */
-function recoverySecret(wallet: Wallet, written: string): Uint8Array {
-  const text = written.replace(/\s/g, '').toLowerCase();
-  const secret = /^[0-9a-f]{64}$/.test(text) ? fromHex(text) : undefined;
-  if (!secret || toHex(ed25519.getPublicKey(secret)) !== wallet.recovery?.hex) throw new Error('this is not the recovery key of this account');
-  return secret;
-}
-
-/**
- * As many keys sign as the rule wants, the recovery key among them where it is given; then the transaction is on its way. Returns
- * its id.
- */
-export async function signAndSend(wallet: Wallet, { transaction }: Prepared, recovery?: string): Promise<string> {
-  const id = transactionId(transaction);
-  const signed = signedBytes(transaction, wallet.rule, await signaturesOver(wallet, id, recovery));
+/** Sends what as many keys have signed as the rule wants; answers its id. */
+export async function send({ transaction, rule }: TxFile, signatures: Signed[]): Promise<string> {
+  const signed = signedBytes(transaction, rule, signatures.slice(0, rule.threshold));
   const { refusal } = await tried(signed);
   if (refusal) throw new Refused(refusal, 422);
   await post('/v1/transactions', { transaction: toHex(signed) });
-  return toHex(id);
+  return toHex(transactionId(transaction));
 }
 
 /** Has an operator's alerts posted to an address, or to none any more; answers what the posts are signed with. */
 export async function postAlerts(wallet: Wallet, url: string, now: string): Promise<string> {
+  const account = await get('/v1/accounts/{id}', { params: { path: { id: wallet.account } } });
+  const rule = settled(wallet, account.rule)?.rule;
+  if (!rule) throw new Error(CHANGED);
   const secret = crypto.getRandomValues(new Uint8Array(32));
   const message = webhookMessage(wallet.chain, wallet.account, url, secret, Date.parse(now));
-  const witness = toHex(witnessBytes(wallet.rule, await signaturesOver(wallet, message)));
-  await post(`/v1/operators/${wallet.account}/webhooks`, { url, secret: toHex(secret), time: now, witness });
-  return toHex(secret);
-}
-
-async function signaturesOver(wallet: Wallet, id: Uint8Array, recovery?: string): Promise<Signed[]> {
-  const left = [...wallet.passkeys];
   const signatures: Signed[] = [];
-  if (recovery) {
-    const secret = recoverySecret(wallet, recovery);
-    signatures.push({ index: wallet.rule.keys.findIndex((key) => key.hex === wallet.recovery?.hex), signature: ed25519.sign(id, secret) });
-  }
-  while (signatures.length < wallet.rule.threshold) {
-    const { passkey, assertion } = await sign(left, id);
-    left.splice(left.indexOf(passkey), 1);
-    const { signature, ...rest } = assertion;
-    signatures.push({ index: wallet.rule.keys.findIndex((key) => key.hex === passkey.key.hex), signature, assertion: rest });
-  }
-  return signatures;
+  while (signatures.length < rule.threshold) signatures.push(await byPasskey(wallet.passkeys, rule, message, signatures));
+  await post(`/v1/operators/${wallet.account}/webhooks`, { url, secret: toHex(secret), time: now, witness: toHex(witnessBytes(rule, signatures)) });
+  return toHex(secret);
 }
 
 /** A network that pays for opening accounts: one with an allowance above the fee. */

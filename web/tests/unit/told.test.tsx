@@ -14,6 +14,7 @@ import { type Prepared, type Wallet, feeMaxFor } from '../../src/wallet/wallet';
 afterEach(cleanup);
 const id = (byte: string) => byte.repeat(32);
 const of = (body: Body, sponsor?: string): Transaction => ({ chain: 'town', account: id('aa'), nonce: 3n, feeMax: 4_000n, body, ...(sponsor && { sponsor }) });
+const RULE = { threshold: 1, keys: [{ kind: 'passkey' as const, hex: `02${'11'.repeat(32)}` }] };
 const key = { kind: 'ed25519' as const, hex: id('01') };
 
 test.each<[string, Body, string[]]>([
@@ -31,8 +32,8 @@ test('an explorer that tells another story does not change what is shown', () =>
   HTMLDialogElement.prototype.showModal ??= () => undefined;
   const transaction = of({ kind: 'transfer', to: id('bb'), asset: 'token', amount: 5_000_000n });
   const preview = { id: toHex(transactionId(transaction)), sentence: 'sends 1 token to a friend', fee: '1000', accepted: true, events: [], refusal: null } as unknown as Prepared['preview'];
-  const wallet = { chain: 'town', account: id('aa'), rule: { threshold: 1, keys: [] }, passkeys: [] } as Wallet;
-  const { container } = render(<Review wallet={wallet} prepared={{ transaction, preview }} onDone={() => undefined} onCancel={() => undefined} />);
+  const wallet = { chain: 'town', account: id('aa'), rule: RULE, passkeys: [] } as Wallet;
+  const { container } = render(<Review wallet={wallet} prepared={{ transaction, preview, rule: RULE, signatures: [] }} onDone={() => undefined} onCancel={() => undefined} />);
   expect(container.querySelector('.pairs')!.textContent).toContain(id('bb'));
   expect(container.querySelector('.pairs')!.textContent).toContain('5');
   expect(container.querySelector('.pairs')!.textContent).not.toContain('friend');
@@ -54,8 +55,8 @@ test('whoever made it, a transaction whose fee is beyond the bound cannot be sig
   HTMLDialogElement.prototype.showModal ??= () => undefined;
   const transaction = { ...of({ kind: 'open_account' }), feeMax: FEE_BOUND + 1n };
   const preview = { id: toHex(transactionId(transaction)), sentence: 'opens it', fee: '1000', accepted: true, events: [], refusal: null } as unknown as Prepared['preview'];
-  const wallet = { chain: 'town', account: id('aa'), rule: { threshold: 1, keys: [] }, passkeys: [] } as Wallet;
-  render(<Review wallet={wallet} prepared={{ transaction, preview }} onDone={() => undefined} onCancel={() => undefined} />);
+  const wallet = { chain: 'town', account: id('aa'), rule: RULE, passkeys: [] } as Wallet;
+  render(<Review wallet={wallet} prepared={{ transaction, preview, rule: RULE, signatures: [] }} onDone={() => undefined} onCancel={() => undefined} />);
   expect(screen.getByRole('alert', { hidden: true }).textContent).toContain('beyond what this page signs for');
   expect(screen.getByRole('button', { name: 'Sign with your passkey', hidden: true }).hasAttribute('disabled')).toBe(true);
 });

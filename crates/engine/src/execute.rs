@@ -1,11 +1,14 @@
 //! Runs a machine over a batch of the state: calls it, loads what it misses, calls again. Decides nothing about validity.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     Applied, BlockContext, Executed, Key, Missing, StateMachine, Tx, Value,
     block::{body_bytes, field_bytes},
     committee,
     engine_types::{Digest, State, StateKey, StateValue},
-    limits::{BEGIN_BYTES_MAX, BLOCK_BYTES_MAX, RECEIPT_BYTES_MAX, RECEIPT_TOO_LONG, TX_BYTES_MAX},
+    limits::{BEGIN_BYTES_MAX, BLOCK_BYTES_MAX, RECEIPT_BYTES_MAX, RECEIPT_TOO_LONG, TX_BYTES_MAX, TX_TOO_LONG},
     overlay::Overlay,
 };
 use commonware_glue::stateful::db::{DatabaseSet, Merkleized as _, Shared, Unmerkleized as _};
@@ -19,6 +22,10 @@ pub(crate) type Sealed<E> = <Databases<E> as DatabaseSet<E>>::Merkleized;
 /// The state fails only by storage faults and by use against the engine's order; both end the process, and a restart
 /// recovers.
 const STATE_READABLE: &str = "the state is readable while a block is built or verified";
+
+/// Records that are loaded before the transactions run that surely read them; those of later ones when it is their turn, so that a plan of
+/// whatever size takes no longer than what is run of it.
+const PREFETCH_KEYS: usize = 8_192;
 
 /// One block in execution.
 pub(crate) struct Execution<'a, E: Spawner + StorageContext> {
@@ -83,12 +90,25 @@ impl<'a, E: Spawner + StorageContext> Execution<'a, E> {
         receipt
     }
 
-    /// Loads what these transactions surely read, in one go.
-    pub(crate) async fn prefetch<'t>(&mut self, txs: impl Iterator<Item = &'t [u8]>) {
-        let mut keys: Vec<Key> = txs.flat_map(|tx| self.machine.reads(tx)).collect();
+    /// Loads what the first of these transactions surely read, in one go. Of how many: one at least, if there is one, and no more once
+    /// that is [`PREFETCH_KEYS`] records.
+    async fn prefetch<'t>(&mut self, txs: impl Iterator<Item = &'t [u8]>) -> usize {
+        let (mut keys, mut count): (Vec<Key>, usize) = (Vec::new(), 0);
+        for tx in txs {
+            keys.extend(self.machine.reads(tx));
+            count += 1;
+            if keys.len() >= PREFETCH_KEYS {
+                break;
+            }
+        }
         keys.sort_unstable();
         keys.dedup();
         keys.retain(|key| !self.overlay.knows(key));
+        self.load(keys).await;
+        count
+    }
+
+    async fn load(&mut self, keys: Vec<Key>) {
         let names: Vec<StateKey> = keys.iter().copied().map(StateKey::new).collect();
         let values = self
             .batch
@@ -115,7 +135,9 @@ impl<'a, E: Spawner + StorageContext> Execution<'a, E> {
         }
     }
 
-    /// As many of `txs` in order as fit into the block while there is time, and those that refused with their codes.
+    /// As many of `txs` in order as fit into the block while there is time, and those that refused with their codes. The first that does
+    /// not fit ends it, so that it is the next block's first: nothing that came later takes its place. And the first is run whatever the
+    /// time: however long a block's beginning takes, what waits gets on.
     pub(crate) async fn fill(
         &mut self,
         begin: &[u8],
@@ -124,13 +146,18 @@ impl<'a, E: Spawner + StorageContext> Execution<'a, E> {
     ) -> (Vec<Executed>, Vec<(Tx, u32)>) {
         let (mut executed, mut refused) = (Vec::with_capacity(txs.len()), Vec::new());
         let mut room = BLOCK_BYTES_MAX - field_bytes(begin);
-        self.prefetch(txs.iter().map(|tx| tx.bytes.as_ref())).await;
-        for tx in txs.iter().filter(|tx| tx.bytes.len() <= TX_BYTES_MAX) {
-            if !has_time() {
+        let (txs, too_long): (Vec<&Tx>, Vec<&Tx>) = txs.iter().partition(|tx| tx.bytes.len() <= TX_BYTES_MAX);
+        refused.extend(too_long.into_iter().map(|tx| (tx.clone(), TX_TOO_LONG)));
+        let mut ahead = 0;
+        for (at, tx) in txs.iter().enumerate() {
+            if at > 0 && !has_time() {
                 break;
             }
+            if at == ahead {
+                ahead += self.prefetch(txs[at..].iter().map(|tx| tx.bytes.as_ref())).await;
+            }
             match self.apply(&tx.bytes).await {
-                Applied::Refused(code) => refused.push((tx.clone(), code)),
+                Applied::Refused(code) => refused.push((Tx::clone(tx), code)),
                 Applied::Accepted(receipt) => {
                     let taken = body_bytes(&tx.bytes, &receipt);
                     if taken > room {
@@ -151,8 +178,11 @@ impl<'a, E: Spawner + StorageContext> Execution<'a, E> {
 
     /// Whether these transactions, all of them, give these receipts.
     pub(crate) async fn repeat(&mut self, txs: &[Executed]) -> bool {
-        self.prefetch(txs.iter().map(|tx| tx.bytes.as_slice())).await;
-        for tx in txs {
+        let mut ahead = 0;
+        for (at, tx) in txs.iter().enumerate() {
+            if at == ahead {
+                ahead += self.prefetch(txs[at..].iter().map(|tx| tx.bytes.as_slice())).await;
+            }
             if self.apply(&tx.bytes).await != Applied::Accepted(tx.receipt.clone()) {
                 return false;
             }
@@ -183,14 +213,19 @@ impl<'a, E: Spawner + StorageContext> Execution<'a, E> {
         Applied::Refused(code)
     }
 
+    /// Loads `key`, and whatever else the machine asked for before it gave up: one by one, a transaction over a thousand records would be run
+    /// a thousand times.
     async fn load_missing(&mut self, key: Key) {
         self.overlay.take_back();
         assert!(
             !self.overlay.knows(&key),
             "the machine misses a record that it was given"
         );
-        let value = self.batch.get(&StateKey::new(key)).await.expect(STATE_READABLE);
-        self.overlay.load(key, value.map(record));
+        let mut keys = self.overlay.take_missed();
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+        self.load(keys).await;
     }
 }
 

@@ -18,14 +18,16 @@ pub const TAKING_OVER: u32 = u32::MAX - 1;
 pub const OTHER_RECORDS: u32 = u32::MAX - 2;
 /// A resolution that ends another era, or that too few validators want.
 pub const NO_RESOLUTION: u32 = u32::MAX - 3;
+/// A transaction of more than [`TX_BYTES_MAX`]: no block can hold it.
+pub const TX_TOO_LONG: u32 = u32::MAX - 4;
 /// Validators of one chain: beyond a few hundred, threshold votes are too slow.
 pub const VALIDATORS_MAX: usize = 128;
 /// Nodes outside the validators that follow one node: memory grows with them.
 pub const FOLLOWERS_MAX: usize = 32;
 /// Bytes of a chain's name.
 pub const CHAIN_NAME_BYTES_MAX: usize = 32;
-/// Records that one question to the [`Handle`](crate::Handle) may ask for.
-pub const READ_KEYS_MAX: usize = 1_024;
+/// Records that one question to the [`Handle`](crate::Handle) may ask for: all that any transaction of the ledger touches, and a megabyte.
+pub const READ_KEYS_MAX: usize = 4_096;
 /// Eras of one chain.
 pub const ERAS_MAX: usize = 256;
 /// Headers between a height and the certificate that finalizes it.

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! begin(block) ── once a block, before its transactions        every call gets a View; a read that is not loaded yet
-//! apply(block, tx) ── each transaction, in order               answers Missing, the call returns it, the engine loads the
-//!                                                              record, forgets what the call wrote, and calls again
+//! apply(block, tx) ── each transaction, in order               answers Missing, the call returns it, the engine loads all
+//!                                                              that the call missed, forgets what it wrote, and calls again
 //! ```
+//!
+//! A call asks for all it can name before it gives up on the first that is missing: then it is called a few times, and not once a record.
 //!
 //! A transaction that refuses is left out of the block, and a block that contains one is invalid: a refusal changes
 //! nothing and pays nothing, so room in a block would be free for whoever fills it with refusals.
@@ -20,7 +22,7 @@ pub type Key = [u8; KEY_BYTES];
 /// A record.
 pub type Value = [u8; VALUE_BYTES];
 
-/// A record that is not loaded yet. The machine returns it at once; the engine loads it and calls again.
+/// A record that is not loaded yet. The machine returns it; the engine loads it, with all else that the call asked for, and calls again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missing(pub Key);
 

@@ -10,12 +10,23 @@ pub(crate) struct Overlay {
     written: BTreeMap<Key, Option<Value>>,
     /// What `written` held before each write of the current step.
     undo: Vec<(Key, Option<Option<Value>>)>,
+    /// What the current step asked for that is not loaded.
+    missed: Vec<Key>,
 }
 
 impl Overlay {
     /// Adds a record from the state.
     pub(crate) fn load(&mut self, key: Key, value: Option<Value>) {
         self.loaded.insert(key, value);
+    }
+
+    /// All that the steps since the last call asked for in vain, each once: a machine asks for all it can name before it gives up.
+    pub(crate) fn take_missed(&mut self) -> Vec<Key> {
+        let mut missed = std::mem::take(&mut self.missed);
+        missed.sort_unstable();
+        missed.dedup();
+        missed.retain(|key| !self.knows(key));
+        missed
     }
 
     /// Whether a read of `key` would be answered.
@@ -54,11 +65,11 @@ impl Overlay {
 
 impl View for Overlay {
     fn get(&mut self, key: &Key) -> Result<Option<Value>, Missing> {
-        self.written
-            .get(key)
-            .or_else(|| self.loaded.get(key))
-            .copied()
-            .ok_or(Missing(*key))
+        let known = self.written.get(key).or_else(|| self.loaded.get(key));
+        known.copied().ok_or_else(|| {
+            self.missed.push(*key);
+            Missing(*key)
+        })
     }
 
     fn put(&mut self, key: Key, value: Value) {
@@ -92,6 +103,19 @@ mod tests {
         assert_eq!(overlay.get(&A), Ok(Some([1; 256])));
         assert_eq!(overlay.get(&B), Err(Missing(B)));
         assert_eq!(overlay.into_writes().collect::<Vec<_>>(), [(A, Some([1; 256]))]);
+    }
+
+    #[test]
+    fn all_that_was_missed_is_known_once_and_what_is_known_by_then_is_not() {
+        let mut overlay = Overlay::default();
+        for key in [B, A, B] {
+            assert_eq!(overlay.get(&key), Err(Missing(key)));
+        }
+        assert_eq!(overlay.take_missed(), [A, B]);
+        assert!(overlay.take_missed().is_empty());
+        assert_eq!(overlay.get(&A), Err(Missing(A)));
+        overlay.load(A, None);
+        assert!(overlay.take_missed().is_empty());
     }
 
     #[test]

@@ -12,6 +12,10 @@ use std::collections::BTreeSet;
 
 /// Entries of each list of a genesis at most: block 1 writes them all.
 pub const LIST_MAX: usize = 10_000;
+/// Verifiers at most: the signatures of all of them, under a result and its exchange, fit into one transaction.
+pub const VERIFIERS_MAX: u16 = 256;
+/// Epochs of networks that one block closes at most: what they come to is announced with the block's beginning, which has its limit.
+pub const CLOSINGS_MAX: u64 = 4_096;
 /// Validators at most: each vote goes through all of them.
 pub const VALIDATORS_MAX: u16 = 128;
 /// Blocks between two renewals of the validators' shares: every validator must lead in the second half of them, and what came before
@@ -87,7 +91,7 @@ pub struct Limits {
     /// An epoch not settled so many epochs of the chain's uptime, and as many blocks, after it was closed expires.
     #[n(5)]
     pub settle_epochs: u64,
-    /// Epochs closed by one block at most; the next blocks catch up.
+    /// Epochs closed by one block at most; the next blocks catch up. The more networks there may be, the fewer.
     #[n(6)]
     pub closes_per_block: u32,
     /// Blocks between a close and the block whose beacon is its seed: at least 1.
@@ -370,11 +374,15 @@ impl Genesis {
             ("epoch_ms", (1_000..1 << 40).contains(&self.epoch_ms)),
             ("round_ms", (1_000..1 << 40).contains(&self.round_ms)),
             ("networks_max", (1..=65_536).contains(&limits.networks_max)),
-            ("verifiers_max", (1..=1_024).contains(&limits.verifiers_max)),
+            ("verifiers_max", (1..=VERIFIERS_MAX).contains(&limits.verifiers_max)),
             ("verifier_bond_min", limits.verifier_bond_min > Token::ZERO),
             ("unbond_epochs", (1..1 << 32).contains(&limits.unbond_epochs)),
             ("settle_epochs", (1..1 << 32).contains(&limits.settle_epochs)),
             ("closes_per_block", (1..=1_024).contains(&limits.closes_per_block)),
+            (
+                "closes_per_block beside networks_max",
+                u64::from(limits.networks_max) * u64::from(limits.closes_per_block) <= CLOSINGS_MAX,
+            ),
             ("beacon_blocks", (1..=1_024).contains(&limits.beacon_blocks)),
             ("order_ms_max", (1..1 << 53).contains(&limits.order_ms_max)),
             ("anchor_window_ms", (1..1 << 53).contains(&limits.anchor_window_ms)),

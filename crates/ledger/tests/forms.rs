@@ -177,6 +177,21 @@ fn a_genesis_that_does_not_add_up_is_refused() {
         refuse(&|g| g.economics.cap = Token(10)),
         GenesisError::Economics(_)
     ));
+    let verifiers = |verifiers| move |g: &mut Genesis| g.limits.verifiers_max = verifiers;
+    assert_eq!(refuse(&verifiers(257)), GenesisError::OutOfBounds("verifiers_max"));
+    let closes = |networks, closes| {
+        move |g: &mut Genesis| (g.limits.networks_max, g.limits.closes_per_block) = (networks, closes)
+    };
+    let wrong = GenesisError::OutOfBounds("closes_per_block beside networks_max");
+    for (networks, closed) in [(1_024, 5), (4_097, 1), (5, 1_024)] {
+        assert_eq!(refuse(&closes(networks, closed)), wrong, "{networks} {closed}");
+    }
+    for (networks, closed) in [(1_024, 4), (4_096, 1), (4, 1_024)] {
+        let mut other = good.clone();
+        closes(networks, closed)(&mut other);
+        verifiers(256)(&mut other);
+        assert_eq!(other.check(), Ok(()));
+    }
     let blocks = |blocks| good.limits.with_committee_blocks(blocks);
     let wrong = GenesisError::OutOfBounds("committee_blocks beside validators_max");
     for out in [15, 65_537, u64::MAX] {

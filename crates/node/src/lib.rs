@@ -43,4 +43,6 @@ pub use state::StateError;
 #[cfg(test)]
 mod four_validators;
 #[cfg(test)]
+mod largest;
+#[cfg(test)]
 mod voted_validators;

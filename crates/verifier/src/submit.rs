@@ -18,8 +18,9 @@ use cairn_ledger::tx::{Body, Transaction};
 use cairn_types::{AccountId, Attestation, EpochNumber, NetworkId, PayoutLeaf, SecretKey, Token, merkle};
 use thiserror::Error;
 
-/// Leaves of one payment: each touches an account, so a block takes several of them.
-const CHUNK_LEAVES: usize = if PAY_LEAVES_MAX < 512 { PAY_LEAVES_MAX } else { 512 };
+/// Leaves of one payment: as many as there may be. The node's tests show that so many, each as long as one can be, with two proofs and the
+/// signatures of seven keys, are one transaction, and that a block takes it.
+const CHUNK_LEAVES: usize = PAY_LEAVES_MAX;
 
 /// Why nobody signs what validators decided: it was done, it is too late, or there is no bond to sign with.
 const SIGNED: [Reject; 4] = [

@@ -9,11 +9,11 @@ use crate::error::{Failure, Kind};
 use crate::home::{AnchorText, Home};
 use crate::session::other_chain;
 use cairn_client::{Anchor, ClientError, NodeClient};
-use cairn_ledger::Genesis;
 use cairn_ledger::records::{ExchangeBook, Roots, Settlement};
 use cairn_ledger::store::{Key, Missing, Store};
 use cairn_ledger::tables::Table;
 use cairn_ledger::tx::Signed;
+use cairn_ledger::{Genesis, Reject};
 use cairn_node::{NodeHandle, OutcomeError, SubmitError, unpad};
 use cairn_types::{AccountId, AccountNumber, DeviceId, EpochNumber, NetworkId, OrderId, PublicKey};
 use cairn_verifier::chain::{
@@ -202,6 +202,10 @@ impl Node for LocalNode {
             OutcomeError::Refused(reject) | OutcomeError::Submit(SubmitError::Refused(reject)) => ChainError::Refused {
                 code: reject.code(),
                 text: reject.sentence().to_owned(),
+            },
+            OutcomeError::Submit(error @ SubmitError::TooLong { .. }) => ChainError::Refused {
+                code: Reject::TooLong.code(),
+                text: error.to_string(),
             },
             other => unreachable(other),
         })

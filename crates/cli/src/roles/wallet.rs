@@ -51,6 +51,9 @@ impl Wallet {
             .await
             .map_err(|error| match error {
                 OutcomeError::Refused(reject) | OutcomeError::Submit(SubmitError::Refused(reject)) => refused(reject),
+                OutcomeError::Submit(error @ SubmitError::TooLong { .. }) => {
+                    Failure::new(Kind::Refused, error).hint(Reject::TooLong.hint())
+                }
                 other => Failure::new(Kind::Refused, other),
             })
     }

@@ -10,8 +10,8 @@ pub(super) const TABLE: &[Row] = &[
     // Form: no state is needed to see it.
     (
         Reject::TooLong,
-        "The transaction has more bytes than one may have.",
-        "Send less in one transaction.",
+        "The transaction has more than 65,536 bytes.",
+        "Do it in several transactions: fewer leaves, anchors or signatures in each.",
     ),
     (
         Reject::Malformed,

@@ -42,7 +42,7 @@ pub struct NetworkAnchor {
 impl AnchorEpoch {
     pub(crate) fn reads(&self, sender: &AccountId) -> Vec<Key> {
         let mut keys = vec![Verifier::key(sender), Epoch::key(&self.epoch)];
-        for anchor in &self.anchors {
+        for anchor in self.anchors.iter().take(ANCHORS_MAX) {
             let at = (anchor.network, self.epoch);
             keys.extend([Pool::key(&at), Anchors::key(&at)]);
         }

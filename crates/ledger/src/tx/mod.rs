@@ -76,7 +76,7 @@ use crate::tables::Record;
 use cairn_types::{AccountId, ChainId, Hash, MicroUsd, NetworkId, SecretKey, Token, codec, hash};
 use minicbor::{CborLen, Decode, Encode};
 
-/// Bytes of one transaction at most; the engine allows twice as many.
+/// Bytes of one transaction at most; the engine allows twice as many, so whatever is taken here fits into a block.
 pub const TX_BYTES_MAX: usize = 64 * 1024;
 
 /// What an account asks for.

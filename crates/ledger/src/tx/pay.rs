@@ -18,7 +18,8 @@ use cairn_types::{
 };
 use minicbor::{CborLen, Decode, Encode};
 
-/// Leaves of one chunk at most: about 50 bytes each, so a chunk with its proofs stays below the bytes of a transaction.
+/// Leaves of one chunk at most: 51 bytes each and 3 for a choice, so a chunk with its proofs and any signatures but passkeys' stays below
+/// the bytes of a transaction.
 pub const PAY_LEAVES_MAX: usize = 1_024;
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -62,7 +63,8 @@ impl Pay {
             StableSupply::key(&()),
             Network::key(&self.network),
         ];
-        keys.extend(self.leaves.iter().map(|leaf| AccountIndex::key(&leaf.operator)));
+        let leaves = self.leaves.iter().take(PAY_LEAVES_MAX); // more are refused before any operator is looked up
+        keys.extend(leaves.map(|leaf| AccountIndex::key(&leaf.operator)));
         keys
     }
 

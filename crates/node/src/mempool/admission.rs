@@ -17,7 +17,7 @@ use cairn_engine::{AskError, Tx, TxSource as _};
 use cairn_ledger::genesis::Genesis;
 use cairn_ledger::records::{Account, Network};
 use cairn_ledger::store::{Key, Missing, Overlay, Store};
-use cairn_ledger::tx::{Body, Sponsor, fee};
+use cairn_ledger::tx::{Body, Sponsor, TX_BYTES_MAX, fee};
 use cairn_ledger::{Block, Ledger, Reject, Signed, check, reads, view};
 use cairn_types::{Hash, Token};
 use std::sync::Arc;
@@ -40,6 +40,9 @@ const TAKE_IN_MAX: Duration = Duration::from_secs(5);
 pub enum SubmitError {
     #[error(transparent)]
     Refused(Reject),
+    /// As [`Reject::TooLong`]: no block ever takes it.
+    #[error("the transaction has {bytes} bytes, and one may have {TX_BYTES_MAX}")]
+    TooLong { bytes: usize },
     #[error(transparent)]
     Pool(#[from] PoolRefusal),
     #[error("too many transactions arrive at once")]
@@ -100,6 +103,9 @@ impl Admission {
 
     /// Hands a transaction in. With `watch` the answer tells how it ends.
     pub async fn submit(&self, bytes: Vec<u8>, watch: bool) -> Result<Submitted, SubmitError> {
+        if bytes.len() > TX_BYTES_MAX {
+            return Err(SubmitError::TooLong { bytes: bytes.len() });
+        }
         let (answer, answered) = oneshot::channel();
         let job = Job { bytes, watch, answer };
         self.jobs.try_send(job).map_err(|error| match error {

@@ -68,6 +68,36 @@ fn included(of: u8, nonce: u64, fee: u64) -> Included {
 }
 
 #[test]
+fn a_large_one_is_not_overtaken_by_small_ones_that_would_fit() {
+    let mut pool = pool(&[(1, 1)]);
+    let large = Tx::new(vec![2; 90]);
+    let candidate = Candidate {
+        id: Hash(large.hash),
+        tx: large,
+        ..candidate(2, 1, 100)
+    };
+    assert_eq!(pool.add(candidate, Some(0), 0), Ok(vec![]));
+    for of in 3..5 {
+        assert_eq!(pool.add(self::candidate(of, 1, 100), Some(0), 0), Ok(vec![]));
+    }
+    let handed_out = |pool: &Pool| -> Vec<u8> { pool.peek(9, 100, &|_| false).iter().map(|tx| tx.bytes[0]).collect() };
+    assert_eq!(handed_out(&pool), [1, 2]);
+    pool.finalized(
+        1,
+        &[Included {
+            id: id(1, 1, 100),
+            account: account(1),
+            nonce: 1,
+        }],
+    );
+    assert_eq!(
+        handed_out(&pool),
+        [2, 3],
+        "it is first, and keeps nobody behind it from what it leaves"
+    );
+}
+
+#[test]
 fn the_first_come_is_the_first_served_and_nonces_keep_their_order() {
     assert_eq!(peeked(&pool(&[(1, 1), (2, 1), (1, 2)])), [(1, 1), (2, 1), (1, 2)]);
     assert_eq!(peeked(&pool(&[(1, 7), (2, 1), (1, 3)])), [(1, 3), (1, 7), (2, 1)]);

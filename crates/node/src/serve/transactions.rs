@@ -12,6 +12,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request, State as Shared};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cairn_engine::limits::TX_TOO_LONG;
 use cairn_engine::{Resolution, tx_hash};
 use cairn_ledger::Reject;
 use cairn_types::{Hash, codec};
@@ -227,6 +228,7 @@ fn gone(why: Why) -> ApiError {
     match why {
         Why::Refused { code, height } => match reject(code) {
             Some(reject) => refused(reject),
+            None if code == TX_TOO_LONG => refused(Reject::TooLong),
             None => ApiError::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "receipt_too_long",
@@ -280,6 +282,10 @@ impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Refused(reject) => refused(reject),
+            SubmitError::TooLong { .. } => Self {
+                message: error.to_string(),
+                ..refused(Reject::TooLong)
+            },
             SubmitError::Pool(refusal) => match refusal {
                 PoolRefusal::NonceUsed { .. } => refused(Reject::NonceUsed),
                 PoolRefusal::Underpriced { .. } => Self::new(
@@ -309,6 +315,14 @@ mod tests {
             (error.code.as_ref(), error.number),
             ("fee_above_max", Some(Reject::FeeAboveMax.code().into()))
         );
+    }
+
+    #[test]
+    fn what_is_too_long_says_how_long_it_is_how_long_it_may_be_and_what_to_do() {
+        let error = ApiError::from(SubmitError::TooLong { bytes: 70_000 });
+        assert_eq!((error.code.as_ref(), error.number), ("too_long", Some(1)));
+        assert_eq!(error.message, "the transaction has 70000 bytes, and one may have 65536");
+        assert!(error.hint.contains("several transactions"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod eras;
 mod export;
 mod follow;
 mod killed;
+mod largest;
 mod openapi;
 mod passkey;
 mod schema;

@@ -5,13 +5,16 @@
 //! $1, $2 …  values      BLOB, INTEGER (64 bits), TEXT      a reader's session stands on one snapshot from its first question to its end
 //! ```
 
+pub mod limit;
 mod postgres;
 pub mod schema;
 mod sqlite;
 
+use limit::{Limit, Waiting};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Questions answered at once; more wait.
 pub const READERS_MAX: usize = 4;
@@ -34,6 +37,8 @@ pub enum DbError {
     Column(&'static str),
     #[error("{0:?} is no place for the index")]
     Place(String),
+    #[error("the question took longer than it may")]
+    TooLong,
 }
 
 impl DbError {
@@ -42,6 +47,7 @@ impl DbError {
         match self {
             Self::Failed(_) => "check that the file or server is there, yours, and has room",
             Self::Column(_) => "another program wrote into the index: start the explorer with --rebuild",
+            Self::TooLong => "ask for less: fewer rows, or a narrower range",
             Self::Place(_) => "write it like sqlite:explorer.db or postgres://user@host/name",
         }
     }
@@ -122,8 +128,8 @@ pub trait Session: Send {
     fn batch(&mut self, sql: &str) -> Result<(), DbError>;
     /// Begins to write; nobody else can until it ends.
     fn begin(&mut self) -> Result<(), DbError>;
-    /// Begins to read one state.
-    fn begin_reading(&mut self) -> Result<(), DbError>;
+    /// Begins to read one state; everything that is asked before the end ends by the limit.
+    fn begin_reading(&mut self, limit: &Limit) -> Result<(), DbError>;
     fn commit(&mut self) -> Result<(), DbError>;
     fn rollback(&mut self) -> Result<(), DbError>;
     /// The column type for bytes.
@@ -188,6 +194,15 @@ impl Location {
             Self::Postgres(url) => Ok(Box::new(postgres::Postgres::open(url)?)),
         }
     }
+
+    /// For those who only read, of whom there are several: with less at hand.
+    pub fn open_reading(&self) -> Result<Box<dyn Session>, DbError> {
+        let mut session = self.open()?;
+        if let Self::Sqlite(_) = self {
+            session.batch("PRAGMA cache_size = -16384")?;
+        }
+        Ok(session)
+    }
 }
 
 /// Those who read: a few connections, each lent to one question at a time.
@@ -196,14 +211,17 @@ pub struct Readers(Arc<Inner>);
 
 struct Inner {
     location: Location,
+    /// For one question.
+    wait_max: Duration,
     idle: Mutex<Vec<Box<dyn Session>>>,
     places: Arc<tokio::sync::Semaphore>,
 }
 
 impl Readers {
-    pub fn new(location: Location) -> Self {
+    pub fn new(location: Location, wait_max: Duration) -> Self {
         Self(Arc::new(Inner {
             location,
+            wait_max,
             idle: Mutex::default(),
             places: Arc::new(tokio::sync::Semaphore::new(READERS_MAX)),
         }))
@@ -218,18 +236,22 @@ impl Readers {
         let place = self.0.places.clone().acquire_owned().await;
         let place = place.expect("the semaphore is never closed");
         let inner = self.0.clone();
+        // Whoever goes away ends the question: its place is soon another's.
+        let limit = Limit::after(inner.wait_max);
+        let _waiting = Waiting(limit.clone());
         let asked = tokio::task::spawn_blocking(move || {
             // Kept until the question is answered, also when nobody waits for that any more.
             let _place = place;
             let idle = inner.idle.lock().expect("no holder of the lock panics").pop();
             let mut session = match idle {
                 Some(session) => session,
-                None => inner.location.open()?,
+                None => inner.location.open_reading()?,
             };
-            session.begin_reading()?;
+            session.begin_reading(&limit)?;
             let found = ask(session.as_mut());
-            // A connection that cannot end is dropped, and another opened for the next question.
-            if session.rollback().is_ok() {
+            limit.done();
+            // A connection that was or is being ended from outside, or cannot end, is dropped, and another opened for the next question.
+            if session.rollback().is_ok() && !limit.is_over() {
                 inner.idle.lock().expect("no holder of the lock panics").push(session);
             }
             found
@@ -336,7 +358,7 @@ mod tests {
     #[tokio::test]
     async fn who_goes_away_leaves_its_place_only_when_its_question_is_answered() {
         let folder = tempfile::tempdir().unwrap();
-        let readers = Readers::new(Location::Sqlite(folder.path().join("a.db")));
+        let readers = Readers::new(Location::Sqlite(folder.path().join("a.db")), Duration::from_secs(600));
         let (begun, begins) = std::sync::mpsc::channel();
         let mut answers = Vec::new();
         for _ in 0..READERS_MAX {
@@ -365,6 +387,55 @@ mod tests {
         drop(kept);
         let places = u32::try_from(READERS_MAX).unwrap();
         assert!(readers.0.places.acquire_many(places).await.is_ok());
+    }
+
+    /// A question without an end.
+    const ENDLESS: &str =
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x > 0) SELECT COUNT(*) FROM n";
+
+    async fn ends(location: Location) {
+        let readers = Readers::new(location.clone(), Duration::from_millis(200));
+        let asked = readers.read(|session| session.all(ENDLESS, &[]));
+        assert_eq!(asked.await, Err(DbError::TooLong), "after its time");
+        let asked = readers.read(|session| {
+            // Not in the middle of a statement.
+            while session.all("SELECT 1", &[]).is_ok() {}
+            session.one("SELECT 2", &[])
+        });
+        assert_eq!(asked.await, Err(DbError::TooLong), "between statements");
+        let asked = readers.read(|session| session.one("SELECT CAST(7 AS BIGINT)", &[]));
+        assert_eq!(asked.await.unwrap().unwrap().int(0), Ok(7), "and the next is answered");
+        // Nobody waits any more: long before its time.
+        let readers = Readers::new(location, Duration::from_secs(3_600));
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let asking = {
+            let readers = readers.clone();
+            tokio::spawn(async move {
+                let ask = move |session: &mut dyn Session| {
+                    begun.send(()).unwrap();
+                    session.all(ENDLESS, &[])
+                };
+                readers.read(ask).await
+            })
+        };
+        begins.await.unwrap();
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        let places = u32::try_from(READERS_MAX).unwrap();
+        drop(readers.0.places.acquire_many(places).await.unwrap());
+        assert!(
+            readers.0.idle.lock().unwrap().is_empty(),
+            "what was ended is not used again"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_question_ends_with_its_time_and_with_whoever_asked_it_whatever_it_does() {
+        let folder = tempfile::tempdir().unwrap();
+        ends(Location::Sqlite(folder.path().join("a.db"))).await;
+        if let Some(server) = crate::archives::tests::server::Server::start("questions that end in PostgreSQL") {
+            ends(server.location().clone()).await;
+        }
     }
 
     #[test]

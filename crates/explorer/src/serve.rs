@@ -21,6 +21,8 @@ use tokio::sync::watch;
 
 /// Streams at once.
 const STREAMS_MAX: usize = 256;
+/// For one answer out of the index: it ends before the door ends the waiting for it.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(80);
 /// For a connection to node, gateway or verifier.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -38,6 +40,8 @@ pub struct Settings {
     pub rebuild: bool,
     pub listen: SocketAddr,
     pub allow_origin: Option<String>,
+    /// Names under which it is reached, besides addresses and `localhost`.
+    pub hosts: Vec<String>,
     /// Whether operators may have alerts posted.
     pub webhooks: bool,
     /// Whether verifiers that the ledger names, and addresses that operators sign, may be on this computer or in its own network.
@@ -75,6 +79,7 @@ impl Settings {
             rebuild: false,
             listen,
             allow_origin: None,
+            hosts: Vec::new(),
             webhooks: false,
             near: false,
             clock: Clock::default(),
@@ -200,7 +205,7 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
     let webhooks = opened.map_err(|error| DbError::Failed(error.to_string()))??;
     let anchor = client.anchor().cloned().unwrap_or_else(|| settings.anchor.clone());
     let shared = Arc::new(Shared {
-        readers: Readers::new(location.clone()),
+        readers: Readers::new(location.clone(), ANSWER_WAIT_MAX),
         genesis: genesis.clone(),
         anchor,
         live: live.clone(),
@@ -253,6 +258,7 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
     }
     let door = Door {
         allow_origin: settings.allow_origin.clone(),
+        hosts: settings.hosts.clone(),
         ..Door::default()
     };
     let router = api::router(shared, door);

@@ -27,6 +27,7 @@ pub enum Command {
 #[command(after_help = examples![
     "cairn explorer run",
     "cairn explorer run --from http://10.0.0.5:8640 --listen 0.0.0.0:80 --database postgres://cairn@10.0.0.6/explorer",
+    "cairn explorer run --host explorer.example",
 ])]
 pub struct Run {
     /// A node of the chain that keeps all blocks; that of the home folder's settings, or http://127.0.0.1:8640, unless told otherwise.
@@ -55,6 +56,10 @@ pub struct Run {
     /// Another page that may read the API in a browser.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Option<String>,
+    /// A name under which the explorer is reached, as behind a proxy that passes it on; may be given several times. Requests for other names
+    /// than these, addresses and localhost are refused: else a page elsewhere could make its own name lead here and read along.
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
     /// Also ask verifiers for archives that the ledger names at addresses of this computer or of its own network. Anybody with a bond names
     /// such an address: leave it out where strangers reach the explorer, and name those near with --verifier. Alerts may be posted there then, too.
     #[arg(long)]
@@ -114,6 +119,7 @@ async fn serve(args: Run, home: &Path, out: Output) -> Done {
         },
         rebuild: args.rebuild,
         allow_origin: args.allow_origin,
+        hosts: args.host,
         webhooks: args.webhooks,
         near: args.near,
         ..Wanted::of(&origin.node, anchor, database, args.listen)

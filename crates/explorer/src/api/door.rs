@@ -9,7 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use cairn_node::Caller;
 use cairn_verifier::http::{Rate, Rates};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -40,6 +40,8 @@ const ANSWER_WAIT_MAX: Duration = Duration::from_secs(90);
 pub struct Door {
     /// Another page that may read answers in a browser: `https://HOST`.
     pub allow_origin: Option<String>,
+    /// Names under which it is reached, besides addresses and `localhost`.
+    pub hosts: Vec<String>,
     pub rate: Rate,
 }
 
@@ -47,6 +49,7 @@ impl Default for Door {
     fn default() -> Self {
         Self {
             allow_origin: None,
+            hosts: Vec::new(),
             // A page asks a dozen things when it opens.
             rate: Rate {
                 per_second: 100,
@@ -55,6 +58,47 @@ impl Default for Door {
         }
     }
 }
+
+impl Door {
+    /// Whether a name is ours: a number is nobody's name, and `localhost` this computer's.
+    fn is_own(&self, host: &str) -> bool {
+        let named = |own: &String| plain(own) == host;
+        is_number(host) || host == "localhost" || host.ends_with(".localhost") || self.hosts.iter().any(named)
+    }
+}
+
+/// What programs near look at by any name: it says how the explorer does, and nothing else.
+const OPEN: [&str; 2] = ["/v1/health", "/metrics"];
+
+/// A name in the one form in which it is compared.
+fn plain(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
+fn is_number(host: &str) -> bool {
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match inner {
+        Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
+        None => host.parse::<Ipv4Addr>().is_ok(),
+    }
+}
+
+/// The name by which it is asked, without a port; none where none is told, which no browser does. What cannot be read is a name of nobody.
+fn host_of(request: &Request) -> Option<String> {
+    let told = match request.headers().get(header::HOST) {
+        Some(told) => told.to_str().unwrap_or("?"),
+        None => request.uri().authority()?.as_str(),
+    };
+    let port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = match told.rsplit_once(':') {
+        Some((name, after)) if port(after) => name,
+        _ => told,
+    };
+    Some(plain(&name.chars().take(HOST_LENGTH_MAX).collect::<String>()))
+}
+
+/// Letters of a name.
+const HOST_LENGTH_MAX: usize = 255;
 
 struct Kept {
     door: Door,
@@ -138,6 +182,17 @@ impl Kept {
                 return Some(refusal.into_response());
             }
         }
+        // A name of somebody else's that leads here would make their page one of ours: it could read what only those near may, and post.
+        if let Some(host) = host_of(request)
+            && !self.door.is_own(&host)
+            && !OPEN.contains(&request.uri().path())
+        {
+            let message = format!("this explorer is not known as {host:?}");
+            let hint = format!(
+                "ask it by its address or as localhost; whoever runs it as {host} starts it with --host {host}, also behind a proxy that passes the name on"
+            );
+            return Some(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message, hint).into_response());
+        }
         // A page elsewhere cannot make a reader's browser ask for work here.
         let site = request.headers().get("sec-fetch-site");
         let foreign = site.is_some_and(|site| site.as_bytes() == b"cross-site");
@@ -147,5 +202,53 @@ impl Kept {
             return Some(refusal.into_response());
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(host: Option<&str>) -> Request {
+        let request = Request::builder().uri("/v1/chain");
+        let request = host
+            .into_iter()
+            .fold(request, |request, host| request.header("host", host));
+        request.body(axum::body::Body::empty()).unwrap()
+    }
+
+    #[test]
+    fn numbers_and_localhost_and_names_that_were_given_are_its_own_and_no_others() {
+        let door = Door {
+            hosts: vec!["Explorer.Example.".to_owned()],
+            ..Door::default()
+        };
+        let own = |host| host_of(&asked(Some(host))).is_none_or(|host| door.is_own(&host));
+        for host in [
+            "127.0.0.1:8643",
+            "192.168.1.7",
+            "[::1]:8643",
+            "[2001:db8::1]",
+            "localhost",
+            "LocalHost:80",
+            "cairn.localhost:8643",
+            "explorer.example",
+            "EXPLORER.example:443",
+        ] {
+            assert!(own(host), "{host}");
+        }
+        for host in [
+            "rebound.example:8643",
+            "explorer.example.evil",
+            "localhost.evil",
+            "127.0.0.1.evil",
+            "notlocalhost",
+            "::1",
+            "[rebound.example]",
+            "",
+        ] {
+            assert!(!own(host), "{host}");
+        }
+        assert_eq!(host_of(&asked(None)), None);
     }
 }

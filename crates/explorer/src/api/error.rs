@@ -75,6 +75,10 @@ impl IntoResponse for ApiError {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
+        if error == DbError::TooLong {
+            let message = "the answer was not found in time";
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_slow", message, error.hint());
+        }
         tracing::error!(%error, "a question to the index failed");
         // The database's own words may name files and hosts.
         Self::unavailable("the index cannot be read now")

@@ -145,7 +145,13 @@ fn income(ask: &mut Ask<'_>, network: u64) -> Answer<Value> {
     let sql = "SELECT operator, CAST(SUM(usd) AS BIGINT) FROM operator_days WHERE network = $1 AND day > $2 GROUP BY operator LIMIT $3";
     let first = i64::try_from(last).unwrap_or(i64::MAX) - i64::try_from(DAYS).unwrap_or(0);
     let rows = ask.all(sql, values![network, first, OPERATORS_MAX])?;
-    Ok(faces::quantiles(rows.iter().map(|row| row.sum(1) / DAYS).collect()))
+    // A network that has paid for two days only says what two days brought.
+    let sql = "SELECT COUNT(DISTINCT day) FROM operator_days WHERE network = $1 AND day > $2";
+    let days = ask
+        .one(sql, values![network, first])?
+        .map_or(0, |row| row.sum(0))
+        .max(1);
+    Ok(faces::quantiles(rows.iter().map(|row| row.sum(1) / days).collect()))
 }
 
 /// Cells of a network in an epoch, at its resolution or a coarser one.
@@ -284,4 +290,37 @@ fn coarse_cells(ask: &mut Ask<'_>, network: u64, epoch: u64, resolution: u8) -> 
 /// A price that may be none.
 pub fn price(price: Option<cairn_types::Price>) -> Value {
     maybe_amount(price.map(|price| price.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::stand;
+    use crate::db::{Location, schema};
+
+    #[test]
+    fn what_an_operator_earns_a_day_is_divided_by_the_days_that_were_paid() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Sqlite(folder.path().join("a.db"));
+        let mut session = location.open().unwrap();
+        let session = session.as_mut();
+        schema::version(session).unwrap();
+        schema::make(session).unwrap();
+        let shared = stand::shared(&location);
+        let mut told = |paid: &[(u64, u64, u64)]| {
+            for (operator, day, usd) in paid {
+                let sql = "INSERT INTO operator_days (operator, day, network, units, availability, usage, token, stable, usd, usage_usd,
+                    customers_paid) VALUES ($1, $2, 0, 0, 0, 0, 0, 0, $3, 0, 0)";
+                session.run(sql, values![*operator, *day, *usd]).unwrap();
+            }
+            stand::ask(session, &shared, &[], |ask| income(ask, 0)).unwrap()
+        };
+        assert_eq!(told(&[]), Value::Null);
+        // Two days; one operator was paid on one of them only.
+        let of_two = told(&[(1, 10, 60), (1, 11, 40), (2, 11, 30)]);
+        assert_eq!((&of_two["max"], &of_two["min"]), (&json!("50"), &json!("15")));
+        // Of ten days the last seven.
+        let of_seven = told(&(12..20).map(|day| (1, day, 70)).collect::<Vec<_>>());
+        assert_eq!((&of_seven["max"], &of_seven["count"]), (&json!("70"), &json!(1)));
+    }
 }

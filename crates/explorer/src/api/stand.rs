@@ -43,7 +43,7 @@ pub fn shared(location: &Location) -> Shared {
         era: 0,
     };
     Shared {
-        readers: Readers::new(location.clone()),
+        readers: Readers::new(location.clone(), std::time::Duration::from_secs(600)),
         genesis: Arc::new(genesis()),
         anchor: anchor.clone(),
         live: Live::new(1),
@@ -68,8 +68,13 @@ pub fn shared(location: &Location) -> Shared {
     }
 }
 
-/// What a route of the table answers.
-pub fn answer(session: &mut dyn Session, shared: &Shared, path: &str, given: &[(&str, &str)]) -> Value {
+/// A question with these parameters.
+pub fn ask<T>(
+    session: &mut dyn Session,
+    shared: &Shared,
+    given: &[(&str, &str)],
+    find: impl FnOnce(&mut Ask<'_>) -> T,
+) -> T {
     let given = given.iter();
     let asked = Asked {
         query: given
@@ -77,30 +82,27 @@ pub fn answer(session: &mut dyn Session, shared: &Shared, path: &str, given: &[(
             .collect(),
         ..Asked::default()
     };
-    let mut ask = Ask::new(session, shared, &asked).unwrap();
-    let (_, _, kind) = TABLE
+    find(&mut Ask::new(session, shared, &asked).unwrap())
+}
+
+/// What a route of the table answers.
+pub fn answer(session: &mut dyn Session, shared: &Shared, path: &str, given: &[(&str, &str)]) -> Value {
+    let found = TABLE
         .iter()
-        .find(|(method, known, _)| *method == "get" && *known == path)
-        .unwrap();
-    match kind {
-        Kind::One(of) => of(&mut ask).unwrap(),
+        .find(|(method, known, _)| *method == "get" && *known == path);
+    ask(session, shared, given, |ask| match &found.unwrap().2 {
+        Kind::One(of) => of(ask).unwrap(),
         Kind::List(of, _) => {
-            let page = of(&mut ask).unwrap();
+            let page = of(ask).unwrap();
             json!({ "items": page.items, "next": page.next })
         }
         Kind::Other(_) | Kind::Same => panic!("{path} is no plain question"),
-    }
+    })
 }
 
 /// Whom a chart compares a device with.
 pub fn neighbours(session: &mut dyn Session, shared: &Shared, given: &[(&str, &str)]) -> Value {
-    let asked = Asked {
-        query: given
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
-        ..Asked::default()
-    };
-    let mut ask = Ask::new(session, shared, &asked).unwrap();
-    super::readings::wanted(&mut ask, false).unwrap().told()
+    ask(session, shared, given, |ask| {
+        super::readings::wanted(ask, false).unwrap().told()
+    })
 }

@@ -2,7 +2,7 @@
 //! come.
 
 #[path = "../../tests/explorer/server.rs"]
-mod server;
+pub mod server;
 
 use super::pieces::{Pieces, Place, Writer};
 use super::tally::Tally;

@@ -1,6 +1,8 @@
 //! A database of PostgreSQL. The connection is not encrypted: it belongs on this computer, or into a network of its own.
 
+use super::limit::Limit;
 use super::{DbError, Row, Session, Value};
+use postgres::error::SqlState;
 use postgres::types::{IsNull, ToSql, Type, private::BytesMut};
 use postgres::{Client, NoTls, Statement};
 use std::collections::HashMap;
@@ -30,6 +32,8 @@ pub struct Postgres {
     client: Apart,
     statements: HashMap<String, Statement>,
     open: bool,
+    /// Of the question that is answered.
+    limit: Limit,
 }
 
 impl Postgres {
@@ -39,6 +43,7 @@ impl Postgres {
             client: Apart(Some(client)),
             statements: HashMap::new(),
             open: false,
+            limit: Limit::default(),
         })
     }
 
@@ -58,6 +63,7 @@ impl Postgres {
 /// The server's words, without the address: it may hold a password.
 fn failed(error: postgres::Error) -> DbError {
     let text = match error.as_db_error() {
+        Some(error) if *error.code() == SqlState::QUERY_CANCELED => return DbError::TooLong,
         Some(error) => error.message().to_owned(),
         None => error.to_string(),
     };
@@ -111,6 +117,9 @@ impl Session for Postgres {
     }
 
     fn all(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        if self.limit.is_over() {
+            return Err(DbError::TooLong);
+        }
         let statement = self.prepared(sql)?;
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
         let rows = self.client.client().query(&statement, &values).map_err(failed)?;
@@ -147,9 +156,20 @@ impl Session for Postgres {
         self.batch("SELECT pg_advisory_xact_lock(4841369599423283200)")
     }
 
-    fn begin_reading(&mut self) -> Result<(), DbError> {
-        self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+    /// The server ends each statement after the time there is; one that nobody waits for any more is ended by asking the server.
+    fn begin_reading(&mut self, limit: &Limit) -> Result<(), DbError> {
+        // A time of zero would be none.
+        let left = limit.left().map_or(0, |left| left.as_millis().clamp(1, 1 << 30));
         self.open = true;
+        self.batch(&format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {left}"
+        ))?;
+        let token = self.client.client().cancel_token();
+        limit.ends_by(move || {
+            // It dials, and waits. Without a thread the statement ends by its time.
+            let _ = std::thread::Builder::new().spawn(move || token.cancel_query(NoTls));
+        });
+        self.limit = limit.clone();
         Ok(())
     }
 
@@ -159,6 +179,7 @@ impl Session for Postgres {
     }
 
     fn rollback(&mut self) -> Result<(), DbError> {
+        self.limit = Limit::default();
         match std::mem::take(&mut self.open) {
             true => self.batch("ROLLBACK"),
             false => Ok(()),

@@ -1,6 +1,7 @@
 //! A file of SQLite. A write-ahead log, synced at every commit, so that readers never wait for who writes and what was committed is
 //! there after any end.
 
+use super::limit::Limit;
 use super::{DbError, Row, Session, Value};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
@@ -15,7 +16,14 @@ const STATEMENTS_MAX: usize = 256;
 const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;
     PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000;";
 
-pub struct Sqlite(Connection);
+/// Steps of a statement between two looks at the time.
+const STEPS: i32 = 10_000;
+
+pub struct Sqlite {
+    connection: Connection,
+    /// Of the question that is answered.
+    limit: Limit,
+}
 
 impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, DbError> {
@@ -25,12 +33,18 @@ impl Sqlite {
             .map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         connection.execute_batch(SETTINGS).map_err(failed)?;
-        Ok(Self(connection))
+        Ok(Self {
+            connection,
+            limit: Limit::default(),
+        })
     }
 }
 
 fn failed(error: rusqlite::Error) -> DbError {
-    DbError::Failed(error.to_string())
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::OperationInterrupted) => DbError::TooLong,
+        _ => DbError::Failed(error.to_string()),
+    }
 }
 
 /// `$1` as SQLite numbers its values.
@@ -61,13 +75,17 @@ fn value(read: ValueRef<'_>) -> Result<Value, DbError> {
 
 impl Session for Sqlite {
     fn run(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
-        let mut statement = self.0.prepare_cached(&own(sql)).map_err(failed)?;
+        let mut statement = self.connection.prepare_cached(&own(sql)).map_err(failed)?;
         let changed = statement.execute(rusqlite::params_from_iter(values)).map_err(failed)?;
         Ok(changed as u64)
     }
 
     fn all(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
-        let mut statement = self.0.prepare_cached(&own(sql)).map_err(failed)?;
+        // One that ends before the first look at the time is looked at here.
+        if self.limit.is_over() {
+            return Err(DbError::TooLong);
+        }
+        let mut statement = self.connection.prepare_cached(&own(sql)).map_err(failed)?;
         let columns = statement.column_count();
         let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(failed)?;
         let mut found = Vec::new();
@@ -82,7 +100,7 @@ impl Session for Sqlite {
     fn insert(&mut self, table: &str, columns: &[&str], also: &str, values: &[Value]) -> Result<(), DbError> {
         let places = super::places(1, columns.len());
         let sql = format!("INSERT INTO {table} ({}) VALUES ({places}) {also}", columns.join(", "));
-        let mut statement = self.0.prepare_cached(&own(&sql)).map_err(failed)?;
+        let mut statement = self.connection.prepare_cached(&own(&sql)).map_err(failed)?;
         for row in values.chunks_exact(columns.len()) {
             statement.execute(rusqlite::params_from_iter(row)).map_err(failed)?;
         }
@@ -90,14 +108,18 @@ impl Session for Sqlite {
     }
 
     fn batch(&mut self, sql: &str) -> Result<(), DbError> {
-        self.0.execute_batch(sql).map_err(failed)
+        self.connection.execute_batch(sql).map_err(failed)
     }
 
     fn begin(&mut self) -> Result<(), DbError> {
         self.batch("BEGIN IMMEDIATE")
     }
 
-    fn begin_reading(&mut self) -> Result<(), DbError> {
+    fn begin_reading(&mut self, limit: &Limit) -> Result<(), DbError> {
+        let looked_at = limit.clone();
+        self.connection
+            .progress_handler(STEPS, Some(move || looked_at.is_over()));
+        self.limit = limit.clone();
         self.batch("BEGIN DEFERRED")
     }
 
@@ -106,7 +128,9 @@ impl Session for Sqlite {
     }
 
     fn rollback(&mut self) -> Result<(), DbError> {
-        match self.0.is_autocommit() {
+        self.connection.progress_handler(0, None::<fn() -> bool>);
+        self.limit = Limit::default();
+        match self.connection.is_autocommit() {
             true => Ok(()),
             false => self.batch("ROLLBACK"),
         }

@@ -31,7 +31,7 @@ pub const OVERVIEW: &[(&str, &str)] = &[
 pub const NETWORK: &[(&str, &str)] = &[
     (
         "income_per_day",
-        "What each of its operators received in dollars at receipt over the last 7 days with payments, divided by 7.",
+        "What each of its operators received in dollars at receipt over the 7 days up to the last with payments, divided by those of them on which the network paid.",
     ),
     (
         "price_micro_usd",

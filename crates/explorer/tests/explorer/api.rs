@@ -54,6 +54,7 @@ impl Asking {
             webhooks,
             near: webhooks,
             allow_origin: Some("https://elsewhere.example".to_owned()),
+            hosts: vec!["explorer.example".to_owned()],
             clock: Clock(Arc::new(|| TimeMs(1_500_090_000_000))),
             ..Settings::of(
                 &world.node.url(),
@@ -358,6 +359,34 @@ async fn a_browser_is_told_what_a_page_may_do_and_other_pages_may_do_nothing() {
         .await
         .unwrap();
     assert_eq!(foreign.status().as_u16(), 403);
+    // A name that somebody else made lead here is nobody here.
+    let by = |path: &str, host: &str| {
+        asking
+            .http
+            .get(format!("{}{path}", asking.explorer.url()))
+            .header("host", host)
+            .send()
+    };
+    for path in ["/", "/v1/chain", "/v1/proofs/00"] {
+        let answer = by(path, "rebound.example:8643").await.unwrap();
+        assert_eq!(answer.status().as_u16(), 421, "{path}");
+        let why: Value = answer.json().await.unwrap();
+        assert_eq!(why["code"], "unknown_host");
+        assert!(
+            why["hint"].as_str().unwrap().contains("--host rebound.example"),
+            "{why}"
+        );
+    }
+    let post = asking.http.post(format!("{}/v1/transactions", asking.explorer.url()));
+    let post = post.header("host", "rebound.example").send().await.unwrap();
+    assert_eq!(post.status().as_u16(), 421);
+    for (path, host) in [
+        ("/v1/chain", "explorer.example"),
+        ("/v1/chain", "10.0.0.7"),
+        ("/metrics", "prometheus.example"),
+    ] {
+        assert_eq!(by(path, host).await.unwrap().status().as_u16(), 200, "{host}");
+    }
     // Whoever asks too much is sent away for a while.
     let mut refused = None;
     for _ in 0..2_000 {

@@ -4,6 +4,7 @@
 use crate::world::{World, content, follow_to, follower, sqlite};
 use cairn_client::Anchor;
 use cairn_explorer::db::Session;
+use cairn_explorer::db::limit::Limit;
 use cairn_explorer::follow::Writing;
 use cairn_explorer::index;
 use cairn_explorer::live::Live;
@@ -77,7 +78,7 @@ fn the_explorer_that_is_killed() {
 
 /// How far an index is; every block up to there is whole.
 fn look(session: &mut dyn Session) -> u64 {
-    session.begin_reading().unwrap();
+    session.begin_reading(&Limit::default()).unwrap();
     let height = index::cursor(session).unwrap().map_or(0, |cursor| cursor.height);
     let row = session
         .one(

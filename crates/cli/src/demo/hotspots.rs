@@ -126,7 +126,8 @@ impl Hotspots {
                     let message = note::message(&body).into_bytes();
                     Some(Saying { station, at, message })
                 };
-                (epoch < town.epochs()).then(|| (0..stations.len()).filter_map(saying).collect())
+                // The town goes on in the epoch after the last, in which that one's packets are paid.
+                (epoch <= town.epochs()).then(|| (0..stations.len()).filter_map(saying).collect())
             }
             Self::Recorded(receptions) => receptions.sayings(epoch),
         }

@@ -2,7 +2,7 @@
 //! ledger pays; a customer buys credits, and with them each day yesterday's rain, or each epoch its packets. Some operators would rather have dollars, some rather token: those
 //! exchange as they are paid. At the end an auditor recomputes everything.
 
-use super::carried;
+use super::carried::{self, Carried};
 use super::city::HOUR_MS;
 use super::findings::{self, FindingsFile};
 use super::scene::{Saying, Scene};
@@ -53,16 +53,15 @@ pub async fn play(
     let mut tally = Tally::new(scene.vertical(), scene.stations());
     let epoch_ms = scene.epoch_ms();
     let mut seed = [0; 32];
-    // Packets of an epoch are paid in the next one: there is one more, in which nobody speaks.
+    // Packets of an epoch are paid in the next one: there is one more, whose own packets nobody buys.
     let more = u64::from(matches!(scene, Scene::Hotspots(_)));
     bar.set_length(epochs + more);
     for epoch in 0..epochs + more {
-        let sayings = if epoch < epochs {
-            scene.epoch(epoch, &seed)?
-        } else {
-            Some(Vec::new())
+        let is_more = epoch >= epochs;
+        let sayings = scene.epoch(epoch, &seed)?;
+        let Some(sayings) = sayings.or_else(|| is_more.then(Vec::new)) else {
+            break;
         };
-        let Some(sayings) = sayings else { break };
         let start = scene.start().plus_ms(epoch * epoch_ms);
         let end = start.plus_ms(epoch_ms);
         say(world, &devices, &sayings, (start, end), &mut tally)?;
@@ -89,8 +88,12 @@ pub async fn play(
                 let verdicts = findings::verdicts(hotspots, epoch, &said);
                 findings.write_verdicts(hotspots, &verdicts)?;
                 let params = Params::decode(&settled.inputs.parameters).or_fail(Kind::Internal, "parameters")?;
-                let bought = carried::choose(&params, &verdicts);
-                if epoch < epochs {
+                let bought = if is_more {
+                    Carried::default()
+                } else {
+                    carried::choose(&params, &verdicts)
+                };
+                if !is_more {
                     carried::pay(world, &bought, end).await?;
                 }
                 tally.heard(&verdicts, &said, &bought);

@@ -8073,8 +8073,11 @@ export interface components {
             unit: string;
             decimals: number;
             sentence: string;
-            /** @enum {string} */
-            chart: "line" | "bar" | "step";
+            /**
+             * @description How readings are drawn: `events` have no value, only when and whether believed; `none` are not drawn.
+             * @enum {string}
+             */
+            chart: "line" | "bar" | "points" | "events" | "none";
             paid: boolean | null;
         };
         /** @description What a vertical measures: pages are rendered from it. */

@@ -11,7 +11,7 @@ import { PlaceMap } from '../ui/map';
 export function Neighbours({ of, stay }: { of: Schemas['Device']; stay: Schemas['Membership'] | undefined }) {
   const { route } = useLocation();
   const fields = useGet('/v1/fields/{vertical}', stay ? { params: { path: { vertical: stay.vertical } } } : null, false);
-  const field = fields.data?.fields[0]?.name;
+  const field = fields.data?.fields.find((one) => one.chart !== 'none')?.name;
   const readings = useGet('/v1/devices/{id}/readings', stay && field ? { params: { path: { id: of.id }, query: { network: stay.network, field } } } : null, false);
   const stretch = readings.data?.stretches.find((one) => one.neighbours.length > 0);
   const places = useMemo((): FeatureCollection | undefined => {

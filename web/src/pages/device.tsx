@@ -3,14 +3,14 @@ import { useEffect, useState } from 'preact/hooks';
 import { useLocation, useRoute } from 'preact-iso';
 import { useGet } from '../api/use';
 import type { Schemas } from '../api/client';
-import { useToken } from '../chain';
+import { useChain, useToken } from '../chain';
 import { count, decimal, percent, toNumber } from '../format/amounts';
 import { useTitle } from '../title';
 import { Block, Card, Empty, Subject, sentence } from '../ui/block';
 import { Chart, short } from '../ui/chart';
 import { ProvenRecord } from '../ui/proven';
 import { Pager, Pairs, Stat, Stats, Table } from '../ui/table';
-import { Define, Id, Tag, Time, Token, Units, Usd, definition } from '../ui/values';
+import { Define, Id, Tag, Time, Token, Units, Usd, Words, definition } from '../ui/values';
 import { isHex, isNumber } from '../verify/record';
 import { Neighbours } from './device-neighbours';
 
@@ -44,7 +44,7 @@ function Page({ of }: { of: Schemas['Device'] }) {
       </Stats>
       <div class="grid">
         <Card class="half" title="What would earn more">
-          {of.advice.length === 0 ? <Empty title="Nothing: it earns all it can here." /> : <ul class="feed">{of.advice.map((one) => <li key={one.code}><span aria-hidden="true">→</span><span>{sentence(one.sentence)}</span></li>)}</ul>}
+          {of.advice.length === 0 ? <Empty title="Nothing: it earns all it can here." /> : <ul class="feed">{of.advice.map((one) => <li key={one.code}><span aria-hidden="true">→</span><span><Words text={sentence(one.sentence)} /></span></li>)}</ul>}
         </Card>
         <Standing of={of} />
         {stay && <ReadingCharts of={of} stay={stay} />}
@@ -83,11 +83,12 @@ function Standing({ of }: { of: Schemas['Device'] }) {
 function ReadingCharts({ of, stay }: { of: Schemas['Device']; stay: Schemas['Membership'] }) {
   const fields = useGet('/v1/fields/{vertical}', { params: { path: { vertical: stay.vertical } } }, false);
   const [none, setNone] = useState<string[]>([]);
-  const alone = fields.data !== undefined && none.length === fields.data.fields.length - 1;
+  const drawn = fields.data?.fields.filter((field) => field.chart !== 'none') ?? [];
+  const alone = drawn.length > 0 && none.length === drawn.length - 1;
   const epoch = of.epochs.at(-1)?.epoch;
   return (
     <>
-      {fields.data?.fields.map((field, at) => (
+      {drawn.map((field, at) => (
         <Reading key={`${field.quantity} ${epoch}`} of={of} stay={stay} field={field} first={at === 0} alone={alone}
           onNone={(name, is) => setNone((all) => (all.includes(name) === is ? all : is ? [...all, name] : all.filter((one) => one !== name)))} />
       ))}
@@ -118,15 +119,33 @@ function Reading({ of, stay, field, first, alone, onNone }: ReadingProps) {
       empty={(data) => (data.times_ms.length === 0 ? <Empty title="The archive of these epochs is awaited." /> : undefined)}>
       {(data) => (
         <>
-          <Chart label={`${name} over time`} height={170} times={data.times_ms.map((ms) => ms / 1000)} axis={short}
-            shades={data.stretches.map((one) => ({ from: Date.parse(one.start) / 1000, to: Date.parse(one.end) / 1000 }))}
-            lines={[{ name, tone: 1, kind: data.field.chart, text: (value) => `${value} ${data.field.unit}`, values: data.values.map((value) => value / 10 ** data.field.decimals) }]} />
+          {data.field.chart === 'events' ? <Events of={data} name={name} /> : (
+            <Chart label={`${name} over time`} height={170} times={data.times_ms.map((ms) => ms / 1000)} axis={short} near={data.field.chart === 'points'}
+              shades={data.stretches.map((one) => ({ from: Date.parse(one.start) / 1000, to: Date.parse(one.end) / 1000 }))}
+              lines={[{ name, tone: 1, kind: drawnAs(data.field.chart), text: (value) => `${value} ${data.field.unit}`, values: data.values.map((value) => value / 10 ** data.field.decimals) }]} />
+          )}
           <Refusals of={data.stretches} />
           {data.awaited.length > 0 && <p class="hint">The archives of {data.awaited.length} epochs are awaited.</p>}
         </>
       )}
     </Block>
   );
+}
+
+const drawnAs = (chart: Schemas['Field']['chart']) => (chart === 'bar' || chart === 'points' ? chart : 'line');
+
+/** What has no value to show: how often it happened in each epoch, and how often it was believed. */
+function Events({ of, name }: { of: Schemas['Readings']; name: string }) {
+  const epochMs = useChain()?.epoch?.epoch_ms ?? 3_600_000;
+  const counts = new Map<number, [number, number]>();
+  of.times_ms.forEach((ms, at) => {
+    const start = Math.floor(ms / epochMs) * epochMs;
+    const [accepted, refused] = counts.get(start) ?? [0, 0];
+    counts.set(start, of.accepted[at] ? [accepted + 1, refused] : [accepted, refused + 1]);
+  });
+  const rows = [...counts].sort(([one], [other]) => one - other);
+  const line = (title: string, tone: 1 | 3, which: 0 | 1) => ({ name: title, tone, kind: 'bar' as const, text: count, values: rows.map(([, both]) => both[which]) });
+  return <Chart label={`${name}, believed and refused by epoch`} height={170} stacked times={rows.map(([start]) => start / 1000)} axis={short} lines={[line('Accepted', 1, 0), line('Refused', 3, 1)]} />;
 }
 
 /** The newest stretches first; of many, the others on request. */

@@ -10,7 +10,7 @@ export interface Line {
   /** Which of the four colours; 1 unless told otherwise. */
   tone?: 1 | 2 | 3 | 4;
   values: (number | null)[];
-  kind?: 'bar' | 'line' | 'step';
+  kind?: 'bar' | 'line' | 'points';
   text: (value: number) => string;
 }
 
@@ -133,7 +133,8 @@ function options(width: number, height: number, lines: Line[], shades: Shade[], 
       ...order.map((line): uPlot.Series => {
         const tone = colour(`chart-${line.tone ?? 1}`);
         if (line.kind === 'bar') return { fill: tone, stroke: tone, width: 0, paths: uPlot.paths.bars!({ size: [0.62, 26], radius: 0.12 }), points: { show: false } };
-        return { stroke: tone, width: 1.8, points: { show: times.length < 3 }, ...(line.kind === 'step' && { paths: uPlot.paths.stepped!({ align: 1 }) }) };
+        if (line.kind === 'points') return { stroke: tone, width: 0, paths: () => null, points: { show: true, size: 5, width: 0, fill: tone } };
+        return { stroke: tone, width: 1.8, points: { show: times.length < 3 } };
       }),
     ],
   };

@@ -110,3 +110,8 @@ export function Define({ of, text }: { of: string; text: string | undefined }) {
 export function definition(list: Schemas['Definition'][], name: string): string | undefined {
   return list.find((entry) => entry.name === name)?.sentence;
 }
+
+/** Words with what is typed as it stands, between backticks, set as code. */
+export function Words({ text }: { text: string }) {
+  return <>{text.split('`').map((part, at) => (at % 2 ? <code key={at}>{part}</code> : part))}</>;
+}

@@ -4,7 +4,7 @@ use super::figures::signed_decimal;
 use cairn_types::{Finding, Reason, Span};
 use cairn_verticals::Vertical;
 use cairn_verticals::kit::reasons::{self, ReasonText, STANDING};
-use cairn_verticals::kit::vertical::QuantityText;
+use cairn_verticals::kit::vertical::{Draw, QuantityText};
 
 /// What is said of a reason; one that this program does not know is said so.
 pub fn reason(vertical: Option<&dyn Vertical>, reason: Reason) -> ReasonText {
@@ -28,23 +28,27 @@ pub fn quantity(vertical: Option<&dyn Vertical>, number: u16) -> QuantityText {
         name: if number == STANDING { "standing" } else { "unknown" },
         unit: "",
         decimals: 0,
+        sentence: "",
+        draw: Draw::No,
     })
 }
 
 /// What a quantity is, in a sentence.
 pub fn quantity_sentence(text: &QuantityText) -> String {
     match text.unit {
-        "" => format!("{}, counted.", text.name),
-        unit => format!("{} in {unit}.", text.name),
+        "" => format!("{}.", text.sentence),
+        unit => format!("{}, in {unit}.", text.sentence),
     }
 }
 
-/// How a quantity is drawn: sums over a slot as bars, the rest as lines.
+/// How a quantity is drawn.
 pub fn chart(text: &QuantityText) -> &'static str {
-    match text.unit {
-        "mm" => "bar",
-        "" => "step",
-        _ => "line",
+    match text.draw {
+        Draw::Line => "line",
+        Draw::Bars => "bar",
+        Draw::Points => "points",
+        Draw::Events => "events",
+        Draw::No => "none",
     }
 }
 

@@ -6,7 +6,7 @@ mod play;
 mod standing;
 
 use super::reasons::{self, OWN_FROM};
-use super::vertical::{BODY_BYTES_MAX, PARAMS_BYTES_MAX};
+use super::vertical::{BODY_BYTES_MAX, Draw, PARAMS_BYTES_MAX, QuantityText};
 use super::{Role, Vertical, assess};
 use crate::ALL;
 use cairn_types::{CellId, EpochClock, Reason, TimeMs};
@@ -79,6 +79,13 @@ fn names_and_numbers_of_reasons_and_quantities_are_unique() {
             .map(|text| (text.quantity, text.name))
             .collect();
         assert_eq!(quantities.len(), vertical.quantities().len());
+        assert!(vertical.quantities().iter().all(|text| !text.sentence.is_empty()));
+        let is_drawn = |text: &QuantityText| text.draw != Draw::No;
+        assert!(
+            vertical.quantities().iter().any(is_drawn),
+            "{}: nothing to show",
+            vertical.name()
+        );
         assert!(crate::by_name(vertical.name()).is_some());
     }
     assert!(crate::by_name("weather of the day").is_none());

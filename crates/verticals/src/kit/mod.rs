@@ -31,6 +31,6 @@ pub use reputation::{Rules, Standing};
 pub use roster::Roster;
 pub use survey::{Reading, Survey, Surveyed};
 pub use vertical::{
-    Admitted, BodyError, Driver, DriverError, Epoch, Judgement, Member, MemoryError, Pack, ParamsError, QuantityText,
-    Shape, Vertical,
+    Admitted, BodyError, Draw, Driver, DriverError, Epoch, Judgement, Member, MemoryError, Pack, ParamsError,
+    QuantityText, Shape, Vertical,
 };

@@ -71,6 +71,24 @@ pub struct QuantityText {
     pub name: &'static str,
     pub unit: &'static str,
     pub decimals: u8,
+    /// What it is.
+    pub sentence: &'static str,
+    pub draw: Draw,
+}
+
+/// How a device's readings of a quantity are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draw {
+    /// A state, read now and then.
+    Line,
+    /// Sums, each over the time since the one before.
+    Bars,
+    /// Each for itself.
+    Points,
+    /// That it happened, and whether it was believed; its value says nothing to people.
+    Events,
+    /// Not at all.
+    No,
 }
 
 /// How a network of this kind is sold.

@@ -9,7 +9,7 @@
 //! of all. A value is an integer or a decimal fraction (tag 4) without trailing zeros, never a float.
 
 use crate::kit::vertical::BODY_BYTES_MAX;
-use crate::kit::{BodyError, QuantityText, Reading};
+use crate::kit::{BodyError, Draw, QuantityText, Reading};
 use cairn_types::TimeMs;
 use minicbor::data::Tag;
 use minicbor::encode::Write;
@@ -31,48 +31,64 @@ pub const QUANTITIES: &[QuantityText] = &[
         name: "rain",
         unit: "mm",
         decimals: 3,
+        sentence: "rain since the reading before, as water on a level surface",
+        draw: Draw::Bars,
     },
     QuantityText {
         quantity: TEMPERATURE,
         name: "temperature",
         unit: "Cel",
         decimals: 3,
+        sentence: "temperature of the air, in degrees Celsius",
+        draw: Draw::Line,
     },
     QuantityText {
         quantity: HUMIDITY,
         name: "humidity",
         unit: "%RH",
         decimals: 3,
+        sentence: "relative humidity of the air",
+        draw: Draw::Line,
     },
     QuantityText {
         quantity: PRESSURE,
         name: "pressure",
         unit: "Pa",
         decimals: 0,
+        sentence: "pressure of the air at the sensor",
+        draw: Draw::Line,
     },
     QuantityText {
         quantity: WIND,
         name: "wind",
         unit: "m/s",
         decimals: 3,
+        sentence: "speed of the wind",
+        draw: Draw::Line,
     },
     QuantityText {
         quantity: PM25,
         name: "pm25",
         unit: "ug/m3",
         decimals: 3,
+        sentence: "fine dust up to 2.5 micrometres in a cubic metre of air",
+        draw: Draw::Line,
     },
     QuantityText {
         quantity: PM10,
         name: "pm10",
         unit: "ug/m3",
         decimals: 3,
+        sentence: "dust up to 10 micrometres in a cubic metre of air",
+        draw: Draw::Line,
     },
     QuantityText {
         quantity: NOISE,
         name: "noise",
         unit: "dB",
         decimals: 3,
+        sentence: "level of sound",
+        draw: Draw::Line,
     },
 ];
 

@@ -9,7 +9,7 @@
 //! the frame, those that follow say more of it.
 
 use crate::kit::vertical::BODY_BYTES_MAX;
-use crate::kit::{BodyError, QuantityText, Reading};
+use crate::kit::{BodyError, Draw, QuantityText, Reading};
 use cairn_types::{CellId, TimeMs, codec, hash};
 use minicbor::{Decode, Encode};
 
@@ -36,37 +36,47 @@ pub const SOURCE_POWER: u16 = 17;
 pub const RANGE: u16 = 18;
 pub const TAKEN: u16 = 19;
 
-const fn quantity(quantity: u16, name: &'static str, unit: &'static str, decimals: u8) -> QuantityText {
+const fn quantity(
+    quantity: u16,
+    name: &'static str,
+    unit: &'static str,
+    decimals: u8,
+    draw: Draw,
+    sentence: &'static str,
+) -> QuantityText {
     QuantityText {
         quantity,
         name,
         unit,
         decimals,
+        sentence,
+        draw,
     }
 }
 
 /// Every quantity, at the place of its number.
+#[rustfmt::skip]
 pub const QUANTITIES: &[QuantityText] = &[
-    quantity(REGION, "region", "", 0),
-    quantity(PLACE, "place", "cell", 0),
-    quantity(HEIGHT, "height", "m", 0),
-    quantity(GAIN, "gain", "dBi", 1),
-    quantity(BEACON, "beacon", "", 0),
-    quantity(POWER, "power", "dBm", 1),
-    quantity(HEARD, "heard", "", 0),
-    quantity(FREQUENCY, "frequency", "Hz", 0),
-    quantity(RATE, "rate", "", 0),
-    quantity(RSSI, "rssi", "dBm", 1),
-    quantity(SNR, "snr", "dB", 1),
-    quantity(HELD, "held", "ms", 0),
-    quantity(SIZE, "size", "B", 0),
-    quantity(SOURCE, "source", "", 0),
-    quantity(COUNTER, "counter", "", 0),
-    quantity(SOURCE_PLACE, "source_place", "cell", 0),
-    quantity(SOURCE_HEIGHT, "source_height", "m", 0),
-    quantity(SOURCE_POWER, "source_power", "dBm", 1),
-    quantity(RANGE, "range", "m", 0),
-    quantity(TAKEN, "taken", "ms", 0),
+    quantity(REGION, "region", "", 0, Draw::No, "the region whose rules the radio keeps"),
+    quantity(PLACE, "place", "cell", 0, Draw::No, "where the device says it stands"),
+    quantity(HEIGHT, "height", "m", 0, Draw::No, "height of the antenna above the ground"),
+    quantity(GAIN, "gain", "dBi", 1, Draw::No, "gain of the antenna"),
+    quantity(BEACON, "beacon", "", 0, Draw::Events, "a beacon it was asked for and sent"),
+    quantity(POWER, "power", "dBm", 1, Draw::Points, "power with which a beacon was sent, at the antenna"),
+    quantity(HEARD, "heard", "", 0, Draw::Events, "a frame that it heard"),
+    quantity(FREQUENCY, "frequency", "Hz", 0, Draw::No, "frequency of a frame"),
+    quantity(RATE, "rate", "", 0, Draw::No, "data rate of a frame"),
+    quantity(RSSI, "rssi", "dBm", 1, Draw::Points, "strength of a frame that it heard"),
+    quantity(SNR, "snr", "dB", 1, Draw::Points, "how far a frame that it heard stood out of the noise"),
+    quantity(HELD, "held", "ms", 0, Draw::No, "how long a frame waited before it was passed on"),
+    quantity(SIZE, "size", "B", 0, Draw::No, "bytes of a frame"),
+    quantity(SOURCE, "source", "", 0, Draw::No, "who sent a frame"),
+    quantity(COUNTER, "counter", "", 0, Draw::No, "number of a frame"),
+    quantity(SOURCE_PLACE, "source_place", "cell", 0, Draw::No, "where the sender of a frame stands"),
+    quantity(SOURCE_HEIGHT, "source_height", "m", 0, Draw::No, "height of the antenna of a sender"),
+    quantity(SOURCE_POWER, "source_power", "dBm", 1, Draw::No, "power of a sender"),
+    quantity(RANGE, "range", "m", 0, Draw::Points, "distance to a sender, measured by the time its frame took"),
+    quantity(TAKEN, "taken", "ms", 0, Draw::No, "when a customer took a packet"),
 ];
 
 /// The most beacons and the most heard frames of one body.

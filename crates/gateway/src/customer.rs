@@ -5,6 +5,7 @@
 //! ```
 //! Keep the voucher key and the order's id until the file is there: asking again costs nothing.
 
+use crate::api_key::{self, SHAPE_KEY};
 use crate::export::Format;
 use crate::faces::{PurchaseRequest, QueryFace, QuoteFace, QuoteRequest, VoucherFace};
 use crate::query::Query;
@@ -13,7 +14,7 @@ use crate::refusal::Refusal;
 use crate::sale;
 use cairn_ledger::tx::open_order::OpenOrder;
 use cairn_ledger::tx::settle_order::Voucher;
-use cairn_types::{AccountId, ChainId, OrderId, PublicKey, SecretKey, TimeMs};
+use cairn_types::{AccountId, ChainId, Credit, NetworkId, OrderId, PublicKey, SecretKey, TimeMs};
 use thiserror::Error;
 
 /// A quote not to be paid.
@@ -37,7 +38,27 @@ pub struct Agreed {
 pub fn ask(query: &Query, customer: &AccountId) -> QuoteRequest {
     QuoteRequest {
         query: query.into(),
-        customer: customer.to_string(),
+        customer: Some(customer.to_string()),
+    }
+}
+
+/// What opens an order that an API key spends: at most `hold`, with this provider, in this network, until `expires`.
+pub fn key_order(
+    chain: &ChainId,
+    provider: AccountId,
+    network: NetworkId,
+    hold: Credit,
+    expires: TimeMs,
+    voucher_key: PublicKey,
+) -> OpenOrder {
+    OpenOrder {
+        network,
+        provider,
+        shape: SHAPE_KEY,
+        terms: api_key::terms(chain, &provider, &network),
+        hold,
+        expires,
+        voucher_key,
     }
 }
 

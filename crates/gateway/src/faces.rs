@@ -1,6 +1,8 @@
 //! How requests and answers look as JSON. Ids, hashes and signatures are hexadecimal, times `2017-07-15T00:00:00Z`, amounts decimal
 //! strings. Fields that do not belong are refused: they would be misspelt.
 
+use crate::data::KeyNow;
+use crate::export::Format;
 use crate::query::Query;
 use crate::quote::Quote;
 use crate::refusal::{Kind, Refusal};
@@ -27,7 +29,9 @@ pub struct QueryFace {
 #[serde(deny_unknown_fields)]
 pub struct QuoteRequest {
     pub query: QueryFace,
-    pub customer: String,
+    /// None: whether anybody could pay is not asked.
+    #[serde(default)]
+    pub customer: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +57,54 @@ pub struct QuoteFace {
     pub epochs: EpochsFace,
     pub available_until: String,
     pub valid_until: String,
+}
+
+/// A question in an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataAsked {
+    pub network: String,
+    pub quantity: String,
+    pub from: String,
+    pub to: String,
+    /// With commas between them. None: every cell of the network.
+    #[serde(default)]
+    pub cells: Option<String>,
+    #[serde(default)]
+    pub format: Option<String>,
+    #[serde(default)]
+    pub credits_max: Option<String>,
+}
+
+/// A price for whoever asks, with what an order that an API key spends must name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceFace {
+    pub query: QueryFace,
+    pub chain: String,
+    pub provider: String,
+    pub rows: u64,
+    pub devices: u64,
+    pub price_credits: String,
+    pub epochs: EpochsFace,
+    pub available_until: String,
+    pub valid_until: String,
+}
+
+/// How an API key is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyFace {
+    pub order: String,
+    pub network: String,
+    pub state: String,
+    pub held_credits: String,
+    pub spent_credits: String,
+    pub left_credits: String,
+    pub expires: String,
+    pub sells_until: String,
+    /// None once it is settled.
+    pub queries_paid: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +142,8 @@ pub struct HealthFace {
     pub time: String,
     /// Sales begun and not wound up.
     pub pending: u64,
+    /// API keys in use.
+    pub keys: u64,
 }
 
 /// The value of a field's text.
@@ -161,8 +215,69 @@ impl QueryFace {
 }
 
 impl QuoteRequest {
-    pub fn read(&self) -> Result<(Query, AccountId), Refusal> {
-        Ok((self.query.query()?, field("customer", &self.customer)?))
+    pub fn read(&self) -> Result<(Query, Option<AccountId>), Refusal> {
+        let customer = self.customer.as_deref().map(|text| field("customer", text));
+        Ok((self.query.query()?, customer.transpose()?))
+    }
+}
+
+impl DataAsked {
+    pub fn read(&self) -> Result<(Query, Format, Option<Credit>), Refusal> {
+        let cells = self.cells.iter().flat_map(|cells| cells.split(','));
+        let query = QueryFace {
+            network: self.network.clone(),
+            cells: cells.map(str::to_owned).collect(),
+            quantity: self.quantity.clone(),
+            from: self.from.clone(),
+            to: self.to.clone(),
+        };
+        let credits_max = self.credits_max.as_deref().map(|text| field("credits_max", text));
+        let format = self.format.as_deref().map_or(Ok(Format::Csv), format);
+        Ok((query.query()?, format?, credits_max.transpose()?.map(Credit)))
+    }
+}
+
+/// A form of files by its name.
+fn format(name: &str) -> Result<Format, Refusal> {
+    Format::by_name(name).ok_or_else(|| {
+        Refusal::new(
+            Kind::Invalid,
+            "format_unknown",
+            "the format is csv, geojson or parquet",
+            "choose one of them",
+        )
+    })
+}
+
+impl From<QuoteFace> for PriceFace {
+    fn from(quote: QuoteFace) -> Self {
+        Self {
+            query: quote.query,
+            chain: quote.chain,
+            provider: quote.provider,
+            rows: quote.rows,
+            devices: quote.devices,
+            price_credits: quote.price_credits,
+            epochs: quote.epochs,
+            available_until: quote.available_until,
+            valid_until: quote.valid_until,
+        }
+    }
+}
+
+impl From<&KeyNow> for KeyFace {
+    fn from(key: &KeyNow) -> Self {
+        Self {
+            order: key.order.to_string(),
+            network: key.network.to_string(),
+            state: key.state.name().to_owned(),
+            held_credits: key.held.to_string(),
+            spent_credits: key.spent.to_string(),
+            left_credits: key.left.to_string(),
+            expires: key.expires.to_string(),
+            sells_until: key.sells_until.to_string(),
+            queries_paid: key.queries,
+        }
     }
 }
 
@@ -213,15 +328,8 @@ impl QuoteFace {
 }
 
 impl PurchaseRequest {
-    pub fn read(&self) -> Result<(Ask, crate::export::Format), Refusal> {
-        let format = crate::export::Format::by_name(&self.format).ok_or_else(|| {
-            Refusal::new(
-                Kind::Invalid,
-                "format_unknown",
-                "the format is csv, geojson or parquet",
-                "choose one of them",
-            )
-        })?;
+    pub fn read(&self) -> Result<(Ask, Format), Refusal> {
+        let format = format(&self.format)?;
         let voucher = Voucher {
             order: field::<OrderId>("order", &self.order)?,
             credits: Credit(field("voucher.credits", &self.voucher.credits)?),

@@ -8,7 +8,7 @@
 //! Meters go to the verifiers before the money moves, so that no voucher is settled that operators are not paid for, and again
 //! after it: between the two an epoch may have ended.
 
-use crate::journal::{Journal, JournalError, Pending};
+use crate::journal::{Journal, JournalError, Pending, Room, Waiting};
 use crate::ledger::{Facts, Ledger, LedgerError, NetworkNow};
 use crate::limits::Limits;
 use crate::meters::{MeterPostError, Meters};
@@ -24,12 +24,12 @@ use crate::treasurer::{Identity, Treasurer};
 use cairn_ledger::records::{Order, OrderState};
 use cairn_ledger::tx::Body;
 use cairn_ledger::tx::close_order::CloseOrder;
-use cairn_types::{AccountId, Credit, NetworkId, OrderId};
+use cairn_types::{AccountId, Credit, NetworkId, OrderId, TimeMs};
 use cairn_verifier::disk::Disk;
 use cairn_verifier::meters::MeterRecord;
 use cairn_verifier::objects::Objects;
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use thiserror::Error;
 
@@ -54,11 +54,13 @@ pub struct Delivery {
 pub struct Gateway {
     pub(crate) ledger: Arc<dyn Ledger>,
     meters: Arc<dyn Meters>,
-    source: Source,
+    pub(crate) source: Source,
     treasurer: Treasurer,
     pub(crate) facts: Facts,
-    limits: Limits,
+    pub(crate) limits: Limits,
     journal: Mutex<Journal>,
+    /// The ledger's time when it was last wound up.
+    wound_up: AtomicU64,
     /// Orders on which somebody works now.
     busy: Mutex<BTreeSet<OrderId>>,
     pub(crate) claims: Mutex<Claims>,
@@ -75,10 +77,15 @@ impl Gateway {
         limits: Limits,
     ) -> Result<Self, OpenError> {
         let facts = ledger.facts()?;
+        let Limits {
+            pending_max, keys_max, ..
+        } = limits;
+        let room = Room { pending_max, keys_max };
         Ok(Self {
             source: Source::new(ledger.clone(), objects, &limits),
             treasurer: Treasurer::new(ledger.clone(), facts.chain.clone(), identity),
-            journal: Mutex::new(Journal::open(disk, limits.pending_max)?),
+            journal: Mutex::new(Journal::open(disk, room)?),
+            wound_up: AtomicU64::default(),
             busy: Mutex::default(),
             claims: Mutex::default(),
             ledger,
@@ -96,43 +103,44 @@ impl Gateway {
         &self.facts
     }
 
-    /// Sales begun and not wound up.
+    /// Sales begun and not wound up; of API keys those whose time is over.
     pub fn pending(&self) -> usize {
-        self.journal().len()
+        self.journal().pending(TimeMs(self.wound_up.load(Ordering::Relaxed)))
     }
 
-    /// What a query would cost. Refused before any data when the customer cannot pay.
-    pub fn quote(&self, query: &Query, customer: &AccountId, stop: &AtomicBool) -> Result<Quote, Refusal> {
+    /// API keys through which something was bought that is not settled.
+    pub fn keys(&self) -> usize {
+        self.journal().keys()
+    }
+
+    /// What a query would cost. Refused before any data when the customer, if one is named, cannot pay.
+    pub fn quote(&self, query: &Query, customer: Option<&AccountId>, stop: &AtomicBool) -> Result<Quote, Refusal> {
         query.check()?;
         // Before the parameters, so that the quote never promises an epoch whose parameters it has not seen.
         let head = self.ledger.head()?;
         let now = self.network(&query.network)?;
-        let account = self.ledger.account(customer)?.ok_or_else(|| {
+        let unknown = |customer| {
             Refusal::new(
                 Kind::NotFound,
                 "account_unknown",
                 format!("the ledger has no account {customer}"),
                 "open it and buy credits: cairn account open, cairn credits buy",
             )
-        })?;
+        };
+        let account = match customer {
+            Some(customer) => Some(self.ledger.account(customer)?.ok_or_else(|| unknown(customer))?),
+            None => None,
+        };
         let plan = scan::plan(query, &self.facts, &now)?;
         let tally = scan::run(&plan, &self.source, self.limits.rows_max, stop, &mut |_, _, _| {})?;
         let price = quote::price(&plan, &now.parameters, tally.rows)?;
         let provider = *self.account();
         let agreed = quote::agreed(&self.facts.chain, &provider, &plan.query, &tally, price);
         let Some((entries, meters, terms)) = agreed else {
-            return Err(Refusal::new(
-                Kind::NotFound,
-                "nothing_found",
-                "no accepted reading matches the query",
-                format!(
-                    "ask for other cells or times; data is sold until {}",
-                    plan.available_until
-                ),
-            ));
+            return Err(Refusal::nothing_found(plan.available_until));
         };
-        let has = account.credits.total().unwrap_or(Credit(u64::MAX));
-        if has < price {
+        let has = account.map(|account| account.credits.total().unwrap_or(Credit(u64::MAX)));
+        if let Some(has) = has.filter(|has| *has < price) {
             return Err(Refusal::credits_insufficient(has, price));
         }
         Ok(Quote {
@@ -190,6 +198,7 @@ impl Gateway {
                 settle,
                 entries,
                 due: None,
+                bought: None,
             })?;
             sold = true;
         }
@@ -202,21 +211,52 @@ impl Gateway {
 
     /// Brings every sale that was begun to its end, as far as ledger and verifiers answer; says how many are left.
     pub fn wind_up(&self) -> usize {
-        // Not in the loop's head, which would hold the journal all along.
-        let orders = self.journal().orders();
-        for order in orders {
-            let Ok(_held) = self.hold(order) else { continue };
-            let pending = self.journal().get(&order);
-            let done = match pending {
-                Ok(Some(pending)) => self.finish(&pending).map_err(|refusal| refusal.message),
-                Ok(None) => Ok(()),
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(why) = done {
-                tracing::warn!(%order, why, "a sale waits to be wound up");
-            }
+        match self.ended() {
+            Ok(orders) => orders.into_iter().for_each(|order| self.wind_up_one(order)),
+            Err(error) => tracing::warn!(%error, "sales wait to be wound up"),
         }
         self.pending()
+    }
+
+    /// The orders whose time to be settled has come. API keys of a network that closes end with it: later nothing of it is settled.
+    fn ended(&self) -> Result<Vec<OrderId>, LedgerError> {
+        let now = self.ledger.head()?.time;
+        self.wound_up.store(now.0, Ordering::Relaxed);
+        // The journal is free again while the ledger is asked.
+        let all: Vec<(OrderId, Waiting)> = self.journal().orders().map(|(order, of)| (*order, *of)).collect();
+        let mut closing: BTreeMap<NetworkId, bool> = BTreeMap::new();
+        let mut ended = Vec::new();
+        for (order, waiting) in all {
+            let mut is_due = waiting.is_due(now);
+            if !is_due && waiting.of_key {
+                is_due = match closing.get(&waiting.network) {
+                    Some(known) => *known,
+                    None => {
+                        let network = self.ledger.network(&waiting.network)?;
+                        let closes = network.is_some_and(|now| now.network.closes.is_some());
+                        closing.insert(waiting.network, closes);
+                        closes
+                    }
+                };
+            }
+            if is_due {
+                ended.push(order);
+            }
+        }
+        Ok(ended)
+    }
+
+    fn wind_up_one(&self, order: OrderId) {
+        let Ok(_held) = self.hold(order) else { return };
+        let pending = self.journal().get(&order);
+        let done = match pending {
+            Ok(Some(pending)) => self.finish(&pending).map_err(|refusal| refusal.message),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(why) = done {
+            tracing::warn!(%order, why, "a sale waits to be wound up");
+        }
     }
 
     /// Makes a sale durable and settles it. Of a new one that fails before the money moved nothing is left.
@@ -253,6 +293,8 @@ impl Gateway {
             // It may be settled already, by an attempt whose end nobody heard of.
             Err(error) => match self.ledger.order(&order)? {
                 Some(now) if sale::is_paid(&now, pending.settle.voucher.credits) => {}
+                // What was delivered already stays owed as long as it can be settled.
+                Some(now) if pending.due.is_some() && now.state == OrderState::Open => return Err(error.into()),
                 _ => {
                     self.forget(&order);
                     return Err(error.into());
@@ -265,15 +307,14 @@ impl Gateway {
         Ok(())
     }
 
-    /// Winds a sale up from wherever it stands.
-    fn finish(&self, pending: &Pending) -> Result<(), Refusal> {
+    /// Winds a sale up, whose time has come, from wherever it stands.
+    pub(crate) fn finish(&self, pending: &Pending) -> Result<(), Refusal> {
         let id = pending.order();
         let head = self.ledger.head()?;
-        if pending.due.is_some_and(|due| head.time < due) {
-            return Ok(());
-        }
+        let nothing = pending.settle.voucher.credits == Credit::ZERO;
         match self.ledger.order(&id)? {
             Some(order) if sale::is_paid(&order, pending.settle.voucher.credits) => self.close(pending),
+            Some(order) if nothing && order.state == OrderState::Open => self.close(pending),
             Some(order) if order.state == OrderState::Open && !order.is_over(head.uptime_ms) => self.settle(pending),
             _ => {
                 self.forget(&id);
@@ -305,6 +346,9 @@ impl Gateway {
     }
 
     fn post(&self, pending: &Pending) -> Result<(), MeterPostError> {
+        if pending.entries.is_empty() {
+            return Ok(());
+        }
         let record = MeterRecord {
             network: pending.network,
             order: pending.order(),
@@ -320,7 +364,7 @@ impl Gateway {
         }
     }
 
-    fn network(&self, id: &NetworkId) -> Result<NetworkNow, Refusal> {
+    pub(crate) fn network(&self, id: &NetworkId) -> Result<NetworkNow, Refusal> {
         self.ledger.network(id)?.ok_or_else(|| {
             Refusal::new(
                 Kind::NotFound,

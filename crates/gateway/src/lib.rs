@@ -3,6 +3,7 @@
 //! ```text
 //! POST /v1/quotes  ─▶ query ─▶ source (archive, attested) ─▶ quote ─▶ price, terms          customer ─▶ ledger: open_order
 //! POST /v1/queries ─▶ sale.check (order, voucher, same rows?) ─▶ journal (fsync) ─▶ meters ─▶ ledger: settle, close ─▶ export
+//! GET  /v1/data     ─▶ API key ─▶ query ─▶ price ─▶ next voucher, journal (fsync) ─▶ export        settled once, when the key ends
 //! POST /v1/claims   ─▶ streams: who wants which packets        POST /v1/promises ─▶ journal ─▶ the best one is settled when it is due
 //! ```
 //! Decisions are synchronous functions; ledger, archive, disk and the verifiers' door are traits, and the time is the ledger's.
@@ -21,10 +22,14 @@ pub mod source;
 pub mod quote;
 pub mod sale;
 
+pub mod api_key;
+pub mod purse;
+
 pub mod journal;
 pub mod meters;
 pub mod treasurer;
 
+pub mod data;
 pub mod gateway;
 pub mod streams;
 

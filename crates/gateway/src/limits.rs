@@ -17,6 +17,12 @@ pub const QUANTITY_BYTES_MAX: usize = 32;
 /// Bytes of a request's body.
 pub const BODY_BYTES_MAX: usize = 32 * 1024;
 
+/// Bytes of a question in an address: all cells of a query, and room.
+pub const ASKED_BYTES_MAX: usize = 8 * 1024;
+
+/// Purchases of an API key that are remembered: asked for again, they are delivered again.
+pub const LATELY_MAX: usize = 256;
+
 /// Rows of one group in an exported Parquet file: what is held beside the answer itself.
 pub const GROUP_ROWS: usize = 65_536;
 
@@ -39,6 +45,8 @@ pub struct Limits {
     pub scan_wait_max: Duration,
     /// Sales that are not settled, metered and closed yet; while there are more, nothing is sold.
     pub pending_max: usize,
+    /// API keys in use; while there are more, none begins to be.
+    pub keys_max: usize,
 }
 
 impl Default for Limits {
@@ -49,6 +57,7 @@ impl Default for Limits {
             queries_max: 4,
             scan_wait_max: Duration::from_secs(60),
             pending_max: 1_024,
+            keys_max: 16_384,
         }
     }
 }

@@ -10,13 +10,13 @@ pub fn document() -> Value {
         "info": {
             "title": "Cairn gateway",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Sells readings of released epochs, which no dispute changes any more, by cells and time: quote, escrow on the ledger, query, settle. Amounts are decimal strings of credits; 1 credit is 1 micro-dollar.",
+            "description": "Sells readings of released epochs, which no dispute changes any more, by cells and time: quote, escrow on the ledger, query, settle; or by an API key that spends what its order on the ledger holds. Amounts are decimal strings of credits; 1 credit is 1 micro-dollar.",
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "paths": {
             "/v1/quotes": { "post": {
                 "operationId": "quote",
-                "summary": "What a query costs. Refused with 402 before any data when the customer's credits do not cover it.",
+                "summary": "What a query costs. Refused with 402 before any data when a customer is named whose credits do not cover it.",
                 "requestBody": body("QuoteRequest"),
                 "responses": answers(json!({ "200": json_answer("The quote", "Quote") }), &["400", "402", "404", "413", "429", "500", "503"]),
             } },
@@ -26,6 +26,36 @@ pub fn document() -> Value {
                 "requestBody": body("PurchaseRequest"),
                 "responses": answers(json!({ "200": file() }), &["400", "402", "403", "404", "409", "413", "429", "500", "503"]),
             } },
+            "/v1/price": { "get": {
+                "operationId": "price",
+                "summary": "What a query costs, for whoever asks: no key, no account.",
+                "parameters": asked(),
+                "responses": answers(json!({ "200": json_answer("The price", "Price") }), &["400", "404", "413", "429", "500", "503"]),
+            } },
+            "/v1/data": { "get": {
+                "operationId": "data",
+                "summary": "Takes the price out of what the API key's order holds and delivers the file. The same query again, of the last 256, delivers again and pays nothing; so a request that failed anyhow may be repeated. A HEAD is refused.",
+                "security": bearer(),
+                "parameters": asked(),
+                "responses": answers(json!({ "200": data_file() }), &["400", "401", "402", "403", "404", "409", "413", "429", "500", "503"]),
+            } },
+            "/v1/key": {
+                "get": {
+                    "operationId": "key",
+                    "summary": "How an API key is: what its order held, what is spent and left, until when.",
+                    "security": bearer(),
+                    "responses": answers(json!({ "200": json_answer("The key", "Key") }), &["401", "403", "409", "429", "503"]),
+                },
+                "delete": {
+                    "operationId": "close_key",
+                    "summary": "Sells nothing more through the key, settles what it bought and closes its order: the rest returns to the customer. May be repeated.",
+                    "security": bearer(),
+                    "responses": answers(json!({
+                        "200": json_answer("It is closed", "Key"),
+                        "202": json_answer("Nothing is sold through it any more; it is settled as soon as ledger and verifiers answer", "Key"),
+                    }), &["401", "403", "409", "429", "503"]),
+                },
+            },
             "/v1/claims": {
                 "post": {
                     "operationId": "claim",
@@ -62,7 +92,11 @@ pub fn document() -> Value {
                 "responses": { "200": { "description": "OpenMetrics text", "content": { "application/openmetrics-text": {} } } },
             } },
         },
-        "components": { "schemas": {
+        "components": { "securitySchemes": { "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key: cairn_ and base64url without padding of the order's id (32 bytes) and the Ed25519 secret of its voucher key (32 bytes).",
+        } }, "schemas": {
             "Query": object("Readings of one quantity, from `from` to before `to`.", json!({
                 "network": hex(64, "Network id"),
                 "cells": { "type": "array", "maxItems": crate::limits::CELLS_MAX, "items": { "type": "string", "pattern": "^[0-9a-f]{1,16}$" },
@@ -73,8 +107,8 @@ pub fn document() -> Value {
             }), &["cells"]),
             "QuoteRequest": object("A question for a price.", json!({
                 "query": reference("Query"),
-                "customer": hex(64, "Account that will pay"),
-            }), &[]),
+                "customer": { "type": ["string", "null"], "pattern": "^[0-9a-f]{64}$", "description": "Account that will pay; left out, nobody's credits are looked at" },
+            }), &["customer"]),
             "Epochs": object("The epochs behind an answer.", json!({
                 "first": count("First epoch"),
                 "last": count("Last epoch"),
@@ -93,6 +127,29 @@ pub fn document() -> Value {
                 "epochs": reference("Epochs"),
                 "available_until": time("Data is released until then: attested, and no longer to be disputed"),
                 "valid_until": time("The price cannot change before"),
+            }), &[]),
+            "Price": object("What a query costs. An order that an API key spends names this provider.", json!({
+                "query": reference("Query"),
+                "chain": text("Chain id"),
+                "provider": hex(64, "Account of the gateway"),
+                "rows": count("Rows of the answer"),
+                "devices": count("Devices they come from"),
+                "price_credits": amount("What the answer costs"),
+                "epochs": reference("Epochs"),
+                "available_until": time("Data is released until then: attested, and no longer to be disputed"),
+                "valid_until": time("The price cannot change before"),
+            }), &[]),
+            "Key": object("An API key. What it spent is promised to operators, and settled on the ledger when the key ends.", json!({
+                "order": hex(64, "Order id: the id of the transaction that opened it"),
+                "network": hex(64, "Network whose data it buys"),
+                "state": { "type": "string", "enum": ["open", "spent", "settling", "closed", "expired"],
+                    "description": "spent: nothing is left, it is settled in ten minutes; settling: nothing is sold any more, and its end is not on the ledger yet" },
+                "held_credits": amount("What the order holds and held"),
+                "spent_credits": amount("What was bought through it"),
+                "left_credits": amount("What may still be bought"),
+                "expires": time("End of the order"),
+                "sells_until": time("Nothing new is sold after it; what was bought is delivered again for ten minutes more"),
+                "queries_paid": { "type": ["integer", "null"], "minimum": 0, "description": "Answers that were paid, each once; null once it is settled" },
             }), &[]),
             "Voucher": object("The promise that is settled on the ledger.", json!({
                 "credits": amount("The quoted price"),
@@ -117,6 +174,7 @@ pub fn document() -> Value {
                 "account": hex(64, "Account of the gateway"),
                 "time": time("The ledger's time"),
                 "pending": count("Sales begun and not wound up"),
+                "keys": count("API keys in use"),
             }), &[]),
         } },
     })
@@ -190,6 +248,54 @@ fn file() -> Value {
         },
         "content": content,
     })
+}
+
+/// The file of an API key's query.
+fn data_file() -> Value {
+    let mut said = file();
+    said["headers"]["x-cairn-credits-left"] = json!({ "schema": amount("What is left of the key") });
+    said["headers"]["x-cairn-paid"] = json!({ "schema": { "type": "string", "enum": ["now", "before"],
+        "description": "before: it was paid by an earlier request, and costs nothing again" } });
+    said["headers"]["x-cairn-to"] = json!({ "schema": time("Where the data ends: the next query begins there") });
+    said
+}
+
+/// The parameters of a query in an address.
+fn asked() -> Value {
+    let parameter = |name: &str, required: bool, schema: Value| json!({ "name": name, "in": "query", "required": required, "schema": schema });
+    json!([
+        parameter("network", true, hex(64, "Network id")),
+        parameter(
+            "quantity",
+            true,
+            text("What the network's vertical calls it: rain, temperature, …")
+        ),
+        parameter("from", true, time("Inclusive")),
+        parameter(
+            "to",
+            true,
+            time("Exclusive; cut to where released data ends, so that a later end makes another query later")
+        ),
+        parameter(
+            "cells",
+            false,
+            text("H3 cells with commas between them, at most 256. Left out: every cell.")
+        ),
+        parameter(
+            "format",
+            false,
+            json!({ "type": "string", "enum": crate::export::Format::ALL.map(|format| format.name()), "default": "csv" })
+        ),
+        parameter(
+            "credits_max",
+            false,
+            amount("The most it may cost: above that it is refused with 402 before anything is paid")
+        ),
+    ])
+}
+
+fn bearer() -> Value {
+    json!([{ "key": [] }])
 }
 
 /// `said` with the refusals of these statuses.

@@ -9,6 +9,7 @@ use cairn_types::{Credit, TimeMs};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Invalid,
+    Unauthorized,
     Insufficient,
     Forbidden,
     NotFound,
@@ -50,6 +51,15 @@ impl Refusal {
                 lacks.0 / 1_000_000,
                 lacks.0 % 1_000_000
             ),
+        )
+    }
+
+    pub fn nothing_found(available_until: TimeMs) -> Self {
+        Self::new(
+            Kind::NotFound,
+            "nothing_found",
+            "no accepted reading matches the query",
+            format!("ask for other cells or times; data is sold until {available_until}"),
         )
     }
 

@@ -3,8 +3,10 @@
 //!
 //! ```text
 //! POST /v1/quotes   POST /v1/queries   POST GET /v1/claims   POST /v1/promises   GET /v1/health  /v1/openapi.json  /metrics
+//! GET /v1/price   GET /v1/data   GET DELETE /v1/key: with addresses and headers only, as any program asks
 //! ```
 
+mod bearer;
 mod body;
 mod metrics;
 
@@ -176,8 +178,8 @@ pub async fn start(
 async fn wind_up(gateway: Arc<Gateway>, metrics: Metrics, every: Duration, mut stopped: watch::Receiver<bool>) {
     loop {
         let working = gateway.clone();
-        if let Ok(left) = spawn_blocking(move || working.wind_up()).await {
-            metrics.pending(left);
+        if let Ok((left, keys)) = spawn_blocking(move || (working.wind_up(), working.keys())).await {
+            metrics.pending(left, keys);
         }
         tokio::select! {
             () = tokio::time::sleep(every) => {}
@@ -190,6 +192,10 @@ fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/quotes", post(quotes))
         .route("/v1/queries", post(queries))
+        .route("/v1/price", get(bearer::price))
+        // What a HEAD would pay for nobody would get.
+        .route("/v1/data", get(bearer::data).head(|| async { not_found() }))
+        .route("/v1/key", get(bearer::key).delete(bearer::close))
         .route("/v1/claims", post(claim).get(claims))
         .route("/v1/promises", post(promise))
         .route("/v1/health", get(health))
@@ -205,7 +211,7 @@ async fn quotes(State(shared): State<Arc<Shared>>, request: Request) -> Response
         let asked: QuoteRequest = read(request).await?;
         let (query, customer) = asked.read()?;
         let (quote, _) = shared
-            .run(move |gateway, stop| gateway.quote(&query, &customer, stop))
+            .run(move |gateway, stop| gateway.quote(&query, customer.as_ref(), stop))
             .await?;
         shared.metrics.quoted();
         Ok(Json(QuoteFace::from(&quote)).into_response())
@@ -291,6 +297,7 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
         account: shared.gateway.account().to_string(),
         time: head.map(|head| head.time).unwrap_or_default().to_string(),
         pending: shared.gateway.pending() as u64,
+        keys: shared.gateway.keys() as u64,
     };
     let status = if head.is_some() {
         StatusCode::OK
@@ -392,6 +399,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = match self.kind {
             Kind::Invalid => StatusCode::BAD_REQUEST,
+            Kind::Unauthorized => StatusCode::UNAUTHORIZED,
             Kind::Insufficient => StatusCode::PAYMENT_REQUIRED,
             Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
@@ -404,6 +412,9 @@ impl IntoResponse for Refusal {
         let face = Json(ErrorFace::from(&self));
         if matches!(self.kind, Kind::Busy | Kind::Unavailable) {
             return (status, [(header::RETRY_AFTER, RETRY_SECONDS.to_string())], face).into_response();
+        }
+        if self.kind == Kind::Unauthorized {
+            return (status, [(header::WWW_AUTHENTICATE, "Bearer")], face).into_response();
         }
         (status, face).into_response()
     }

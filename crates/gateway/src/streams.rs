@@ -40,7 +40,7 @@ fn forbidden(code: &'static str, error: impl ToString) -> Refusal {
 }
 
 /// What an order holds and held.
-fn held(order: &Order) -> Credit {
+pub(crate) fn held(order: &Order) -> Credit {
     let held = order.held.total().unwrap_or_default().checked_add(order.settled);
     held.unwrap_or(Credit(u64::MAX))
 }
@@ -198,5 +198,6 @@ fn pending(order: &Order, promise: Promise, due: TimeMs) -> Pending {
         entries: entries.collect(),
         settle: promise.settle,
         due: Some(due),
+        bought: None,
     }
 }

@@ -25,6 +25,7 @@ pub struct Metrics {
     credits: Counter,
     refused: Family<Code, Counter>,
     pending: Gauge,
+    keys: Gauge,
 }
 
 impl Default for Metrics {
@@ -32,7 +33,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("cairn_gateway");
         let (quotes, sales, deliveries) = (Counter::default(), Counter::default(), Counter::default());
         let (rows, credits) = (Counter::default(), Counter::default());
-        let (refused, pending) = (Family::default(), Gauge::default());
+        let (refused, pending, keys) = (Family::default(), Gauge::default(), Gauge::default());
         registry.register("quotes", "Quotes given", quotes.clone());
         registry.register("sales", "Answers paid for, each once", sales.clone());
         registry.register(
@@ -44,6 +45,7 @@ impl Default for Metrics {
         registry.register("credits", "Credits settled for answers", credits.clone());
         registry.register("refused", "Requests refused, by code", Family::clone(&refused));
         registry.register("pending", "Sales begun and not wound up", pending.clone());
+        registry.register("keys", "API keys in use", keys.clone());
         Self {
             registry: Arc::new(registry),
             quotes,
@@ -53,6 +55,7 @@ impl Default for Metrics {
             credits,
             refused,
             pending,
+            keys,
         }
     }
 }
@@ -75,8 +78,9 @@ impl Metrics {
         self.refused.get_or_create(&Code { code }).inc();
     }
 
-    pub fn pending(&self, sales: usize) {
+    pub fn pending(&self, sales: usize, keys: usize) {
         self.pending.set(i64::try_from(sales).unwrap_or(i64::MAX));
+        self.keys.set(i64::try_from(keys).unwrap_or(i64::MAX));
     }
 
     /// All of it as text.

@@ -1,7 +1,8 @@
 //! The OpenAPI document is the one that is checked in, and describes the forms that the program reads and writes.
 
 use cairn_gateway::faces::{
-    EpochsFace, ErrorFace, HealthFace, PurchaseRequest, QueryFace, QuoteFace, QuoteRequest, VoucherFace,
+    DataAsked, EpochsFace, ErrorFace, HealthFace, KeyFace, PriceFace, PurchaseRequest, QueryFace, QuoteFace,
+    QuoteRequest, VoucherFace,
 };
 use cairn_gateway::openapi;
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ fn every_form_has_the_fields_that_the_document_names() {
     };
     let quote_request = QuoteRequest {
         query: query.clone(),
-        customer: String::new(),
+        customer: None,
     };
     let quote = QuoteFace {
         query: query.clone(),
@@ -65,6 +66,18 @@ fn every_form_has_the_fields_that_the_document_names() {
         voucher: voucher.clone(),
         signature: String::new(),
     };
+    let price = PriceFace::from(quote.clone());
+    let key = KeyFace {
+        order: String::new(),
+        network: String::new(),
+        state: String::new(),
+        held_credits: String::new(),
+        spent_credits: String::new(),
+        left_credits: String::new(),
+        expires: String::new(),
+        sells_until: String::new(),
+        queries_paid: None,
+    };
     let error = ErrorFace {
         code: String::new(),
         message: String::new(),
@@ -76,15 +89,18 @@ fn every_form_has_the_fields_that_the_document_names() {
         account: String::new(),
         time: String::new(),
         pending: 0,
+        keys: 0,
     };
     let document = openapi::document();
     let schemas = document["components"]["schemas"].as_object().unwrap();
-    let forms: [(&str, Value); 8] = [
+    let forms: [(&str, Value); 10] = [
         ("Query", json!(query)),
         ("Epochs", json!(epochs)),
         ("Voucher", json!(voucher)),
         ("QuoteRequest", json!(quote_request)),
         ("Quote", json!(quote)),
+        ("Price", json!(price)),
+        ("Key", json!(key)),
         ("PurchaseRequest", json!(purchase)),
         ("Error", json!(error)),
         ("Health", json!(health)),
@@ -94,5 +110,21 @@ fn every_form_has_the_fields_that_the_document_names() {
         let named: Vec<&String> = schemas[name]["properties"].as_object().unwrap().keys().collect();
         let written: Vec<&String> = form.as_object().unwrap().keys().collect();
         assert_eq!(named, written, "{name}");
+    }
+    let asked = DataAsked {
+        network: String::new(),
+        quantity: String::new(),
+        from: String::new(),
+        to: String::new(),
+        cells: None,
+        format: None,
+        credits_max: None,
+    };
+    let read: Vec<String> = json!(asked).as_object().unwrap().keys().cloned().collect();
+    for path in ["/v1/data", "/v1/price"] {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        let mut named: Vec<&str> = parameters.iter().map(|of| of["name"].as_str().unwrap()).collect();
+        named.sort_unstable();
+        assert_eq!(named, read, "{path}");
     }
 }

@@ -8,6 +8,8 @@ mod doors;
 mod foreign;
 mod http;
 mod interrupted;
+mod keys;
+mod keys_http;
 mod mutants;
 mod prices;
 mod sales;

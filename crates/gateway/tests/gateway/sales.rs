@@ -201,7 +201,7 @@ fn what_cannot_be_answered_is_refused_for_its_reason() {
     }
     assert_eq!(code(quote(&gateway, &rain, VOUCHERS)), "account_unknown");
     let stop = AtomicBool::new(true);
-    assert_eq!(code(gateway.quote(&rain, &account(CUSTOMER), &stop)), "too_slow");
+    assert_eq!(code(gateway.quote(&rain, Some(&account(CUSTOMER)), &stop)), "too_slow");
     let small = Limits {
         rows_max: 10,
         ..Limits::default()
@@ -342,7 +342,7 @@ fn an_archive_that_is_not_what_was_settled_is_not_sold() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
             world.objects.put(&path, &bytes).unwrap();
-            match world.gateway().quote(&world.rain(2), &account(CUSTOMER), &go()) {
+            match world.gateway().quote(&world.rain(2), Some(&account(CUSTOMER)), &go()) {
                 Err(refusal) => codes.insert(refusal.code),
                 // A byte that no root covers says nothing of what is sold: the form of a file, signatures, file hashes.
                 Ok(quote) => codes.insert(if quote.rows > 0 { "same" } else { "empty" }),

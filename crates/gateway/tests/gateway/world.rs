@@ -451,7 +451,7 @@ pub fn go() -> AtomicBool {
 pub fn quote(gateway: &Gateway, query: &Query, role: u8) -> Result<cairn_gateway::quote::Quote, Refusal> {
     let asked = customer::ask(query, &account(role));
     let (query, customer) = asked.read()?;
-    gateway.quote(&query, &customer, &go())
+    gateway.quote(&query, customer.as_ref(), &go())
 }
 
 pub fn purchase(agreed: &Agreed, order: OrderId) -> PurchaseRequest {

@@ -2,10 +2,12 @@
 //! a customer pay for what was not asked.
 
 use cairn_gateway::{
+    api_key::ApiKey,
     customer::{self, Agreed},
     export::Format,
     faces::{PurchaseRequest, QuoteFace, QuoteRequest},
-    journal::{Journal, Pending},
+    journal::{Journal, Pending, Room},
+    purse::{Bought, Paid},
     query::Query,
     quote::{self, Epochs, Quote},
     sale,
@@ -34,9 +36,15 @@ pub const TARGETS: &[Target] = &[
                     ..asked()
                 },
             ];
-            asked
+            let nobody = QuoteRequest {
+                customer: None,
+                ..customer::ask(&asked[0], &AccountId([6; 32]))
+            };
+            let mut seeds = asked
                 .map(|query| json(&customer::ask(&query, &AccountId([6; 32]))))
-                .to_vec()
+                .to_vec();
+            seeds.push(json(&nobody));
+            seeds
         },
     },
     Target {
@@ -57,7 +65,15 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "sale_journal",
         run: sale_journal,
-        seeds: || vec![encode(&pending(0)), encode(&pending(3))],
+        seeds: || vec![encode(&pending(0)), encode(&pending(3)), encode(&of_key())],
+    },
+    Target {
+        name: "api_key",
+        run: api_key,
+        seeds: || {
+            let texts = [[1; 32], [250; 32]].map(|secret| ApiKey::new(ORDER, secret).text());
+            texts.map(|text| text.as_bytes().to_vec()).to_vec()
+        },
     },
 ];
 
@@ -71,7 +87,11 @@ pub fn quote_request(bytes: &[u8]) -> bool {
     else {
         return false;
     };
-    let again = customer::ask(&query, &customer).read();
+    let again = QuoteRequest {
+        customer: customer.map(|customer| customer.to_string()),
+        ..customer::ask(&query, &AccountId([6; 32]))
+    };
+    let again = again.read();
     assert!(again.is_ok_and(|again| again == (query.clone(), customer)));
     is_answerable(&query)
 }
@@ -122,11 +142,25 @@ pub fn sale_journal(bytes: &[u8]) -> bool {
     let disk = SimulatedDisk::new(1 << 20);
     disk.tamper(&format!("{ORDER}.sale"), bytes.to_vec());
     let found = value::<Pending>(bytes);
-    let Ok(journal) = Journal::open(Box::new(disk), 8) else {
+    let room = Room {
+        pending_max: 8,
+        keys_max: 8,
+    };
+    let Ok(journal) = Journal::open(Box::new(disk), room) else {
         assert!(found.is_none_or(|pending| pending.order() != ORDER));
         return false;
     };
     assert_eq!(journal.get(&ORDER).expect("it was opened"), found);
+    true
+}
+
+/// A text that is an API key is the one text of that key.
+pub fn api_key(bytes: &[u8]) -> bool {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let Ok(key) = text.parse::<ApiKey>() else {
+        return false;
+    };
+    assert!(*key.text() == text, "a key has one form");
     true
 }
 
@@ -197,5 +231,21 @@ fn pending(count: u32) -> Pending {
         settle: voucher.sign(&chain(), &key(3)),
         entries: (0..count).map(entry).collect(),
         due: None,
+        bought: None,
+    }
+}
+
+fn of_key() -> Pending {
+    let mut bought = Bought::default();
+    bought.note(Paid {
+        query: Hash([2; 32]),
+        rows: 7,
+        price: Credit(5),
+        meters: Hash([1; 32]),
+    });
+    Pending {
+        due: Some(TimeMs(9)),
+        bought: Some(bought),
+        ..pending(3)
     }
 }

@@ -134,6 +134,8 @@ enum Command {
     Explorer(commands::explorer::Command),
     Query(commands::query::Args),
     #[command(subcommand)]
+    ApiKey(commands::api_key::Command),
+    #[command(subcommand)]
     Coverage(commands::coverage::Command),
     Explain(commands::explain::Args),
     Audit(commands::audit::Args),
@@ -171,6 +173,7 @@ fn main() -> ExitCode {
         Command::Router(command) => commands::router::run(command, &cli.home, out),
         Command::Explorer(command) => commands::explorer::run(command, &cli.home, out),
         Command::Query(args) => commands::query::run(args, &cli.home, out),
+        Command::ApiKey(command) => commands::api_key::run(command, &cli.home, out),
         Command::Coverage(command) => commands::coverage::run(command, out),
         Command::Explain(args) => commands::explain::run(args, &cli.home, out),
         Command::Audit(args) => commands::audit::run(args, &cli.home, out),

@@ -30,6 +30,7 @@ fn a_person_takes_part_from_the_first_key_to_the_books() {
     let (agent, span) = earn(home, &up);
     metrics(&up);
     buy(home, &span);
+    by_key(home, &up, &span);
     killed_while_buying(home, &up, &span);
     let paid = books(home, &up);
     agent.end();
@@ -404,6 +405,94 @@ fn another_gateway(home: &Path, line: &str, rows: &str) {
     cairn_with(home, &line, &[&file]).done();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), rows);
     gateway.end();
+}
+
+/// A program buys by a header, from the gateway or through the explorer, and pays once; what its key did not spend returns, and the epoch in
+/// which it was settled is what its archive comes to.
+fn by_key(home: &Path, up: &Running, line: &str) {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let sensors = cairn(home, "network show sensors").done()["network"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let asked = format!("network={sensors}&quantity=rain&from={}&to={}", words[4], words[6]);
+    let credits = || number(&cairn(home, "account show").done()["credits"]["total"]);
+    let before = credits();
+    assert_eq!(cairn(home, "api-key show").refused(3), "not_found");
+    let open = "api-key open --network sensors --credits $0.1 --days 1";
+    let planned = cairn(home, &format!("{open} --dry-run")).done();
+    assert_eq!(
+        (number(&planned["hold_credits"]), &planned["api_key"]),
+        (100_000, &Value::Null)
+    );
+    assert_eq!(credits(), before, "a dry run opens nothing");
+    let opened = cairn(home, open).done();
+    let key = opened["api_key"].as_str().unwrap();
+    assert_eq!(credits(), before - 100_000);
+
+    let price = get(&up.url("gateway"), &format!("/v1/price?{asked}"));
+    let price: u64 = price["price_credits"].as_str().unwrap().parse().unwrap();
+    let rows = std::fs::read_to_string(home.join("rain.csv")).unwrap();
+    let path = format!("/v1/data?{asked}&credits_max={price}");
+    for (service, paid) in [("gateway", "now"), ("explorer", "before"), ("gateway", "before")] {
+        let answer = page_for(&up.url(service), &path, key);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(
+            answer.contains(&format!("x-cairn-paid: {paid}\r\n")),
+            "{service}: {answer}"
+        );
+        // Both come in pieces.
+        assert!(rows.lines().all(|line| answer.contains(line)), "{answer}");
+    }
+    let shown = cairn(home, "api-key show").done();
+    assert_eq!(
+        (number(&shown["spent_credits"]), number(&shown["queries_paid"])),
+        (price, 1)
+    );
+    let mut by_variable = program(home);
+    let told = by_variable
+        .args(["--json", "api-key", "show"])
+        .env("CAIRN_API_KEY", key)
+        .output()
+        .unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&told.stdout).unwrap(), shown);
+    let bad = program(home)
+        .args(["api-key", "show"])
+        .env("CAIRN_API_KEY", &key[..80])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&bad.stderr).into_owned();
+    assert!(bad.status.code() == Some(2) && !said.contains(&key[20..40]), "{said}");
+
+    let epoch = || {
+        let status = get(&up.url("node"), "/v1/status");
+        let time = |field: &str| status[field].as_str().unwrap().parse::<TimeMs>().unwrap();
+        time("time").since_ms(time("start")) / number(&status["epoch_ms"])
+    };
+    let first = epoch();
+    assert_eq!(cairn(home, "api-key close").done()["state"], "closed");
+    let last = epoch();
+    assert_eq!(credits(), before - price, "the rest is back");
+    assert_eq!(cairn(home, "api-key show").refused(3), "not_found");
+    let told = |epoch| get(&up.url("node"), &format!("/v1/networks/{sensors}/epochs/{epoch}"));
+    let settled = |epoch: &u64| {
+        let told = told(*epoch);
+        told["pool"]["settled"].as_u64() > Some(0) && told["settlement"].is_object()
+    };
+    let sold = (0..ROUNDS_MAX).find_map(|_| {
+        until_event(&up.url("node"), "epoch_settled");
+        (first..=last).find(settled)
+    });
+    let sold = sold.expect("the epoch in which the key was closed is settled");
+    let totals = told(sold)["settlement"]["totals"].clone();
+    let paid: u64 = totals["customers_paid"].as_str().unwrap().parse().unwrap();
+    assert!(paid >= price, "its operators have it: {totals}");
+    let audit = format!("audit --network {sensors} --epoch {sold} --archive");
+    let audited = cairn_with(home, &audit, &[&home.join("archive")]).done();
+    assert_eq!(
+        (&audited["matching"], &audited["first_difference"]),
+        (&Value::from(1), &Value::Null)
+    );
 }
 
 /// Killed between paying and receiving, whether the gateway has heard of it or not: the file comes later, and is paid once.

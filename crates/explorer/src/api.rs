@@ -45,7 +45,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use cairn_client::{Anchor, NodeClient};
 use cairn_ledger::Genesis;
 use cairn_node::Caller;
@@ -210,6 +210,11 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("get", "/v1/proofs/{key}", Other(|| get(pass::proof))),
     ("post", "/v1/quotes", Other(|| post(pass::quote))),
     ("post", "/v1/queries", Other(|| post(pass::query))),
+    ("get", "/v1/price", Other(|| get(pass::price))),
+    // What a HEAD would pay for nobody would get.
+    ("get", "/v1/data", Other(|| get(pass::data).head(no_such_method))),
+    ("get", "/v1/key", Other(|| get(pass::key))),
+    ("delete", "/v1/key", Other(|| delete(pass::close_key))),
     ("get", "/v1/health", One(chain::health)),
     ("get", "/v1/openapi.json", Other(|| get(openapi))),
     ("get", "/metrics", Other(|| get(metrics::text))),
@@ -252,18 +257,20 @@ pub fn router(shared: Serve, door: Door) -> Router {
     }
     let router = router
         .fallback(crate::page::serve)
-        .method_not_allowed_fallback(|| async {
-            let hint = "GET /v1/openapi.json lists every path with its methods";
-            ApiError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "the path does not have this method",
-                hint,
-            )
-        })
+        .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(shared.clone());
     door::around(router, door, shared)
+}
+
+async fn no_such_method() -> ApiError {
+    let hint = "GET /v1/openapi.json lists every path with its methods";
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "the path does not have this method",
+        hint,
+    )
 }
 
 /// What stands in the head of a request.

@@ -160,7 +160,7 @@ impl Market {
             to: until,
         };
         let Some(gateway) = self.open() else { return };
-        let quote = match gateway.quote(&query, &Role::Customer.account(), &go()) {
+        let quote = match gateway.quote(&query, Some(&Role::Customer.account()), &go()) {
             Ok(quote) => quote,
             Err(refusal) => return self.refusals.push(refusal.code),
         };

@@ -7355,7 +7355,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** What a query would cost */
+        /** What a query would cost; without a customer nobody's credits are looked at */
         post: {
             parameters: {
                 query?: never;
@@ -7520,6 +7520,417 @@ export interface paths {
             };
         };
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/price": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a query costs, for whoever asks: no key, no account */
+        get: {
+            parameters: {
+                query: {
+                    /** @description Network id */
+                    network: string;
+                    /** @description What the network measures: rain, temperature, … */
+                    quantity: string;
+                    /** @description Inclusive */
+                    from: string;
+                    /** @description Exclusive; cut to where released data ends */
+                    to: string;
+                    /** @description H3 cells with commas between them, at most 256; every cell, unless told otherwise */
+                    cells?: string;
+                    /** @description Form of the file; csv, unless told otherwise */
+                    format?: "csv" | "geojson" | "parquet";
+                    /** @description The most it may cost: above that it is refused with 402 before anything is paid */
+                    credits_max?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Passed on from the gateway. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DataPrice"];
+                    };
+                };
+                /** @description Why not. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Data for an API key: takes the price out of what the key's order holds, and gives the file. The same query again, of the last 256, is given again and not paid again */
+        get: {
+            parameters: {
+                query: {
+                    /** @description Network id */
+                    network: string;
+                    /** @description What the network measures: rain, temperature, … */
+                    quantity: string;
+                    /** @description Inclusive */
+                    from: string;
+                    /** @description Exclusive; cut to where released data ends */
+                    to: string;
+                    /** @description H3 cells with commas between them, at most 256; every cell, unless told otherwise */
+                    cells?: string;
+                    /** @description Form of the file; csv, unless told otherwise */
+                    format?: "csv" | "geojson" | "parquet";
+                    /** @description The most it may cost: above that it is refused with 402 before anything is paid */
+                    credits_max?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The file, passed on from the gateway. A transfer that is cut short is not the whole file: ask again, which costs nothing. */
+                200: {
+                    headers: {
+                        /** @description Rows of the file */
+                        "x-cairn-rows"?: string;
+                        /** @description What the answer cost */
+                        "x-cairn-credits"?: string;
+                        /** @description now, or before: then it was paid by an earlier request and costs nothing again */
+                        "x-cairn-paid"?: string;
+                        /** @description What is left of the key */
+                        "x-cairn-credits-left"?: string;
+                        /** @description Where the data ends: the next query begins there */
+                        "x-cairn-to"?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/octet-stream": unknown;
+                    };
+                };
+                /** @description Why not. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                402: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How an API key is: what it holds, what is spent and left, until when */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Passed on from the gateway. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ApiKey"];
+                    };
+                };
+                /** @description Why not. */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Closes an API key: nothing more is sold through it, what it bought is settled, and the rest returns */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Passed on from the gateway. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ApiKey"];
+                    };
+                };
+                /** @description Passed on from the gateway. */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ApiKey"];
+                    };
+                };
+                /** @description Why not. */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Why not. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -8916,7 +9327,7 @@ export interface components {
             /** @enum {string} */
             state: "open" | "closed" | "expired";
             /** @enum {string} */
-            shape: "query" | "stream" | "lease" | "task" | "trade" | "other";
+            shape: "query" | "stream" | "lease" | "task" | "trade" | "key" | "other";
             /**
              * Format: amount
              * @description Credits.
@@ -9851,6 +10262,109 @@ export interface components {
             next_cursor: string | null;
             at: components["schemas"]["At"];
             checked: components["schemas"]["Checked"];
+        };
+        /** @description What a query costs. An order that an API key spends names this provider. */
+        DataPrice: {
+            /** @description Readings of one quantity, from `from` to before `to`. */
+            query: {
+                /**
+                 * Format: id
+                 * @description Network id
+                 */
+                network: string;
+                cells: string[];
+                /** @description What is measured */
+                quantity: string;
+                /**
+                 * Format: date-time
+                 * @description Inclusive
+                 */
+                from: string;
+                /**
+                 * Format: date-time
+                 * @description Exclusive
+                 */
+                to: string;
+            };
+            /** @description Chain id */
+            chain: string;
+            /**
+             * Format: id
+             * @description Account of the gateway
+             */
+            provider: string;
+            /** @description Rows of the answer */
+            rows: number;
+            /** @description Devices they come from */
+            devices: number;
+            /**
+             * Format: amount
+             * @description What the answer costs
+             */
+            price_credits: string;
+            /** @description The epochs behind an answer. */
+            epochs: {
+                /** @description First epoch */
+                first: number;
+                /** @description Last epoch */
+                last: number;
+                /** @description Epochs with data */
+                settled: number;
+                /** @description Epochs that expired */
+                missing: number;
+            };
+            /**
+             * Format: date-time
+             * @description Data is released until then
+             */
+            available_until: string;
+            /**
+             * Format: date-time
+             * @description The price cannot change before
+             */
+            valid_until: string;
+        };
+        /** @description An API key: an order that whoever has the key may spend. */
+        ApiKey: {
+            /**
+             * Format: id
+             * @description Order id
+             */
+            order: string;
+            /**
+             * Format: id
+             * @description Network whose data it buys
+             */
+            network: string;
+            /** @enum {string} */
+            state: "open" | "spent" | "settling" | "closed" | "expired";
+            /**
+             * Format: amount
+             * @description What the order holds and held
+             */
+            held_credits: string;
+            /**
+             * Format: amount
+             * @description What was bought through it
+             */
+            spent_credits: string;
+            /**
+             * Format: amount
+             * @description What may still be bought
+             */
+            left_credits: string;
+            /**
+             * Format: date-time
+             * @description End of the order
+             */
+            expires: string;
+            /**
+             * Format: date-time
+             * @description Nothing new is sold after it
+             */
+            sells_until: string;
+            /** @description Answers that were paid, each once; null once it is settled */
+            queries_paid: number | null;
         };
     };
     responses: never;

@@ -22,7 +22,8 @@ pub enum Command {
 /// Run a gateway: quotes, escrows, data by cell, time and quantity, and settlement.
 ///
 /// It reads a verifier's archive over HTTP and sells only what the ledger's attested roots bind, once no dispute can replace it any more.
-/// It may be killed at any moment and goes on where it was. Ends at Ctrl-C or SIGTERM.
+/// It may be killed at any moment and goes on where it was. One process for one account, since only its journal knows what streams and API
+/// keys have promised so far. Ends at Ctrl-C or SIGTERM.
 #[derive(clap::Args)]
 #[command(after_help = examples!["cairn gateway run --key gateway --listen 127.0.0.1:8642"])]
 pub struct Run {

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod agent;
+pub mod api_key;
 pub mod audit;
 pub mod config;
 pub mod coverage;

@@ -1,8 +1,10 @@
 //! A gateway over HTTP, as its customer asks it: patient while it is busy, and its refusals as failures of their kind.
 
 use crate::error::{Failure, Kind, OrFail};
-use cairn_gateway::faces::{ErrorFace, QuoteFace, QuoteRequest};
-use reqwest::{Client, Response, StatusCode};
+use cairn_gateway::api_key::ApiKey;
+use cairn_gateway::faces::{ErrorFace, HealthFace, KeyFace, QuoteFace, QuoteRequest};
+use cairn_types::AccountId;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use std::io::Write;
 use std::time::Duration;
 
@@ -49,16 +51,41 @@ impl Shop {
         Ok(bytes)
     }
 
+    /// Whose account it is.
+    pub async fn account(&self) -> Result<AccountId, Failure> {
+        let answer = self.send(|| self.http.get(format!("{}/v1/health", self.url))).await?;
+        let health: HealthFace =
+            serde_json::from_slice(&bounded(answer).await?).or_fail(Kind::Unreachable, "no gateway")?;
+        health
+            .account
+            .parse()
+            .or_fail(Kind::Unreachable, "the gateway's account")
+    }
+
+    /// What becomes of an API key that is asked about (GET) or closed (DELETE).
+    pub async fn key(&self, method: Method, key: &ApiKey) -> Result<KeyFace, Failure> {
+        let text = key.text();
+        let request = || {
+            let request = self.http.request(method.clone(), format!("{}/v1/key", self.url));
+            request.bearer_auth(text.as_str())
+        };
+        let answer = bounded(self.send(request).await?).await?;
+        serde_json::from_slice(&answer).or_fail(Kind::Unreachable, "the key's state")
+    }
+
     async fn post(&self, path: &str, body: Vec<u8>) -> Result<Response, Failure> {
         let url = format!("{}{path}", self.url);
+        let request = || {
+            let request = self.http.post(&url).header("content-type", "application/json");
+            request.body(body.clone())
+        };
+        self.send(request).await
+    }
+
+    async fn send(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
         let mut tries = 1;
         loop {
-            let request = self
-                .http
-                .post(&url)
-                .header("content-type", "application/json")
-                .body(body.clone());
-            let response = request.send().await.map_err(|error| {
+            let response = request().send().await.map_err(|error| {
                 Failure::new(Kind::Unreachable, format!("the gateway cannot be reached: {error}"))
                     .hint("say where it is: `cairn config set --gateway URL`")
             })?;

@@ -15,6 +15,7 @@ pub fn program(home: &Path) -> Command {
     command
         .env_remove("RUST_LOG")
         .env_remove("CAIRN_PASSPHRASE_FILE")
+        .env_remove("CAIRN_API_KEY")
         .env("CAIRN_HOME", home)
         .stdin(Stdio::null());
     command
@@ -174,6 +175,20 @@ fn asked(service: &str, method: &str, path: &str) -> String {
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// All that a service answers to whoever shows an API key.
+pub fn page_for(service: &str, path: &str, key: &str) -> String {
+    let address = service.trim_start_matches("http://").replace("localhost", "127.0.0.1");
+    let mut stream = TcpStream::connect(&address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
     )
     .unwrap();
     let mut answer = String::new();

@@ -130,11 +130,17 @@ async fn pass(State(kept): State<Arc<Kept>>, request: Request, next: Next) -> Re
         fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         fields.insert(
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("content-type, if-none-match, last-event-id"),
+            HeaderValue::from_static("authorization, content-type, if-none-match, last-event-id"),
+        );
+        fields.insert(
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("GET, POST, DELETE"),
         );
         fields.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("etag, link"),
+            HeaderValue::from_static(
+                "etag, link, x-cairn-rows, x-cairn-credits, x-cairn-paid, x-cairn-credits-left, x-cairn-to",
+            ),
         );
         fields.insert(header::VARY, HeaderValue::from_static("accept, origin"));
         fields.insert(
@@ -196,7 +202,7 @@ impl Kept {
         // A page elsewhere cannot make a reader's browser ask for work here.
         let site = request.headers().get("sec-fetch-site");
         let foreign = site.is_some_and(|site| site.as_bytes() == b"cross-site");
-        if foreign && !allowed && request.method() == Method::POST {
+        if foreign && !allowed && [Method::POST, Method::DELETE].contains(request.method()) {
             let hint = "start the explorer with --allow-origin, or ask from its own page";
             let refusal = ApiError::new(StatusCode::FORBIDDEN, "foreign_page", "another page asks", hint);
             return Some(refusal.into_response());

@@ -64,7 +64,7 @@ pub fn shape(shape: Shape) -> &'static str {
 
 /// The same of the ledger's tag.
 pub fn shape_of(tag: u8) -> &'static str {
-    ["query", "stream", "lease", "task", "trade"]
+    ["query", "stream", "lease", "task", "trade", "key"]
         .get(usize::from(tag))
         .copied()
         .unwrap_or("other")

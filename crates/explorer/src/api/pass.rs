@@ -8,7 +8,7 @@ use crate::db::values;
 use crate::dial;
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequest;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cairn_client::ClientError;
 use cairn_ledger::view;
@@ -21,6 +21,14 @@ use std::time::Duration;
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Bytes of what a verifier says of others.
 const DIFFERENCES_BYTES_MAX: usize = 1 << 20;
+/// What a gateway says beside a file: rows, credits, whether they were paid now, what is left of a key, where the data ends.
+const OF_FILES: [&str; 5] = [
+    "x-cairn-rows",
+    "x-cairn-credits",
+    "x-cairn-paid",
+    "x-cairn-credits-left",
+    "x-cairn-to",
+];
 /// For an answer to begin: a node may wait for finality.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(75);
 
@@ -70,7 +78,12 @@ async fn pass(request: reqwest::RequestBuilder, who: &str) -> Result<Response, A
     let told = answer.headers();
     let mut fields = HeaderMap::new();
     fields.insert(header::CONTENT_TYPE, data_type(told.get("content-type")));
-    for name in [header::CONTENT_DISPOSITION, header::RETRY_AFTER] {
+    let plain = [
+        header::CONTENT_DISPOSITION,
+        header::RETRY_AFTER,
+        header::WWW_AUTHENTICATE,
+    ];
+    for name in plain.into_iter().chain(OF_FILES.map(HeaderName::from_static)) {
         let value = told
             .get(name.as_str())
             .map(|value| HeaderValue::from_bytes(value.as_bytes()));
@@ -250,6 +263,39 @@ pub async fn query(Handed { head, body }: Handed) -> Result<Response, ApiError> 
         "gateway",
     )
     .await
+}
+
+pub async fn price(head: Head) -> Result<Response, ApiError> {
+    keyed(&head, Method::GET, "/v1/price").await
+}
+
+pub async fn data(head: Head) -> Result<Response, ApiError> {
+    keyed(&head, Method::GET, "/v1/data").await
+}
+
+pub async fn key(head: Head) -> Result<Response, ApiError> {
+    keyed(&head, Method::GET, "/v1/key").await
+}
+
+pub async fn close_key(head: Head) -> Result<Response, ApiError> {
+    keyed(&head, Method::DELETE, "/v1/key").await
+}
+
+/// What is asked with an address alone, and an API key where one is needed: shown to the gateway, and kept and told nowhere. No answer is
+/// for anybody else.
+async fn keyed(head: &Head, method: Method, path: &str) -> Result<Response, ApiError> {
+    let asked = head.uri.query().map_or(String::new(), |query| format!("?{query}"));
+    let url = gateway(head, &format!("{path}{asked}"))?;
+    let mut request = head.shared.http.request(method, url);
+    for key in head.headers.get_all(header::AUTHORIZATION) {
+        let mut key = key.clone();
+        key.set_sensitive(true);
+        request = request.header(header::AUTHORIZATION, key);
+    }
+    let mut answer = pass(request, "gateway").await?;
+    let fields = answer.headers_mut();
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(answer)
 }
 
 /// A verifier whose word is asked for.

@@ -5,6 +5,7 @@
 mod api;
 mod follow;
 mod killed;
+mod passed;
 mod schema;
 mod server;
 mod world;

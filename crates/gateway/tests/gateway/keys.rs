@@ -16,6 +16,7 @@ use cairn_ledger::tx::close_network::CloseNetwork;
 use cairn_ledger::tx::open_order::OpenOrder;
 use cairn_ledger::tx::set_parameters::SetParameters;
 use cairn_types::{Credit, Hash, OrderId, SecretKey, TimeMs, Token};
+use cairn_verifier::disk::Disk;
 use std::sync::atomic::AtomicBool;
 
 const SECRET: [u8; 32] = [41; 32];
@@ -79,6 +80,15 @@ fn a_program_buys_with_a_key_alone_and_operators_are_paid_when_it_is_closed() {
         gateway.quote(&hour(&world, 0), None, &go()).unwrap().rows
     );
     assert_eq!((gateway.wind_up(), gateway.keys()), (0, 1), "it goes on");
+    let files = world.disk.list().unwrap();
+    let kept: Vec<u8> = files
+        .iter()
+        .flat_map(|name| world.disk.content(name).unwrap())
+        .collect();
+    assert!(
+        !kept.is_empty() && !kept.windows(16).any(|part| *part == SECRET[..16]),
+        "no file has the secret"
+    );
     let now = gateway.key(&key).unwrap();
     assert_eq!(
         (now.state, counts(&now)),

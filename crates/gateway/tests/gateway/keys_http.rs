@@ -9,6 +9,7 @@ use cairn_gateway::faces::{ErrorFace, KeyFace, PriceFace};
 use cairn_gateway::query::Query;
 use cairn_types::Credit;
 use reqwest::{Client, Method, Response};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 fn asked(query: &Query) -> String {
@@ -161,6 +162,60 @@ async fn programs_buy_with_a_key_and_its_rest_returns() {
     handle.shutdown().await;
     world.pass(3);
     assert_eq!(world.customers_paid(3), Credit(spent));
+}
+
+/// The blocks of the page for customers that show an API key, by their language.
+fn examples() -> Vec<(String, String)> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/build/data.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks = page.split("```").skip(1).step_by(2);
+    let told = blocks.map(|block| block.split_once('\n').unwrap());
+    told.filter(|(language, text)| ["sh", "python", "js"].contains(language) && text.contains("/v1/data"))
+        .map(|(language, text)| (language.to_owned(), text.to_owned()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_of_the_page_for_customers_run_as_they_stand() {
+    let world = World::new(1);
+    let handle = serve(&world).await;
+    let key = open(&world, 100_000);
+    let folder = tempfile::tempdir().unwrap();
+    let examples = examples();
+    assert_eq!(examples.len(), 3);
+    for (language, text) in examples {
+        let (program, flag) = match language.as_str() {
+            "sh" => ("sh", "-c"),
+            "python" => ("python3", "-c"),
+            _ => ("node", "-e"),
+        };
+        let needed = if language == "sh" { "curl" } else { program };
+        if Command::new(needed).arg("--version").output().is_err() {
+            println!("SKIPPED: the_examples_of_the_page_for_customers_run_as_they_stand: {needed} is not installed");
+            continue;
+        }
+        let mut command = Command::new(program);
+        command.args([flag, &text]).current_dir(folder.path());
+        command
+            .env("GATEWAY", handle.url())
+            .env("NETWORK", world.network.to_string());
+        command.env("CAIRN_API_KEY", key.text().as_str());
+        let ran = tokio::task::block_in_place(|| command.output().unwrap());
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(
+            ran.status.success(),
+            "{language}: {said}{}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        let got = match language.as_str() {
+            "sh" => std::fs::read_to_string(folder.path().join("rain.csv")).unwrap(),
+            _ => said,
+        };
+        assert!(got.lines().count() > 50, "{language}: {got}");
+    }
+    let now: KeyFace = read(ask(&handle, Method::GET, "/v1/key", Some(&key.text())).await).await;
+    assert!(now.queries_paid <= Some(1), "all ask the same");
+    handle.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

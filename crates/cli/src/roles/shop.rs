@@ -54,12 +54,15 @@ impl Shop {
     /// Whose account it is.
     pub async fn account(&self) -> Result<AccountId, Failure> {
         let answer = self.send(|| self.http.get(format!("{}/v1/health", self.url))).await?;
-        let health: HealthFace =
-            serde_json::from_slice(&bounded(answer).await?).or_fail(Kind::Unreachable, "no gateway")?;
-        health
-            .account
-            .parse()
-            .or_fail(Kind::Unreachable, "the gateway's account")
+        let health: Option<HealthFace> = serde_json::from_slice(&bounded(answer).await?).ok();
+        let account = health.and_then(|health| health.account.parse().ok());
+        account.ok_or_else(|| {
+            let failure = Failure::new(
+                Kind::Unreachable,
+                format!("{} is no gateway that knows API keys", self.url),
+            );
+            failure.hint("name one with --gateway URL")
+        })
     }
 
     /// What becomes of an API key that is asked about (GET) or closed (DELETE).

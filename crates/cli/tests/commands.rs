@@ -464,26 +464,24 @@ fn by_key(home: &Path, up: &Running, line: &str) {
     let said = String::from_utf8_lossy(&bad.stderr).into_owned();
     assert!(bad.status.code() == Some(2) && !said.contains(&key[20..40]), "{said}");
 
-    let epoch = || {
-        let status = get(&up.url("node"), "/v1/status");
-        let time = |field: &str| status[field].as_str().unwrap().parse::<TimeMs>().unwrap();
-        time("time").since_ms(time("start")) / number(&status["epoch_ms"])
-    };
-    let first = epoch();
     assert_eq!(cairn(home, "api-key close").done()["state"], "closed");
-    let last = epoch();
     assert_eq!(credits(), before - price, "the rest is back");
     assert_eq!(cairn(home, "api-key show").refused(3), "not_found");
-    let told = |epoch| get(&up.url("node"), &format!("/v1/networks/{sensors}/epochs/{epoch}"));
-    let settled = |epoch: &u64| {
-        let told = told(*epoch);
-        told["pool"]["settled"].as_u64() > Some(0) && told["settlement"].is_object()
+    let told = |epoch: u64| get(&up.url("node"), &format!("/v1/networks/{sensors}/epochs/{epoch}"));
+    let customer = cairn(home, "key show").done()["id"].as_str().unwrap().to_owned();
+    let bills = || {
+        let face = get(&up.url("explorer"), &format!("/v1/customers/{customer}/bills"));
+        let all = face["items"].as_array().cloned().unwrap_or_default();
+        all.into_iter().find(|bill| bill["order"] == opened["order"])
     };
+    let mut seen = Value::Null;
     let sold = (0..ROUNDS_MAX).find_map(|_| {
         until_event(&up.url("node"), "epoch_settled");
-        (first..=last).find(settled)
+        let epoch = number(&bills()?["epoch"]);
+        seen = told(epoch);
+        seen["settlement"].is_object().then_some(epoch)
     });
-    let sold = sold.expect("the epoch in which the key was closed is settled");
+    let sold = sold.unwrap_or_else(|| panic!("the epoch in which the key was closed is settled: {seen}"));
     let totals = told(sold)["settlement"]["totals"].clone();
     let paid: u64 = totals["customers_paid"].as_str().unwrap().parse().unwrap();
     assert!(paid >= price, "its operators have it: {totals}");

@@ -184,8 +184,8 @@ fn asked(service: &str, method: &str, path: &str) -> String {
 
 /// All that a service answers to whoever shows an API key.
 pub fn page_for(service: &str, path: &str, key: &str) -> String {
-    let address = service.trim_start_matches("http://").replace("localhost", "127.0.0.1");
-    let mut stream = TcpStream::connect(&address).unwrap();
+    let address = service.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"

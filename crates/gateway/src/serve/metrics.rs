@@ -42,7 +42,11 @@ impl Default for Metrics {
             deliveries.clone(),
         );
         registry.register("rows", "Rows delivered", rows.clone());
-        registry.register("credits", "Credits paid for answers, settled or promised", credits.clone());
+        registry.register(
+            "credits",
+            "Credits paid for answers, settled or promised",
+            credits.clone(),
+        );
         registry.register("refused", "Requests refused, by code", Family::clone(&refused));
         registry.register("pending", "Sales begun and not wound up", pending.clone());
         registry.register("keys", "API keys in use", keys.clone());

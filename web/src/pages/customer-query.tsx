@@ -10,11 +10,13 @@ import { Card, Empty, sentence } from '../ui/block';
 import { PlaceMap } from '../ui/map';
 import { Pairs } from '../ui/table';
 import { Credits, Id, Time } from '../ui/values';
-import { type Asked, type Format, type Purchase, type Quote, begin, endOf, fetchFile, isWhatWasAsked, quoteFor, remember, untilFinal } from '../wallet/purchase';
+import { type Asked, type Format, type Purchase, type Quote, begin, endOf, fetchFile, isWhatWasAsked, priceOf, quoteFor, remember, untilFinal } from '../wallet/purchase';
 import { Review } from '../wallet/review';
 import { saveAs } from '../wallet/save';
 import { type Prepared, prepare, walletOf } from '../wallet/wallet';
 import { Examples } from './customer-examples';
+import { Keys } from './customer-key';
+import { Packets } from './customer-packets';
 
 const DAY_MS = 86_400_000;
 const local = (ms: number) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
@@ -32,6 +34,7 @@ export function BuyData() {
   const [quantity, setQuantity] = useState('');
   const [span, setSpan] = useState({ from: '', to: '' });
   const [payer, setPayer] = useState('');
+  const [apiKey, setApiKey] = useState<{ network: string; text: string }>();
   const wallet = chain && walletOf(chain.chain);
   useEffect(() => setChosen(new Set()), [id]);
   useEffect(() => setQuantity(network.data?.fields[0]?.name ?? ''), [network.data?.id]);
@@ -46,6 +49,8 @@ export function BuyData() {
   });
   if (!id || !chain) return <Card title="Buy data"><Empty title={networks.state === 'loading' ? 'Loading…' : 'There is no network to buy from yet.'} /></Card>;
   const asked: Asked | undefined = span.from && span.to && quantity ? { network: id, cells: [...chosen].sort(), quantity, from: rfc(span.from), to: rfc(span.to) } : undefined;
+  const choice = <label>Network<select value={id} onChange={(event) => route(`/customers?network=${event.currentTarget.value}`)}>{rows.map((one) => <option key={one.id} value={one.id}>{one.name}</option>)}</select></label>;
+  if (network.data?.shape === 'stream') return <div class="grid"><Packets of={network.data} choice={choice} /></div>;
   return (
     <div class="grid buy">
       <Card class="two-thirds" title="Where" flush note={chosen.size === 0 ? 'Every cell, unless you pick some on the map.' : <>{count(chosen.size)} cells picked. <button type="button" class="plain" onClick={() => setChosen(new Set())}>Take all again</button></>}>
@@ -54,7 +59,7 @@ export function BuyData() {
       </Card>
       <Card class="third" title="Buy data">
         <div class="form">
-          <label>Network<select value={id} onChange={(event) => route(`/customers?network=${event.currentTarget.value}`)}>{rows.map((one) => <option key={one.id} value={one.id}>{one.name}</option>)}</select></label>
+          {choice}
           <label>What<select value={quantity} onChange={(event) => setQuantity(event.currentTarget.value)}>{network.data?.fields.map((field) => <option key={field.quantity} value={field.name}>{field.name}{field.unit && `, ${field.unit}`}</option>)}</select></label>
           <label>From<input type="datetime-local" value={span.from} onInput={(event) => setSpan({ ...span, from: event.currentTarget.value })} /></label>
           <label>To<input type="datetime-local" value={span.to} onInput={(event) => setSpan({ ...span, to: event.currentTarget.value })} /></label>
@@ -68,7 +73,8 @@ export function BuyData() {
           <Buy asked={asked} payer={payer.trim()} />
         </div>
       </Card>
-      {asked && <Examples asked={asked} payer={payer.trim()} />}
+      {asked && <Examples asked={asked} apiKey={apiKey?.network === id ? apiKey.text : undefined} />}
+      {asked && <Keys asked={asked} apiKey={apiKey?.network === id ? apiKey.text : undefined} onMade={(text) => setApiKey({ network: id, text })} />}
     </div>
   );
 }
@@ -94,7 +100,7 @@ function Buy({ asked, payer }: { asked: Asked | undefined; payer: string }) {
   const start = () => setRefusal(undefined);
   const ask = () => {
     start();
-    if (asked) quoteFor(payer, asked).then((given) => (isWhatWasAsked(asked, given) ? setQuote(given) : wrong(new Error('the quote is for something else than was asked'))), wrong);
+    if (asked) (payer ? quoteFor(payer, asked) : priceOf(asked)).then((given) => (isWhatWasAsked(asked, given) ? setQuote(given) : wrong(new Error('the quote is for something else than was asked'))), wrong);
   };
   const sign = () => {
     start();
@@ -117,7 +123,7 @@ function Buy({ asked, payer }: { asked: Asked | undefined; payer: string }) {
   };
   return (
     <>
-      <div><button type="button" class={quote ? '' : 'primary'} disabled={!asked || !/^[0-9a-f]{64}$/.test(payer)} onClick={ask}>See the price</button></div>
+      <div><button type="button" class={quote ? '' : 'primary'} disabled={!asked || !/^([0-9a-f]{64})?$/.test(payer)} onClick={ask}>See the price</button></div>
       {refusal && <p class="banner bad" role="alert">{sentence(refusal.message)} {sentence(refusal.hint)}</p>}
       {quote && (
         <>
@@ -131,7 +137,7 @@ function Buy({ asked, payer }: { asked: Asked | undefined; payer: string }) {
           <label>Format<select value={format} onChange={(event) => setFormat(event.currentTarget.value as Format)}><option value="csv">CSV</option><option value="geojson">GeoJSON</option><option value="parquet">Parquet</option></select></label>
           {wallet?.account === payer
             ? <div><button type="button" class="primary" disabled={quote.rows === 0 || told !== ''} onClick={sign}>Buy and download</button></div>
-            : <p class="hint">Only the wallet of <Id id={payer} /> can sign for it.</p>}
+            : <p class="hint">{payer ? <>Only the wallet of <Id id={payer} /> can sign for it.</> : <>To buy it, <a href="/wallet">make an account</a>.</>}</p>}
         </>
       )}
       {told && <p role="status" class="hint">{told} {order && <button type="button" class="plain" onClick={() => void download(order.id).catch(wrong)}>Fetch again</button>}</p>}

@@ -11,8 +11,8 @@ import { CellLegend, PlaceMap } from '../ui/map';
 import { ProvenRecord } from '../ui/proven';
 import { Pager, Pairs, Stat, Stats, Table } from '../ui/table';
 import { Credits, Define, Id, Tag, Time, Token, Units, Usd, definition } from '../ui/values';
-import { Spread } from '../ui/spread';
 import { isHex, isNumber, isText } from '../verify/record';
+import { Income, NewcomersPayback } from './network-income';
 
 export function Network() {
   const { id = '' } = useRoute().params;
@@ -36,7 +36,7 @@ function Page({ of }: { of: Schemas['Network'] }) {
           <p><ProvenRecord kind="network" id={of.id} height={of.at.height} what="name, founder and treasury" same={holds(of)} /></p>
         </div>
         <div class="actions">
-          <a class="button" href={`/customers?network=${of.id}`}>Buy data</a>
+          <a class="button" href={`/customers?network=${of.id}`}>{of.shape === 'stream' ? 'Buy packets' : 'Buy data'}</a>
           <a class="button" href={`/audit?network=${of.id}`}>Audit its epochs</a>
         </div>
       </div>
@@ -49,10 +49,9 @@ function Page({ of }: { of: Schemas['Network'] }) {
       </Stats>
       <div class="grid">
         <Coverage of={of} />
-        <Card class="half" title="What an operator earns in a day" tools={<Define of="income per day" text={definition(of.definitions, 'income_per_day')} />}>
-          {of.income_per_day ? <Spread of={of.income_per_day} text={(micro) => dollars(micro)} what="operators" /> : <Empty title="Nobody earned yet." />}
-        </Card>
+        <Income of={of} />
         <Pool of={of} />
+        <NewcomersPayback of={of} />
         <Rules of={of} />
         <Card class="half" title="Parameters" flush>
           <Table label="Parameters" rows={of.parameters} rowKey={(row) => row.name} columns={[

@@ -36,6 +36,11 @@ export function quoteFor(customer: string, query: Asked): Promise<Quote> {
   return post<Quote>('/v1/quotes', { customer, query });
 }
 
+/** For anybody, without an account. */
+export function priceOf(query: Asked): Promise<Quote> {
+  return post<Quote>('/v1/quotes', { query });
+}
+
 function queryOf(quote: Quote): Query {
   const { network, cells = [], quantity, from, to } = quote.query;
   return { network, cells, quantity, from: Date.parse(from), to: Date.parse(to) };
@@ -59,7 +64,7 @@ export interface Purchase {
 export function begin(quote: Quote, now: string): Purchase {
   const secret = ed25519.utils.randomSecretKey();
   const voucherKey = { kind: 'ed25519' as const, hex: toHex(ed25519.getPublicKey(secret)) };
-  const body: Body = { kind: 'open_order', network: quote.query.network, provider: quote.provider, terms: quote.terms, hold: BigInt(quote.price_credits), expires: BigInt(Date.parse(now) + 3_600_000), voucherKey };
+  const body: Body = { kind: 'open_order', shape: 'query', network: quote.query.network, provider: quote.provider, terms: quote.terms, hold: BigInt(quote.price_credits), expires: BigInt(Date.parse(now) + 3_600_000), voucherKey };
   return { quote, secret: toHex(secret), body };
 }
 

@@ -27,6 +27,7 @@ function done(body: Body, by: By | undefined): Row[] {
     case 'burn_for_credits': return [['Burns', <Token base={String(body.tokens)} exact />], ['For at least', <Credits credits={String(body.creditsMin)} />]];
     case 'open_order': return [
       ['Sets aside', <Credits credits={String(body.hold)} />],
+      ...(body.shape === 'key' ? [['For', 'a key that programs pay with, up to all of it'] as Row] : []),
       ['For data of', <Id id={body.network} full />],
       ['Sold by', <Id id={body.provider} full />],
       ['At the latest until', <Time at={new Date(Number(body.expires)).toISOString()} />],

@@ -5,6 +5,8 @@ import { type Value, encode } from './cbor';
 export type PublicKey = { kind: 'ed25519' | 'p256' | 'passkey'; hex: string };
 /** As the ledger numbers them; keys sort by it. */
 export const KINDS = { ed25519: 0, p256: 1, passkey: 2 } as const;
+/** What an order is for (`crates/gateway`). */
+const SHAPES = { query: 0, key: 5 } as const;
 
 export interface Rule {
   threshold: number;
@@ -18,7 +20,7 @@ export type Body =
   | { kind: 'transfer'; to: string; asset: 'token' | 'stable'; amount: bigint }
   | { kind: 'buy_credits'; stable: bigint }
   | { kind: 'burn_for_credits'; tokens: bigint; creditsMin: bigint }
-  | { kind: 'open_order'; network: string; provider: string; terms: string; hold: bigint; expires: bigint; voucherKey: PublicKey };
+  | { kind: 'open_order'; shape: 'query' | 'key'; network: string; provider: string; terms: string; hold: bigint; expires: bigint; voucherKey: PublicKey };
 
 export interface Transaction {
   chain: string;
@@ -52,7 +54,7 @@ function body(of: Body): Value {
     case 'transfer': return [3, [[fromHex(of.to), [of.asset === 'token' ? 0 : 1, [of.amount]]]]];
     case 'buy_credits': return [12, [[[0, [of.stable]]]]];
     case 'burn_for_credits': return [12, [[[1, [of.tokens, of.creditsMin]]]]];
-    case 'open_order': return [60, [[fromHex(of.network), fromHex(of.provider), 0, fromHex(of.terms), of.hold, of.expires, key(of.voucherKey)]]];
+    case 'open_order': return [60, [[fromHex(of.network), fromHex(of.provider), SHAPES[of.shape], fromHex(of.terms), of.hold, of.expires, key(of.voucherKey)]]];
   }
 }
 
@@ -111,6 +113,11 @@ function queryHash(query: Query): Uint8Array {
 /** The hash an order carries: who sells how many rows of which query, for how much, owed to whom. */
 export function queryTerms(chain: string, provider: string, query: Query, rows: bigint, price: bigint, meters: string): string {
   return toHex(domainHash('cairn/query-terms/1', [utf8(chain), fromHex(provider), queryHash(query), number(rows), number(price), fromHex(meters)]));
+}
+
+/** The hash an order carries that pays for whatever its key asks for, out of one network, from one provider. */
+export function keyTerms(chain: string, provider: string, network: string): string {
+  return toHex(domainHash('cairn/key-terms/1', [utf8(chain), fromHex(provider), fromHex(network)]));
 }
 
 /** What the voucher key signs to pay. */

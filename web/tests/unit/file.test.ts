@@ -65,7 +65,7 @@ test('bytes that say something else, or in another form, are no transaction', ()
   // The amount's one byte written as two.
   const long = toHex(bytes).replace(/05$/, '1805');
   expect(() => transactionOf(fromHex(long))).toThrow('not in the form');
-  const order: Transaction = { ...transaction, body: { kind: 'open_order', network: 'aa'.repeat(32), provider: 'bb'.repeat(32), terms: 'cc'.repeat(32), hold: 1n, expires: 2n, voucherKey: publicOf(one) } };
+  const order: Transaction = { ...transaction, body: { kind: 'open_order', shape: 'query', network: 'aa'.repeat(32), provider: 'bb'.repeat(32), terms: 'cc'.repeat(32), hold: 1n, expires: 2n, voucherKey: publicOf(one) } };
   expect(() => transactionOf(transactionBytes(order))).toThrow('cannot say');
   expect(ed25519.verify(bySecret('01'.repeat(32), rule, transactionId(transaction), []).signature, transactionId(transaction), fromHex(publicOf(one).hex))).toBe(true);
 });

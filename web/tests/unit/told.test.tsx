@@ -22,7 +22,8 @@ test.each<[string, Body, string[]]>([
   ['a transfer of stablecoin', { kind: 'transfer', to: id('bb'), asset: 'stable', amount: 2_000_001n }, ['2.000001 dollars', id('bb')]],
   ['a purchase', { kind: 'buy_credits', stable: 7_000_000n }, ['7 dollars']],
   ['a burn', { kind: 'burn_for_credits', tokens: 9_000_000n, creditsMin: 30_000n }, ['9', '$0.03']],
-  ['an order', { kind: 'open_order', network: id('cc'), provider: id('dd'), terms: id('ee'), hold: 250_000n, expires: 1_780_000_000_000n, voucherKey: key }, ['$0.25', id('cc'), id('dd'), '2026']],
+  ['an order', { kind: 'open_order', shape: 'query', network: id('cc'), provider: id('dd'), terms: id('ee'), hold: 250_000n, expires: 1_780_000_000_000n, voucherKey: key }, ['$0.25', id('cc'), id('dd'), '2026']],
+  ['a key', { kind: 'open_order', shape: 'key', network: id('cc'), provider: id('dd'), terms: id('ee'), hold: 5_000_000n, expires: 1_780_000_000_000n, voucherKey: key }, ['$5.00', 'a key that programs pay with', id('cc'), id('dd'), '2026']],
 ])('%s is told with amounts, to whom, by whom and where', (_, body, words) => {
   const { container } = render(<Pairs items={told(of(body, id('ff')))} />);
   for (const word of [...words, id('aa'), 'town', '0.004', id('ff')]) expect(container.textContent).toContain(word);

@@ -17,7 +17,7 @@ const PAYER = '4e15ad59e222cf78a142e367297ef889cea8fcf7bf8b20757a1fe223db16b3a4'
 const cases: [string, Transaction, PublicKey][] = [
   ['account_opened', { chain: 'cairn-demo', account: '97353b5d47af681152ae38e2d09958030bbab78c87cf0914b0b0de2824776b3c', nonce: 1n, feeMax: 100_000_000n, sponsor: NETWORK, body: { kind: 'open_account' } }, key('0474520e8edb688f181706793376c61ca85a6bc4b121e79132e38fdff5135ec1')],
   ['credits_bought', { chain: 'cairn-demo', account: CUSTOMER, nonce: 1n, feeMax: 100_000_000n, body: { kind: 'buy_credits', stable: 2_000_000n } }, key(PAYER)],
-  ['order_opened', { chain: 'cairn-demo', account: CUSTOMER, nonce: 3n, feeMax: 100_000_000n, body: { kind: 'open_order', network: NETWORK, provider: 'e18d64c9bb5bed36ca7ca2599cd01866c6a18755c37fe8e76a8a8bef921d4640', terms: '6911fbe0d9b114ca554e9f1bac37c7c02ad9898ec1498177a00e9380a12ca265', hold: 1_752_400n, expires: 0x19e85d83680n, voucherKey: key(PAYER) } }, key(PAYER)],
+  ['order_opened', { chain: 'cairn-demo', account: CUSTOMER, nonce: 3n, feeMax: 100_000_000n, body: { kind: 'open_order', shape: 'query', network: NETWORK, provider: 'e18d64c9bb5bed36ca7ca2599cd01866c6a18755c37fe8e76a8a8bef921d4640', terms: '6911fbe0d9b114ca554e9f1bac37c7c02ad9898ec1498177a00e9380a12ca265', hold: 1_752_400n, expires: 0x19e85d83680n, voucherKey: key(PAYER) } }, key(PAYER)],
 ];
 
 describe('transactions', () => {

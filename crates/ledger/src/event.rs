@@ -1,4 +1,5 @@
-//! Everything the ledger announces, past tense. Events change nothing: they tell followers what the state now says.
+//! Everything the ledger announces, past tense. Events change nothing: they tell followers what the state now says. Whatever moves the
+//! balance of an account is told, to the last unit: who knows the genesis and follows events alone knows what everybody holds.
 
 use crate::tx::Asset;
 use cairn_types::attestation::Totals;
@@ -7,6 +8,18 @@ use cairn_types::{
     NetworkId, NetworkNumber, OrderId, Price, ReportId, Token, ValidatorKey,
 };
 use minicbor::{CborLen, Decode, Encode};
+
+/// What a leaf paid, after operators exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(array)]
+pub struct LeafPaid {
+    #[n(0)]
+    pub operator: AccountNumber,
+    #[n(1)]
+    pub token: Token,
+    #[n(2)]
+    pub stable: MicroUsd,
+}
 
 /// What happened. A number is never used for anything else.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -47,6 +60,8 @@ pub enum Event {
 
     #[n(30)] NetworkCreated {
         #[n(0)] network: NetworkId, #[n(1)] number: NetworkNumber, #[n(2)] founder: AccountId, #[n(3)] name: String, #[n(4)] vertical: String,
+        /// The founder gave these.
+        #[n(5)] bond: Token, #[n(6)] allowance: Token,
     },
     #[n(31)] TermsSet { #[n(0)] network: NetworkId, #[n(1)] version: u32, #[n(2)] from: EpochNumber, #[n(3)] parameters: Hash },
     #[n(32)] TreasuryFunded { #[n(0)] network: NetworkId, #[n(1)] by: AccountId, #[n(2)] amount: Asset, #[n(3)] allowance: bool },
@@ -81,7 +96,11 @@ pub enum Event {
         #[n(5)] unpaid_token: Token, #[n(6)] unpaid_stable: MicroUsd,
     },
     #[n(54)] EpochExpired { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] unpaid_token: Token, #[n(3)] unpaid_stable: MicroUsd },
-    #[n(55)] LeavesPaid { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] start: u32, #[n(3)] end: u32, #[n(4)] sums: Totals },
+    #[n(55)] LeavesPaid {
+        #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] start: u32, #[n(3)] end: u32, #[n(4)] sums: Totals,
+        /// One for each leaf, in order.
+        #[n(5)] leaves: Vec<LeafPaid>,
+    },
     #[n(56)] PayoutsCompleted { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber },
     #[n(57)] EpochAnchored {
         #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] verifier: AccountId, #[n(3)] root: Hash, #[n(4)] count: u64,
@@ -102,6 +121,11 @@ pub enum Event {
     #[n(61)] OrderSettled { #[n(0)] order: OrderId, #[n(1)] paid: Credit, #[n(2)] cumulative: Credit, #[n(3)] meters: Hash },
     #[n(62)] OrderClosed { #[n(0)] order: OrderId, #[n(1)] returned: Credit },
     #[n(63)] OrderExpired { #[n(0)] order: OrderId, #[n(1)] returned: Credit },
+
+    /// A verifier's share of the verifiers' part, for a result it signed. One for each signer who gets something, before the release is told.
+    #[n(64)] VerifierPaid { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] verifier: AccountId, #[n(3)] amount: MicroUsd },
+    /// The bond of a dispute, or of a case of an epoch that nobody settled, is its account's again.
+    #[n(65)] DisputeBondReturned { #[n(0)] network: NetworkId, #[n(1)] epoch: EpochNumber, #[n(2)] to: AccountId, #[n(3)] amount: Token },
 
     #[n(70)] ValidatorVoted { #[n(0)] key: ValidatorKey, #[n(1)] validator: AccountId, #[n(2)] choice: Hash },
     #[n(71)] ValidatorAdded { #[n(0)] key: ValidatorKey, #[n(1)] account: AccountId, #[n(2)] address: String },

@@ -36,6 +36,7 @@ fn the_validators_of_a_new_era_are_those_of_the_ledger() {
         successor("yann", 10),
     ];
     take_over(&mut world.store, &era).expect("they fit");
+    world.follower.take_over(era.iter().map(|one| one.rule.account_id()));
     world.check();
     let listed = view::validators(&mut world.store).expect("memory");
     let found: Vec<_> = listed

@@ -126,7 +126,7 @@ fn a_result_settled_just_before_a_halt_is_disputed_after_it() {
         assert_eq!(world.line(DISPUTE), "ok DisputeOpened", "{halts:?}");
         assert_eq!(
             world.line("alice vote_dispute red 0 carol:5:1_000:0:0:0 right=true blame=true"),
-            "ok DisputeVoted DisputeDecided VerifierSlashed"
+            "ok DisputeVoted DisputeDecided VerifierSlashed DisputeBondReturned"
         );
     }
 }
@@ -199,7 +199,7 @@ fn stake_that_leaves_stays_liable_as_long_as_windows_that_do_not_pass() {
     assert_eq!(world.line(DISPUTE), "ok DisputeOpened");
     assert_eq!(
         world.line("alice vote_dispute red 0 carol:5:1_000:0:0:0 right=true blame=true"),
-        "ok DisputeVoted DisputeDecided VerifierSlashed"
+        "ok DisputeVoted DisputeDecided VerifierSlashed DisputeBondReturned"
     );
 }
 

@@ -8,7 +8,7 @@ use cairn_engine::limits::{BEGIN_BYTES_MAX, READ_KEYS_MAX, RECEIPT_BYTES_MAX};
 use cairn_engine::{Tx, TxSource as _};
 use cairn_ledger::account::{KEYS_MAX, Rule};
 use cairn_ledger::economics::netting::OfferTotals;
-use cairn_ledger::event::Event;
+use cairn_ledger::event::{Event, LeafPaid};
 use cairn_ledger::genesis::{CLOSINGS_MAX, Limits as Rules, VERIFIERS_MAX};
 use cairn_ledger::records::UNRELEASED_MAX;
 use cairn_ledger::tx::*;
@@ -287,13 +287,30 @@ fn largest(account: &AccountId) -> Vec<Body> {
 
 /// What a release announces at most.
 fn release() -> Vec<Event> {
-    vec![Event::EpochReleased {
+    let paid = Event::VerifierPaid {
+        network: NETWORK,
+        epoch: EPOCH,
+        verifier: ACCOUNT,
+        amount: MicroUsd(MOST),
+    };
+    let mut events = vec![paid; VERIFIERS_MAX.into()];
+    events.push(Event::EpochReleased {
         network: NETWORK,
         epoch: EPOCH,
         verifiers: MicroUsd(MOST),
         unpaid_token: Token(MOST),
         unpaid_stable: MicroUsd(MOST),
-    }]
+    });
+    events
+}
+
+fn bond_returned() -> Event {
+    Event::DisputeBondReturned {
+        network: NETWORK,
+        epoch: EPOCH,
+        to: ACCOUNT,
+        amount: Token(MOST),
+    }
 }
 
 fn settled() -> Event {
@@ -309,6 +326,11 @@ fn settled() -> Event {
 }
 
 fn paid() -> Vec<Event> {
+    let leaf = LeafPaid {
+        operator: AccountNumber(u32::MAX),
+        token: Token(MOST),
+        stable: MicroUsd(MOST),
+    };
     vec![
         Event::LeavesPaid {
             network: NETWORK,
@@ -316,6 +338,7 @@ fn paid() -> Vec<Event> {
             start: u32::MAX,
             end: u32::MAX,
             sums: TOTALS,
+            leaves: vec![leaf; pay::PAY_LEAVES_MAX],
         },
         Event::PayoutsCompleted {
             network: NETWORK,
@@ -350,9 +373,10 @@ fn decided() -> Vec<Event> {
         network: NETWORK,
         epoch: EPOCH,
     };
-    let mut events = vec![voted, decided, settled()];
+    let mut events = vec![voted, decided, settled(), bond_returned()];
     events.extend(vec![slashed; VERIFIERS_MAX.into()]);
     events.extend(vec![withdrawn; UNRELEASED_MAX as usize]);
+    events.extend(vec![bond_returned(); UNRELEASED_MAX as usize]);
     events.extend(release());
     events
 }
@@ -368,7 +392,7 @@ fn announces(body: &Body) -> Vec<Event> {
     };
     match body {
         Body::Pay(_) => [release(), paid()].concat(),
-        Body::SettleEpoch(_) => [vec![settled()], release()].concat(),
+        Body::SettleEpoch(_) => [vec![bond_returned(), settled()], release()].concat(),
         Body::AnchorEpoch(_) => vec![anchored; anchor_epoch::ANCHORS_MAX],
         Body::VoteDispute(_) => decided(),
         _ => Vec::new(),
@@ -475,7 +499,19 @@ fn a_chain_of_the_largest_limits_announces_all_that_its_epochs_come_to() {
     let bytes = |event: &Event| codec::encode(event).len();
     let rules = Rules::daily(6);
     assert!(u64::from(rules.networks_max) * u64::from(rules.closes_per_block) <= CLOSINGS_MAX);
-    let largest = CLOSINGS_MAX as usize * (bytes(&fixed) + bytes(&expired));
+    // Each network has one case at most before the validators, one bond and each verifier one.
+    let network_bond = Event::BondReturned {
+        network: NETWORK,
+        to: ACCOUNT,
+        amount: Token(MOST),
+    };
+    let verifier_bond = Event::VerifierUnbonded {
+        verifier: ACCOUNT,
+        amount: Token(MOST),
+    };
+    let once = usize::try_from(rules.networks_max).unwrap() * (bytes(&bond_returned()) + bytes(&network_bond));
+    let closings = CLOSINGS_MAX as usize * (bytes(&fixed) + bytes(&expired));
+    let largest = closings + once + usize::from(VERIFIERS_MAX) * bytes(&verifier_bond);
     assert!(largest <= BEGIN_BYTES_MAX, "{largest}");
 }
 

@@ -193,8 +193,17 @@ pub fn event_face(ask: &mut Ask<'_>, row: &Row) -> Answer<Value> {
     Ok(json!({
         "height": height, "index": place, "time": time(row.count(2)?), "transaction": row.maybe_bytes(5).map(hex::encode),
         "kind": row.text(3)?, "sentence": event.as_ref().map_or(String::new(), |event| words::event(event, words)),
-        "fields": event.as_ref().map_or(json!({}), |event| event_fields(event).1),
+        "fields": event.as_ref().map_or(json!({}), listed),
     }))
+}
+
+/// An event's fields as a list shows them: without what each of a thousand leaves paid, which operators' payments tell.
+fn listed(event: &Event) -> Value {
+    let mut fields = event_fields(event).1;
+    if let Some(fields) = fields.as_object_mut() {
+        fields.remove("leaves");
+    }
+    fields
 }
 
 pub fn events(ask: &mut Ask<'_>) -> Answer<Page> {

@@ -258,6 +258,7 @@ impl<'a> Notes<'a> {
                 founder,
                 name,
                 vertical,
+                ..
             } => {
                 let founder = known_account(founder, records)?;
                 write::network(records.session, number.0.into(), network.0, name, vertical, founder)?;

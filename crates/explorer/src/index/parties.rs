@@ -99,7 +99,10 @@ pub fn parties(event: &Event) -> Parties {
         Event::TreasuryFunded { network, by, .. } | Event::TreasuryDrawn { network, by, .. } => {
             Parties::of_network(network).with([by])
         }
-        Event::BondReturned { network, to, .. } => Parties::of_network(network).with([to]),
+        Event::VerifierPaid { network, verifier, .. } => Parties::of_network(network).with([verifier]),
+        Event::BondReturned { network, to, .. } | Event::DisputeBondReturned { network, to, .. } => {
+            Parties::of_network(network).with([to])
+        }
         Event::DisputeOpened { network, disputer, .. } => Parties::of_network(network).with([disputer]),
         Event::DisputeVoted { network, validator, .. } => Parties::of_network(network).with([validator]),
         Event::DeviceRegistered { device, owner, .. } => Parties::of_device(device).with([owner]),

@@ -262,6 +262,28 @@ pub fn event(event: &Event, words: Words) -> String {
             short(verifier),
             short(network)
         ),
+        Event::VerifierPaid {
+            network,
+            epoch,
+            verifier,
+            amount,
+        } => format!(
+            "Verifier {} was paid {} for its word on epoch {epoch} of network {}.",
+            short(verifier),
+            stable(*amount),
+            short(network)
+        ),
+        Event::DisputeBondReturned {
+            network,
+            epoch,
+            to,
+            amount,
+        } => format!(
+            "Account {} has the bond of {} back that it put up about epoch {epoch} of network {}.",
+            short(to),
+            words.token(*amount),
+            short(network)
+        ),
         Event::EpochReleased { network, epoch, .. } => format!(
             "The result of epoch {epoch} of network {} can no longer be disputed: money moves.",
             short(network)

@@ -102,6 +102,8 @@ impl CreateNetwork {
             founder: *sender,
             name: self.name.clone(),
             vertical: self.vertical.clone(),
+            bond: self.bond,
+            allowance: self.allowance,
         });
         Ok(())
     }

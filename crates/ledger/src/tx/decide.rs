@@ -63,7 +63,8 @@ impl Decision {
         } else {
             (Token::ZERO, self.settlement.signers)
         };
-        give(&self.dispute.disputer, bond.checked_add(reward), context)?;
+        return_bond(at, &self.dispute.disputer, bond, context)?;
+        give(&self.dispute.disputer, reward, context)?;
         self.replace(right, signers_left, context)
     }
 
@@ -158,8 +159,8 @@ fn end(disputes: &[(At, u16, &Dispute)], context: &mut Context<'_>) -> Step<()> 
     touched?;
     let signers: Vec<Signer> = pages.flat_map(|page| page.into_value().signers).collect();
     let_go(&signers, context)?;
-    for (_, _, dispute) in disputes {
-        give(&dispute.disputer, Some(dispute.bond), context)?;
+    for (at, _, dispute) in disputes {
+        return_bond(*at, &dispute.disputer, dispute.bond, context)?;
     }
     Ok(())
 }
@@ -225,10 +226,22 @@ fn verifiers(numbers: &[AccountNumber], context: &mut Context<'_>) -> Step<Vec<(
         .collect())
 }
 
-pub(super) fn give(id: &AccountId, amount: Option<Token>, context: &mut Context<'_>) -> Step<()> {
+fn give(id: &AccountId, amount: Token, context: &mut Context<'_>) -> Step<()> {
     let mut account: Loaded<Account> = context.account(id, Reject::AccountUnknown)?;
-    account.give_token(amount.ok_or(Reject::AmountTooLarge)?)?;
+    account.give_token(amount)?;
     context.save(&account);
+    Ok(())
+}
+
+/// The bond of a dispute is its account's again.
+pub(super) fn return_bond(at: At, to: &AccountId, bond: Token, context: &mut Context<'_>) -> Step<()> {
+    give(to, bond, context)?;
+    context.emit(Event::DisputeBondReturned {
+        network: at.0,
+        epoch: at.1,
+        to: *to,
+        amount: bond,
+    });
     Ok(())
 }
 

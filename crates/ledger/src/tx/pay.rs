@@ -6,7 +6,7 @@ use super::release::Release;
 use crate::context::{Context, Step, ensure};
 use crate::economics::netting::{self, Earned, Offer, Running, Terms};
 use crate::economics::{Parameters, no_wash};
-use crate::event::Event;
+use crate::event::{Event, LeafPaid};
 use crate::records::{Account, AccountIndex, ExchangeBook, Network, Pool, PoolState, Settlement, StableSupply};
 use crate::reject::Reject;
 use crate::store::Key;
@@ -102,10 +102,16 @@ impl Pay {
         let cash = MicroUsd::checked_sum(amounts.iter().map(|amount| amount.cash)).ok_or(Reject::AmountTooLarge)?;
         context.pool_token(Token::ZERO, tokens)?;
         context.pool_stable(MicroUsd::ZERO, cash)?;
-        for (mut account, amount) in accounts.into_iter().zip(amounts) {
+        let mut paid = Vec::with_capacity(amounts.len());
+        for ((mut account, amount), leaf) in accounts.into_iter().zip(amounts).zip(&self.leaves) {
             account.give_token(amount.tokens)?;
             account.give_stable(amount.cash)?;
             context.save(&account);
+            paid.push(LeafPaid {
+                operator: leaf.operator,
+                token: amount.tokens,
+                stable: amount.cash,
+            });
         }
         settlement.cursor = end;
         settlement.paid = sums;
@@ -117,6 +123,7 @@ impl Pay {
             start,
             end,
             sums,
+            leaves: paid,
         });
         if done {
             pool.state = PoolState::Paid;

@@ -16,7 +16,7 @@ use cairn_types::{AccountId, AccountNumber, EpochNumber, EpochResult, MicroUsd, 
 pub(super) struct Release {
     at: (NetworkId, EpochNumber),
     /// Verifiers who signed, and their parts of the pool.
-    signers: Vec<(Loaded<Account>, MicroUsd)>,
+    signers: Vec<(AccountId, Loaded<Account>, MicroUsd)>,
     /// What the leaves leave of the pool, and what nobody signed for: carried on.
     unpaid: (Token, MicroUsd),
     leaves: u32,
@@ -73,7 +73,7 @@ impl Release {
             .remainder(&settlement.totals)
             .map_err(|_| Reject::TotalsAbovePool)?;
         let signers = signers(at, settlement.signers, pool.verifiers, context)?;
-        let paid = MicroUsd::checked_sum(signers.iter().map(|(_, part)| *part)).ok_or(Reject::AmountTooLarge)?;
+        let paid = MicroUsd::checked_sum(signers.iter().map(|(_, _, part)| *part)).ok_or(Reject::AmountTooLarge)?;
         let unsigned = pool.verifiers.checked_sub(paid).ok_or(Reject::AmountTooLarge)?;
         let dollars = left.micro_usd.checked_add(unsigned).ok_or(Reject::AmountTooLarge)?;
         Ok(Self {
@@ -88,9 +88,18 @@ impl Release {
     pub fn apply(self, network: &mut Network, pool: &mut Pool, context: &mut Context<'_>) -> Step<()> {
         let (tokens, dollars) = self.unpaid;
         let mut paid = MicroUsd::ZERO;
-        for (mut account, part) in self.signers {
+        let (id, epoch) = self.at;
+        for (verifier, mut account, part) in self.signers {
             account.give_stable(part)?;
             context.save(&account);
+            if part > MicroUsd::ZERO {
+                context.emit(Event::VerifierPaid {
+                    network: id,
+                    epoch,
+                    verifier,
+                    amount: part,
+                });
+            }
             paid = paid.checked_add(part).ok_or(Reject::AmountTooLarge)?;
         }
         network.carry_token = network.carry_token.checked_add(tokens).ok_or(Reject::AmountTooLarge)?;
@@ -105,7 +114,6 @@ impl Release {
         } else {
             PoolState::Released
         };
-        let (id, epoch) = self.at;
         network.unreleased = skip_expired(&id, epoch.next(), network.unsettled, context)?;
         context.emit(Event::EpochReleased {
             network: id,
@@ -146,7 +154,7 @@ fn signers(
     count: u16,
     part: MicroUsd,
     context: &mut Context<'_>,
-) -> Step<Vec<(Loaded<Account>, MicroUsd)>> {
+) -> Step<Vec<(AccountId, Loaded<Account>, MicroUsd)>> {
     if part == MicroUsd::ZERO || count == 0 {
         return Ok(Vec::new());
     }
@@ -156,10 +164,14 @@ fn signers(
     let numbers: Vec<AccountNumber> = signers.iter().map(|signer| signer.account).collect();
     let ids = context.load_many::<AccountIndex>(&numbers)?;
     let ids: Option<Vec<AccountId>> = ids.into_iter().map(|index| index.map(|index| index.id)).collect();
-    let accounts = context.load_many::<Account>(&ids.ok_or(Reject::AccountUnknown)?)?;
+    let ids = ids.ok_or(Reject::AccountUnknown)?;
+    let accounts = context.load_many::<Account>(&ids)?;
     let accounts: Option<Vec<Loaded<Account>>> = accounts.into_iter().collect();
     let accounts = accounts.ok_or(Reject::AccountUnknown)?;
-    Ok(accounts.into_iter().zip(shares.into_iter().map(MicroUsd)).collect())
+    let parts = ids.into_iter().zip(accounts).zip(shares);
+    Ok(parts
+        .map(|((id, account), share)| (id, account, MicroUsd(share)))
+        .collect())
 }
 
 /// Who signed a settled result, in order.

@@ -22,7 +22,7 @@
 //! silent and who was kept from a quorum.
 
 use super::ballot::{Cast, validators};
-use super::decide::{forfeit, give};
+use super::decide::{forfeit, return_bond};
 use super::open_dispute::{self, OpenDispute};
 use super::release::{self, load_signers, skip_expired, write_signers};
 use super::result::{Claim, standing};
@@ -146,7 +146,7 @@ fn settle(at: At, right: &Claim<'_>, due: Due, mut dispute: Loaded<Dispute>, con
     if is_false {
         forfeit(bond, context)?;
     } else {
-        give(&dispute.disputer, Some(bond), context)?;
+        return_bond(at, &dispute.disputer, bond, context)?;
     }
     without::delete(at, Whose::Claimed, std::mem::take(&mut dispute.without), context);
     dispute.state = DisputeState::Settled;
@@ -221,7 +221,7 @@ pub(super) fn is_decided(at: At, result: &cairn_types::Hash, context: &mut Conte
 /// A case that is over without a decision: verifiers settled the epoch after all, it expired, or what it builds on was replaced. The bond
 /// returns.
 pub(crate) fn lapse(at: At, dispute: &Dispute, context: &mut Context<'_>) -> Step<()> {
-    give(&dispute.disputer, Some(dispute.bond), context)?;
+    return_bond(at, &dispute.disputer, dispute.bond, context)?;
     without::delete(at, Whose::Claimed, dispute.without, context);
     context.delete::<Dispute>(&at);
     Ok(())

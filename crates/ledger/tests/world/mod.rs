@@ -2,6 +2,7 @@
 //! `Missing`, as the engine does, and every step ends with the invariants.
 #![allow(dead_code)] // each test binary uses a part of it
 
+pub mod follower;
 pub mod words;
 
 use cairn_ledger::account::{Rule, Witness};
@@ -22,7 +23,8 @@ pub struct World {
     pub ledger: Ledger,
     pub store: MemoryStore,
     pub block: Block,
-    pub events: Vec<Event>,
+    /// Knows nothing but genesis and events.
+    pub follower: follower::Follower,
     /// Rules in force of named accounts that are not single keys of their name, and the names of their keys.
     pub rules: BTreeMap<String, (AccountId, Rule, Vec<String>)>,
     pub orders: BTreeMap<String, OrderId>,
@@ -237,6 +239,7 @@ pub fn all_fees() -> Fees {
 
 impl World {
     pub fn new(genesis: Genesis) -> Self {
+        let follower = follower::Follower::new(&genesis);
         let ledger = Ledger::new(genesis).expect("a genesis that holds");
         let mut world = Self {
             ledger,
@@ -246,7 +249,7 @@ impl World {
                 time: START,
                 beacon: None,
             },
-            events: Vec::new(),
+            follower,
             rules: BTreeMap::new(),
             orders: BTreeMap::new(),
             leaves: BTreeMap::new(),
@@ -270,8 +273,19 @@ impl World {
         load_and_call(&mut self.store, Vec::new(), |store| {
             ledger.begin_block(store, block, &mut events)
         });
+        self.hear(&events);
         self.check();
         events
+    }
+
+    /// Events tell what every account holds.
+    fn hear(&mut self, events: &[Event]) {
+        events.iter().for_each(|event| self.follower.hear(event));
+        let differences = self.follower.differences(&self.store);
+        assert!(
+            differences.is_empty(),
+            "heard and held: {differences:#?} after {events:#?}"
+        );
     }
 
     pub fn check(&self) {
@@ -346,6 +360,7 @@ impl World {
             assert!(events.is_empty(), "a refusal announces nothing");
             return Err(reject);
         }
+        self.hear(&events);
         self.check();
         Ok(events)
     }

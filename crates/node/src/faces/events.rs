@@ -1,9 +1,13 @@
 //! The events of the ledger as JSON: `{"kind": …, its fields …}`. A new event does not compile until it is named here.
 
-use super::{Face, object, with};
-use cairn_ledger::event::Event;
+use super::{Face, object, struct_faces, with};
+use cairn_ledger::event::{self, Event};
 use cairn_ledger::tx::Asset;
 use serde_json::Value;
+
+struct_faces! {
+    event::LeafPaid { operator, token, stable }
+}
 
 impl Face for Asset {
     fn face(&self) -> Value {
@@ -49,7 +53,7 @@ pub fn event(event: &Event) -> (&'static str, Value) {
         ReceiptBroken { verifier, network, epoch, report } => "receipt_broken",
         PricePosted { verifier, price, round } => "price_posted",
         PriceAccepted { round, price } => "price_accepted",
-        NetworkCreated { network, number, founder, name, vertical } => "network_created",
+        NetworkCreated { network, number, founder, name, vertical, bond, allowance } => "network_created",
         TermsSet { network, version, from, parameters } => "terms_set",
         TreasuryFunded { network, by, amount, allowance } => "treasury_funded",
         TreasuryDrawn { network, by, amount } => "treasury_drawn",
@@ -66,10 +70,12 @@ pub fn event(event: &Event) -> (&'static str, Value) {
         BeaconRevealed { epoch, beacon } => "beacon_revealed",
         EpochSettled { network, epoch, result, leaves, totals, unpaid_token, unpaid_stable } => "epoch_settled",
         EpochExpired { network, epoch, unpaid_token, unpaid_stable } => "epoch_expired",
-        LeavesPaid { network, epoch, start, end, sums } => "leaves_paid",
+        LeavesPaid { network, epoch, start, end, sums, leaves } => "leaves_paid",
         PayoutsCompleted { network, epoch } => "payouts_completed",
         EpochAnchored { network, epoch, verifier, root, count } => "epoch_anchored",
         EpochReleased { network, epoch, verifiers, unpaid_token, unpaid_stable } => "epoch_released",
+        VerifierPaid { network, epoch, verifier, amount } => "verifier_paid",
+        DisputeBondReturned { network, epoch, to, amount } => "dispute_bond_returned",
         OrderOpened { order, network, customer, provider, held } => "order_opened",
         OrderSettled { order, paid, cumulative, meters } => "order_settled",
         OrderClosed { order, returned } => "order_closed",

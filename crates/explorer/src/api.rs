@@ -68,7 +68,8 @@ const TABLES_MAX: usize = READERS_MAX / 2;
 pub struct Shared {
     pub readers: Readers,
     pub genesis: Arc<Genesis>,
-    pub anchor: Anchor,
+    /// Of the era that signs now.
+    pub anchor: watch::Receiver<Anchor>,
     pub live: Live,
     pub client: NodeClient,
     /// The node's address, and the gateway's.

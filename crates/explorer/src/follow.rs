@@ -48,6 +48,10 @@ pub enum FollowError {
     Genesis(String),
     #[error("the node no longer keeps block {0}")]
     Pruned(u64),
+    #[error("the index is in era {index}, of which blocks are missing, and the node in era {node}")]
+    EraBefore { index: u32, node: u32 },
+    #[error("the era that the node is in does not follow the one in the index")]
+    OtherEra,
 }
 
 impl FollowError {
@@ -66,6 +70,10 @@ impl FollowError {
             Self::OtherChain(_) => "name another --database, or start with --rebuild",
             Self::Genesis(_) => "check that the address is a node's, of the same version",
             Self::Pruned(_) => "follow a node that keeps all blocks",
+            Self::EraBefore { .. } => {
+                "name with --from a node that keeps the blocks of that era until it is in the index, or start with --rebuild to have the era that runs alone"
+            }
+            Self::OtherEra => "check that the node is of the same chain; for another one name another --database",
         }
     }
 }
@@ -73,7 +81,8 @@ impl FollowError {
 /// Follows one node into one index.
 pub struct Follower {
     client: NodeClient,
-    anchor: Anchor,
+    /// Of the era that signs now.
+    anchor: watch::Sender<Anchor>,
     location: Location,
     live: Live,
     rules: Rules,
@@ -137,15 +146,20 @@ impl Follower {
         };
         Ok(Self {
             client,
-            anchor,
+            anchor: watch::Sender::new(anchor),
             location,
             live,
             rules,
         })
     }
 
+    /// By which key blocks are believed: another one once an era has ended.
+    pub fn anchor(&self) -> watch::Receiver<Anchor> {
+        self.anchor.subscribe()
+    }
+
     /// Follows until told to stop. Blocking: in a thread of its own.
-    pub fn run(self, mut writing: Writing, runtime: &Handle, stop: &watch::Receiver<bool>) {
+    pub fn run(mut self, mut writing: Writing, runtime: &Handle, stop: &watch::Receiver<bool>) {
         let mut stopped = stop.clone();
         let mut news: Option<Events> = None;
         while !*stop.borrow() {
@@ -155,15 +169,18 @@ impl Follower {
                 Ok(_) => continue,
                 Err(error) => {
                     let trouble = format!("{error} ({})", error.hint());
-                    if self.live.progress().trouble.as_ref() != Some(&trouble) {
+                    let before = self.live.progress();
+                    let is_new = before.trouble.as_ref() != Some(&trouble);
+                    // Whoever is told finds it there.
+                    self.live.set(Progress {
+                        state: "waiting",
+                        trouble: Some(trouble.clone()),
+                        node_height: before.node_height,
+                    });
+                    if is_new {
                         tracing::warn!(%error, "following waits");
                         self.live.tell("trouble", json!({ "message": trouble }), None);
                     }
-                    self.live.set(Progress {
-                        state: "waiting",
-                        trouble: Some(trouble),
-                        node_height: self.live.progress().node_height,
-                    });
                     news = None;
                     if error.is_of_index() {
                         self.open_again(&mut writing);
@@ -213,10 +230,15 @@ impl Follower {
     }
 
     /// Takes in what the node has; answers how many blocks.
-    fn step(&self, writing: &mut Writing, runtime: &Handle) -> Result<usize, FollowError> {
+    fn step(&mut self, writing: &mut Writing, runtime: &Handle) -> Result<usize, FollowError> {
         let cursor = index::cursor(writing.session.as_mut())?;
         let status = runtime.block_on(self.client.status())?;
+        if status.era > self.rules.era {
+            self.renew(runtime)?;
+        }
+        let goes_over = cursor.as_ref().is_some_and(|cursor| cursor.era < self.rules.era);
         let next = match &cursor {
+            Some(cursor) if goes_over => self.go_over(cursor, writing, runtime, status.height)?,
             Some(cursor) if cursor.over => 0,
             Some(cursor) => cursor.height + 1,
             None => self.first(runtime, status.height)?,
@@ -235,8 +257,9 @@ impl Follower {
         if blocks.is_empty() {
             return Err(FollowError::Pruned(next));
         }
-        let before = cursor.as_ref().map(|cursor| cursor.digest);
-        let mut count = certified(&self.anchor, before, next, &blocks)?;
+        let before = cursor.as_ref().map(|cursor| cursor.digest).filter(|_| !goes_over);
+        let anchor = self.anchor.borrow().clone();
+        let mut count = certified(&anchor, before, next, &blocks)?;
         if count == 0 {
             count = runtime.block_on(self.proven(&blocks))?;
         }
@@ -245,6 +268,46 @@ impl Follower {
             self.tell(block);
         }
         Ok(applied.len())
+    }
+
+    /// The validators that the follower knows have handed over: it goes on with the key that they signed.
+    fn renew(&mut self, runtime: &Handle) -> Result<(), FollowError> {
+        let (client, _) = runtime.block_on(self.client.clone().followed())?;
+        let anchor = client.anchor().cloned().ok_or(ClientError::NoAnchor)?;
+        tracing::info!(era = anchor.era, "the validators have handed over");
+        self.rules.era = anchor.era;
+        self.client = client;
+        self.anchor.send_replace(anchor);
+        Ok(())
+    }
+
+    /// The first block of the next era, whose validators the last block in the index names.
+    fn go_over(
+        &self,
+        cursor: &index::Cursor,
+        writing: &mut Writing,
+        runtime: &Handle,
+        newest: u64,
+    ) -> Result<u64, FollowError> {
+        let anchor = self.anchor.borrow().clone();
+        let behind = FollowError::EraBefore {
+            index: cursor.era,
+            node: anchor.era,
+        };
+        let first = self.first(runtime, newest)?;
+        let last = index::header_at(first.saturating_sub(1), writing.session.as_mut())?;
+        let Some(last) = last.filter(|last| last.era == cursor.era && cursor.over && last.era + 1 == anchor.era) else {
+            return Err(behind);
+        };
+        let eras = runtime.block_on(self.client.eras())?;
+        let follows = eras.hand_overs.iter().any(|hand_over| {
+            let successor = &hand_over.successor;
+            last.next == successor.digest() && (successor.era, successor.group_key) == (anchor.era, anchor.group_key)
+        });
+        match follows {
+            true => Ok(first),
+            false => Err(FollowError::OtherEra),
+        }
     }
 
     /// The height of the chain's first block: after the era's base.
@@ -267,7 +330,8 @@ impl Follower {
     async fn proven(&self, blocks: &[TakenBlock]) -> Result<usize, FollowError> {
         let key = view::key::<Chain>(&());
         let proof = self.client.proof(&key).await?;
-        let proven = cairn_client::verify::bytes(&self.anchor, &key, &proof)?.header;
+        let anchor = self.anchor.borrow().clone();
+        let proven = cairn_client::verify::bytes(&anchor, &key, &proof)?.header;
         let same = blocks.iter().position(|block| block.header.digest() == proven.digest());
         Ok(same.map_or(0, |at| at + 1))
     }

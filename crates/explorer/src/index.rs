@@ -13,7 +13,7 @@ mod write;
 
 pub use apply::{Applied, ApplyError, Rules};
 pub use records::{Reader, Records};
-pub use write::{Cursor, cursor, device_states, set_cursor};
+pub use write::{Cursor, cursor, device_states, header_at, set_cursor};
 #[cfg(test)]
 pub use write::{device as put_device, network as put_network, put_account};
 

@@ -203,7 +203,7 @@ pub async fn start(settings: Settings) -> Result<Handle, StartError> {
     let (at, wanted, near) = (location.clone(), settings.webhooks, settings.near);
     let opened = tokio::task::spawn_blocking(move || wanted.then(|| Webhooks::open(at, near)).transpose()).await;
     let webhooks = opened.map_err(|error| DbError::Failed(error.to_string()))??;
-    let anchor = client.anchor().cloned().unwrap_or_else(|| settings.anchor.clone());
+    let anchor = follower.anchor();
     let shared = Arc::new(Shared {
         readers: Readers::new(location.clone(), ANSWER_WAIT_MAX),
         genesis: genesis.clone(),

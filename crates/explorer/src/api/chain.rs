@@ -87,7 +87,7 @@ pub fn chain(ask: &mut Ask<'_>) -> Answer<Value> {
         "findings": count(ask, "SELECT CAST(SUM(accepted + refused) AS BIGINT) FROM networks")?,
     });
     let fees = &genesis.fees;
-    let anchor = &shared.anchor;
+    let anchor = shared.anchor.borrow().clone();
     let at = ask.at.clone();
     let time = at.as_ref().map_or(genesis.start, |at| at.time);
     let checks: Vec<Value> = CHECKS

@@ -45,7 +45,7 @@ pub fn shared(location: &Location) -> Shared {
     Shared {
         readers: Readers::new(location.clone(), std::time::Duration::from_secs(600)),
         genesis: Arc::new(genesis()),
-        anchor: anchor.clone(),
+        anchor: watch::channel(anchor.clone()).1,
         live: Live::new(1),
         client: NodeClient::trusting("http://127.0.0.1:9", anchor).unwrap(),
         node: "http://127.0.0.1:9".to_owned(),

@@ -2,6 +2,7 @@
 //! or nothing of it is taken in.
 
 use super::records::{Cache, Records};
+use super::write::Once;
 use super::{notes, write};
 use crate::db::{DbError, Session};
 use cairn_client::TakenBlock;
@@ -79,6 +80,9 @@ pub fn apply(
     if root.0 != header.tx_root || block.txs.len() as u64 != u64::from(header.txs) {
         return Err(ApplyError::OtherTransactions(height));
     }
+    if header.base > 0 && height == header.base + 1 && write::go_over(header.base, header.era, session)? {
+        cache.forget();
+    }
     let mut records = Records::new(session, cache);
     let context = Block {
         height,
@@ -133,7 +137,7 @@ fn begin(
 ) -> Result<Option<Vec<Event>>, ApplyError> {
     let chain = records.look(|store| view::chain(store))?;
     // A later era begins once all records are there: then the state says so itself.
-    let takes_over = header.base > 0 && !write::is_taken_over(records.session)?;
+    let takes_over = header.base > 0 && !Once::TakenOver.is_done(header.base, records.session)?;
     if takes_over || header.next == cairn_engine::OVER {
         return Ok(None);
     }

@@ -5,7 +5,7 @@ use super::apply::{Applied, ApplyError, Rules};
 use super::money::{Leaf, PayBefore};
 use super::parties::{Parties, parties};
 use super::records::Records;
-use super::write::{self, roles};
+use super::write::{self, Once, roles};
 use super::{day_of, event_at, tx_at};
 use crate::archives::alerts;
 use crate::db::{DbError, Session, values};
@@ -65,17 +65,19 @@ impl<'a> Notes<'a> {
 
     /// A later era's first block after all records are here: whom they know is listed before anything happens.
     pub fn begun(&mut self, records: &mut Records<'_>) -> Result<(), DbError> {
-        match self.block.header.base > 0 && is_first_begun(records)? {
-            true => self.seed(records),
-            false => Ok(()),
+        let base = self.block.header.base;
+        if base == 0 || Once::Seeded.is_done(base, records.session)? {
+            return Ok(());
         }
+        self.seed(records)?;
+        Once::Seeded.done(self.height(), records.session)
     }
 
     /// A transaction of the engine's own: it is listed, and touches nobody.
     pub fn own(&mut self, place: usize, bytes: &[u8], session: &mut dyn Session) -> Result<(), DbError> {
         let taken = cairn_engine::records::records_in(bytes);
         if taken.is_some_and(|taken| taken.is_last) {
-            write::set_taken_over(session, self.height())?;
+            Once::TakenOver.done(self.height(), session)?;
         }
         let kind = match cairn_engine::records::is_records(bytes) {
             true => "take_over_records",
@@ -612,12 +614,6 @@ struct Row<'a> {
     fee: Token,
     events: usize,
     bytes: &'a [u8],
-}
-
-/// Whether records of an era before are here and nobody of them is listed yet.
-fn is_first_begun(records: &mut Records<'_>) -> Result<bool, DbError> {
-    let listed = records.session.one("SELECT number FROM accounts LIMIT 1", values![])?;
-    Ok(listed.is_none() && write::is_taken_over(records.session)?)
 }
 
 fn slash(session: &mut dyn Session, at: u64, time: u64, tx: Option<u64>) -> Result<(), DbError> {

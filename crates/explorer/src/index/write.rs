@@ -10,6 +10,7 @@ pub struct Cursor {
     pub height: u64,
     pub time: TimeMs,
     pub digest: [u8; 32],
+    pub era: u32,
     /// Whether the era has ended with that block.
     pub over: bool,
 }
@@ -23,6 +24,7 @@ pub fn cursor(session: &mut dyn Session) -> Result<Option<Cursor>, DbError> {
         height: header.height,
         time: TimeMs(header.time_ms),
         digest: header.digest(),
+        era: header.era,
         over: header.is_over(),
     }))
 }
@@ -50,15 +52,54 @@ pub fn set_cursor(session: &mut dyn Session, header: &Header) -> Result<(), DbEr
     Ok(())
 }
 
-/// Whether all records of the era before are here, of a chain that began with some.
-pub fn is_taken_over(session: &mut dyn Session) -> Result<bool, DbError> {
-    let row = session.one("SELECT number FROM meta WHERE name = 'taken_over'", values![])?;
-    Ok(row.is_some())
+/// What happens once in a later era, remembered by the height at which it did.
+#[derive(Clone, Copy, Debug)]
+pub enum Once {
+    /// All records of the era before are here.
+    TakenOver,
+    /// Whom they know is listed.
+    Seeded,
 }
 
-pub fn set_taken_over(session: &mut dyn Session, height: u64) -> Result<(), DbError> {
-    let sql = "INSERT INTO meta (name, number) VALUES ('taken_over', $1) ON CONFLICT (name) DO NOTHING";
-    session.run(sql, values![height]).map(drop)
+impl Once {
+    fn name(self) -> &'static str {
+        match self {
+            Self::TakenOver => "taken_over",
+            Self::Seeded => "seeded",
+        }
+    }
+
+    /// Whether it happened in the era that began after this height.
+    pub fn is_done(self, base: u64, session: &mut dyn Session) -> Result<bool, DbError> {
+        let sql = "SELECT 1 FROM meta WHERE name = $1 AND number > $2";
+        Ok(session.one(sql, values![self.name(), base])?.is_some())
+    }
+
+    pub fn done(self, height: u64, session: &mut dyn Session) -> Result<(), DbError> {
+        let sql =
+            "INSERT INTO meta (name, number) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET number = excluded.number";
+        session.run(sql, values![self.name(), height]).map(drop)
+    }
+}
+
+/// The header of a block that is in the index.
+pub fn header_at(height: u64, session: &mut dyn Session) -> Result<Option<Header>, DbError> {
+    let row = session.one("SELECT header FROM blocks WHERE height = $1", values![height])?;
+    let Some(row) = row else { return Ok(None) };
+    let header = Header::decode(row.bytes(0)?).map_err(|_| DbError::Column("a header expected"))?;
+    Ok(Some(header))
+}
+
+/// An index in which the era before ended goes on with the next: blocks after its end, which changed nothing, give way, and its records to
+/// those that the new era brings.
+pub fn go_over(base: u64, era: u32, session: &mut dyn Session) -> Result<bool, DbError> {
+    if cursor(session)?.is_none_or(|cursor| cursor.era >= era) {
+        return Ok(false);
+    }
+    session.run("DELETE FROM blocks WHERE height > $1", values![base])?;
+    session.run("DELETE FROM records", values![])?;
+    session.run("UPDATE meta SET number = $1 WHERE name = 'cursor'", values![base])?;
+    Ok(true)
 }
 
 /// What somebody is, as bits of `accounts.roles`.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of it is a test")]
 
 mod api;
+mod eras;
 mod follow;
 mod killed;
 mod passed;

@@ -57,7 +57,7 @@ pub struct World {
     pub node: NodeHandle,
     pub clock: Arc<ManualClock>,
     pub folder: TempDir,
-    nonce: AtomicU64,
+    pub nonce: AtomicU64,
 }
 
 /// What `furnish` made.

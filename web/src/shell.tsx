@@ -133,8 +133,8 @@ function Foot({ chain }: { chain: Schemas['Chain'] | undefined }) {
     <footer class="foot">
       <div class="frame">
         {chain && <p>{chain.stable_note.charAt(0).toUpperCase() + chain.stable_note.slice(1)}.{chain.beacon_note ? ` ${chain.beacon_note.charAt(0).toUpperCase()}${chain.beacon_note.slice(1)}.` : ''}</p>}
-        {chain && <p>Validators’ key <code title={chain.anchor.group_key}>{chain.anchor.group_key.slice(0, 12)}…{chain.anchor.group_key.slice(-6)}</code>, era {chain.anchor.era}{anchorSeen(chain.anchor) === 'first' && '. New to this browser: compare it with one you have from elsewhere'}</p>}
-        <p><a href="/v1/openapi.json">API</a> <a href="/licenses.txt">Licences</a> <a href="/fonts.txt">Fonts</a></p>
+        {chain && <p>Validators’ key <code title={chain.anchor.group_key}>{chain.anchor.group_key.slice(0, 12)}…{chain.anchor.group_key.slice(-6)}</code>, era {chain.anchor.era}{anchorSeen(chain.anchor) === 'first' && '. New to this browser: compare it with one you have from elsewhere.'}</p>}
+        <p class="links"><a href="/v1/openapi.json">API</a> <a href="/licenses.txt">Licences</a> <a href="/fonts.txt">Fonts</a></p>
         <p>Cairn {chain?.version}. Outlines by Natural Earth.</p>
       </div>
     </footer>

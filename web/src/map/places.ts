@@ -17,6 +17,12 @@ export function shaded(cells: Schemas['GeoJson'] | undefined, chosen?: ReadonlyS
   };
 }
 
+/** Units of the fullest cell, micro. */
+export function fullest(cells: Schemas['GeoJson'] | undefined): bigint {
+  const all = ((cells?.features ?? []) as Feature[]).map((feature) => BigInt(String(feature.properties?.units ?? 0)));
+  return all.reduce((most, one) => (one > most ? one : most), 0n);
+}
+
 export function points(devices: Schemas['GeoJson'] | undefined): FeatureCollection | undefined {
   return devices && { type: 'FeatureCollection', features: devices.features as Feature[] };
 }

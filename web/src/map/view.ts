@@ -13,6 +13,8 @@ export interface Places {
   devices?: FeatureCollection;
   /** Show the whole world first, wherever the places are. */
   world?: boolean;
+  /** Look at the devices; cells are what is around them. */
+  nearDevices?: boolean;
 }
 
 export interface Shown {
@@ -24,6 +26,16 @@ export interface Shown {
 export interface Callbacks {
   hover: (feature: Feature | null, layer: 'cells' | 'devices' | null) => void;
   click: (feature: Feature, layer: 'cells' | 'devices') => void;
+}
+
+const ZOOM_MAX = 12.5;
+/** A place with nothing around it is shown with the coast and the country it is in. */
+const ALONE_ZOOM_MAX = 8.5;
+/** One among cells is shown with some of them. */
+const AMONG_ZOOM_MAX = 11;
+function zoomMax({ cells, devices, nearDevices }: Places): number {
+  if (devices?.features.length !== 1) return ZOOM_MAX;
+  return cells?.features.length ? (nearDevices ? AMONG_ZOOM_MAX : ZOOM_MAX) : ALONE_ZOOM_MAX;
 }
 
 const WORLD: [[number, number], [number, number]] = [[-128, -50], [150, 66]];
@@ -79,7 +91,7 @@ export function show(container: HTMLElement, first: Places, still: boolean, call
   };
   const fit = () => {
     const bounds = places.world ? WORLD : boundsOf(places);
-    if (bounds) map.fitBounds(bounds, { padding: still ? 24 : 48, maxZoom: 12.5, duration: 0 });
+    if (bounds) map.fitBounds(bounds, { padding: still ? 24 : 48, maxZoom: zoomMax(places), duration: 0 });
   };
   const begin = () => {
     ready = true;
@@ -129,13 +141,13 @@ function widen([west, south, east, north]: Box): Box {
 
 const holds = (outer: Box, inner: Box): boolean => outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];
 
-/** Around the cells; around the devices where there are none. */
-function boundsOf({ cells, devices }: Places): [[number, number], [number, number]] | undefined {
+/** Around the cells; around the devices where there are none, or where those are meant. */
+function boundsOf({ cells, devices, nearDevices }: Places): [[number, number], [number, number]] | undefined {
   let [west, south, east, north] = [180, 90, -180, -90];
   const take = ([lng, lat]: Position) => {
     [west, south, east, north] = [Math.min(west, lng!), Math.min(south, lat!), Math.max(east, lng!), Math.max(north, lat!)];
   };
-  for (const { geometry } of cells?.features.length ? cells.features : (devices?.features ?? [])) {
+  for (const { geometry } of cells?.features.length && !(nearDevices && devices?.features.length) ? cells.features : (devices?.features ?? [])) {
     if (geometry.type === 'Point') take(geometry.coordinates);
     else if (geometry.type === 'Polygon') geometry.coordinates[0]?.forEach(take);
   }

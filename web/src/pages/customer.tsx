@@ -33,7 +33,7 @@ function Page({ of }: { of: Schemas['Customer'] }) {
       <div class="grid">
         <Card class="two-thirds" title="Spent by day" checked={of.checked}>
           {of.days.length === 0 ? <Empty title="Nothing was bought or spent yet." /> : (
-            <Chart label="Spent by day" times={of.days.map((day) => Date.parse(`${day.day}T12:00:00Z`) / 1000)} axis={(value) => `$${short(value)}`} lines={[{ name: 'Spent', kind: 'bar', tone: 1, text: usd, values: of.days.map((day) => toNumber(day.spent, 6)) }]} />
+            <Chart label="Spent by day" days times={of.days.map((day) => Date.parse(`${day.day}T12:00:00Z`) / 1000)} axis={(value) => `$${short(value)}`} lines={[{ name: 'Spent', kind: 'bar', tone: 1, text: usd, values: of.days.map((day) => toNumber(day.spent, 6)) }]} />
           )}
         </Card>
         <Card class="third" title="How credits were bought">

@@ -38,7 +38,7 @@ function Page({ of }: { of: Schemas['Device'] }) {
       </div>
       <Stats>
         <Stat label="Uptime" define={<Define of="Uptime" text={definition(of.definitions, 'uptime_bps')} />} sub="of the last 24 epochs">{percent(of.uptime_bps)}</Stat>
-        <Stat label="Units in 24 epochs" sub={<>all <Units micro={of.units} /></>}><Units micro={of.units_day} /></Stat>
+        <Stat label="Units in 24 epochs" sub={<><Units micro={of.units} /> since it began</>}><Units micro={of.units_day} /></Stat>
         <Stat label="Reports accepted" sub={`${count(of.refused)} refused`}>{count(of.accepted)}</Stat>
         <Stat label="Earned" define={<Define of="Earned" text={definition(of.definitions, 'usd_micro')} />} sub={<><Token base={of.earned.token} /> and <Usd micro={of.earned.stable} /></>}><Usd micro={of.earned.usd_micro} /></Stat>
       </Stats>
@@ -70,7 +70,7 @@ function Standing({ of }: { of: Schemas['Device'] }) {
         <div key={one.network}>
           <Pairs items={[
             ['Score', `${decimal(BigInt(one.score), 2)} of 100`],
-            ['Is paid', one.paid === one.of ? 'all of its units' : one.paid === 0 ? 'none of its units' : `${percent(Math.round((10_000 * one.paid) / one.of))} of its units`],
+            ['Paid for', one.paid === one.of ? 'all of its units' : one.paid === 0 ? 'none of its units' : `${percent(Math.round((10_000 * one.paid) / one.of))} of its units`],
           ]} />
           {one.excluded && <p class="banner bad">{sentence(one.excluded.sentence)} It counts again from epoch {count(one.excluded.until_epoch)}, <Time at={one.excluded.until} />.</p>}
         </div>
@@ -122,7 +122,7 @@ function Reading({ of, stay, field, first, alone, onNone }: ReadingProps) {
           {data.field.chart === 'events' ? <Events of={data} name={name} /> : (
             <Chart label={`${name} over time`} height={170} times={data.times_ms.map((ms) => ms / 1000)} axis={short} near={data.field.chart === 'points'}
               shades={data.stretches.map((one) => ({ from: Date.parse(one.start) / 1000, to: Date.parse(one.end) / 1000 }))}
-              lines={[{ name, tone: 1, kind: drawnAs(data.field.chart), text: (value) => `${value} ${data.field.unit}`, values: data.values.map((value) => value / 10 ** data.field.decimals) }]} />
+              lines={[{ name, tone: 1, kind: drawnAs(data.field.chart), zeros: data.field.chart === 'bar', text: (value) => `${value} ${data.field.unit}`, values: data.values.map((value) => value / 10 ** data.field.decimals) }]} />
           )}
           <Refusals of={data.stretches} />
           {data.awaited.length > 0 && <p class="hint">The archives of {data.awaited.length} epochs are awaited.</p>}
@@ -165,7 +165,7 @@ function Earned({ of }: { of: Schemas['Device'] }) {
   const { decimals, symbol } = useToken();
   const rows = of.epochs;
   return (
-    <Card title="Earnings per epoch" tools={<a class="small" href={`/v1/devices/${of.id}/earnings.csv`} download>Download CSV</a>}>
+    <Card title={`Earnings per epoch, ${symbol}`} tools={<a class="small" href={`/v1/devices/${of.id}/earnings.csv`} download>Download CSV</a>}>
       {rows.length === 0 ? <Empty title="No epoch was judged yet." /> : (
         <Chart label="Earnings per epoch" times={rows.map((row) => Date.parse(row.start) / 1000)} axis={short} height={160}
           lines={[{ name: `Token, ${symbol}`, kind: 'bar', tone: 1, text: (value) => `${value.toFixed(4)} ${symbol}`, values: rows.map((row) => toNumber(row.token, decimals)) }]} />

@@ -28,7 +28,7 @@ export function Recompute({ of }: { of: Schemas['NetworkEpoch'] }) {
   };
   const may = of.findings === 'here';
   return (
-    <Block title="Judge it again" from={audit} flush={audit.data?.steps.length !== 0 && audit.data !== undefined}
+    <Block title="Judge it again" from={audit} unsaid={audit.data?.steps.length === 0} flush={audit.data?.steps.length !== 0 && audit.data !== undefined}
       tools={<button type="button" class="primary" disabled={busy || !may} onClick={ask}>{busy ? 'Recomputing…' : 'Recompute this epoch'}</button>}>
       {(data) => (
         <>

@@ -2,6 +2,7 @@
 import { useLocation, useRoute } from 'preact-iso';
 import { useGet } from '../api/use';
 import type { Schemas } from '../api/client';
+import { useChain } from '../chain';
 import { bytes, count, percent } from '../format/amounts';
 import { duration } from '../format/times';
 import { useTitle } from '../title';
@@ -25,20 +26,22 @@ const holds = ({ inputs, archive, findings, memory, anchors, previous }: Schemas
   [inputs, archive, findings, memory, anchors, previous].every((root, at) => isHex(record[at], root));
 
 function Page({ of }: { of: Schemas['NetworkEpoch'] }) {
+  const chain = useChain();
+  const network = useGet('/v1/networks/{id}', { params: { path: { id: of.network } } }, false);
   const signed = BigInt(of.bond_active) === 0n ? 0 : Number((10_000n * BigInt(of.bond_signed)) / BigInt(of.bond_active));
   const known = (value: number | null | undefined) => (value === null || value === undefined ? '–' : count(value));
   return (
     <>
       <div class="head">
         <div>
-          <p class="crumbs"><a href={`/audit?network=${of.network}`}>Epochs</a></p>
+          <p class="crumbs"><a href={`/audit?network=${of.network}`}>Epochs{network.data && ` of ${network.data.name}`}</a></p>
           <h1>Epoch {count(of.epoch)}</h1>
           <p class="lead"><Time at={of.start} /> to <Time at={of.end} form="clock" />{of.window_left_ms ? `; may be disputed for ${duration(of.window_left_ms)} more` : ''}</p>
           {of.roots && <p><ProvenRecord kind="roots" id={of.network} epoch={of.epoch} height={of.at.height} what="roots" same={holds(of.roots)} /></p>}
         </div>
         <div class="actions">
           {of.epoch > 0 && <a class="button" href={`/audit/${of.network}/${of.epoch - 1}`}>Epoch before</a>}
-          <a class="button" href={`/audit/${of.network}/${of.epoch + 1}`}>Next epoch</a>
+          {chain?.epoch && of.epoch + 1 < chain.epoch.number && <a class="button" href={`/audit/${of.network}/${of.epoch + 1}`}>Next epoch</a>}
         </div>
       </div>
       {of.findings === 'awaited' && <p class="banner warn">No verifier has given the sealed files of this epoch yet. The explorer asks again; what is on the ledger is complete.</p>}
@@ -81,7 +84,7 @@ function Page({ of }: { of: Schemas['NetworkEpoch'] }) {
             ['Beacon', of.beacon ? <Id id={of.beacon} copy /> : 'not revealed yet'],
             ['Payouts', of.leaves === null || of.leaves === undefined ? 'not settled yet' : `${count(of.paid_leaves ?? 0)} of ${count(of.leaves)} paid`],
             ['Attested with', of.settle_transaction ? <Id id={of.settle_transaction} href={`/ledger/transactions/${of.settle_transaction}`} /> : 'nothing yet'],
-            ['Operators exchanged', of.exchanged ? 'yes: some want stablecoin, some token' : 'no'],
+            ['Exchange among operators', of.exchanged ? 'open: stablecoin for token, where their choices meet' : 'none'],
           ]} />
         </Card>
         <Payouts of={of} />
@@ -107,7 +110,7 @@ function Dispute({ of }: { of: Schemas['DisputeRow'] }) {
 function Differences({ of }: { of: Schemas['NetworkEpoch'] }) {
   const list = useGet('/v1/networks/{id}/epochs/{epoch}/differences', { params: { path: { id: of.network, epoch: of.epoch }, query: { limit: 100 } } });
   return (
-    <Block title="Differences between verifiers" from={list} flush empty={(data) => (data.items.length === 0 ? <Empty title="All that is known of says the same." /> : undefined)}>
+    <Block title="Differences between verifiers" from={list} flush empty={(data) => (data.items.length === 0 ? <Empty title="Every verifier whose result is known says the same." /> : undefined)}>
       {(data) => (
         <Table label="Differences" rows={data.items} rowKey={(row, at) => `${row.verifier}${at}`} columns={[
           { head: 'Verifier', lead: true, cell: (row) => <Id id={row.verifier} href={`/ledger/accounts/${row.verifier}`} /> },

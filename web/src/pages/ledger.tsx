@@ -53,11 +53,11 @@ function Blocks() {
           <Table label="Blocks" rows={data.items} rowKey={(row) => row.height} columns={[
             { head: 'Block', lead: true, cell: (row) => <a href={`/ledger/blocks/${row.height}`}>{count(row.height)}</a> },
             { head: 'Time', cell: (row) => <Time at={row.time} /> },
-            { head: 'Digest', cell: (row) => <Id id={row.digest} /> },
+            { head: 'Digest', minor: true, cell: (row) => <Id id={row.digest} /> },
             { head: 'Transactions', num: true, cell: (row) => count(row.transactions) },
             { head: 'Events', num: true, cell: (row) => count(row.events) },
-            { head: 'Size', num: true, cell: (row) => bytes(row.bytes) },
-            { head: 'Proposed by', cell: (row) => <Id id={row.leader} /> },
+            { head: 'Size', num: true, minor: true, cell: (row) => bytes(row.bytes) },
+            { head: 'Proposed by', minor: true, cell: (row) => <Id id={row.leader} /> },
           ]} />
           <Pager next={data.next_cursor} csv="/v1/blocks.csv" />
         </>

@@ -4,7 +4,7 @@ import { useLocation, useRoute } from 'preact-iso';
 import { useGet } from '../api/use';
 import type { Schemas } from '../api/client';
 import { count, decimal, dollars, measured } from '../format/amounts';
-import { points, shaded } from '../map/places';
+import { fullest, points, shaded } from '../map/places';
 import { useTitle } from '../title';
 import { Block, Card, Empty, Subject } from '../ui/block';
 import { CellLegend, PlaceMap } from '../ui/map';
@@ -43,7 +43,7 @@ function Page({ of }: { of: Schemas['Network'] }) {
       <Stats>
         <Stat label="Devices reporting" sub={`of ${count(of.devices)} in epoch ${of.last_epoch === null ? '–' : count(of.last_epoch!)}`}>{count(of.reporting)}</Stat>
         <Stat label="Reports accepted" sub={`${count(of.refused)} refused`}>{count(of.accepted)}</Stat>
-        <Stat label="Customers paid" sub={<>now <Credits credits={String(BigInt(of.usage_now.stable) + BigInt(of.usage_now.burned))} /></>}><Usd micro={of.customers_paid} /></Stat>
+        <Stat label="Customers paid" sub={<>and <Usd micro={String(BigInt(of.usage_now.stable) + BigInt(of.usage_now.burned))} /> in the epoch that runs</>}><Usd micro={of.customers_paid} /></Stat>
         <Stat label="Operators’ income" sub={`${count(of.operators)} operators`}><Usd micro={of.usd_micro} /></Stat>
         <Stat label="Cells with fresh data" define={<Define of="fresh data" text={definition(of.definitions, 'fresh')} />} sub={`${count(of.stale)} without`}>{count(of.fresh)}</Stat>
       </Stats>
@@ -84,7 +84,7 @@ function Coverage({ of }: { of: Schemas['Network'] }) {
   return (
     <Block title="Coverage" from={cells} flush empty={(data) => (data.features.length === 0 ? <Empty title="No device stands anywhere yet." /> : undefined)}>
       {() => (
-        <PlaceMap label={`Map of ${of.name}`} cells={shade} devices={dots} legend={<CellLegend what={`Units of the newest judged epoch: ${of.unit}`} />}
+        <PlaceMap label={`Map of ${of.name}`} cells={shade} devices={dots} legend={<CellLegend what={`Units of the newest judged epoch: ${of.unit}`} most={decimal(fullest(cells.data), 6, 2)} />}
           onPick={(feature, layer) => layer === 'devices' && route(`/devices/${String(feature.properties?.id)}`)}
           describe={(feature, layer) => (layer === 'devices' ? <><b>Device {feature.properties?.number}</b> · {feature.properties?.state}</> : <Cell of={feature.properties as Schemas['CellRow']} last={of.last_epoch} />)} />
       )}
@@ -128,12 +128,17 @@ function Rules({ of }: { of: Schemas['Network'] }) {
     <Card title="Rules: why a report is not paid" flush note="“Weighs” is what an epoch refused for it takes from a device’s reputation, in percent of what a believed epoch gives.">
       <Table label="Rules" rows={of.rules} rowKey={(row) => row.code} columns={[
         { head: 'Rule', lead: true, wrap: true, cell: (row) => row.sentence.charAt(0).toUpperCase() + row.sentence.slice(1) },
-        { head: 'Limit', num: true, cell: (row) => (row.limit === null || row.limit === undefined ? <span class="muted">–</span> : `${row.limit} ${row.unit}`) },
+        { head: 'Limit', num: true, cell: (row) => (row.limit === null || row.limit === undefined ? <span class="muted" title="It depends on what is measured; a finding names it.">by quantity</span> : limitText(row.limit, row.unit)) },
         { head: 'Weighs', num: true, cell: (row) => (row.blame_percent === 0 ? <span class="muted">nothing</span> : `${row.blame_percent} %`) },
         { head: 'Refused so far', num: true, cell: (row) => count(row.count) },
       ]} />
     </Card>
   );
+}
+
+/** `1 readings` is one reading; seconds stay `s`. */
+function limitText(limit: string, unit: string): string {
+  return limit === '1' && /[a-z]{3,}s$/.test(unit) ? `1 ${unit.slice(0, -1)}` : `${limit} ${unit}`;
 }
 
 function Devices({ of }: { of: Schemas['Network'] }) {

@@ -61,12 +61,12 @@ function Income({ of }: { of: Schemas['Operator'] }) {
   return (
     <Card class="two-thirds" title="Income by day" checked={of.checked} tools={<a class="small" href={`/v1/operators/${of.id}/income.csv`} download>Download CSV</a>}>
       {of.days.length === 0 ? <Empty title="No income yet.">It comes when the first epoch of its devices is paid.</Empty> : (
-        <Chart label="Income by day" stacked times={of.days.map((day) => Date.parse(`${day.day}T12:00:00Z`) / 1000)} axis={(value) => `$${short(value)}`} height={220} lines={[
+        <Chart label="Income by day" stacked days times={of.days.map((day) => Date.parse(`${day.day}T12:00:00Z`) / 1000)} axis={(value) => `$${short(value)}`} height={220} lines={[
           { name: 'Customers’ usage', kind: 'bar', tone: 1, text: usd, values: of.days.map((day) => toNumber(day.usage_usd_micro, 6)) },
           { name: 'Issued for being there', kind: 'bar', tone: 2, text: usd, values: of.days.map((day) => toNumber(String(BigInt(day.usd_micro) - BigInt(day.usage_usd_micro)), 6)) },
         ]} />
       )}
-      {of.days.length > 0 && <p class="hint">Dollars at the price of the epoch each token was earned in. As received: {short(of.days.reduce((sum, day) => sum + (toNumber(day.token, decimals) ?? 0), 0))} {symbol} and {usd(of.days.reduce((sum, day) => sum + (toNumber(day.stable, 6) ?? 0), 0))} of stablecoin in these days.</p>}
+      {of.days.length > 0 && <p class="hint">Dollars at the price of the epoch each token was earned in. As received: {count(of.days.reduce((sum, day) => sum + (toNumber(day.token, decimals) ?? 0), 0))} {symbol} and {usd(of.days.reduce((sum, day) => sum + (toNumber(day.stable, 6) ?? 0), 0))} of stablecoin in these days.</p>}
     </Card>
   );
 }

@@ -11,7 +11,7 @@ import { Chart, short } from '../ui/chart';
 import { CellLegend, PlaceMap } from '../ui/map';
 import { Bars } from '../ui/table';
 import { Credits, Define, Token, definition } from '../ui/values';
-import { points, shaded } from '../map/places';
+import { fullest, points, shaded } from '../map/places';
 
 type Data = Schemas['Overview'];
 
@@ -30,18 +30,18 @@ export function Overview() {
           {(data) => <Income data={data} />}
         </Block>
         <Block class="half" title="Reports" from={overview} empty={(data) => noEpoch(data)}>{(data) => <Reports data={data} />}</Block>
-        <Block class="half" title="Why reports are refused" from={overview}
-          empty={(data) => (data.refused_by.length === 0 ? <p class="state">No report was refused yet.</p> : undefined)}>
-          {(data) => (
-            <Bars rows={data.refused_by.slice(0, 8).map((reason) => ({
-              key: `${reason.vertical}${reason.code}`, value: reason.count, text: count(reason.count), name: reason.sentence,
-            }))} />
-          )}
-        </Block>
         <div class="column half">
+          <Block title="Why reports are refused" from={overview}
+            empty={(data) => (data.refused_by.length === 0 ? <p class="state">No report was refused yet.</p> : undefined)}>
+            {(data) => (
+              <Bars rows={data.refused_by.slice(0, 8).map((reason) => ({
+                key: `${reason.vertical}${reason.code}`, value: reason.count, text: count(reason.count), name: reason.sentence,
+              }))} />
+            )}
+          </Block>
           <Block title="Credits" from={overview}>{(data) => <CreditsBought data={data} />}</Block>
-          <Supply />
         </div>
+        <Supply />
       </div>
     </>
   );
@@ -71,7 +71,7 @@ function Answers({ data, networks }: { data: Data; networks: Schemas['NetworkRow
         <dt>Earned {define('paid')}</dt>
         <dd>
           <b>{dollars(data.paid.usd_micro)} <small>at receipt</small></b>
-          <p>{count(data.operators)} operators got {decimal(data.paid.token, decimals, 0)} {symbol} and {dollars(data.paid.stable)} in stablecoin.</p>
+          <p>{count(data.operators)} operators got {decimal(data.paid.token, decimals, 0)} {symbol}{BigInt(data.paid.stable) > 0n && <> and {dollars(data.paid.stable)} in stablecoin</>}.</p>
         </dd>
       </div>
       <div>
@@ -89,8 +89,8 @@ function Answers({ data, networks }: { data: Data; networks: Schemas['NetworkRow
 /** What is spent reaches operators when the epoch it was spent in is released: until then the two figures differ. */
 function released({ credits_spent: spent, customers_paid: paid }: Data): string {
   if (BigInt(spent) === 0n) return '';
-  if (BigInt(paid) >= BigInt(spent)) return 'All of it is in epochs that are released: operators have it.';
-  return `Of that ${dollars(paid)} in epochs already released to operators; the rest comes to them with its epoch.`;
+  if (BigInt(paid) >= BigInt(spent)) return 'All of it has reached operators.';
+  return `${BigInt(paid) === 0n ? 'None' : dollars(paid)} of it has reached operators by now; the rest comes to them when its epoch is paid out.`;
 }
 
 /** How much of operators' income is customers' money, in words. */
@@ -122,7 +122,7 @@ function Where({ networks }: { networks: Schemas['NetworkRow'][] }) {
       note={one && <>Cells are shaded by what was believed in them in the newest judged epoch. <a href={`/networks/${one.id}`}data-all>All of {one.name}</a></>}>
       {() => (
         <PlaceMap label={`Map of ${one?.name ?? 'all devices'}; the same places are in the tables of the network’s page`} cells={one && shade} devices={dots} world={world}
-          legend={<CellLegend what={one ? `Units: ${one.unit}` : 'Units'} />}
+          legend={<CellLegend what={one ? `Units: ${one.unit}` : 'Units'} {...(one && { most: decimal(fullest(cells.data), 6, 2) })} />}
           onPick={(feature, layer) => layer === 'devices' && route(`/devices/${String(feature.properties?.id)}`)}
           describe={(feature, layer) => {
             const of = feature.properties ?? {};
@@ -176,11 +176,11 @@ function Supply() {
   const supply = useGet('/v1/series/{name}', { params: { path: { name: 'supply' }, query: { step: 'epoch' } } });
   const overview = useGet('/v1/overview', {});
   return (
-    <Block title="Supply" from={supply} empty={(data) => (data.points.length === 0 ? <p class="state">No epoch has closed yet.</p> : undefined)}
+    <Block class="half" title="Supply" from={supply} empty={(data) => (data.points.length === 0 ? <p class="state">No epoch has closed yet.</p> : undefined)}
       tools={<Define of="supply" text={supply.data?.sentence} />}
       note={overview.data && <>Issued <Token base={overview.data.minted} />, burned <Token base={overview.data.tokens_burned} /></>}>
       {(data) => (
-        <Chart label="Supply of token" height={150} near times={data.points.map((point) => Date.parse(point.time) / 1000)} axis={short}
+        <Chart label="Supply of token" height={310} near times={data.points.map((point) => Date.parse(point.time) / 1000)} axis={short}
           lines={[{ name: 'Supply', tone: 1, kind: 'line', text: (value) => `${value.toFixed(2)} ${data.unit}`, values: data.points.map((point) => toNumber(point.value, data.decimals)) }]} />
       )}
     </Block>

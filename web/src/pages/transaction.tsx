@@ -40,7 +40,7 @@ function Page({ of }: { of: Schemas['Transaction'] }) {
           ]} />
         </Card>
         <Card title="What came of it" flush>{of.events.length === 0 ? <Empty title="Nothing yet." /> : <Events rows={of.events} />}</Card>
-        {of.fields !== null && of.fields !== undefined && <Card title="Its fields"><pre tabIndex={0}>{JSON.stringify(of.fields, null, 2)}</pre></Card>}
+        {of.fields !== null && of.fields !== undefined && <Card title="As the ledger has it"><details class="as-table"><summary>Its fields, in the order of their bytes</summary><pre tabIndex={0}>{JSON.stringify(of.fields, null, 2)}</pre></details></Card>}
       </div>
     </>
   );

@@ -12,7 +12,7 @@ async function load(wallet: Wallet, text: string): Promise<Prepared> {
 
 export function SignFile({ wallet, review }: { wallet: Wallet; review: (preparing: Promise<Prepared>) => void }) {
   return (
-    <Card class="third" title="Sign what others began">
+    <Card class="third top" title="Sign what others began">
       <div class="form">
         <p>Where several keys sign, another device or <code>cairn tx</code> hands its transaction over as a file.</p>
         <label>File of a transaction<input type="file" onChange={(event) => {

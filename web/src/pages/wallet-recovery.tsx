@@ -47,7 +47,7 @@ export function Recovery({ secret, done }: { secret: string; done: () => void })
       <div class="form">
         {wrong && <p class="banner bad" role="alert">That is not what was shown. Look at it again.</p>}
         <p>Write it down or print it, and keep it away from your devices. If a passkey is lost, this key signs in its place. Nobody can show it to you again.</p>
-        <pre tabIndex={0}>{groups.join(' ')}</pre>
+        <pre class="secret" tabIndex={0}>{groups.join(' ')}</pre>
         <div class="buttons"><Copy text={secret} label="Copy the recovery key" /><button type="button" class="link" onClick={() => saveAs(new Blob([`recovery ed25519:${secret}\n`], { type: 'text/plain' }), 'account.keys')}>Save it as a file</button></div>
         <p class="hint">How it is used: in this wallet at a signature, under “Sign with the recovery key”, typed in or from its file. Or without any page: that file as <code>account.keys</code> in a folder that only you can read, and <code>cairn --home FOLDER tx sign FILE --key recovery</code>.</p>
         <div><button type="button" class="primary" onClick={() => { setWrong(false); setAsked(twoOf(groups.length)); }}>I have written it down</button></div>

@@ -27,9 +27,10 @@ export function Empty({ title, children }: { title: string; children?: Component
   return <div class="state"><b>{title}</b>{children && <p>{children}</p>}</div>;
 }
 
+/** Begins like a sentence and ends like one; an id it begins with stays as it is. */
 export function sentence(text: string): string {
-  const whole = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+  const whole = /^[0-9a-f]{8}…/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(whole) ? whole.replace(/…\.$/, '…') : `${whole}.`;
 }
 
 interface CardProps {
@@ -59,9 +60,11 @@ type BlockProps<T> = Omit<CardProps, 'children' | 'checked' | 'stale'> & {
   /** What to say when there is nothing; undefined when there is something. */
   empty?: (data: T) => ComponentChildren | undefined;
   children: (data: T) => ComponentChildren;
+  /** It says nothing yet that anybody could have checked. */
+  unsaid?: boolean;
 };
 
-export function Block<T>({ from, empty, children, ...card }: BlockProps<T>) {
+export function Block<T>({ from, empty, children, unsaid = false, ...card }: BlockProps<T>) {
   const { data, refusal } = from;
   const checked = (data as { checked?: Schemas['Checked'] } | undefined)?.checked;
   const none = data === undefined ? undefined : empty?.(data);
@@ -69,7 +72,7 @@ export function Block<T>({ from, empty, children, ...card }: BlockProps<T>) {
   if (data !== undefined) content = none ?? children(data);
   else if (refusal) content = <Failure refusal={refusal} again={from.again} />;
   else content = card.flush ? <div class="state"><Loading /></div> : <Loading />;
-  return <Card {...card} checked={none === undefined ? checked : undefined} stale={from.state === 'stale'}>{content}</Card>;
+  return <Card {...card} checked={none === undefined && !unsaid ? checked : undefined} stale={from.state === 'stale'}>{content}</Card>;
 }
 
 /** For a whole page whose subject must load first. */

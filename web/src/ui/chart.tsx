@@ -11,6 +11,8 @@ export interface Line {
   tone?: 1 | 2 | 3 | 4;
   values: (number | null)[];
   kind?: 'bar' | 'line' | 'points';
+  /** A value of nought is a measurement: a dot says that it is there. */
+  zeros?: boolean;
   text: (value: number) => string;
 }
 
@@ -32,11 +34,13 @@ interface ChartProps {
   near?: boolean;
   /** For the axis: short. */
   axis?: (value: number) => string;
+  /** Each time stands for a whole day, in UTC: it is named by its day, and the axis has days. */
+  days?: boolean;
 }
 
 const FONT = "12px 'Plex Sans', system-ui, sans-serif";
 
-export function Chart({ label, times, lines, height = 190, stacked = false, shades = [], near = false, axis }: ChartProps) {
+export function Chart({ label, times, lines, height = 190, stacked = false, shades = [], near = false, axis, days = false }: ChartProps) {
   const host = useRef<HTMLDivElement>(null);
   const [at, setAt] = useState<{ index: number; left: number } | null>(null);
   const theme = useTheme();
@@ -44,7 +48,7 @@ export function Chart({ label, times, lines, height = 190, stacked = false, shad
   useEffect(() => {
     const element = host.current;
     if (!element || times.length === 0) return;
-    const plot = new uPlot(options(element.clientWidth, height, lines, shades, axis, times, near), data(times, lines, stacked), element);
+    const plot = new uPlot(options(element.clientWidth, height, lines, shades, axis, times, near, days), data(times, lines, stacked), element);
     plot.over.addEventListener('mouseleave', () => setAt(null));
     plot.over.addEventListener('mousemove', () => {
       const index = plot.cursor.idx;
@@ -59,6 +63,7 @@ export function Chart({ label, times, lines, height = 190, stacked = false, shad
   }, [theme, JSON.stringify([times, lines.map((line) => line.values), shades, height])]);
 
   const width = host.current?.clientWidth ?? 300;
+  const named = (time: number) => (days ? WHOLE_DAY.format(time * 1000) : dateTime(time * 1000));
   return (
     <figure aria-label={label}>
       {lines.length > 1 && (
@@ -68,7 +73,7 @@ export function Chart({ label, times, lines, height = 190, stacked = false, shad
         <div class="chart-tip" hidden={at === null} style={at ? (at.left > width / 2 ? { left: '8px' } : { right: '8px' }) : {}}>
           {at && times[at.index] !== undefined && (
             <>
-              <b>{dateTime(times[at.index]! * 1000)}</b>
+              <b>{named(times[at.index]!)}</b>
               {lines.map((line) => <div key={line.name}>{line.name}: {shown(line, at.index)}</div>)}
             </>
           )}
@@ -78,11 +83,11 @@ export function Chart({ label, times, lines, height = 190, stacked = false, shad
         <summary>Show as a table</summary>
         <div class="table-wrap" role="region" aria-label={`${label}, as a table`} tabIndex={0}>
           <table>
-            <thead><tr><th scope="col">Time</th>{lines.map((line) => <th key={line.name} scope="col" class="num">{line.name}</th>)}</tr></thead>
+            <thead><tr><th scope="col">{days ? 'Day, UTC' : 'Time'}</th>{lines.map((line) => <th key={line.name} scope="col" class="num">{line.name}</th>)}</tr></thead>
             <tbody>
               {times.slice(-400).map((time, i, all) => {
                 const index = times.length - all.length + i;
-                return <tr key={time}><td>{dateTime(time * 1000)}</td>{lines.map((line) => <td key={line.name} class="num">{shown(line, index)}</td>)}</tr>;
+                return <tr key={time}><td>{named(time)}</td>{lines.map((line) => <td key={line.name} class="num">{shown(line, index)}</td>)}</tr>;
               })}
             </tbody>
           </table>
@@ -105,12 +110,14 @@ function data(times: number[], lines: Line[], stacked: boolean): uPlot.AlignedDa
   return [times, ...heights.reverse()] as uPlot.AlignedData;
 }
 
-function options(width: number, height: number, lines: Line[], shades: Shade[], axis: ChartProps['axis'], times: number[], near: boolean): uPlot.Options {
+function options(width: number, height: number, lines: Line[], shades: Shade[], axis: ChartProps['axis'], times: number[], near: boolean, days: boolean): uPlot.Options {
   const ink = colour('ink-3');
   const stacked = lines.every((line) => line.kind === 'bar') && lines.length > 1;
   const order = stacked ? [...lines].reverse() : lines;
-  const step = times.length > 1 ? times[1]! - times[0]! : 86_400;
+  const step = times.length > 1 && !days ? times[1]! - times[0]! : 86_400;
   const bars = lines.some((line) => line.kind === 'bar');
+  /** Measured as nought: drawn as dots on the axis, with room beneath. */
+  const zeros = !stacked && lines.some((line) => line.zeros);
   const [first, last] = [times[0] ?? 0, times.at(-1) ?? 0];
   const margin = bars || first === last ? step * 0.6 : 0;
   return {
@@ -121,23 +128,36 @@ function options(width: number, height: number, lines: Line[], shades: Shade[], 
     padding: [8, 16, 0, 0],
     scales: {
       x: { range: [first - margin, last + margin] },
-      y: near ? {} : { range: (_, min, max) => (bars || min >= 0 ? [0, max > 0 ? max * 1.08 : 1] : [min * 1.08, Math.max(0, max * 1.08)]) },
+      y: near ? {} : { range: (_, min, max) => (bars || min >= 0 ? [zeros ? -0.05 * (max || 1) : 0, max > 0 ? max * 1.08 : 1] : [min * 1.08, Math.max(0, max * 1.08)]) },
     },
     axes: [
-      { stroke: ink, font: FONT, grid: { show: false }, ticks: { show: false }, size: 32, gap: 9, space: 70, values: axisTimes },
-      { stroke: ink, font: FONT, grid: { stroke: colour('chart-grid'), width: 1 }, ticks: { show: false }, size: axisSize, space: 42, ...(axis && { values: (_: uPlot, ticks: number[]) => ticks.map(axis) }) },
+      { stroke: ink, font: FONT, grid: { show: false }, ticks: { show: false }, size: 32, gap: 9, space: 70, values: days ? axisDays : axisTimes, ...(days && { splits: (plot: uPlot) => thinned(times, plot.bbox.width / devicePixelRatio / 70) }) },
+      { stroke: ink, font: FONT, grid: { stroke: colour('chart-grid'), width: 1 }, ticks: { show: false }, size: axisSize, space: 42, values: (_: uPlot, ticks: number[]) => ticks.map((tick) => (tick < 0 && zeros ? '' : axis ? axis(tick) : String(tick))) },
     ],
     hooks: { drawClear: [(plot) => shade(plot, shades)] },
     series: [
       {},
       ...order.map((line): uPlot.Series => {
         const tone = colour(`chart-${line.tone ?? 1}`);
-        if (line.kind === 'bar') return { fill: tone, stroke: tone, width: 0, paths: uPlot.paths.bars!({ size: [0.62, 26], radius: 0.12 }), points: { show: false } };
+        if (line.kind === 'bar') return { fill: tone, stroke: tone, width: 0, paths: uPlot.paths.bars!({ size: [0.62, 26], radius: 0.12 }), points: noughts(line, tone) };
         if (line.kind === 'points') return { stroke: tone, width: 0, paths: () => null, points: { show: true, size: 5, width: 0, fill: tone } };
         return { stroke: tone, width: 1.8, points: { show: times.length < 3 } };
       }),
     ],
   };
+}
+
+/** Where a bar has no height: a dot on the axis. */
+function noughts(line: Line, tone: string): uPlot.Series.Points {
+  if (!line.zeros) return { show: false };
+  const places = line.values.flatMap((value, at) => (value === 0 ? [at] : []));
+  return { show: true, filter: () => places, size: 3, fill: tone, stroke: tone, width: 0 };
+}
+
+/** So many of the times as have room, the last among them. */
+function thinned(times: number[], room: number): number[] {
+  const every = Math.max(1, Math.ceil(times.length / Math.max(1, room)));
+  return times.filter((_, at) => (times.length - 1 - at) % every === 0);
 }
 
 /** Room for the longest label. */
@@ -147,6 +167,10 @@ function axisSize(_: uPlot, values: string[] | null): number {
 
 const HOUR = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const UTC_DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone: 'UTC' });
+const WHOLE_DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
+const axisDays = (_: uPlot, ticks: number[]): string[] => ticks.map((tick) => UTC_DAY.format(tick * 1000));
+
 function axisTimes(_: uPlot, ticks: number[]): string[] {
   const days = ticks.length > 1 && ticks[1]! - ticks[0]! >= 86_400;
   let before = '';
@@ -160,14 +184,25 @@ function axisTimes(_: uPlot, ticks: number[]): string[] {
   });
 }
 
+/** Stretches that touch are one. */
+export function joined(shades: Shade[]): Shade[] {
+  const all: Shade[] = [];
+  for (const shade of [...shades].sort((a, b) => a.from - b.from)) {
+    const last = all.at(-1);
+    if (last && shade.from <= last.to) last.to = Math.max(last.to, shade.to);
+    else all.push({ ...shade });
+  }
+  return all;
+}
+
 /** Refused stretches: a tinted ground behind the line. */
 function shade(plot: uPlot, shades: Shade[]): void {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.fillStyle = colour('bad-soft');
-  for (const { from, to } of shades) {
-    const left = Math.max(bbox.left, plot.valToPos(from, 'x', true));
-    const right = Math.min(bbox.left + bbox.width, plot.valToPos(to, 'x', true));
+  for (const { from, to } of joined(shades)) {
+    const left = Math.max(bbox.left, Math.round(plot.valToPos(from, 'x', true)));
+    const right = Math.min(bbox.left + bbox.width, Math.round(plot.valToPos(to, 'x', true)));
     if (right > left) ctx.fillRect(left, bbox.top, Math.max(2, right - left), bbox.height);
   }
   ctx.restore();

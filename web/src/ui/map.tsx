@@ -13,12 +13,12 @@ interface MapProps extends Places {
   onPick?: (feature: Feature, layer: 'cells' | 'devices') => void;
 }
 
-export function PlaceMap({ label, small = false, legend, describe, onPick, cells, devices, world }: MapProps) {
+export function PlaceMap({ label, small = false, legend, describe, onPick, cells, devices, world, nearDevices }: MapProps) {
   const host = useRef<HTMLDivElement>(null);
   const shown = useRef<Shown | null>(null);
-  const places = useRef<Places>({ cells, devices, world });
+  const places = useRef<Places>({ cells, devices, world, nearDevices });
   const pick = useRef(onPick);
-  places.current = { cells, devices, world };
+  places.current = { cells, devices, world, nearDevices };
   pick.current = onPick;
   const [hover, setHover] = useState<{ feature: Feature; layer: 'cells' | 'devices' } | null>(null);
   const [trouble, setTrouble] = useState(false);
@@ -49,7 +49,7 @@ export function PlaceMap({ label, small = false, legend, describe, onPick, cells
     };
   }, []);
 
-  useEffect(() => shown.current?.set({ cells, devices, world }), [cells, devices, world]);
+  useEffect(() => shown.current?.set({ cells, devices, world, nearDevices }), [cells, devices, world, nearDevices]);
   useEffect(() => {
     if (first.current !== theme) shown.current?.restyle();
     first.current = theme;
@@ -65,11 +65,13 @@ export function PlaceMap({ label, small = false, legend, describe, onPick, cells
   );
 }
 
-export function CellLegend({ what }: { what: string }) {
+/** `most`: what the fullest cell has, in words; the shades are fifths of it. */
+export function CellLegend({ what, most }: { what: string; most?: string }) {
   return (
     <>
       {what}
       <div class="ramp" aria-hidden="true">{[1, 2, 3, 4, 5].map((step) => <i key={step} style={{ background: `var(--ramp-${step})` }} />)}</div>
+      {most && <div class="ramp-ends"><span>0</span><span>{most}</span></div>}
       <ul>
         <li><i class="dot" />earning</li>
         <li><i class="dot bad" />refused</li>

@@ -10,10 +10,12 @@ export interface Column<T> {
   wrap?: boolean;
   /** The row's name when rows are cards. */
   lead?: boolean;
+  /** Left out on narrow screens; a click away. */
+  minor?: boolean;
 }
 
 export function Table<T>({ label, columns, rows, rowKey }: { label: string; columns: Column<T>[]; rows: T[]; rowKey: (row: T, at: number) => string | number }) {
-  const kind = (column: Column<T>) => [column.num && 'num', column.wrap && 'wrap', column.lead && 'lead'].filter(Boolean).join(' ');
+  const kind = (column: Column<T>) => [column.num && 'num', column.wrap && 'wrap', column.lead && 'lead', column.minor && 'minor'].filter(Boolean).join(' ');
   return (
     <div class="table-wrap" role="region" aria-label={label} tabIndex={0}>
       <table class="stack" role="table">

@@ -44,7 +44,7 @@ export function Time({ at, form = 'full' }: { at: string | null | undefined; for
 export function Id({ id, href, full = false, copy = false }: { id: string; href?: string; full?: boolean; copy?: boolean }) {
   const text = full || id.length <= 14 ? id : `${id.slice(0, 8)}…${id.slice(-4)}`;
   return (
-    <span class={full ? 'id full' : 'id'} title={id}>
+    <span class={full ? 'id full' : 'id short'} title={id}>
       {href ? <a href={href}>{text}</a> : <span>{text}</span>}
       {copy && <Copy text={id} />}
     </span>

@@ -47,15 +47,29 @@ export const SHOTS: Shot[] = [
   { name: 'not-found', path: fixed('/nowhere') },
 ];
 
+/** What comes one after the other has shorter gaps. */
+const QUIET_MS = 400;
+
 /** Everything asked for has come, the map stands still, and fonts are there. */
 export async function settled(page: Page): Promise<void> {
-  await page.waitForFunction(() => document.fonts.status === 'loaded' && document.querySelectorAll('.skeleton').length === 0 && !/Connecting…|checking the newest block|Checking the validators/.test(document.body.innerText));
-  await page.waitForFunction(() => [...document.querySelectorAll('.map .canvas')].every((map) => !isNear(map) || (map as HTMLElement).dataset.idle === 'true' || map.parentElement?.querySelector('.state'))
-    , undefined, { timeout: 20_000 }).catch(() => undefined);
+  await page.waitForFunction((QUIET_MS) => window.asked === 0 && performance.now() - window.quiet > QUIET_MS && document.fonts.status === 'loaded' && document.querySelectorAll('.skeleton').length === 0 && !/Connecting…|checking the newest block|Checking the validators|proving /.test(document.body.innerText), QUIET_MS);
+  await page.waitForFunction(() => [...document.querySelectorAll('.map .canvas')].every((map) => !isNear(map) || (map as HTMLElement).dataset.idle === 'true' || map.parentElement?.querySelector('.state')));
 }
 
 declare global {
   function isNear(element: Element): boolean;
+  interface Window {
+    /** Answers on their way. */
+    asked: number;
+    /** Since when none is. */
+    quiet: number;
+  }
 }
 
-export const HELPERS = 'window.isNear = (element) => { const box = element.getBoundingClientRect(); return box.top < innerHeight + 200; };';
+/** Counts what is asked, from the page's first line on. */
+export const HELPERS = `
+  window.isNear = (element) => { const box = element.getBoundingClientRect(); return box.top < innerHeight + 200; };
+  window.asked = 0;
+  const ask = window.fetch;
+  window.quiet = 0;
+  window.fetch = (...of) => { window.asked += 1; return ask(...of).finally(() => { window.asked -= 1; window.quiet = performance.now(); }); };`;

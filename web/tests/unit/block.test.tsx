@@ -4,7 +4,7 @@
  */
 import { cleanup, fireEvent, render, screen } from '@testing-library/preact';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { Block } from '../../src/ui/block';
+import { Block, sentence } from '../../src/ui/block';
 import { Checked, Id, Tag } from '../../src/ui/values';
 import { Table } from '../../src/ui/table';
 import type { Loaded } from '../../src/api/use';
@@ -63,4 +63,10 @@ describe('values', () => {
     expect(screen.getByText('abababab…abab').parentElement?.title).toBe('ab'.repeat(32));
     expect(screen.getByText('device silent')).toBeTruthy();
   });
+});
+
+describe('sentences', () => {
+  test.each([
+    ['it rains', 'It rains.'], ['Give 2 token to account 4955e028…', 'Give 2 token to account 4955e028…'], ['f5a170b0… paid a fee', 'f5a170b0… paid a fee.'], ['is it?', 'Is it?'], ['out of order b8272df9….', 'Out of order b8272df9…'],
+  ])('%s', (text, whole) => expect(sentence(text)).toBe(whole));
 });

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 const MOVES_MAX: u64 = 200_000;
 /// Events by which something comes or goes.
 const KINDS: &str = "'transferred', 'fee_paid', 'credits_bought', 'credits_refunded', 'token_sold_back', 'stable_redeemed', 'stable_issued',
-    'verifier_slashed', 'treasury_funded', 'treasury_drawn'";
+    'verifier_slashed', 'treasury_funded', 'treasury_drawn', 'verifier_paid', 'dispute_opened', 'dispute_bond_returned'";
 
 /// Something that came or went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,6 +209,19 @@ fn of_event(ask: &mut Ask<'_>, id: &[u8; 32], row: &Row, moves: &mut Vec<Move>) 
             let usd = worth(ask, rewarded.0, at_time)?;
             moves.push(one(true, true, rewarded.0, usd));
         }
+        // In dollars, as stablecoin.
+        Event::VerifierPaid { verifier, amount, .. } if verifier.0 == *id => {
+            moves.push(one(true, false, amount.0, amount.0));
+        }
+        // A bond that is lost never comes back; one that does is worth what it is then.
+        Event::DisputeOpened { disputer, bond, .. } if disputer.0 == *id => {
+            let usd = worth(ask, bond.0, at_time)?;
+            moves.push(one(false, true, bond.0, usd));
+        }
+        Event::DisputeBondReturned { to, amount, .. } if to.0 == *id => {
+            let usd = worth(ask, amount.0, at_time)?;
+            moves.push(one(true, true, amount.0, usd));
+        }
         Event::TreasuryFunded { by, amount, .. } if by.0 == *id => {
             let (token, amount, usd) = asset(ask, *amount, at_time)?;
             moves.push(one(false, token, amount, usd));
@@ -297,6 +310,60 @@ fn face(ask: &mut Ask<'_>, line: &Line) -> Answer<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::stand;
+    use crate::db::{Location, schema};
+    use cairn_types::{AccountId, EpochNumber, Hash, MicroUsd, NetworkId, Token, codec};
+
+    #[test]
+    fn what_a_verifier_is_paid_and_bonds_of_disputes_come_and_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Sqlite(folder.path().join("a.db"));
+        let mut session = location.open().unwrap();
+        let session = session.as_mut();
+        schema::version(session).unwrap();
+        schema::make(session).unwrap();
+        let own = AccountId([1; 32]);
+        crate::index::put_account(session, 0, own.0).unwrap();
+        let (network, epoch) = (NetworkId([2; 32]), EpochNumber(3));
+        let paid = |verifier| Event::VerifierPaid {
+            network,
+            epoch,
+            verifier,
+            amount: MicroUsd(50),
+        };
+        let opened = Event::DisputeOpened {
+            network,
+            epoch,
+            disputer: own,
+            bond: Token(7),
+            claim: Hash::default(),
+        };
+        let returned = Event::DisputeBondReturned {
+            network,
+            epoch,
+            to: own,
+            amount: Token(7),
+        };
+        let events = [
+            ("verifier_paid", paid(own)),
+            ("verifier_paid", paid(AccountId([9; 32]))),
+            ("dispute_opened", opened),
+            ("dispute_bond_returned", returned),
+        ];
+        let tx = tx_at(5, 0);
+        session
+            .run("INSERT INTO touches (account, at) VALUES (0, $1)", values![tx])
+            .unwrap();
+        for (place, (kind, event)) in events.iter().enumerate() {
+            let at = crate::index::event_at(5, place);
+            let sql = "INSERT INTO events (at, tx, time, kind, bytes) VALUES ($1, $2, 1000, $3, $4)";
+            session.run(sql, values![at, tx, *kind, codec::encode(event)]).unwrap();
+        }
+        let shared = stand::shared(&location);
+        let found = stand::ask(session, &shared, &[], |ask| moves(ask, 0)).unwrap();
+        let found: Vec<_> = found.iter().map(|one| (one.came, one.token, one.amount)).collect();
+        assert_eq!(found, [(true, false, 50), (false, true, 7), (true, true, 7)]);
+    }
 
     fn step(at: u64, came: bool, amount: u64, usd: u64) -> Move {
         Move {

@@ -45,6 +45,7 @@ export async function writeDown(page: Page): Promise<string> {
   const shown = await page.locator('pre').innerText();
   const groups = shown.split(' ');
   await page.getByRole('button', { name: 'I have written it down' }).click();
+  await expect(page.getByRole('button', { name: 'Go on' })).toBeVisible();
   for (const label of await page.getByText(/^Group \d of 8$/).all()) {
     const place = Number(/\d/.exec(await label.innerText())![0]);
     await label.getByRole('textbox').fill(groups[place - 1]!);

@@ -7,7 +7,7 @@ mod remote;
 #[cfg(test)]
 mod tests;
 
-pub use http::{HttpArchive, patient};
+pub use http::{HttpArchive, fetch, patient};
 pub use remote::{Remote, S3};
 
 use std::collections::BTreeMap;

@@ -4,8 +4,7 @@
 
 use crate::dial;
 use cairn_types::AccountId;
-use cairn_verifier::limits::ARCHIVE_FILE_BYTES_MAX;
-use cairn_verifier::objects::{ObjectError, Objects, patient};
+use cairn_verifier::objects::{self, ObjectError, Objects, patient};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -168,31 +167,12 @@ struct Asked {
 }
 
 impl Asked {
-    async fn fetch(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
-        let words = |error: reqwest::Error| error.to_string();
-        let sent = self.http.get(format!("{}/{path}", self.archive)).send();
-        let mut response = sent.await.map_err(words)?;
-        if response.status().as_u16() == 404 {
-            return Ok(None);
-        }
-        if !response.status().is_success() {
-            return Err(format!("the verifier answers {}", response.status()));
-        }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(words)? {
-            if (bytes.len() + chunk.len()) as u64 > ARCHIVE_FILE_BYTES_MAX {
-                return Err("a file longer than any archive has".to_owned());
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(Some(bytes))
-    }
-
     /// No longer than there is time.
     async fn fetch_in(&self, left: Duration, path: &str) -> Result<Option<Vec<u8>>, String> {
         let mut stop = self.stop.clone();
+        let url = format!("{}/{path}", self.archive);
         tokio::select! {
-            fetched = tokio::time::timeout(left, self.fetch(path)) => fetched.unwrap_or_else(|_| Err(LATE.to_owned())),
+            fetched = tokio::time::timeout(left, objects::fetch(&self.http, &url)) => fetched.unwrap_or_else(|_| Err(LATE.to_owned())),
             Ok(_) = stop.wait_for(|stop| *stop) => Err("the explorer ends".to_owned()),
         }
     }

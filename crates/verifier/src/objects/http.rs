@@ -35,28 +35,28 @@ impl HttpArchive {
     }
 
     async fn fetch(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
-        let words = |error: reqwest::Error| error.to_string();
-        let mut response = self
-            .http
-            .get(format!("{}/{path}", self.url))
-            .send()
-            .await
-            .map_err(words)?;
-        if response.status().as_u16() == 404 {
-            return Ok(None);
-        }
-        if !response.status().is_success() {
-            return Err(format!("the verifier answers {}", response.status()));
-        }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(words)? {
-            if (bytes.len() + chunk.len()) as u64 > ARCHIVE_FILE_BYTES_MAX {
-                return Err("a file longer than any archive has".to_owned());
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(Some(bytes))
+        fetch(&self.http, &format!("{}/{path}", self.url)).await
     }
+}
+
+/// A file of an archive, no longer than any may be; `None` where there is none. Why not, in words.
+pub async fn fetch(http: &reqwest::Client, url: &str) -> Result<Option<Vec<u8>>, String> {
+    let words = |error: reqwest::Error| error.to_string();
+    let mut response = http.get(url).send().await.map_err(words)?;
+    if response.status().as_u16() == 404 {
+        return Ok(None);
+    }
+    if !response.status().is_success() {
+        return Err(format!("the verifier answers {}", response.status()));
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(words)? {
+        if (bytes.len() + chunk.len()) as u64 > ARCHIVE_FILE_BYTES_MAX {
+            return Err("a file longer than any archive has".to_owned());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Some(bytes))
 }
 
 /// Patient with what is long, not with what is silent. Follows nobody elsewhere.
